@@ -1,0 +1,57 @@
+"""Every error that routectl raises on purpose.
+
+    RoutectlError                 exit code 1: one sentence for the person at the terminal
+    ├── UsageError                exit code 2: the command line asks for what cannot be
+    ├── InputError                a file or line that cannot be read as what it should be
+    │   └── NoPromptsError        a log that was read whole and holds nothing to score
+    ├── StoreError                the database is missing, locked, damaged, or of another schema
+    ├── CheckpointError           a router's files are missing, damaged, or of another shape
+    ├── RouterError               no such router or model, or a router that returned what is no win rate
+    ├── CalibrationError          no threshold can be chosen from what there is
+    └── CheckFailed               exit code 3: a check ran well and said no
+
+The message says what was wrong, where, and what to do. It is printed as it is, so it never
+holds a prompt or a secret.
+"""
+
+
+class RoutectlError(Exception):
+    """Base of every error that is meant for the user."""
+
+    exit_code = 1
+
+
+class UsageError(RoutectlError):
+    """What was asked for on the command line cannot be."""
+
+    exit_code = 2
+
+
+class InputError(RoutectlError):
+    """A file, or a line of it, cannot be read as what it should be."""
+
+
+class NoPromptsError(InputError):
+    """A log was read whole and holds no prompt that a router could score."""
+
+
+class StoreError(RoutectlError):
+    """The database is missing, locked, damaged, read-only, or of another schema."""
+
+
+class CheckpointError(RoutectlError):
+    """A checkpoint's files are missing, damaged, or of another shape than the router expects."""
+
+
+class RouterError(RoutectlError):
+    """No such router or model, or scores that are not strong win rates."""
+
+
+class CalibrationError(RoutectlError):
+    """No threshold can be chosen from the scores at hand."""
+
+
+class CheckFailed(RoutectlError):
+    """A check ran well and its answer is no."""
+
+    exit_code = 3

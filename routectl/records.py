@@ -1,0 +1,147 @@
+"""The frozen dataclasses that cross from one room to another."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Literal
+
+Winner = Literal["model_a", "model_b", "tie"]
+
+
+class Exclusion(StrEnum):
+    """Why a request of the traffic has no prompt that a router could score."""
+
+    NO_TEXT = "no_text"
+    """The conversation holds no human text (images only, tool results only, empty, blank)."""
+    TRUNCATED = "truncated"
+    """The log kept only a part of the prompt."""
+    REDACTED = "redacted"
+    """The log replaced the prompt by a placeholder."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrafficRequest:
+    """One call in the traffic, as a reader found it in a log.
+
+    Exactly one of `text` and `exclusion` is None.
+    """
+
+    source_kind: str
+    """The log format's name, e.g. "litellm". Source ids are unique within it."""
+    source_id: str
+    """The log's own row id, else a digest of source, content and ordinal."""
+    text: str | None
+    """The prompt: what `extraction.extract` returned for this request."""
+    exclusion: Exclusion | None = None
+    time: datetime | None = None
+    """When the request came in; always in UTC and aware."""
+    model_group: str | None = None
+    call_type: str | None = None
+    status: Literal["success", "failure"] | None = None
+    cache_hit: bool | None = None
+    team: str | None = None
+    key_alias: str | None = None
+    end_user: str | None = None
+    tags: tuple[str, ...] = ()
+    conversation: str | None = None
+    """Id of the conversation that the request belongs to, where the log knows one."""
+    call_id: str | None = None
+    """Id that all attempts (retries) of one request share, where the log knows one."""
+    tokens_in: int | None = None
+    tokens_out: int | None = None
+    cost: float | None = None
+    """What the proxy booked for the call, in US dollars."""
+    proxy_decision: str | None = None
+    """The proxy's own routing decision, where the log has it: the model it chose."""
+    proxy_score: float | None = None
+    proxy_fingerprint: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """A line that could not be read, kept so that it can be reported and written out."""
+
+    source: str
+    line: int
+    """1-based line number (or record number, where the format has no lines)."""
+    reason: str
+    raw: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One filter condition on a request: `field=value` or `field!=value`."""
+
+    field: str
+    operator: Literal["=", "!="]
+    value: str
+
+    def __str__(self) -> str:
+        return f"{self.field}{self.operator}{self.value}"
+
+
+FILTER_FIELDS: tuple[str, ...] = (
+    "model_group",
+    "call_type",
+    "status",
+    "cache_hit",
+    "team",
+    "key_alias",
+    "end_user",
+    "tag",
+    "conversation",
+)
+"""What `--where` can name. `tag` matches when any of a request's tags does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Population:
+    """The requests that a question is about.
+
+    Conditions on one field with `=` are alternatives; all else must hold together.
+    `since` is inclusive, `until` exclusive; both aware. A request without a time is outside
+    any population that has a `since` or an `until`.
+    """
+
+    where: tuple[Condition, ...] = ()
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelPair:
+    """The two models between which a router decides."""
+
+    strong: str
+    weak: str
+
+    def __str__(self) -> str:
+        return f"{self.strong} / {self.weak}"
+
+
+@dataclass(frozen=True, slots=True)
+class RouterIdentity:
+    """A router at one fingerprint, without what it takes to run it."""
+
+    name: str
+    fingerprint: str
+    """SHA-256, in hexadecimal, of all that can change a score by more than the noise."""
+    model_pair: ModelPair | None
+    """None for a baseline that knows no models."""
+    noise: float
+    """The largest difference seen between two scores of one prompt, over batch sizes."""
+    config: Mapping[str, object] = field(default_factory=dict)
+    """What the fingerprint is a digest of; plain JSON values."""
+
+
+@dataclass(frozen=True, slots=True)
+class Battle:
+    """One preference record: which of two models answered a prompt better."""
+
+    prompt: str
+    model_a: str
+    model_b: str
+    winner: Winner
