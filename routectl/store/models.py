@@ -1,0 +1,284 @@
+"""The tables, as SQLAlchemy models. Their names are a contract; docs/schema.md explains them.
+
+Every change here is a migration in `migrations/versions`, and a test holds the two together.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    CheckConstraint,
+    DateTime,
+    Dialect,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+# Only INTEGER PRIMARY KEY counts by itself in SQLite, and only BIGINT is wide enough elsewhere.
+Id = BigInteger().with_variant(Integer, "sqlite")
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware time, in UTC. SQLite keeps no zone, so it stores the UTC wall clock."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a time without a zone cannot be stored")
+        value = value.astimezone(UTC)
+        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Base(DeclarativeBase):
+    """Names every constraint, so that a migration can alter it on any database."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {  # noqa: RUF012 - SQLAlchemy's own spelling
+        str: Text,
+        float: Double,
+        datetime: UtcDateTime,
+        dict[str, Any]: JSON,
+        list[Any]: JSON,
+    }
+
+
+class Sample(Base):
+    """What one import brought in."""
+
+    __tablename__ = "samples"
+    __table_args__ = (UniqueConstraint("key"),)
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    key: Mapped[str | None]
+    """Digest of sources and options while the import runs, so that a rerun continues it;
+    null once it is finished."""
+    source: Mapped[str]
+    source_kind: Mapped[str]
+    population: Mapped[dict[str, Any]]
+    """The import's own filters."""
+    sample_size: Mapped[int | None] = mapped_column(Id)
+    """`--sample N`; null when everything was kept."""
+    seen: Mapped[int] = mapped_column(Id)
+    kept: Mapped[int] = mapped_column(Id)
+    counts: Mapped[dict[str, Any]]
+    """Lines read, rejected, skipped by reason, filtered out, excluded by reason."""
+    extraction_version: Mapped[int]
+    created_at: Mapped[datetime]
+    finished_at: Mapped[datetime | None]
+
+
+class Prompt(Base):
+    """A distinct text that a router scores."""
+
+    __tablename__ = "prompts"
+    __table_args__ = (UniqueConstraint("digest"),)
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    digest: Mapped[str]
+    """SHA-256 of the UTF-8 text, in hexadecimal."""
+    text: Mapped[str | None]
+    """Null once it was purged; the scores stay."""
+    length: Mapped[int] = mapped_column(Id)
+    """Characters (Unicode code points) of the text."""
+
+
+class Request(Base):
+    """One call in the traffic."""
+
+    __tablename__ = "requests"
+    __table_args__ = (
+        UniqueConstraint("source_kind", "source_id"),
+        Index(None, "attempt_key", unique=True),
+        Index(None, "prompt_id"),
+        Index(None, "sample_id"),
+        CheckConstraint("weight > 0", name="weight_positive"),
+        CheckConstraint("(prompt_id IS NULL) <> (exclusion IS NULL)", name="prompt_or_exclusion"),
+    )
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    sample_id: Mapped[int] = mapped_column(ForeignKey("samples.id"))
+    source_kind: Mapped[str]
+    source_id: Mapped[str]
+    attempt_key: Mapped[str | None]
+    """Digest of call id, prompt and model group, which all attempts of one request share."""
+    prompt_id: Mapped[int | None] = mapped_column(ForeignKey("prompts.id"))
+    exclusion: Mapped[str | None]
+    """Why there is no prompt: no_text, truncated or redacted."""
+    weight: Mapped[float]
+    """How many requests of the traffic this row stands for: seen / kept of its sample."""
+    extraction_version: Mapped[int]
+    time: Mapped[float | None]
+    """Seconds since 1970-01-01T00:00:00Z. A number, because a million of them are read at once."""
+    model_group: Mapped[str | None]
+    call_type: Mapped[str | None]
+    status: Mapped[str | None]
+    cache_hit: Mapped[bool | None]
+    team: Mapped[str | None]
+    key_alias: Mapped[str | None]
+    end_user: Mapped[str | None]
+    tags: Mapped[str | None]
+    """A JSON array of strings."""
+    conversation: Mapped[str | None]
+    conversation_key: Mapped[int | None] = mapped_column(BigInteger)
+    """63-bit digest of `conversation`: a cluster's number without reading its text."""
+    tokens_in: Mapped[int | None] = mapped_column(BigInteger)
+    tokens_out: Mapped[int | None] = mapped_column(BigInteger)
+    cost: Mapped[float | None]
+    """US dollars, as the proxy booked them."""
+    proxy_decision: Mapped[str | None]
+    proxy_score: Mapped[float | None]
+    proxy_fingerprint: Mapped[str | None]
+
+
+class Router(Base):
+    """A scoring model at one fingerprint."""
+
+    __tablename__ = "routers"
+    __table_args__ = (UniqueConstraint("name", "fingerprint"),)
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    name: Mapped[str]
+    fingerprint: Mapped[str]
+    strong_model: Mapped[str | None]
+    weak_model: Mapped[str | None]
+    noise: Mapped[float]
+    config: Mapped[dict[str, Any]]
+    """What the fingerprint is a digest of."""
+    engine: Mapped[dict[str, Any]]
+    """Library versions of the first scoring run: beside the fingerprint, not in it."""
+    created_at: Mapped[datetime]
+
+
+class Score(Base):
+    """A router's strong win rate of a prompt."""
+
+    __tablename__ = "scores"
+    __table_args__ = (
+        CheckConstraint("win_rate >= 0 AND win_rate <= 1", name="win_rate_range"),
+        {"sqlite_with_rowid": False},
+    )
+
+    router_id: Mapped[int] = mapped_column(Id, ForeignKey("routers.id"), primary_key=True)
+    prompt_id: Mapped[int] = mapped_column(Id, ForeignKey("prompts.id"), primary_key=True)
+    win_rate: Mapped[float]
+    longer_than_read: Mapped[bool]
+    """The prompt is longer than what the router reads of it."""
+
+
+class Calibration(Base):
+    """An immutable record: what was asked of which requests, the threshold, and how sure."""
+
+    __tablename__ = "calibrations"
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    created_at: Mapped[datetime]
+    actor: Mapped[str]
+    note: Mapped[str | None]
+    package_version: Mapped[str]
+    router_id: Mapped[int] = mapped_column(ForeignKey("routers.id"))
+    router: Mapped[str]
+    fingerprint: Mapped[str]
+    strong_model: Mapped[str | None]
+    weak_model: Mapped[str | None]
+    population: Mapped[dict[str, Any]]
+    sample_ids: Mapped[list[Any]]
+    target: Mapped[dict[str, Any]]
+    """What was aimed at, e.g. {"strong_fraction": 0.3, "at_most": false}."""
+    threshold: Mapped[str]
+    """As text: the very characters that the proxy will read."""
+    gap_lower: Mapped[float]
+    gap_upper: Mapped[float]
+    strong_fraction: Mapped[float]
+    next_share_below: Mapped[float | None]
+    next_share_above: Mapped[float | None]
+    requests: Mapped[int] = mapped_column(BigInteger)
+    prompts: Mapped[int] = mapped_column(BigInteger)
+    clusters: Mapped[int] = mapped_column(BigInteger)
+    cluster_kind: Mapped[str]
+    effective_size: Mapped[float]
+    intervals: Mapped[dict[str, Any]]
+    """`long_run` and `next_requests`, each with low, high, confidence and method."""
+    excluded: Mapped[dict[str, Any]]
+    rows_digest: Mapped[str]
+    """SHA-256 of the sorted (score, weight) rows: the same digest, the same cut table."""
+    details: Mapped[dict[str, Any]]
+    """All else that was printed: undecided, shares of tokens and spend, the check in time."""
+
+
+class Route(Base):
+    """A name that clients call."""
+
+    __tablename__ = "routes"
+    __table_args__ = (UniqueConstraint("name"),)
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    name: Mapped[str]
+    strong_deployment: Mapped[str | None]
+    weak_deployment: Mapped[str | None]
+    created_at: Mapped[datetime]
+
+
+class Activation(Base):
+    """What a route runs from a time on. Append-only: active is the newest row of a route."""
+
+    __tablename__ = "activations"
+    __table_args__ = (
+        Index(None, "route_id"),
+        CheckConstraint("mode IN ('threshold', 'always_strong', 'always_weak')", name="mode_known"),
+        CheckConstraint(
+            "(mode = 'threshold') = (calibration_id IS NOT NULL)", name="threshold_calibration"
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    route_id: Mapped[int] = mapped_column(ForeignKey("routes.id"))
+    mode: Mapped[str]
+    calibration_id: Mapped[int | None] = mapped_column(ForeignKey("calibrations.id"))
+    restores_id: Mapped[int | None] = mapped_column(ForeignKey("activations.id"))
+    """For a rollback: the activation that it brings back."""
+    actor: Mapped[str]
+    note: Mapped[str | None]
+    created_at: Mapped[datetime]
+
+
+class Lease(Base):
+    """Who does a piece of work that only one process may do at a time."""
+
+    __tablename__ = "leases"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    holder: Mapped[str]
+    """host:pid, for people."""
+    token: Mapped[str]
+    """Random; only who knows it may renew or release."""
+    since: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    """A holder that has not renewed by then is taken for dead."""
