@@ -1,0 +1,13 @@
+"""Routers: prompts in, strong win rates out. Importing this package loads no model library."""
+
+from routectl.routers.protocol import OpenRouter, Router, RouterDescription
+from routectl.routers.registry import ENTRY_POINT_GROUP, names, open_router
+
+__all__ = [
+    "ENTRY_POINT_GROUP",
+    "OpenRouter",
+    "Router",
+    "RouterDescription",
+    "names",
+    "open_router",
+]

@@ -1,0 +1,234 @@
+"""Matrix factorization, section 4.2.2 of RouteLLM (arXiv 2406.18665).
+
+The score of model M on a prompt whose vector is q is `w2 . (v_M * (W1 q))`, with v_M of length 1;
+the strong win rate is the sigmoid of the strong model's score less the weak model's. For a fixed
+pair that collapses to `sigmoid(q . v)` with `v = W1^T (w2 * (v_strong - v_weak))`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from routectl.errors import CheckpointError, RouterError
+from routectl.records import ModelPair, RouterIdentity
+from routectl.routers.checkpoint import (
+    SHIPPED,
+    Checkpoint,
+    read_checkpoint,
+    read_weights,
+    require,
+)
+from routectl.routers.model_names import resolve
+from routectl.routers.protocol import OpenRouter, RouterDescription, fingerprint
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from routectl.embedding import Embedder
+
+SUMMARY = "matrix factorization over the prompt's embedding (RouteLLM, section 4.2.2)"
+
+
+@dataclass(frozen=True, slots=True)
+class Factors:
+    """The trained weights. M models, d dimensions, D the embedding's."""
+
+    models: tuple[str, ...]
+    model_vectors: NDArray[Any]
+    """Shape (M, d); rows need not have length 1."""
+    projection: NDArray[Any]
+    """W1, shape (d, D)."""
+    weights: NDArray[Any]
+    """w2, shape (d,)."""
+
+    def direction(self, pair: ModelPair) -> NDArray[np.float64]:
+        """v, shape (D,): the strong win rate of a prompt vector q is sigmoid(q . v)."""
+        import numpy as np
+
+        vectors = self.model_vectors.astype(np.float64)
+        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+        strong, weak = (vectors[self.models.index(name)] for name in (pair.strong, pair.weak))
+        direction: NDArray[np.float64] = self.projection.astype(np.float64).T @ (
+            self.weights.astype(np.float64) * (strong - weak)
+        )
+        return direction
+
+
+def open_router(
+    checkpoint: Path | None, strong_model: str | None, weak_model: str | None
+) -> OpenRouter:
+    """Open an mf checkpoint for a model pair; None takes the checkpoint's default.
+
+    Raises:
+        RouterError: the checkpoint does not know a model, or strong and weak are one.
+        CheckpointError: the checkpoint is missing, damaged or of another kind.
+    """
+    import numpy as np
+
+    found = read_checkpoint(checkpoint or SHIPPED / "mf_1", "mf")
+    factors, digest = read_factors(found)
+    default = default_pair(found, factors.models)
+    pair = choose_pair(strong_model, weak_model, default, factors.models)
+    embedder_name: str = found.get("embedder", "name", kind=str)
+    embedder_digest: str = found.get("embedder", "digest", kind=str)
+    max_tokens: int = found.get("embedder", "max_tokens", kind=int)
+    reads: str = found.get("embedder", "reads", kind=str)
+    from routectl.extraction import EXTRACTION_VERSION
+
+    facts: dict[str, object] = {
+        "router": "mf",
+        "weights": digest,
+        "embedder": embedder_digest,
+        "max_tokens": max_tokens,
+        "reads": reads,
+        "normalised": True,
+        "strong_model": pair.strong,
+        "weak_model": pair.weak,
+        "extraction": EXTRACTION_VERSION,
+    }
+    direction = factors.direction(pair)
+    embedding_noise: float = found.get("embedder", "noise", kind=(int, float))
+    identity = RouterIdentity(
+        "mf",
+        fingerprint(facts),
+        pair,
+        score_noise(float(np.linalg.norm(direction)), embedding_noise),
+        facts,
+    )
+    description = RouterDescription(
+        name="mf",
+        kind="mf",
+        summary=SUMMARY,
+        checkpoint=found.folder,
+        models=factors.models,
+        default_pair=default,
+        embedder=embedder_name,
+        reads=f"{_READS[reads]} ({max_tokens} tokens)" if reads in _READS else reads,
+        licence=found.get("licence", kind=str),
+        card=found.card,
+    )
+
+    def load() -> MfRouter:
+        from routectl.embedding import open_embedder
+
+        embedder = open_embedder(embedder_name, reads=reads)
+        if (embedder.digest, embedder.max_tokens) != (embedder_digest, max_tokens):
+            raise CheckpointError(
+                f"{found.folder} was trained on another version of the embedder {embedder_name!r} "
+                "than the one installed (their digests differ), so its scores would mean nothing; "
+                "install that version or train again."
+            )
+        if embedder.dimension != len(direction):
+            raise CheckpointError(
+                f"{found.folder} expects prompt vectors of {len(direction)} numbers, and the "
+                f"embedder {embedder_name!r} gives {embedder.dimension}."
+            )
+        return MfRouter(identity, direction, embedder)
+
+    return OpenRouter(identity, description, load)
+
+
+_READS = {
+    "head": "the beginning of a long prompt",
+    "head_tail": "the beginning and the end of a long prompt",
+}
+
+
+def read_factors(checkpoint: Checkpoint) -> tuple[Factors, str]:
+    """The trained weights of a checkpoint and the SHA-256 of their file.
+
+    Raises:
+        CheckpointError: missing, truncated, or of other shapes than the config says.
+    """
+    import numpy as np
+
+    models: list[object] = checkpoint.get("models", kind=list)
+    dimension: int = checkpoint.get("dimension", kind=int)
+    width: int = checkpoint.get("embedder", "dimension", kind=int)
+    tensors, digest = read_weights(checkpoint)
+    names = tuple(str(model) for model in models)
+    factors = Factors(
+        names,
+        require(tensors, "model_vectors", (len(names), dimension), checkpoint),
+        require(tensors, "projection", (dimension, width), checkpoint),
+        require(tensors, "weights", (dimension,), checkpoint),
+    )
+    if not np.linalg.norm(factors.model_vectors.astype(np.float64), axis=1).all():
+        raise CheckpointError(f"{checkpoint.weights_path}: a model's vector is zero.")
+    return factors, digest
+
+
+def default_pair(checkpoint: Checkpoint, models: Sequence[str]) -> ModelPair:
+    """The model pair that the checkpoint names as its default.
+
+    Raises:
+        CheckpointError: it names none, or a model that it does not hold.
+    """
+    pair = ModelPair(*(checkpoint.get("default_pair", k, kind=str) for k in ("strong", "weak")))
+    if pair.strong not in models or pair.weak not in models:
+        raise CheckpointError(
+            f"{checkpoint.folder} names {pair} as its default pair, and does not hold both models."
+        )
+    return pair
+
+
+def choose_pair(
+    strong: str | None, weak: str | None, default: ModelPair, models: Sequence[str]
+) -> ModelPair:
+    """The pair that was asked for, each side falling back on the default's.
+
+    Raises:
+        RouterError: a model is not among `models`, or both sides are one model.
+    """
+    pair = ModelPair(
+        default.strong if strong is None else resolve(strong, models, side="strong"),
+        default.weak if weak is None else resolve(weak, models, side="weak"),
+    )
+    if pair.strong == pair.weak:
+        raise RouterError(
+            f"{pair.strong} is both the strong and the weak model; choose two different models."
+        )
+    return pair
+
+
+def score_noise(direction_length: float, embedding_noise: float) -> float:
+    """A bound on what noise in the prompt's vector does to its score.
+
+    The sigmoid's slope is at most 1/4, so |d score| <= |v| |d q| / 4 (Cauchy and Schwarz).
+
+    Args:
+        direction_length: |v|.
+        embedding_noise: largest |d q| between batches, measured, with its safety factor.
+    """
+    return direction_length * embedding_noise / 4
+
+
+class MfRouter:
+    """Matrix factorization for one model pair."""
+
+    def __init__(
+        self, identity: RouterIdentity, direction: NDArray[np.float64], embedder: Embedder
+    ) -> None:
+        self.identity = identity
+        self._direction = direction
+        self._embedder = embedder
+
+    def strong_win_rates(self, prompts: Sequence[str]) -> NDArray[np.float64]:
+        """Shape (n,), in [0, 1]."""
+        return sigmoid(self._embedder.embed(prompts) @ self._direction)
+
+    def longer_than_read(self, prompts: Sequence[str]) -> NDArray[np.bool_]:
+        """Shape (n,): True where the prompt has more tokens than the embedder reads."""
+        return self._embedder.longer_than_read(prompts)
+
+
+def sigmoid(x: NDArray[np.float64]) -> NDArray[np.float64]:
+    """1 / (1 + exp(-x)), without overflow at either end."""
+    import numpy as np
+
+    small = np.exp(-np.abs(x))
+    return np.where(x >= 0, 1.0, small) / (1.0 + small)

@@ -1,0 +1,94 @@
+"""The baseline that knows nothing: a prompt's score is a hash of its text and a seed."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from routectl.errors import RouterError
+from routectl.records import RouterIdentity
+from routectl.routers.checkpoint import SHIPPED, read_checkpoint
+from routectl.routers.protocol import OpenRouter, RouterDescription, fingerprint
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+SUMMARY = "baseline: a hash of the prompt, so the strong fraction is met and nothing is gained"
+
+
+def open_router(
+    checkpoint: Path | None, strong_model: str | None, weak_model: str | None
+) -> OpenRouter:
+    """Open the random baseline.
+
+    Raises:
+        RouterError: a model was asked for; this router knows none.
+        CheckpointError: the checkpoint is missing or damaged.
+    """
+    refuse_models("random", strong_model, weak_model)
+    found = read_checkpoint(checkpoint or SHIPPED / "random_1", "random")
+    seed: int = found.get("seed", kind=int)
+    from routectl.extraction import EXTRACTION_VERSION
+
+    facts = {"router": "random", "seed": seed, "extraction": EXTRACTION_VERSION}
+    identity = RouterIdentity("random", fingerprint(facts), None, 0.0, facts)
+    description = RouterDescription(
+        name="random",
+        kind="random",
+        summary=SUMMARY,
+        checkpoint=found.folder,
+        models=(),
+        default_pair=None,
+        embedder=None,
+        reads="the whole prompt",
+        licence=found.get("licence", kind=str),
+        card=found.card,
+    )
+    return OpenRouter(identity, description, lambda: RandomRouter(identity, seed))
+
+
+def refuse_models(name: str, strong_model: str | None, weak_model: str | None) -> None:
+    """Refuse a model pair for a baseline.
+
+    Raises:
+        RouterError: a model was asked for.
+    """
+    if strong_model is not None or weak_model is not None:
+        raise RouterError(
+            f"The router {name!r} knows no models, so it takes no strong or weak model; "
+            "leave them out."
+        )
+
+
+def uniform(prompt: str, seed: int) -> float:
+    """A number strictly inside (0, 1) that the prompt and the seed alone decide.
+
+    The first 52 bits of SHA-256 over the seed and the text, in the middle of its 2^-52 cell:
+    52 bits, because (k + 1/2) / 2^52 is the finest grid of that kind that float64 holds exactly.
+    """
+    digest = hashlib.sha256(f"{seed}\n".encode() + prompt.encode("utf-8", "surrogatepass")).digest()
+    cell = int.from_bytes(digest[:8], "big") >> 12
+    return (cell + 0.5) / 2**52
+
+
+class RandomRouter:
+    """Scores that are uniform over prompts, and always the same for one prompt."""
+
+    def __init__(self, identity: RouterIdentity, seed: int) -> None:
+        self.identity = identity
+        self._seed = seed
+
+    def strong_win_rates(self, prompts: Sequence[str]) -> NDArray[np.float64]:
+        """Shape (n,), strictly inside (0, 1)."""
+        import numpy as np
+
+        return np.array([uniform(prompt, self._seed) for prompt in prompts], dtype=np.float64)
+
+    def longer_than_read(self, prompts: Sequence[str]) -> NDArray[np.bool_]:
+        """Shape (n,), all False: the whole text is hashed."""
+        import numpy as np
+
+        return np.zeros(len(prompts), dtype=np.bool_)

@@ -1,0 +1,78 @@
+"""The routers by name: the built-in ones and those of installed third-party packages."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import cast
+
+from routectl.errors import RouterError
+from routectl.routers.protocol import OpenRouter
+
+ENTRY_POINT_GROUP = "routectl.routers"
+
+_BUILT_IN = ("mf", "random", "length")
+
+# RouteLLM splits `router-NAME-THRESHOLD` at "-", so a name cannot hold one.
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
+
+_Opener = Callable[[Path | None, str | None, str | None], OpenRouter]
+
+
+def names() -> tuple[str, ...]:
+    """The names that `open_router` knows: the built-in routers first, then third parties' A to Z.
+
+    An entry point whose name could not stand in a config string is left out.
+    """
+    return (*_BUILT_IN, *sorted(_third_party()))
+
+
+def open_router(
+    name: str,
+    *,
+    checkpoint: Path | None = None,
+    strong_model: str | None = None,
+    weak_model: str | None = None,
+) -> OpenRouter:
+    """Find a router and say what it is, without loading its embedder.
+
+    Args:
+        checkpoint: folder to read instead of the checkpoint that ships with routectl.
+        strong_model: model of the pair; None takes the checkpoint's default pair's.
+        weak_model: the same for the weak side.
+
+    Raises:
+        RouterError: no such router, or the pair is none that it can decide between.
+        CheckpointError: the checkpoint is missing, damaged or of another kind.
+    """
+    return _opener(name)(checkpoint, strong_model, weak_model)
+
+
+def _opener(name: str) -> _Opener:
+    if name in _BUILT_IN:
+        module = import_module(f"routectl.routers.{name}")
+        return cast(_Opener, module.open_router)
+    third_party = _third_party()
+    if name not in third_party:
+        raise RouterError(
+            f"There is no router named {name!r}; the routers are {', '.join(names())}."
+        )
+    entry = third_party[name]
+    try:
+        return cast(_Opener, entry.load())
+    except Exception as error:
+        package = entry.dist.name if entry.dist else entry.value
+        raise RouterError(
+            f"The router {name!r} of {package} cannot be imported ({error}); reinstall or remove it."
+        ) from error
+
+
+def _third_party() -> dict[str, EntryPoint]:
+    return {
+        entry.name: entry
+        for entry in entry_points(group=ENTRY_POINT_GROUP)
+        if _NAME.fullmatch(entry.name) and entry.name not in _BUILT_IN
+    }
