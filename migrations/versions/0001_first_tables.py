@@ -68,8 +68,12 @@ def upgrade() -> None:
         sa.Column("proxy_fingerprint", sa.Text),
         sa.PrimaryKeyConstraint("id", name="pk_requests"),
         sa.UniqueConstraint("source_kind", "source_id", name="uq_requests_source_kind_source_id"),
-        sa.ForeignKeyConstraint(["sample_id"], ["samples.id"], name="fk_requests_sample_id_samples"),
-        sa.ForeignKeyConstraint(["prompt_id"], ["prompts.id"], name="fk_requests_prompt_id_prompts"),
+        sa.ForeignKeyConstraint(
+            ["sample_id"], ["samples.id"], name="fk_requests_sample_id_samples"
+        ),
+        sa.ForeignKeyConstraint(
+            ["prompt_id"], ["prompts.id"], name="fk_requests_prompt_id_prompts"
+        ),
         sa.CheckConstraint("weight > 0", name=op.f("ck_requests_weight_positive")),
         sa.CheckConstraint(
             "(prompt_id IS NULL) <> (exclusion IS NULL)",

@@ -26,9 +26,7 @@ def migrations_folder() -> Path:
 def versions() -> list[tuple[str, str]]:
     """Every schema version with what it brought, oldest first."""
     script = ScriptDirectory.from_config(_config())
-    return [
-        (revision.revision, revision.doc) for revision in reversed([*script.walk_revisions()])
-    ]
+    return [(revision.revision, revision.doc) for revision in reversed([*script.walk_revisions()])]
 
 
 def upgrade(store: Store, target: str) -> None:

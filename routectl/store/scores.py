@@ -1,0 +1,228 @@
+"""Routers and their scores."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection, func, select
+
+from routectl.records import ModelPair, Population, RouterIdentity
+from routectl.store.dialects import insert_ignoring_conflicts
+from routectl.store.models import Prompt, Request, Router, Score
+from routectl.store.traffic import population_filter
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+# SQLite binds at most 32,766 values in one statement.
+_IDS_AT_ONCE = 10_000
+
+
+def router_id(connection: Connection, identity: RouterIdentity) -> int | None:
+    """The id of a router at this fingerprint, if it was ever stored."""
+    query = select(Router.id).where(
+        Router.name == identity.name, Router.fingerprint == identity.fingerprint
+    )
+    return connection.execute(query).scalar()
+
+
+def add_router(connection: Connection, identity: RouterIdentity, engine: Mapping[str, Any]) -> int:
+    """The id of a router at this fingerprint, stored when it was not there."""
+    pair = identity.model_pair
+    connection.execute(
+        insert_ignoring_conflicts(connection, Router),
+        {
+            "name": identity.name,
+            "fingerprint": identity.fingerprint,
+            "strong_model": None if pair is None else pair.strong,
+            "weak_model": None if pair is None else pair.weak,
+            "noise": identity.noise,
+            "config": dict(identity.config),
+            "engine": dict(engine),
+            "created_at": datetime.now(UTC),
+        },
+    )
+    found = router_id(connection, identity)
+    assert found is not None
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRouter:
+    """A router at one fingerprint, with how many prompts it scored."""
+
+    id: int
+    name: str
+    fingerprint: str
+    model_pair: ModelPair | None
+    scores: int
+    created_at: datetime
+
+
+def stored_routers(connection: Connection) -> list[StoredRouter]:
+    """Every router that scored anything, oldest first."""
+    count = func.count(Score.prompt_id)
+    query = (
+        select(
+            Router.id,
+            Router.name,
+            Router.fingerprint,
+            Router.strong_model,
+            Router.weak_model,
+            Router.created_at,
+            count,
+        )
+        .outerjoin(Score, Score.router_id == Router.id)
+        .group_by(Router.id)
+        .order_by(Router.id)
+    )
+    return [
+        StoredRouter(
+            id=int(row[0]),
+            name=row[1],
+            fingerprint=row[2],
+            model_pair=None if row[3] is None or row[4] is None else ModelPair(row[3], row[4]),
+            created_at=row[5],
+            scores=int(row[6]),
+        )
+        for row in connection.execute(query)
+    ]
+
+
+def unscored_prompts(
+    connection: Connection, router: int | None, population: Population, version: int
+) -> list[int]:
+    """Ids of the population's prompts that this router has not scored, longest text first.
+
+    Prompts of like length end up in one batch, which is what makes embedding quick; the long
+    ones come first so that a batch that does not fit into memory fails at once.
+    """
+    of_population = select(Request.prompt_id).where(
+        *population_filter(population),
+        Request.extraction_version == version,
+        Request.prompt_id.is_not(None),
+    )
+    query = (
+        select(Prompt.id)
+        .where(Prompt.id.in_(of_population), Prompt.text.is_not(None))
+        .order_by(Prompt.length.desc(), Prompt.id)
+    )
+    if router is not None:
+        scored = select(Score.prompt_id).where(
+            Score.router_id == router, Score.prompt_id == Prompt.id
+        )
+        query = query.where(~scored.exists())
+    return [int(id) for id in connection.execute(query).scalars()]
+
+
+def texts(connection: Connection, prompt_ids: Sequence[int]) -> dict[int, str]:
+    """Texts of prompts by id; a prompt whose text was purged is not in it."""
+    found: dict[int, str] = {}
+    for start in range(0, len(prompt_ids), _IDS_AT_ONCE):
+        ids = list(prompt_ids[start : start + _IDS_AT_ONCE])
+        query = select(Prompt.id, Prompt.text).where(Prompt.id.in_(ids), Prompt.text.is_not(None))
+        found.update({int(id): text for id, text in connection.execute(query) if text is not None})
+    return found
+
+
+def add_scores(
+    connection: Connection,
+    router: int,
+    prompt_ids: Sequence[int],
+    win_rates: Sequence[float],
+    longer_than_read: Sequence[bool],
+) -> None:
+    """Store scores. A prompt that has one keeps it: its score at a fingerprint never changes."""
+    if not prompt_ids:
+        return
+    connection.execute(
+        insert_ignoring_conflicts(connection, Score),
+        [
+            {"router_id": router, "prompt_id": id, "win_rate": rate, "longer_than_read": longer}
+            for id, rate, longer in zip(prompt_ids, win_rates, longer_than_read, strict=True)
+        ],
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredRequests:
+    """Parallel arrays, one element a request that has a score."""
+
+    win_rates: NDArray[np.float64]
+    weights: NDArray[np.float64]
+    prompts: NDArray[np.int64]
+    conversations: NDArray[np.int64]
+    """-1 where unknown."""
+    times: NDArray[np.float64]
+    """Epoch seconds in UTC; NaN where unknown."""
+    tokens: NDArray[np.float64]
+    """Tokens in and out; NaN where unknown."""
+    spend: NDArray[np.float64]
+    """US dollars; NaN where unknown."""
+    longer_than_read: NDArray[np.bool_]
+
+
+def scored_requests(
+    connection: Connection, router: int, population: Population, version: int
+) -> ScoredRequests:
+    """The population's requests with this router's scores, in the order of their ids."""
+    import numpy as np
+
+    query = (
+        select(
+            Score.win_rate,
+            Request.weight,
+            Request.prompt_id,
+            Request.conversation_key,
+            Request.time,
+            Request.tokens_in + Request.tokens_out,
+            Request.cost,
+            Score.longer_than_read,
+        )
+        .join(Score, (Score.prompt_id == Request.prompt_id) & (Score.router_id == router))
+        .where(*population_filter(population), Request.extraction_version == version)
+        .order_by(Request.id)
+    )
+    columns: list[list[Any]] = [[] for _ in range(8)]
+    result = connection.execution_options(yield_per=50_000).execute(query)
+    for part in result.partitions():
+        for column, values in zip(columns, zip(*part, strict=True), strict=True):
+            column.extend(values)
+
+    def numbers(values: list[Any]) -> NDArray[np.float64]:
+        return np.array(values, dtype=np.float64)  # None becomes NaN
+
+    return ScoredRequests(
+        win_rates=numbers(columns[0]),
+        weights=numbers(columns[1]),
+        prompts=np.array(columns[2], dtype=np.int64),
+        conversations=np.array([-1 if c is None else c for c in columns[3]], dtype=np.int64),
+        times=numbers(columns[4]),
+        tokens=numbers(columns[5]),
+        spend=numbers(columns[6]),
+        longer_than_read=np.array(columns[7], dtype=np.bool_),
+    )
+
+
+def prompts_without_text(
+    connection: Connection, router: int | None, population: Population, version: int
+) -> float:
+    """Weight of the requests whose prompt was purged before this router scored it."""
+    scored = select(Score.prompt_id).where(
+        Score.router_id == (-1 if router is None else router), Score.prompt_id == Prompt.id
+    )
+    query = (
+        select(func.coalesce(func.sum(Request.weight), 0.0))
+        .join(Prompt, Prompt.id == Request.prompt_id)
+        .where(
+            *population_filter(population),
+            Request.extraction_version == version,
+            Prompt.text.is_(None),
+            ~scored.exists(),
+        )
+    )
+    return float(connection.execute(query).scalar_one())

@@ -1,0 +1,348 @@
+"""Samples, prompts and requests: what an import brings, and what a question is about."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, func, insert, or_, select, update
+from sqlalchemy.sql.elements import ColumnElement
+
+from routectl.records import Condition, Population, TrafficRequest
+from routectl.store.dialects import insert_ignoring_conflicts
+from routectl.store.models import Prompt, Request, Sample
+
+BATCH = 1000
+"""Requests written in one transaction: two lookups of as many values as SQLite binds at once."""
+
+
+@dataclass(slots=True)
+class Written:
+    """What a batch of requests changed."""
+
+    added: int = 0
+    updated: int = 0
+    unchanged: int = 0
+
+    def __iadd__(self, other: Written) -> Written:
+        self.added += other.added
+        self.updated += other.updated
+        self.unchanged += other.unchanged
+        return self
+
+
+def begin_sample(
+    connection: Connection,
+    *,
+    key: str,
+    source: str,
+    source_kind: str,
+    population: Mapping[str, Any],
+    sample_size: int | None,
+    extraction_version: int,
+) -> int:
+    """The id of the unfinished sample with this key, made when there is none."""
+    found = unfinished_sample(connection, key)
+    if found is not None:
+        return found
+    row = insert(Sample).values(
+        key=key,
+        source=source,
+        source_kind=source_kind,
+        population=dict(population),
+        sample_size=sample_size,
+        seen=0,
+        kept=0,
+        counts={},
+        extraction_version=extraction_version,
+        created_at=datetime.now(UTC),
+    )
+    return int(connection.execute(row.returning(Sample.id)).scalar_one())
+
+
+def unfinished_sample(connection: Connection, key: str) -> int | None:
+    """The id of the sample that a stopped import with this key left, if any."""
+    return connection.execute(select(Sample.id).where(Sample.key == key)).scalar()
+
+
+def finish_sample(
+    connection: Connection, sample_id: int, *, seen: int, kept: int, counts: Mapping[str, Any]
+) -> None:
+    """Set what the import counted, and that it is done."""
+    connection.execute(
+        update(Sample)
+        .where(Sample.id == sample_id)
+        .values(key=None, seen=seen, kept=kept, counts=dict(counts), finished_at=datetime.now(UTC))
+    )
+
+
+def add_requests(
+    connection: Connection,
+    sample_id: int,
+    requests: Sequence[TrafficRequest],
+    *,
+    weight: float,
+    extraction_version: int,
+) -> Written:
+    """Write requests so that the same ones written twice change nothing.
+
+    A row that is already there is replaced when its extraction version is another, or when it
+    failed and this attempt of the same request succeeded. Its weight falls to the smaller one:
+    of two samples that both hold a request, the one that kept more of its traffic says how
+    many requests it stands for.
+    """
+    written = Written()
+    if not requests:
+        return written
+    prompt_ids = _add_prompts(connection, [r.text for r in requests if r.text is not None])
+    known = _Known(connection, requests)
+    inserts: list[dict[str, Any]] = []
+    updates: list[dict[str, Any]] = []
+    for request in requests:
+        attempt_key = _attempt_key(request)
+        row = _row(request, sample_id, prompt_ids, attempt_key, weight, extraction_version)
+        old = known.find(request, attempt_key)
+        if old is None:
+            inserts.append(row)
+            known.remember(row)
+            written.added += 1
+        elif old["extraction_version"] != extraction_version or (
+            old["status"] == "failure" and row["status"] == "success"
+        ):
+            row["weight"] = min(weight, old["weight"])
+            row["sample_id"] = old["sample_id"]
+            updates.append(_change(old, row))
+            known.replace(old, row)
+            written.updated += 1
+        elif weight < old["weight"]:
+            old["weight"] = weight
+            updates.append(_change(old, {"weight": weight}))
+            written.updated += 1
+        else:
+            written.unchanged += 1
+    if inserts:
+        connection.execute(insert(Request), inserts)
+    for change in updates:
+        names = [name for name in change if name.startswith("new_")]
+        connection.execute(
+            update(Request)
+            .where(
+                Request.source_kind == bindparam("old_kind"),
+                Request.source_id == bindparam("old_id"),
+            )
+            .values({name.removeprefix("new_"): bindparam(name) for name in names}),
+            change,
+        )
+    return written
+
+
+def _change(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters of an update: which row, and its new values."""
+    row = {"old_kind": old["source_kind"], "old_id": old["source_id"]}
+    return row | {f"new_{name}": value for name, value in new.items()}
+
+
+class _Known:
+    """The rows that a batch meets: those in the database and those of the batch itself."""
+
+    def __init__(self, connection: Connection, requests: Sequence[TrafficRequest]) -> None:
+        columns = (
+            Request.source_kind,
+            Request.source_id,
+            Request.sample_id,
+            Request.attempt_key,
+            Request.status,
+            Request.weight,
+            Request.extraction_version,
+        )
+        ids: dict[str, set[str]] = {}
+        for request in requests:
+            ids.setdefault(request.source_kind, set()).add(request.source_id)
+        queries = [
+            select(*columns).where(Request.source_kind == kind, Request.source_id.in_(list(some)))
+            for kind, some in ids.items()
+        ]
+        if keys := {key for r in requests if (key := _attempt_key(r)) is not None}:
+            queries.append(select(*columns).where(Request.attempt_key.in_(list(keys))))
+        self._by_id: dict[tuple[str, str], dict[str, Any]] = {}
+        self._by_attempt: dict[str, dict[str, Any]] = {}
+        for query in queries:
+            for row in connection.execute(query).mappings():
+                self.remember(dict(row))
+
+    def find(self, request: TrafficRequest, attempt_key: str | None) -> dict[str, Any] | None:
+        found = self._by_id.get((request.source_kind, request.source_id))
+        if found is None and attempt_key is not None:
+            found = self._by_attempt.get(attempt_key)
+        return found
+
+    def remember(self, row: dict[str, Any]) -> None:
+        if row["attempt_key"] is not None:
+            row = self._by_attempt.setdefault(row["attempt_key"], row)
+        self._by_id.setdefault((row["source_kind"], row["source_id"]), row)
+
+    def replace(self, old: dict[str, Any], row: dict[str, Any]) -> None:
+        old.update({name: row[name] for name in old if name in row})
+        self.remember(old)
+
+
+def _add_prompts(connection: Connection, texts: Sequence[str]) -> dict[str, int]:
+    """Ids of these texts by text, after adding those that are new."""
+    digests = {text: hashlib.sha256(text.encode()).hexdigest() for text in texts}
+    if not digests:
+        return {}
+    columns = select(Prompt.digest, Prompt.id).where(Prompt.digest.in_(list(digests.values())))
+    known = {row.digest: row.id for row in connection.execute(columns)}
+    new = [
+        {"digest": digest, "text": text, "length": len(text)}
+        for text, digest in digests.items()
+        if digest not in known
+    ]
+    if new:
+        connection.execute(insert_ignoring_conflicts(connection, Prompt), new)
+        known = {row.digest: row.id for row in connection.execute(columns)}
+    return {text: known[digest] for text, digest in digests.items()}
+
+
+def _attempt_key(request: TrafficRequest) -> str | None:
+    """Attempts of one request share call id, prompt and model group; clients can set call ids,
+    so the call id alone would merge what is not the same."""
+    if request.call_id is None:
+        return None
+    parts = [request.source_kind, request.call_id, request.text, request.model_group]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def conversation_key(conversation: str) -> int:
+    """A number in [0, 2**63) for a conversation id."""
+    digest = hashlib.blake2b(conversation.encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big") >> 1
+
+
+def _row(
+    request: TrafficRequest,
+    sample_id: int,
+    prompt_ids: Mapping[str, int],
+    attempt_key: str | None,
+    weight: float,
+    extraction_version: int,
+) -> dict[str, Any]:
+    return {
+        "sample_id": sample_id,
+        "source_kind": request.source_kind,
+        "source_id": request.source_id,
+        "attempt_key": attempt_key,
+        "prompt_id": None if request.text is None else prompt_ids[request.text],
+        "exclusion": None if request.exclusion is None else request.exclusion.value,
+        "weight": weight,
+        "extraction_version": extraction_version,
+        "time": None if request.time is None else request.time.timestamp(),
+        "model_group": request.model_group,
+        "call_type": request.call_type,
+        "status": request.status,
+        "cache_hit": request.cache_hit,
+        "team": request.team,
+        "key_alias": request.key_alias,
+        "end_user": request.end_user,
+        "tags": json.dumps(request.tags) if request.tags else None,
+        "conversation": request.conversation,
+        "conversation_key": (
+            None if request.conversation is None else conversation_key(request.conversation)
+        ),
+        "tokens_in": request.tokens_in,
+        "tokens_out": request.tokens_out,
+        "cost": request.cost,
+        "proxy_decision": request.proxy_decision,
+        "proxy_score": request.proxy_score,
+        "proxy_fingerprint": request.proxy_fingerprint,
+    }
+
+
+def population_filter(population: Population) -> list[ColumnElement[bool]]:
+    """The population as SQL conditions, with the meaning that `traffic.matches` has."""
+    alternatives: dict[str, list[ColumnElement[bool]]] = {}
+    clauses: list[ColumnElement[bool]] = []
+    for condition in population.where:
+        equals = _equals(condition)
+        if condition.operator == "=":
+            alternatives.setdefault(condition.field, []).append(equals)
+        else:
+            # What is not known does not equal anything, so it passes.
+            clauses.append(~func.coalesce(equals, False))
+    clauses += [or_(*choices) for choices in alternatives.values()]
+    if population.since is not None:
+        clauses.append(Request.time >= population.since.timestamp())
+    if population.until is not None:
+        clauses.append(Request.time < population.until.timestamp())
+    return clauses
+
+
+def _equals(condition: Condition) -> ColumnElement[bool]:
+    if condition.field == "tag":
+        # `tags` is a JSON array: an element is in it iff its JSON text is, quotes and all.
+        # LIKE would ignore case on SQLite; this spelling means the same everywhere.
+        without = func.replace(Request.tags, json.dumps(condition.value), "")
+        return func.length(without) < func.length(Request.tags)
+    if condition.field == "cache_hit":
+        return Request.cache_hit.is_(condition.value == "true")
+    column: ColumnElement[str] = getattr(Request, condition.field)
+    return column == condition.value
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """What a population holds, before any router is asked."""
+
+    requests: int
+    """Rows, of the current extraction version."""
+    weight: float
+    excluded: dict[str, float]
+    """Weight by reason of exclusion."""
+    other_versions: int
+    """Rows that another version of the text extraction wrote; they count nowhere else here."""
+    model_groups: dict[str | None, float]
+    """Weight by model group."""
+    failures: float
+    cache_hits: float
+    sample_ids: list[int]
+
+
+def overview(connection: Connection, population: Population, version: int) -> Overview:
+    """Count a population."""
+    where = population_filter(population)
+    current = [*where, Request.extraction_version == version]
+    weight = func.coalesce(func.sum(Request.weight), 0.0)
+
+    def weigh(*more: ColumnElement[bool]) -> float:
+        return float(connection.execute(select(weight).where(*current, *more)).scalar_one())
+
+    def weigh_by(column: Any, *more: ColumnElement[bool]) -> dict[Any, float]:
+        query = select(column, weight).where(*current, *more).group_by(column)
+        return {key: float(total) for key, total in connection.execute(query)}
+
+    count = select(func.count()).select_from(Request)
+    samples = select(Request.sample_id).where(*current).distinct().order_by(Request.sample_id)
+    return Overview(
+        requests=int(connection.execute(count.where(*current)).scalar_one()),
+        weight=weigh(),
+        excluded=weigh_by(Request.exclusion, Request.exclusion.is_not(None)),
+        other_versions=int(
+            connection.execute(
+                count.where(*where, Request.extraction_version != version)
+            ).scalar_one()
+        ),
+        model_groups=weigh_by(Request.model_group),
+        failures=weigh(Request.status == "failure"),
+        cache_hits=weigh(Request.cache_hit.is_(True)),
+        sample_ids=[int(id) for id in connection.execute(samples).scalars()],
+    )
+
+
+def samples(connection: Connection) -> list[Sample]:
+    """Every sample, oldest first, detached from the connection."""
+    rows = connection.execute(select(Sample.__table__).order_by(Sample.id)).mappings()
+    return [Sample(**row) for row in rows]
