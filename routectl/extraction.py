@@ -1,0 +1,82 @@
+"""A chat request -> the text that a router scores.
+
+The proxy and the calibrator call this one function, so that they decide alike. What it returns
+for a body may only change together with `EXTRACTION_VERSION`: stored requests carry the version
+that they were read with, and scores of two versions never mix.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+EXTRACTION_VERSION = 1
+
+TEXT_PARTS = ("text", "input_text")
+"""`type` of the content parts that are text: Chat Completions and Anthropic, and Responses."""
+
+BODY_KEYS = ("messages", "input", "prompt")
+"""Where a body holds its conversation, in the order of asking: Chat Completions and Anthropic
+Messages, Responses, completions."""
+
+
+def extract(body: object) -> str | None:
+    """Return the last human text of a request's conversation.
+
+    - A conversation is a string, or a list of turns; a string among the turns counts as one that
+      a human wrote. In a body it stands under `messages`, `input` or `prompt`, whichever is first
+      to hold something.
+    - A turn is human if its role is `user`. Its text is its `content`, or the text parts of its
+      `content` joined by a line break. Images, files, audio and tool results are not text, and a
+      part that is blank is left out.
+    - A turn without text (tool results only, images only, empty, blank) is passed over, and the
+      human turn before it is asked. System, developer and assistant turns never count.
+    - Nothing is stripped from a text, but a lone surrogate or NUL becomes U+FFFD, and a surrogate
+      pair that arrived as two code units becomes its character. So the result encodes to UTF-8,
+      and every database takes it.
+
+    Args:
+        body: A request body, its conversation alone, or any other JSON value.
+
+    Returns:
+        The text, or None where there is no human text. Never empty, never only whitespace.
+        Never raises on a JSON value, however malformed or deeply nested.
+    """
+    for turn in reversed(_turns(body)):
+        text = _human_text(turn)
+        if text is not None:
+            return text
+    return None
+
+
+def clean(text: str) -> str:
+    """Return `text` as UTF-8 and PostgreSQL can hold it: U+FFFD for lone surrogates and NUL."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}")
+
+
+def _turns(body: object) -> Sequence[object]:
+    if isinstance(body, Mapping):
+        body = next((body[key] for key in BODY_KEYS if body.get(key)), None)
+    if isinstance(body, list | tuple):
+        return body
+    return [body]
+
+
+def _human_text(turn: object) -> str | None:
+    if isinstance(turn, Mapping):
+        turn = turn.get("content") if turn.get("role") == "user" else None
+    if isinstance(turn, list | tuple):
+        texts = [text for part in turn if (text := _part_text(part)) and not text.isspace()]
+        turn = "\n".join(texts)
+    if not isinstance(turn, str) or not turn or turn.isspace():
+        return None
+    return clean(turn)
+
+
+def _part_text(part: object) -> str | None:
+    if isinstance(part, Mapping):
+        part = part.get("text") if part.get("type", "text") in TEXT_PARTS else None
+    return part if isinstance(part, str) else None

@@ -1,0 +1,92 @@
+"""Values of log fields, cleaned: every reader takes what it finds through these."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from routectl.extraction import clean
+
+ABSENT = frozenset({"", "none", "null"})
+"""Texts that logs write where they have no value (LiteLLM: the text "None"), in lower case."""
+
+MAX_INTEGER = 2**63 - 1
+"""What a database's integer column holds."""
+
+
+def text(value: object) -> str | None:
+    """Return a name or id; None where the log has none. Numbers become their digits."""
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return None
+    try:
+        written = clean(str(value)).strip()
+    except ValueError:  # an integer of more digits than Python writes
+        return None
+    return None if written.lower() in ABSENT else written
+
+
+def first_text(*values: object) -> str | None:
+    """Return the first of several fields that the log filled."""
+    return next((found for value in values if (found := text(value)) is not None), None)
+
+
+def texts(value: object) -> tuple[str, ...]:
+    """Return the distinct texts of a list, in its order."""
+    if not isinstance(value, list):
+        return ()
+    return tuple(dict.fromkeys(found for item in value if (found := text(item)) is not None))
+
+
+def number(value: object) -> float | None:
+    """Return a finite number, which may have been written as text."""
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return None
+    try:
+        found = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return found if math.isfinite(found) else None
+
+
+def count(value: object) -> int | None:
+    """Return a whole number that is not negative, such as of tokens."""
+    found = number(value)
+    return int(found) if found is not None and 0 <= found <= MAX_INTEGER else None
+
+
+def flag(value: object) -> bool | None:
+    """Return a truth value; LiteLLM writes `null`, `true`, or the texts "None" and "True"."""
+    if isinstance(value, bool):
+        return value
+    return {"true": True, "false": False}.get(value.lower()) if isinstance(value, str) else None
+
+
+def mapping(value: object) -> Mapping[str, object]:
+    """Return a JSON object; an empty one in place of anything else."""
+    return value if isinstance(value, Mapping) else {}
+
+
+def time(value: object) -> datetime | None:
+    """Return a log's time in UTC, or None where it is absent or makes no sense.
+
+    Takes seconds, milliseconds, microseconds or nanoseconds since 1970 (told apart by size: read
+    as seconds, the present is below 1e11 until the year 5138), as a number or as text, and ISO
+    8601, with UTC for a text without a zone.
+    """
+    seconds = number(value)
+    if seconds is not None:
+        while seconds >= 1e11:
+            seconds /= 1000
+        # 0 is what a log writes that has no time.
+        return datetime.fromtimestamp(seconds, UTC) if seconds > 0 else None
+    return iso_time(value) if isinstance(value, str) else None
+
+
+def iso_time(written: str) -> datetime | None:
+    """Return an ISO 8601 date or time in UTC (a date is its midnight); None if it is none."""
+    try:
+        found = datetime.fromisoformat(written.strip())
+        return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None

@@ -1,0 +1,102 @@
+"""The registry of log formats, and reading a log as one of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+from routectl.errors import InputError, UsageError
+from routectl.records import Reject, TrafficRequest
+from routectl.traffic import json_strings, litellm, openai, plain
+from routectl.traffic.counts import ImportCounts
+from routectl.traffic.rows import Format, Row, RowError, Skip
+from routectl.traffic.source import Source
+
+_FORMATS: dict[str, Format] = {
+    # Sniffed in this order: what says most about itself first.
+    format.name: format
+    for format in (litellm.FORMAT, openai.FORMAT, json_strings.FORMAT, plain.FORMAT)
+}
+
+FORMATS: tuple[str, ...] = tuple(_FORMATS)
+"""The names that `--format` takes."""
+
+
+def sniff(head: Sequence[bytes], *, name: str = "the log") -> str:
+    """Return the name of the format of a log that begins with these lines.
+
+    Args:
+        head: The first lines that are not blank, as `Source.head` gives them.
+        name: What the user calls the log, for the message.
+
+    Raises:
+        InputError: No format recognises it.
+    """
+    if head:
+        for format in _FORMATS.values():
+            if format.recognises(head):
+                return format.name
+        what = "is none of the known formats"
+    else:
+        what = "begins with no line that could be read"
+    known = "; ".join(f"{format.name} ({format.describe})" for format in _FORMATS.values())
+    raise InputError(f"{name} {what}: {known}. If it is one of them, name it with --format.")
+
+
+def read(
+    source: Source,
+    *,
+    format: str | None = None,
+    on_reject: Callable[[Reject], None],
+    counts: ImportCounts,
+) -> Iterator[TrafficRequest]:
+    """Return the requests of a log, in its order, read as they are asked for.
+
+    Args:
+        source: The log, of which nothing has been read but the head.
+        format: One of `FORMATS`; sniffed where None.
+        on_reject: Told of each row that cannot be read, as it is met.
+        counts: `rows`, `rejected` and `skipped` are updated.
+
+    Raises:
+        UsageError: There is no such format; at once.
+        InputError: The format cannot be told, at once; or the log is damaged, after the rows
+            before the damage; or none of its rows could be read, at its end.
+    """
+    name = format if format is not None else sniff(source.head(), name=source.name)
+    if name not in _FORMATS:
+        raise UsageError(f"There is no log format '{name}'; the formats are {', '.join(FORMATS)}.")
+    return _read(source, _FORMATS[name], on_reject, counts)
+
+
+def _read(
+    source: Source, format: Format, on_reject: Callable[[Reject], None], counts: ImportCounts
+) -> Iterator[TrafficRequest]:
+    first_reject: Reject | None = None
+    readable = False
+    for row in format.rows(source):
+        counts.rows += 1
+        try:
+            found = _request(format, row)
+        except RowError as error:
+            counts.rejected += 1
+            reject = Reject(source.name, row.number, str(error), row.raw)
+            first_reject = first_reject or reject
+            on_reject(reject)
+            continue
+        readable = True
+        if isinstance(found, Skip):
+            counts.skipped[found.reason] += 1
+        else:
+            yield found
+    if first_reject is not None and not readable:
+        raise InputError(
+            f"No row of {source.name} could be read as {format.name} ({format.describe}); the "
+            f"first, line {first_reject.line}, is {first_reject.reason}. If it is of another "
+            f"format, name it with --format."
+        )
+
+
+def _request(format: Format, row: Row) -> TrafficRequest | Skip:
+    if row.fault is not None:
+        raise RowError(row.fault)
+    return format.request(row)
