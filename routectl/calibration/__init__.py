@@ -1,0 +1,40 @@
+"""Choosing a threshold: pure functions on arrays, no I/O, no torch.
+
+The cut table is the object in the middle; docs/statistics.md has the formulas, with an
+example on five requests that can be checked by hand.
+"""
+
+from routectl.calibration.choice import Choice, choose
+from routectl.calibration.cut_table import CutTable, cut_table
+from routectl.calibration.decimals import shortest_decimal
+from routectl.calibration.effective_size import EffectiveSize, effective_size
+from routectl.calibration.intervals import (
+    Interval,
+    long_run_interval,
+    next_requests_interval,
+    requests_for_half_width,
+)
+from routectl.calibration.picking import Tie, pick, threshold_text, tie_at
+from routectl.calibration.sample import ScoredSample
+from routectl.calibration.self_check import SelfCheck, check_in_time
+
+__all__ = [
+    "Choice",
+    "CutTable",
+    "EffectiveSize",
+    "Interval",
+    "ScoredSample",
+    "SelfCheck",
+    "Tie",
+    "check_in_time",
+    "choose",
+    "cut_table",
+    "effective_size",
+    "long_run_interval",
+    "next_requests_interval",
+    "pick",
+    "requests_for_half_width",
+    "shortest_decimal",
+    "threshold_text",
+    "tie_at",
+]

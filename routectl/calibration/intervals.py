@@ -1,0 +1,110 @@
+"""Two different statements about certainty: the long run, and the next N requests."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from routectl.calibration.effective_size import EffectiveSize
+
+MOST_REQUESTS = 1_000_000
+"""Beyond this many independent requests the interval for the next N no longer narrows visibly
+(0.001 point); more are computed as this many, which is never too narrow."""
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """An interval for a strong fraction."""
+
+    low: float
+    high: float
+    confidence: float
+    method: str
+
+
+def long_run_interval(size: EffectiveSize, confidence: float = 0.95) -> Interval:
+    """The share of all requests to come that this threshold sends to the strong model.
+
+    With k of n independent requests above the gap, the share above its upper end is
+    distributed as Beta(k, n-k+1) and the share above its lower end as Beta(k+1, n-k), whatever
+    the distribution of the scores (the law of a uniform order statistic; David and Nagaraja
+    2003, section 2.1). The outer quantiles are the end points of Clopper and Pearson (1934).
+    n is the effective size after the t correction, and k = p n, as in Korn and Graubard (1998).
+
+    Args:
+        confidence: in (0, 1).
+    """
+    low, high = _beta_interval(size.share, size.corrected(confidence), confidence)
+    return Interval(low, high, confidence, "Clopper-Pearson, Korn-Graubard effective size")
+
+
+def next_requests_interval(
+    size: EffectiveSize, requests: int, confidence: float = 0.95
+) -> Interval:
+    """The share of the next `requests` requests that goes to the strong model.
+
+    What is not known of the long-run share, as in `long_run_interval`, and on top of it the
+    chance of these very requests: the outer quantiles of beta-binomials with the effective
+    size, and with `requests` divided by the same design effect.
+
+    Args:
+        requests: N, at least 1.
+        confidence: in (0, 1).
+    """
+    n = size.corrected(confidence)
+    k = size.share * n
+    independent = int(min(MOST_REQUESTS, max(1.0, requests * n / size.requests)))
+    tail = (1 - confidence) / 2
+    low = 0.0 if size.share == 0.0 else _beta_binomial_quantile(tail, independent, k, n - k + 1)
+    high = (
+        1.0 if size.share == 1.0 else _beta_binomial_quantile(1 - tail, independent, k + 1, n - k)
+    )
+    return Interval(low, high, confidence, "beta-binomial, both divided by the design effect")
+
+
+def requests_for_half_width(
+    size: EffectiveSize, half_width: float, confidence: float = 0.95
+) -> int:
+    """The requests that a sample of this traffic needs for a long-run interval this narrow.
+
+    Taken for granted: the same share, and dependence and weights as in this sample.
+
+    Args:
+        half_width: half of high - low, above 0; 0.01 is one point.
+        confidence: in (0, 1).
+    """
+
+    def is_enough(requests: int) -> bool:
+        n = size.corrected_at(requests, confidence)
+        low, high = _beta_interval(size.share, n, confidence)
+        return high - low <= 2 * half_width
+
+    enough = 2
+    while not is_enough(enough):
+        enough *= 2
+    too_few = enough // 2
+    while enough - too_few > 1:
+        middle = (enough + too_few) // 2
+        too_few, enough = (too_few, middle) if is_enough(middle) else (middle, enough)
+    return enough
+
+
+def _beta_interval(share: float, n: float, confidence: float) -> tuple[float, float]:
+    from scipy.special import betaincinv
+
+    k, tail = share * n, (1 - confidence) / 2
+    low = 0.0 if share == 0.0 else float(betaincinv(k, n - k + 1, tail))
+    high = 1.0 if share == 1.0 else float(betaincinv(k + 1, n - k, 1 - tail))
+    return low, high
+
+
+def _beta_binomial_quantile(level: float, n: int, a: float, b: float) -> float:
+    """The smallest share of n at which the beta-binomial's distribution reaches `level`."""
+    from scipy.special import betaln, gammaln
+
+    x = np.arange(n + 1, dtype=np.float64)
+    choose = gammaln(n + 1) - gammaln(x + 1) - gammaln(n - x + 1)
+    mass = np.exp(choose + betaln(x + a, n - x + b) - betaln(a, b))
+    reached = np.cumsum(mass)
+    return float(np.searchsorted(reached, level * reached[-1])) / n

@@ -1,0 +1,75 @@
+"""What a calibration reads: one row of parallel arrays for each request with a score."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+import numpy.typing as npt
+
+from routectl.errors import CalibrationError
+
+Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
+Booleans = npt.NDArray[np.bool_]
+
+
+def check_win_rates(win_rates: Floats) -> None:
+    """Refuse scores that are not strong win rates.
+
+    Raises:
+        CalibrationError: there is no score, or some are NaN, infinite or outside [0, 1].
+    """
+    if not len(win_rates):
+        raise CalibrationError(
+            "No request has a score, so no threshold can be chosen; score the traffic first."
+        )
+    refused = len(win_rates) - int(np.count_nonzero((win_rates >= 0.0) & (win_rates <= 1.0)))
+    if refused:
+        raise CalibrationError(
+            f"{refused:,} of {len(win_rates):,} scores are not strong win rates (NaN, infinite, or "
+            "outside 0 to 1), so no threshold can be chosen; score these prompts again."
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ScoredSample:
+    """Parallel arrays, one element for each request that has a score.
+
+    Raises:
+        CalibrationError: there is no request, a score is no strong win rate, or a weight is
+            not a positive number.
+        ValueError: the arrays are not of one length.
+    """
+
+    win_rates: Floats
+    """Strong win rates, in [0, 1]."""
+    weights: Floats
+    """Requests of the population that each one stands for: 1 when everything was kept,
+    seen / kept when the import sampled. Above 0."""
+    prompts: Integers
+    """Id of the distinct prompt, at least 0."""
+    conversations: Integers
+    """Id of the conversation, -1 where unknown."""
+    times: Floats
+    """Seconds since 1970 in UTC, NaN where unknown."""
+    tokens: Floats
+    """Tokens of the call, in and out, NaN where unknown."""
+    spend: Floats
+    """What the proxy booked for the call, in US dollars, NaN where unknown."""
+
+    def __post_init__(self) -> None:
+        if len({len(getattr(self, f.name)) for f in fields(self)}) != 1:
+            raise ValueError("The arrays of a sample must be of one length.")
+        check_win_rates(self.win_rates)
+        if not bool(np.all((self.weights > 0) & np.isfinite(self.weights))):
+            raise CalibrationError(
+                "Some requests have a weight that is no positive number; import the sample again."
+            )
+
+    def __len__(self) -> int:
+        return len(self.win_rates)
+
+    def take(self, rows: Integers | Booleans) -> ScoredSample:
+        """The sample of these rows, given by position or by mask, in that order."""
+        return ScoredSample(*(getattr(self, f.name)[rows] for f in fields(self)))

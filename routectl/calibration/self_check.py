@@ -1,0 +1,87 @@
+"""Would this calibration have held? The sample's own past against its own present."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from routectl.calibration.cut_table import cut_table
+from routectl.calibration.effective_size import effective_size
+from routectl.calibration.intervals import next_requests_interval
+from routectl.calibration.picking import pick, threshold_text
+from routectl.calibration.sample import ScoredSample
+
+EARLIER = 0.8
+"""The threshold is refitted on the earlier four fifths."""
+
+FEWEST_REQUESTS = 50
+"""Below this the last fifth has fewer than ten requests, and any share would pass."""
+
+
+@dataclass(frozen=True, slots=True)
+class SelfCheck:
+    """The threshold of the earlier four fifths, tried on the last fifth."""
+
+    split_at: float
+    """The time of the first request of the last part, in seconds since 1970 in UTC."""
+    earlier_requests: int
+    later_requests: int
+    threshold: str
+    """Refitted on the earlier part. What is exported is the threshold of the full sample."""
+    later_share: float
+    """The strong fraction that it has on the later part."""
+    low: float
+    """The range that the earlier part gives for a next batch of `later_requests` requests."""
+    high: float
+    inside: bool
+
+
+def check_in_time(
+    sample: ScoredSample,
+    strong_fraction: float,
+    *,
+    at_most: bool,
+    noise: float,
+    confidence: float,
+) -> SelfCheck | str:
+    """Refit on the earlier four fifths and look at the last fifth, or say why that cannot be.
+
+    Requests without a time are left out. Requests of one time are not split.
+    """
+    timed = np.isfinite(sample.times)
+    count = int(np.count_nonzero(timed))
+    if count < FEWEST_REQUESTS:
+        if not count:
+            return "no request has a time"
+        return f"only {count:,} requests have a time, and it takes {FEWEST_REQUESTS}"
+    times = sample.times[timed]
+    boundary = int(EARLIER * count)
+    split_at = float(np.partition(times, boundary)[boundary])
+    is_earlier = timed & (sample.times < split_at)
+    if not is_earlier.any():
+        return "most requests have the same, earliest time"
+    earlier, later = sample.take(is_earlier), sample.take(timed & (sample.times >= split_at))
+
+    table = cut_table(earlier.win_rates, earlier.weights)
+    cut = pick(table, strong_fraction, at_most=at_most)
+    threshold = threshold_text(table, cut, strong_fraction, noise)
+    size = effective_size(
+        earlier.win_rates >= float(threshold),
+        earlier.weights,
+        earlier.prompts,
+        earlier.conversations,
+    )
+    expected = next_requests_interval(size, len(later), confidence)
+    strong = later.win_rates >= float(threshold)
+    share = float(later.weights[strong].sum() / later.weights.sum())
+    return SelfCheck(
+        split_at=split_at,
+        earlier_requests=len(earlier),
+        later_requests=len(later),
+        threshold=threshold,
+        later_share=share,
+        low=expected.low,
+        high=expected.high,
+        inside=expected.low <= share <= expected.high,
+    )
