@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -11,18 +12,27 @@ from routectl.extraction import clean
 ABSENT = frozenset({"", "none", "null"})
 """Texts that logs write where they have no value (LiteLLM: the text "None"), in lower case."""
 
+LONGEST = 512
+"""Longest name or id, in characters: PostgreSQL indexes no entry above 2,704 bytes."""
+
 MAX_INTEGER = 2**63 - 1
 """What a database's integer column holds."""
 
 
 def text(value: object) -> str | None:
-    """Return a name or id; None where the log has none. Numbers become their digits."""
+    """Return a name or id; None where the log has none. Numbers become their digits.
+
+    One that is longer than `LONGEST` is cut, and ends in a digest of what it was.
+    """
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return None
     try:
         written = clean(str(value)).strip()
     except ValueError:  # an integer of more digits than Python writes
         return None
+    if len(written) > LONGEST:
+        digest = hashlib.sha256(written.encode()).hexdigest()[:32]
+        return written[: LONGEST - len(digest) - 1] + "…" + digest
     return None if written.lower() in ABSENT else written
 
 

@@ -25,21 +25,19 @@ def sniff(head: Sequence[bytes], *, name: str = "the log") -> str:
     """Return the name of the format of a log that begins with these lines.
 
     Args:
-        head: The first lines that are not blank, as `Source.head` gives them.
+        head: The first lines that are not blank, at least one, as `Source.head` gives them.
         name: What the user calls the log, for the message.
 
     Raises:
         InputError: No format recognises it.
     """
-    if head:
-        for format in _FORMATS.values():
-            if format.recognises(head):
-                return format.name
-        what = "is none of the known formats"
-    else:
-        what = "begins with no line that could be read"
+    for format in _FORMATS.values():
+        if format.recognises(head):
+            return format.name
     known = "; ".join(f"{format.name} ({format.describe})" for format in _FORMATS.values())
-    raise InputError(f"{name} {what}: {known}. If it is one of them, name it with --format.")
+    raise InputError(
+        f"{name} is of no known format: {known}. If it is one of them, name it with --format."
+    )
 
 
 def read(
@@ -91,7 +89,7 @@ def _read(
     if first_reject is not None and not readable:
         raise InputError(
             f"No row of {source.name} could be read as {format.name} ({format.describe}); the "
-            f"first, line {first_reject.line}, is {first_reject.reason}. If it is of another "
+            f"first, number {first_reject.line}, is {first_reject.reason}. If it is of another "
             f"format, name it with --format."
         )
 

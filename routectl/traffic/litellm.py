@@ -109,7 +109,7 @@ def _exclusion(prompt: str | None) -> Exclusion | None:
 
 FORMAT = Format(
     name=NAME,
-    describe="LiteLLM StandardLoggingPayload, one JSON object per line",
+    describe="LiteLLM StandardLoggingPayload, JSON objects, one per line or in an array",
     recognises=lambda head: mostly(_is_payload, head),
     rows=json_rows,
     request=_request,

@@ -55,7 +55,7 @@ def _own_id(body: Mapping[str, object]) -> str | None:
 
 FORMAT = Format(
     name=NAME,
-    describe="OpenAI request body, one JSON object per line",
+    describe="OpenAI request body, JSON objects, one per line or in an array",
     recognises=lambda head: mostly(_is_body, head),
     rows=json_rows,
     request=_request,

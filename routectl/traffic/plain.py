@@ -13,7 +13,7 @@ NAME = "text"
 
 _STRUCTURED = re.compile(
     # The header of a table, and the beginnings of XML, HTML and JSON that spans lines.
-    rb"[A-Za-z_]\w*([,;\t][A-Za-z_]\w*)+\Z|<\?xml|<!doctype|<html|[\[{]+\Z",
+    rb"[a-z_][\w./-]*([,;\t][a-z_][\w./-]*)+\Z|<\?xml|<!doctype|<html|[\[{]+\Z",
     re.IGNORECASE,
 )
 

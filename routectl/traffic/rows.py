@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import orjson
 
 from routectl.records import TrafficRequest
-from routectl.traffic.source import MAX_LINE, Source
+from routectl.traffic.source import KEPT_OF_LONG_LINE, MAX_LINE, Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,17 +68,20 @@ class Format:
 
 
 def json_rows(source: Source) -> Iterator[Row]:
-    """Yield one row per line of JSON; blank lines are passed over."""
-    for row in line_rows(source):
+    """Yield one row per JSON value, each on a line; blank lines are passed over.
+
+    A log that begins as an array or as an object over several lines is read as the objects in
+    it instead: those of the array, or one after another.
+    """
+    objects = _spans_lines(source.head())
+    for row in _object_rows(source) if objects else line_rows(source):
         if row.fault is not None:
             yield row
             continue
         try:
-            value = parse_json(row.raw)
+            yield replace(row, value=parse_json(row.raw))
         except ValueError as error:
             yield replace(row, fault=f"not JSON: {error}")
-        else:
-            yield replace(row, value=value)
 
 
 def line_rows(source: Source) -> Iterator[Row]:
@@ -115,15 +119,66 @@ def parse_json(raw: bytes) -> object:
 
 
 def mostly(test: Callable[[object], bool], head: Sequence[bytes]) -> bool:
-    """Tell whether most of the lines that are JSON objects pass `test`, and any does."""
+    """Tell whether most of the JSON objects in a head pass `test`, and any does."""
     passed = [test(value) for value in json_objects(head)]
     return any(passed) and 2 * sum(passed) >= len(passed)
 
 
 def json_objects(head: Sequence[bytes]) -> list[object]:
-    """Return the values of those lines that are JSON objects."""
+    """Return the JSON objects among the first lines of a log, or that span them."""
+    texts = (raw for _, raw in _objects(head)) if _spans_lines(head) else head
     found = []
-    for raw in head:
+    for raw in texts:
         with suppress(ValueError):
-            found.append(parse_json(raw))
+            found.append(parse_json(raw or b"null"))
     return [value for value in found if isinstance(value, Mapping)]
+
+
+def _spans_lines(head: Sequence[bytes]) -> bool:
+    first = head[0].strip()
+    if first in (b"{", b"[", b"[{"):
+        return True
+    try:
+        return first.startswith(b"[") and isinstance(parse_json(first), list)
+    except ValueError:
+        return False
+
+
+def _object_rows(source: Source) -> Iterator[Row]:
+    lines = (line.raw for line in source.lines())
+    for ordinal, (whole, raw) in enumerate(_objects(lines), start=1):
+        fault = None if whole else "an object that does not end, or is too long"
+        yield Row(ordinal, raw, fault=fault, source=source.identity)
+
+
+_STRING_OR_BRACE = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[{}]')
+
+
+def _objects(lines: Iterable[bytes]) -> Iterator[tuple[bool, bytes]]:
+    """Yield the outermost JSON objects of a text, and whether each is whole.
+
+    Only braces outside strings count, and JSON has no line break inside a string, so that one
+    line is looked at at a time.
+    """
+    held: list[bytes] = []
+    size = depth = 0
+    for line in lines:
+        begin = 0
+        for match in _STRING_OR_BRACE.finditer(line):
+            if match[0] == b"{":
+                begin = begin if depth else match.start()
+                depth += 1
+            elif match[0] == b"}" and depth:
+                depth -= 1
+                if not depth:
+                    yield True, b"\n".join([*held, line[begin : match.end()]])
+                    held, size = [], 0
+                    begin = match.end()
+        if depth:
+            held.append(line[begin:])
+            size += len(held[-1]) + 1
+        if size > MAX_LINE:
+            yield False, b"\n".join(held)[:KEPT_OF_LONG_LINE]
+            held, size, depth = [], 0, 0
+    if held:
+        yield False, b"\n".join(held)[:KEPT_OF_LONG_LINE]

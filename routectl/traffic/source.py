@@ -10,7 +10,6 @@ import sys
 import zlib
 from collections import deque
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -24,7 +23,8 @@ KEPT_OF_LONG_LINE = 2**16
 """How much of a longer line is kept for the reject file, in bytes."""
 HEAD_BYTES = 2**20
 """The head of a log, for sniffing, ends after the line that passes this many bytes."""
-HEAD_LINES = 50
+HEAD_LINES = 1000
+STANDARD_INPUT = "standard input"
 _CHUNK = 2**18
 _BINARY_PROBE = 8000
 """A NUL within this many bytes makes a file binary; the rule and the number are git's."""
@@ -57,11 +57,12 @@ class Source:
         size: Bytes on disk, packed as they are; None where unknown.
     """
 
-    def __init__(self, stream: IO[bytes], *, name: str, identity: str, size: int | None) -> None:
+    def __init__(
+        self, stream: IO[bytes], *, name: str, identity: str, size: int | None = None
+    ) -> None:
         self.name = name
         self.identity = identity
         self.size = size
-        self._stream = stream
         self._file = _Steady(stream)
         packed = io.BufferedReader(self._file, _CHUNK)
         magic = packed.peek(2)[:2]
@@ -77,7 +78,11 @@ class Source:
         return self._file.count
 
     def head(self) -> list[bytes]:
-        """Return the first lines that are not blank, without consuming them."""
+        """Return the first lines that are not blank, without consuming them.
+
+        Raises:
+            InputError: There is none.
+        """
         size = sum(len(line.raw) for line in self._ahead)
         while len(self._ahead) < HEAD_LINES and size < HEAD_BYTES:
             line = self._next_line()
@@ -85,7 +90,11 @@ class Source:
                 break
             size += len(line.raw)
             self._ahead.append(line)
-        return [line.raw for line in self._ahead if not line.too_long and line.raw.strip()]
+        head = [line.raw for line in self._ahead if not line.too_long and line.raw.strip()]
+        if not head:
+            self._tell_damage()
+            raise InputError(f"{self.name} begins with nothing that could be read.")
+        return head
 
     def lines(self) -> Iterator[Line]:
         """Yield every line.
@@ -97,18 +106,12 @@ class Source:
             yield self._ahead.popleft()
         while (line := self._next_line()) is not None:
             yield line
-        error = self._file.error or (self._unpacker.error if self._unpacker else None)
-        if error is not None:
-            raise InputError(
-                f"{self.name} is damaged after line {self._number}: {_damage(error)}. "
-                f"The lines before that were read; get a whole copy of it and run this again."
-            ) from error
+        self._tell_damage()
 
     def close(self) -> None:
-        with suppress(OSError):
-            self._buffer.close()
-        if self._stream is not sys.stdin.buffer:
-            self._stream.close()
+        """Let go of the file; standard input stays open."""
+        if self.name != STANDARD_INPUT:
+            self._file.inner.close()
 
     def __enter__(self) -> Self:
         return self
@@ -123,23 +126,30 @@ class Source:
 
     def _next_line(self) -> Line | None:
         raw = self._buffer.readline(MAX_LINE + 1)
-        if not raw or (self._is_damaged() and not raw.endswith(b"\n")):
+        ended = raw.endswith(b"\n")
+        if not raw or (self._damage is not None and not ended):
             return None
         self._number += 1
-        if len(raw) > MAX_LINE and not raw.endswith(b"\n"):
-            rest = raw
-            while rest and not rest.endswith(b"\n"):
-                rest = self._buffer.readline(_CHUNK)
+        if len(raw) > MAX_LINE and not ended:
+            while (rest := self._buffer.readline(_CHUNK)) and not rest.endswith(b"\n"):
+                pass
             return Line(self._number, raw[:KEPT_OF_LONG_LINE], too_long=True)
-        return Line(self._number, raw.rstrip(b"\r\n"))
+        return Line(self._number, raw.removesuffix(b"\n").removesuffix(b"\r") if ended else raw)
 
-    def _is_damaged(self) -> bool:
-        steady = self._unpacker or self._file
-        return steady.error is not None
+    @property
+    def _damage(self) -> Exception | None:
+        return self._file.error or (self._unpacker.error if self._unpacker else None)
+
+    def _tell_damage(self) -> None:
+        if self._damage is not None:
+            raise InputError(
+                f"{self.name} is damaged after line {self._number}: {_reason(self._damage)}. "
+                f"The lines before that were read; get a whole copy of it and run this again."
+            ) from self._damage
 
     def _refuse_what_is_no_text(self) -> None:
         probe = self._buffer.peek(_BINARY_PROBE)[:_BINARY_PROBE]
-        if not probe and not self._is_damaged():
+        if not probe and self._damage is None:
             raise InputError(f"{self.name} is empty: there is nothing to import.")
         for magic, kind in _PACKED.items():
             if probe.startswith(magic):
@@ -165,7 +175,7 @@ class _Steady(io.RawIOBase):
     """
 
     def __init__(self, stream: IO[bytes] | gzip.GzipFile) -> None:
-        self._inner = stream
+        self.inner = stream
         self.count = 0
         self.error: Exception | None = None
 
@@ -177,7 +187,7 @@ class _Steady(io.RawIOBase):
         filled = 0
         while filled < len(view) and self.error is None:
             try:
-                data = self._inner.read(len(view) - filled)
+                data = self.inner.read(len(view) - filled)
             except (OSError, EOFError, zlib.error) as error:
                 self.error = error
                 break
@@ -201,8 +211,9 @@ def open_source(path: str, *, identity: str | None = None) -> Source:
         InputError: The file is missing, unreadable, a directory, empty or binary.
     """
     if path == "-":
-        name = "standard input"
-        return Source(sys.stdin.buffer, name=name, identity=identity or "-", size=None)
+        if sys.stdin is None:
+            raise InputError("Standard input is closed: name a file.")
+        return Source(sys.stdin.buffer, name=STANDARD_INPUT, identity=identity or path)
     file = Path(path)
     try:
         if file.is_dir():
@@ -223,7 +234,7 @@ def open_source(path: str, *, identity: str | None = None) -> Source:
         raise
 
 
-def _damage(error: Exception) -> str:
+def _reason(error: Exception) -> str:
     if isinstance(error, EOFError):
         return "the gzip data ends in the middle"
     if isinstance(error, gzip.BadGzipFile | zlib.error):
