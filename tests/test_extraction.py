@@ -1,0 +1,193 @@
+"""The text that is scored is the last human text of the conversation, whatever its shape."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from routectl.extraction import clean, extract
+
+IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo="}}
+TOOL_CALL = {"role": "assistant", "content": None, "tool_calls": [{"id": "c1"}]}
+TOOL_USE = {"role": "assistant", "content": [{"type": "tool_use", "id": "t1", "name": "look"}]}
+TOOL_RESULT = {"type": "tool_result", "tool_use_id": "t1", "content": "42 degrees"}
+TOOL_TEXT = {"type": "tool_result", "content": [{"type": "text", "text": "42 degrees"}]}
+
+
+def user(content: object) -> dict[str, object]:
+    return {"role": "user", "content": content}
+
+
+def text(words: str) -> dict[str, object]:
+    return {"type": "text", "text": words}
+
+
+CASES: dict[str, tuple[object, str | None]] = {
+    "string content": ({"messages": [user("Hi")]}, "Hi"),
+    "the last of two human turns": (
+        {"messages": [user("Hi"), {"role": "assistant", "content": "Yes?"}, user("Bye")]},
+        "Bye",
+    ),
+    "assistant turn last": (
+        {"messages": [user("Hi"), {"role": "assistant", "content": "Hello, I"}]},
+        "Hi",
+    ),
+    "list content": ({"messages": [user([text("Hi")])]}, "Hi"),
+    "text parts joined": (
+        {"messages": [user([text("Look:"), IMAGE, text("What?")])]},
+        "Look:\nWhat?",
+    ),
+    "blank parts left out": ({"messages": [user([text(""), text("Hi"), text(" \n")])]}, "Hi"),
+    "strings as parts": ({"messages": [user(["Hi", "you"])]}, "Hi\nyou"),
+    "part without type": ({"messages": [user([{"text": "Hi"}])]}, "Hi"),
+    "image only": ({"messages": [user([IMAGE])]}, None),
+    "image only, after a text": ({"messages": [user("Hi"), user([IMAGE])]}, "Hi"),
+    "system only": ({"messages": [{"role": "system", "content": "Be brief."}]}, None),
+    "developer only": ({"messages": [{"role": "developer", "content": "Be brief."}]}, None),
+    "Anthropic system beside": ({"system": "Be brief.", "messages": [user("Hi")]}, "Hi"),
+    "tool result last": (
+        {"messages": [user("Weather?"), TOOL_CALL, {"role": "tool", "content": "42 degrees"}]},
+        "Weather?",
+    ),
+    "Anthropic tool result alone": (
+        {"messages": [user("Weather?"), TOOL_USE, user([TOOL_RESULT])]},
+        "Weather?",
+    ),
+    "Anthropic tool result that holds text parts": (
+        {"messages": [user("Weather?"), TOOL_USE, user([TOOL_TEXT])]},
+        "Weather?",
+    ),
+    "Anthropic tool result mixed with text": (
+        {"messages": [user("Weather?"), TOOL_USE, user([TOOL_RESULT, text("And tomorrow?")])]},
+        "And tomorrow?",
+    ),
+    "only tool results": ({"messages": [user([TOOL_RESULT])]}, None),
+    "Responses string": ({"model": "m", "input": "Hi"}, "Hi"),
+    "Responses message items": (
+        {"input": [{"type": "message", **user([{"type": "input_text", "text": "Hi"}])}]},
+        "Hi",
+    ),
+    "Responses easy message": ({"instructions": "Be brief.", "input": [user("Hi")]}, "Hi"),
+    "Responses function_call_output last": (
+        {
+            "input": [
+                user("Weather?"),
+                {"type": "function_call", "call_id": "c1", "name": "w", "arguments": "{}"},
+                {"type": "function_call_output", "call_id": "c1", "output": "42 degrees"},
+            ]
+        },
+        "Weather?",
+    ),
+    "Responses assistant item": (
+        {
+            "input": [
+                user("Hi"),
+                {"role": "assistant", "content": [{"type": "output_text", "text": "Yo"}]},
+            ]
+        },
+        "Hi",
+    ),
+    "completions prompt": ({"prompt": "Once upon"}, "Once upon"),
+    "completions prompt list": ({"prompt": ["Once upon", "a time"]}, "a time"),
+    "completions token ids": ({"prompt": [1, 2, 3]}, None),
+    "empty messages beside an input": ({"messages": [], "input": "Hi"}, "Hi"),
+    "one message that is no list": ({"messages": user("Hi")}, "Hi"),
+    "messages as a string": ({"messages": "Hi"}, "Hi"),
+    "bare list": ([user("Hi")], "Hi"),
+    "bare string": ("Hi", "Hi"),
+    "empty string": ({"messages": [user("")]}, None),
+    "empty list": ({"messages": [user([])]}, None),
+    "null content": ({"messages": [user(None)]}, None),
+    "no messages": ({"messages": []}, None),
+    "empty body": ({}, None),
+    "whitespace": ({"messages": [user(" \t\r\n\u00a0\u2003")]}, None),
+    "whitespace after a text": ({"messages": [user("Hi"), user("  ")]}, "Hi"),
+    "nothing is stripped": ({"messages": [user("\n  Hi \r\n")]}, "\n  Hi \r\n"),
+    "lone high surrogate": ({"messages": [user("a\ud83db")]}, "a\ufffdb"),
+    "lone low surrogate": ({"messages": [user("\ude00")]}, "\ufffd"),
+    "surrogate pair in two code units": ({"messages": [user("a\ud83d\ude00")]}, "a\U0001f600"),
+    "lone surrogate before a pair": (
+        {"messages": [user("\ud83d\ud83d\ude00")]},
+        "\ufffd\U0001f600",
+    ),
+    "NUL": ({"messages": [user("a\0b")]}, "a\ufffdb"),
+    "only NUL": ({"messages": [user("\0")]}, "\ufffd"),
+    "right to left": (
+        {"messages": [user("ما هي \u202b(عاصمة)\u202c مصر؟")]},
+        "ما هي \u202b(عاصمة)\u202c مصر؟",
+    ),
+    "emoji": ({"messages": [user("👩‍👩‍👧‍👦 🇨🇭 👍🏽")]}, "👩‍👩‍👧‍👦 🇨🇭 👍🏽"),
+    "combining marks are not composed": ({"messages": [user("e\u0301")]}, "e\u0301"),
+    "number": (7, None),
+    "null": (None, None),
+    "message that is no object": ({"messages": [None, 3, ["x"]]}, "x"),
+    "part type that is no string": ({"messages": [user([{"type": [], "text": "Hi"}])]}, None),
+    "role that is no string": ({"messages": [{"role": [], "content": "Hi"}]}, None),
+}
+
+
+@pytest.mark.parametrize(("body", "expected"), CASES.values(), ids=CASES.keys())
+def test_the_last_human_text_is_extracted(body: object, expected: str | None) -> None:
+    assert extract(body) == expected
+
+
+def test_a_megabyte_of_text_comes_out_whole() -> None:
+    words = "0123456789abcde\n" * 2**16
+    assert extract({"messages": [user([text(words[:-1]), text("end")])]}) == words + "end"
+
+
+def test_nesting_of_any_depth_is_no_error() -> None:
+    deep: object = "Hi"
+    for _ in range(100_000):
+        deep = [deep]
+    assert extract({"messages": [user(deep)]}) is None
+    assert extract(deep) is None
+
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(st.characters(codec=None))
+    | st.sampled_from(["user", "text", "tool_result", "\ud800", "\0", " "]),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(
+            st.sampled_from(
+                ["messages", "input", "prompt", "role", "content", "type", "text", "x"]
+            ),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=25,
+)
+
+
+@given(JSON)
+def test_any_json_value_gives_a_text_that_can_be_stored_or_none(body: object) -> None:
+    found = extract(body)
+    if found is not None:
+        assert found
+        assert not found.isspace()
+        assert "\0" not in found
+        assert found.encode().decode() == found
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1))
+def test_a_text_that_can_be_stored_is_returned_as_it_is(words: str) -> None:
+    expected = None if words.isspace() else words
+    assert extract({"messages": [user(words)]}) == expected
+    assert extract({"messages": [user([text(words)])]}) == expected
+    assert extract({"input": words}) == expected
+
+
+@given(st.text(st.characters(codec=None)))
+def test_the_same_text_is_scored_whether_escaped_or_not(words: str) -> None:
+    """JSON joins an escaped surrogate pair; two code units that were never joined end alike."""
+    assert clean(json.loads(json.dumps(words))) == clean(words)
+    assert clean(clean(words)) == clean(words)
