@@ -1,0 +1,19 @@
+"""The entry point: kept so small that a Ctrl-C while the rest is imported is caught too."""
+
+import sys
+
+
+def main() -> None:
+    """Run the command line and exit with its code."""
+    try:
+        from routectl.cli.app import run
+
+        code = run(sys.argv[1:])
+    except KeyboardInterrupt:
+        print("\nError: Interrupted; what was finished is kept.", file=sys.stderr)  # noqa: T201
+        code = 1
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""One module per command, loaded when it is asked for. Parses, calls one function, prints."""

@@ -1,0 +1,89 @@
+"""All that is printed: results on stdout, everything else on stderr."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, is_dataclass
+from datetime import UTC, datetime
+from enum import Enum
+from pathlib import Path
+
+import click
+
+from routectl.workflow.reporter import Advance
+
+
+class Console:
+    """Prints for one command; also what the workflow reports to."""
+
+    def __init__(self, *, as_json: bool) -> None:
+        self.as_json = as_json
+
+    def note(self, sentence: str) -> None:
+        """A remark on stderr."""
+        click.echo(f"Note: {sentence}.", err=True)
+
+    def database(self, location: object) -> None:
+        """Name the database on stderr."""
+        click.echo(f"Database: {location}", err=True)
+
+    @contextmanager
+    def progress(self, label: str, total: int | None) -> Iterator[Advance]:
+        """A progress bar on stderr, if a terminal is there to see it."""
+        visible = sys.stderr.isatty() and total is not None
+        with click.progressbar(
+            length=total or 0, label=label, file=sys.stderr, hidden=not visible
+        ) as bar:
+            yield bar.update
+
+    def line(self, text: str = "") -> None:
+        """A line of the result on stdout."""
+        click.echo(text)
+
+    def json(self, value: object) -> None:
+        """A result as JSON on stdout."""
+        click.echo(json.dumps(_plain(value), indent=2, ensure_ascii=False))
+
+    def table(self, rows: Sequence[Sequence[object]], headers: Sequence[str] = ()) -> None:
+        """A table on stdout; of two columns without headers, a list of facts."""
+        from tabulate import tabulate
+
+        numeric = "right" if headers else "left"
+        click.echo(
+            tabulate(
+                rows,
+                headers=headers,
+                tablefmt="simple" if headers else "plain",
+                disable_numparse=True,
+                colalign=["left"] + [numeric] * (len(rows[0]) - 1) if rows else None,
+            )
+        )
+
+
+def percent(share: float | None, digits: int = 1) -> str:
+    """A share as people read it; what is not known is a dash."""
+    return "-" if share is None else f"{100 * share:.{digits}f} %"
+
+
+def when(time: datetime | None) -> str:
+    """A time with its zone."""
+    return "-" if time is None else f"{time.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _plain(value: object) -> object:
+    if is_dataclass(value) and not isinstance(value, type):
+        value = asdict(value)
+    if isinstance(value, dict):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, Enum):
+        return value.value
+    return value

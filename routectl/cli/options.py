@@ -1,0 +1,160 @@
+"""Options that several commands share, each with one spelling and one meaning."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from routectl.errors import UsageError
+from routectl.records import FILTER_FIELDS, Population
+
+if TYPE_CHECKING:
+    from routectl.routers import OpenRouter
+    from routectl.store.engine import Location
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+DEFAULT_DATABASE = "routectl.db"
+
+
+def _stack(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
+    def decorate(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+database = click.option(
+    "--db",
+    "db",
+    envvar="ROUTECTL_DB",
+    default=DEFAULT_DATABASE,
+    show_default=True,
+    metavar="PATH|URL",
+    help="Database: a SQLite file or a SQLAlchemy URL. Also ROUTECTL_DB.",
+)
+
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+
+note = click.option("--note", help="Why, for whoever reads the history.")
+
+population = _stack(
+    click.option(
+        "--where",
+        "where",
+        multiple=True,
+        metavar="FIELD=VALUE",
+        help="Only requests with this value; != for all others. May repeat: values of one field "
+        f"are alternatives. Fields: {', '.join(FILTER_FIELDS)}.",
+    ),
+    click.option(
+        "--since",
+        metavar="TIME",
+        help="Only requests from this time on: 2026-10-01, 2026-10-01T09:30+02:00, or 7d for the "
+        "last seven days (m, h, d, w). Without a zone it is UTC.",
+    ),
+    click.option("--until", metavar="TIME", help="Only requests before this time."),
+)
+
+routers = _stack(
+    click.option(
+        "-r",
+        "--router",
+        "router_names",
+        multiple=True,
+        default=("mf",),
+        show_default=True,
+        metavar="NAME[=DIR]",
+        help="Router to use, with a checkpoint folder of your own if you have one. May repeat; "
+        "'all' is every router that is installed.",
+    ),
+    click.option(
+        "--strong-model", metavar="MODEL", help="Strong model of the pair, as the router knows it."
+    ),
+    click.option(
+        "--weak-model", metavar="MODEL", help="Weak model of the pair, as the router knows it."
+    ),
+)
+
+
+def parse_database(text: str) -> Location:
+    """What --db names."""
+    from routectl.store.engine import Location
+
+    return Location.parse(text)
+
+
+def parse_population(where: tuple[str, ...], since: str | None, until: str | None) -> Population:
+    """What --where, --since and --until name."""
+    from routectl.traffic import parse_condition, parse_time
+
+    now = datetime.now(UTC)
+    parsed = Population(
+        where=tuple(parse_condition(text) for text in where),
+        since=None if since is None else parse_time(since, now=now),
+        until=None if until is None else parse_time(until, now=now),
+    )
+    if parsed.since is not None and parsed.until is not None and parsed.since >= parsed.until:
+        raise UsageError(f"--since {since} is not before --until {until}: no request lies between")
+    return parsed
+
+
+@dataclass(frozen=True, slots=True)
+class RouterChoice:
+    """A router that was named on the command line."""
+
+    name: str
+    checkpoint: Path | None
+
+
+def parse_router(text: str) -> RouterChoice:
+    """NAME, or NAME=DIR."""
+    name, equals, folder = text.partition("=")
+    if equals and not folder:
+        raise UsageError(f"--router {text} names no folder after the =")
+    return RouterChoice(name, Path(folder).expanduser() if folder else None)
+
+
+def open_routers(
+    texts: tuple[str, ...], strong_model: str | None, weak_model: str | None
+) -> list[OpenRouter]:
+    """The routers that --router names, each once, with the model pair."""
+    from routectl.routers import names, open_router
+
+    choices: list[RouterChoice] = []
+    for text in texts:
+        found = [RouterChoice(n, None) for n in names()] if text == "all" else [parse_router(text)]
+        choices += [choice for choice in found if choice not in choices]
+    return [
+        open_router(
+            choice.name,
+            checkpoint=choice.checkpoint,
+            strong_model=strong_model,
+            weak_model=weak_model,
+        )
+        for choice in choices
+    ]
+
+
+class Fraction(click.ParamType[float]):
+    """A share between 0 and 1."""
+
+    name = "fraction"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        try:
+            number = float(value)
+        except ValueError:
+            self.fail(f"{value!r} is no number: write 30 % as 0.3", param, ctx)
+        if not 0.0 <= number <= 1.0:  # NaN is not, either
+            self.fail(f"{value} is not between 0 and 1: write 30 % as 0.3", param, ctx)
+        return number

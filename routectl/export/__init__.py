@@ -1,0 +1,7 @@
+"""A decision as what a proxy takes: the config string, and documents that say where it is from."""
+
+from routectl.export.config_string import config_string
+from routectl.export.decision import Decision
+from routectl.export.documents import FORMATS, document
+
+__all__ = ["FORMATS", "Decision", "config_string", "document"]

@@ -1,0 +1,317 @@
+"""`routectl import`: logs in; a sample, its prompts and its requests out."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from itertools import islice
+from pathlib import Path
+from typing import BinaryIO
+
+from routectl.errors import InputError, NoPromptsError, RoutectlError, UsageError
+from routectl.extraction import EXTRACTION_VERSION
+from routectl.records import Population, Reject, TrafficRequest
+from routectl.store.engine import Location, Store, create_or_open
+from routectl.store.traffic import (
+    BATCH,
+    Written,
+    add_requests,
+    begin_sample,
+    finish_sample,
+    unfinished_sample,
+)
+from routectl.traffic import ImportCounts, open_source, read, sniff, take
+from routectl.workflow.reporter import Advance, Reporter
+
+_HOW_TO_LOG_PROMPTS = (
+    "if the log is LiteLLM's, set `turn_off_message_logging: false` in `litellm_settings`, and for "
+    "spend logs `store_prompts_in_spend_logs: true` in `general_settings`; docs/formats.md has the "
+    "settings of each format"
+)
+
+
+@dataclass(slots=True)
+class ImportResult:
+    """What an import read and what it changed."""
+
+    sources: list[str]
+    formats: list[str]
+    sample_id: int | None = None
+    """The sample that it made or continued; None when every request was already there."""
+    counts: ImportCounts = field(default_factory=ImportCounts)
+    written: Written = field(default_factory=Written)
+    rejects: list[Reject] = field(default_factory=list)
+    """The first rejects, without their raw bytes."""
+    first_time: datetime | None = None
+    last_time: datetime | None = None
+
+
+_REJECTS_SHOWN = 5
+_ADVANCE_EVERY = 256
+
+
+def import_traffic(
+    location: Location,
+    paths: Sequence[str],
+    *,
+    format: str | None,
+    population: Population,
+    sample_size: int | None,
+    rejects_path: Path | None,
+    source_name: str | None,
+    reporter: Reporter,
+) -> ImportResult:
+    """Read logs into the database, which is made when there is none.
+
+    Requests are written in batches, so a stopped import keeps what it wrote, and the same
+    import run again continues it: rows that are there already are not written twice.
+
+    Args:
+        paths: files; "-" is standard input.
+        sample_size: keep about so many requests (conversations whole); None keeps all.
+        rejects_path: where to write the lines that could not be read, as they are.
+        source_name: names standard input, so that its rows keep their ids from run to run.
+
+    Raises:
+        InputError: a file that cannot be read, or holds no request at all.
+        NoPromptsError: the requests were stored, and none has a prompt.
+    """
+    if paths.count("-") > 1:
+        raise UsageError("standard input (-) can be read only once")
+    if source_name is not None and "-" not in paths:
+        raise UsageError("--source names standard input: give - as a FILE, or leave it out")
+    result = ImportResult(sources=[_source(p, source_name) for p in paths], formats=[])
+    with ExitStack() as stack:
+        sink = None
+        if rejects_path is not None:
+            sink = stack.enter_context(_open_rejects(rejects_path, paths))
+        advance = stack.enter_context(reporter.progress("reading", _total_bytes(paths)))
+        requests = take(
+            _read_all(paths, format, source_name, result, sink, advance),
+            population=population,
+            counts=result.counts,
+            sample_size=sample_size,
+        )
+        damage = _write_all(location, requests, population, sample_size, result, reporter)
+    if damage is not None:
+        if result.counts.kept:
+            reporter.note(
+                f"{result.counts.kept:,} requests that could be read before that were kept"
+            )
+        raise damage
+    _refuse_a_log_of_nothing(result)
+    return result
+
+
+def _write_all(
+    location: Location,
+    requests: Iterator[TrafficRequest],
+    population: Population,
+    sample_size: int | None,
+    result: ImportResult,
+    reporter: Reporter,
+) -> RoutectlError | None:
+    """Write requests as they come; returns what ended them early, if anything did."""
+    stream = _Stream(requests)
+    if sample_size is not None:
+        # A sample fits into memory, and its weight is known only after the last line.
+        stream.read_ahead()
+    batch = stream.batch()
+    if not batch:
+        # Nothing to store: no database is made for it.
+        return stream.damage
+    weight = 1.0 if sample_size is None else result.counts.seen / result.counts.kept
+    store, created = create_or_open(location)
+    with store:
+        if created:
+            reporter.note(f"made a new database at {location}")
+        sample = _SampleWriter(store, result, population, sample_size, weight)
+        while batch:
+            sample.write(batch)
+            batch = stream.batch()
+        sample.finish()
+    return stream.damage
+
+
+class _Stream:
+    """Requests in batches; what ended them early is kept until all before it was written."""
+
+    def __init__(self, requests: Iterator[TrafficRequest]) -> None:
+        self._requests = requests
+        self._ahead: list[TrafficRequest] = []
+        self.damage: RoutectlError | None = None
+
+    def read_ahead(self) -> None:
+        self._ahead = self._take(None)
+        self._requests = iter(self._ahead)
+
+    def batch(self) -> list[TrafficRequest]:
+        return self._take(BATCH)
+
+    def _take(self, size: int | None) -> list[TrafficRequest]:
+        taken: list[TrafficRequest] = []
+        try:
+            for request in islice(self._requests, size):
+                taken.append(request)  # noqa: PERF402 - what came before an error is kept
+        except RoutectlError as error:
+            self.damage = error
+        return taken
+
+
+class _SampleWriter:
+    """Writes batches into the sample of this import, which is made with its first new row."""
+
+    def __init__(
+        self,
+        store: Store,
+        result: ImportResult,
+        population: Population,
+        sample_size: int | None,
+        weight: float,
+    ) -> None:
+        self._store = store
+        self._result = result
+        self._population = population_json(population)
+        self._sample_size = sample_size
+        self._weight = weight
+        parts = [result.sources, self._population, sample_size, EXTRACTION_VERSION]
+        self._key = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+        with store.read() as connection:
+            result.sample_id = unfinished_sample(connection, self._key)
+
+    def write(self, batch: Sequence[TrafficRequest]) -> None:
+        with self._store.write() as connection, connection.begin_nested() as savepoint:
+            sample_id = self._result.sample_id or begin_sample(
+                connection,
+                key=self._key,
+                source=", ".join(self._result.sources),
+                source_kind=batch[0].source_kind,
+                population=self._population,
+                sample_size=self._sample_size,
+                extraction_version=EXTRACTION_VERSION,
+            )
+            written = add_requests(
+                connection,
+                sample_id,
+                batch,
+                weight=self._weight,
+                extraction_version=EXTRACTION_VERSION,
+            )
+            if written.added or written.updated:
+                self._result.sample_id = sample_id
+            elif self._result.sample_id is None:
+                # Nothing new yet: an import that changes nothing leaves no sample behind.
+                savepoint.rollback()
+        self._result.written += written
+        for time in (request.time for request in batch if request.time is not None):
+            first, last = self._result.first_time, self._result.last_time
+            self._result.first_time = time if first is None else min(first, time)
+            self._result.last_time = time if last is None else max(last, time)
+
+    def finish(self) -> None:
+        if self._result.sample_id is None:
+            return
+        counts = self._result.counts
+        with self._store.write() as connection:
+            finish_sample(
+                connection,
+                self._result.sample_id,
+                seen=counts.seen,
+                kept=counts.kept,
+                counts=counts_json(counts),
+            )
+
+
+def population_json(population: Population) -> dict[str, object]:
+    """A population as plain JSON values, times in ISO 8601 with their zone."""
+    return {
+        "where": [str(condition) for condition in population.where],
+        "since": None if population.since is None else population.since.isoformat(),
+        "until": None if population.until is None else population.until.isoformat(),
+    }
+
+
+def counts_json(counts: ImportCounts) -> dict[str, object]:
+    """What an import counted, as plain JSON values."""
+    return {
+        "rows": counts.rows,
+        "rejected": counts.rejected,
+        "skipped": dict(counts.skipped),
+        "filtered": counts.filtered,
+        "seen": counts.seen,
+        "kept": counts.kept,
+        "excluded": {reason.value: count for reason, count in counts.excluded.items()},
+        "undated": counts.undated,
+    }
+
+
+def _read_all(
+    paths: Sequence[str],
+    format: str | None,
+    source_name: str | None,
+    result: ImportResult,
+    sink: BinaryIO | None,
+    advance: Advance,
+) -> Iterator[TrafficRequest]:
+    def on_reject(reject: Reject) -> None:
+        if sink is not None:
+            sink.write(reject.raw + b"\n")
+        if len(result.rejects) < _REJECTS_SHOWN:
+            result.rejects.append(replace(reject, raw=b""))
+
+    for path in paths:
+        with open_source(path, identity=source_name if path == "-" else None) as source:
+            name = format if format is not None else sniff(source.head(), name=source.name)
+            result.formats.append(name)
+            done = 0
+            requests = read(source, format=name, on_reject=on_reject, counts=result.counts)
+            for index, request in enumerate(requests):
+                if index % _ADVANCE_EVERY == 0:
+                    advance(source.bytes_read - done)
+                    done = source.bytes_read
+                yield request
+            advance(source.bytes_read - done)
+
+
+def _source(path: str, source_name: str | None) -> str:
+    return (source_name or "-") if path == "-" else str(Path(path).resolve())
+
+
+def _total_bytes(paths: Sequence[str]) -> int | None:
+    if "-" in paths:
+        return None
+    return sum(Path(path).stat().st_size for path in paths if Path(path).is_file())
+
+
+def _open_rejects(path: Path, paths: Sequence[str]) -> BinaryIO:
+    if any(Path(p).resolve() == path.resolve() for p in paths if p != "-"):
+        raise UsageError(f"--rejects {path} would overwrite the log itself: name another file")
+    try:
+        # The lines may hold prompts: only the owner may read them.
+        return os.fdopen(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "wb")
+    except OSError as error:
+        raise InputError(f"cannot write --rejects {path}: {error.strerror}") from None
+
+
+def _refuse_a_log_of_nothing(result: ImportResult) -> None:
+    counts = result.counts
+    names = ", ".join(result.sources)
+    if counts.seen == 0 and counts.filtered == 0:
+        skipped = ", ".join(f"{n:,} of {reason}" for reason, n in counts.skipped.most_common(3))
+        raise NoPromptsError(
+            f"{names} holds no request that a router could be asked about"
+            + (f" (left out: {skipped})" if skipped else "")
+            + ": check that it is the log of a chat proxy"
+        )
+    excluded = sum(counts.excluded.values())
+    if counts.kept and excluded == counts.kept:
+        reasons = ", ".join(f"{n:,} {reason}" for reason, n in counts.excluded.most_common())
+        raise NoPromptsError(
+            f"none of the {counts.kept:,} requests in {names} has a prompt to score ({reasons}): "
+            f"{_HOW_TO_LOG_PROMPTS}"
+        )

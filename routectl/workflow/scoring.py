@@ -1,0 +1,159 @@
+"""`routectl score`: what a router has not scored yet, in steps that each are kept."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+
+from routectl.errors import RouterError
+from routectl.extraction import EXTRACTION_VERSION
+from routectl.records import Population, RouterIdentity
+from routectl.routers import OpenRouter, Router
+from routectl.store import leases
+from routectl.store.engine import Location, Store, open_store
+from routectl.store.scores import add_router, add_scores, router_id, texts, unscored_prompts
+from routectl.workflow.reporter import Reporter
+
+FIRST_STEP = 64
+"""Prompts of the first step; later ones are sized by the speed seen."""
+LARGEST_STEP = 4096
+STEP_SECONDS = 5.0
+"""How long a step should take: what a killed run loses, and how often a lease is renewed."""
+POLL_SECONDS = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class ScoringResult:
+    """What a scoring run did."""
+
+    router: RouterIdentity
+    router_id: int
+    scored: int
+    """Prompts that it scored now."""
+    longer_than_read: int
+    """Of those: prompts of which the router reads only a part."""
+    seconds: float
+
+
+def score(
+    location: Location,
+    routers: Sequence[OpenRouter],
+    population: Population,
+    reporter: Reporter,
+) -> list[ScoringResult]:
+    """Score the population's prompts with each router, as far as they are not."""
+    with open_store(location) as store:
+        return [score_missing(store, router, population, reporter) for router in routers]
+
+
+def score_missing(
+    store: Store, router: OpenRouter, population: Population, reporter: Reporter
+) -> ScoringResult:
+    """Score what this router has not scored of a population.
+
+    A run that is stopped keeps the steps that were finished, and the next one goes on from
+    there. A second run of the same router waits until the first is done.
+
+    Raises:
+        RouterError: the router returned something that is no strong win rate.
+    """
+    identity = router.identity
+    started = time.monotonic()
+    with store.read() as connection:
+        known = router_id(connection, identity)
+        missing = unscored_prompts(connection, known, population, EXTRACTION_VERSION)
+    if known is not None and not missing:
+        return ScoringResult(identity, known, 0, 0, time.monotonic() - started)
+    with _lease(store, f"score {identity.name} {identity.fingerprint}", reporter) as renew:
+        with store.write() as connection:
+            known = add_router(connection, identity, _versions())
+        with store.read() as connection:
+            # Whoever held the lease before may have scored some of them.
+            missing = unscored_prompts(connection, known, population, EXTRACTION_VERSION)
+        longer = 0
+        if missing:
+            loaded = router.load()
+            label = f"scoring with {identity.name}"
+            with reporter.progress(label, len(missing)) as advance:
+                for step in _steps(missing):
+                    longer += _score_step(store, loaded, known, step)
+                    renew()
+                    advance(len(step))
+    return ScoringResult(identity, known, len(missing), longer, time.monotonic() - started)
+
+
+def _score_step(store: Store, router: Router, router_id: int, prompt_ids: Sequence[int]) -> int:
+    with store.read() as connection:
+        found = texts(connection, prompt_ids)
+    ids, prompts = list(found), list(found.values())
+    win_rates = router.strong_win_rates(prompts)
+    # NaN fails every comparison, so it is refused too.
+    if win_rates.shape != (len(prompts),) or not ((win_rates >= 0) & (win_rates <= 1)).all():
+        raise RouterError(
+            f"router {router.identity.name} returned something that is no strong win rate between "
+            "0 and 1: nothing of that batch was stored; check its checkpoint"
+        )
+    longer = router.longer_than_read(prompts)
+    with store.write() as connection:
+        add_scores(connection, router_id, ids, win_rates.tolist(), longer.tolist())
+    return int(longer.sum())
+
+
+def _steps(prompt_ids: Sequence[int]) -> Iterator[Sequence[int]]:
+    """Parts that take about `STEP_SECONDS` each, by the speed of the one before."""
+    size, start = FIRST_STEP, 0
+    while start < len(prompt_ids):
+        began = time.monotonic()
+        step = prompt_ids[start : start + size]
+        yield step
+        start += len(step)
+        speed = len(step) / max(time.monotonic() - began, 1e-3)
+        size = min(LARGEST_STEP, max(1, min(4 * size, round(speed * STEP_SECONDS))))
+
+
+class _Renew:
+    """Keeps a lease alive; says so when it was lost."""
+
+    def __init__(self, store: Store, name: str, token: str) -> None:
+        self._store, self._name, self._token = store, name, token
+
+    def __call__(self) -> None:
+        with self._store.write() as connection:
+            leases.take(connection, self._name, self._token)
+
+
+@contextmanager
+def _lease(store: Store, name: str, reporter: Reporter) -> Iterator[_Renew]:
+    token = leases.new_token()
+    said = False
+    while True:
+        with store.write() as connection:
+            holder = leases.take(connection, name, token)
+        if holder is None:
+            break
+        if not said:
+            reporter.note(
+                f"{holder.name} has been scoring with this router since "
+                f"{holder.since.isoformat(timespec='seconds')}: waiting for it"
+            )
+            said = True
+        time.sleep(POLL_SECONDS)
+    try:
+        yield _Renew(store, name, token)
+    finally:
+        with store.write() as connection:
+            leases.release(connection, name, token)
+
+
+def _versions() -> dict[str, str]:
+    """Library versions that may move a score within its noise."""
+    found = {}
+    for package in ("routectl", "numpy", "torch", "transformers", "sentence-transformers"):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
