@@ -9,7 +9,7 @@ import os
 import sys
 import zlib
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -63,10 +63,13 @@ class Source:
         self.name = name
         self.identity = identity
         self.size = size
-        self._file = _Steady(stream)
+        self._stream = stream
+        self._file = _Steady(stream.read)
         packed = io.BufferedReader(self._file, _CHUNK)
         magic = packed.peek(2)[:2]
-        self._unpacker = _Steady(gzip.GzipFile(fileobj=packed)) if magic == b"\x1f\x8b" else None
+        self._unpacker = (
+            _Steady(gzip.GzipFile(fileobj=packed).read1) if magic == b"\x1f\x8b" else None
+        )
         self._buffer = io.BufferedReader(self._unpacker, _CHUNK) if self._unpacker else packed
         self._ahead: deque[Line] = deque()
         self._number = 0
@@ -111,7 +114,7 @@ class Source:
     def close(self) -> None:
         """Let go of the file; standard input stays open."""
         if self.name != STANDARD_INPUT:
-            self._file.inner.close()
+            self._stream.close()
 
     def __enter__(self) -> Self:
         return self
@@ -171,11 +174,12 @@ class _Steady(io.RawIOBase):
     """Reads until the asked size is full, counts, and holds an error back as an end of file.
 
     So a `peek` sees as much as its buffer holds, and what came before a damaged place is handed
-    out before the damage is told.
+    out before the damage is told. `read` must not lose data when it fails, as `read` of GzipFile
+    does and its `read1` does not.
     """
 
-    def __init__(self, stream: IO[bytes] | gzip.GzipFile) -> None:
-        self.inner = stream
+    def __init__(self, read: Callable[[int], bytes]) -> None:
+        self._read = read
         self.count = 0
         self.error: Exception | None = None
 
@@ -187,7 +191,7 @@ class _Steady(io.RawIOBase):
         filled = 0
         while filled < len(view) and self.error is None:
             try:
-                data = self.inner.read(len(view) - filled)
+                data = self._read(len(view) - filled)
             except (OSError, EOFError, zlib.error) as error:
                 self.error = error
                 break

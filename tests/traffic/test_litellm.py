@@ -1,0 +1,241 @@
+"""StandardLoggingPayload: every trap of the format has its answer."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from routectl.errors import InputError
+from routectl.records import Exclusion, TrafficRequest
+
+from .conftest import ReadLog, payload
+
+
+def test_all_that_the_log_knows_arrives(read_log: ReadLog) -> None:
+    assert read_log([payload()]).requests == [
+        TrafficRequest(
+            source_kind="litellm",
+            source_id="chatcmpl-1",
+            text="Hi",
+            time=datetime(2025, 1, 24, 9, 20, 46, 847371, tzinfo=UTC),
+            model_group="gpt-4o",
+            call_type="acompletion",
+            status="success",
+            cache_hit=False,
+            team="search",
+            key_alias="search-prod",
+            end_user="kim",
+            tags=("eu", "User-Agent: curl"),
+            conversation="trace-1",
+            call_id="call-1",
+            tokens_in=10,
+            tokens_out=20,
+            cost=0.000225,
+        )
+    ]
+
+
+MOMENT = datetime(2025, 1, 24, 9, 20, 46, 847371, tzinfo=UTC)
+TIMES: list[tuple[object, datetime | None]] = [
+    (1737710446.847371, MOMENT),
+    ("1737710446.847371", MOMENT),
+    (1737710446847.371, MOMENT),
+    (1737710446847371, MOMENT),
+    ("2025-01-24 09:20:46.847371", MOMENT),
+    ("2025-01-24T09:20:46.847371Z", MOMENT),
+    ("2025-01-24T10:20:46.847371+01:00", MOMENT),
+    (None, None),
+    ("None", None),
+    ("", None),
+    (0, None),
+    (-5, None),
+    (True, None),
+    ("soon", None),
+    ([], None),
+    ("0001-01-01T00:00:00+14:00", None),
+    ("10000-01-01", None),
+]
+
+
+@pytest.mark.parametrize(("written", "expected"), TIMES)
+def test_times_are_epochs_or_text_and_always_become_utc(
+    read_log: ReadLog, written: object, expected: datetime | None
+) -> None:
+    (request,) = read_log([payload(startTime=written)]).requests
+    assert request.time == expected
+    assert request.time is None or request.time.tzinfo is UTC
+
+
+@pytest.mark.parametrize("absent", [None, "None", "", "null", " none "])
+def test_absent_values_are_absent_however_they_are_written(
+    read_log: ReadLog, absent: object
+) -> None:
+    line = payload(
+        id=absent,
+        litellm_call_id=absent,
+        trace_id=absent,
+        call_type=absent,
+        status=absent,
+        model_group=absent,
+        model=absent,
+        end_user=absent,
+        metadata={"user_api_key_team_alias": absent, "user_api_key_alias": absent},
+        request_tags=[absent],
+        response_cost=absent,
+        prompt_tokens=absent,
+    )
+    (request,) = read_log([line]).requests
+    assert (request.call_id, request.conversation, request.call_type) == (None, None, None)
+    assert (request.model_group, request.team, request.key_alias) == (None, None, None)
+    assert (request.end_user, request.tags, request.status) == (None, (), None)
+    assert (request.cost, request.tokens_in) == (None, None)
+    assert len(request.source_id) == 32
+
+
+def test_fields_of_the_wrong_type_are_absent(read_log: ReadLog) -> None:
+    line = payload(
+        metadata=["x"], request_tags="eu", prompt_tokens=-1, completion_tokens="20", status=[]
+    )
+    (request,) = read_log([line]).requests
+    assert (request.team, request.tags, request.status) == (None, (), None)
+    assert (request.tokens_in, request.tokens_out) == (None, 20)
+
+
+def test_ids_stand_in_for_aliases_and_the_model_for_its_group(read_log: ReadLog) -> None:
+    line = payload(model_group="", metadata={"user_api_key_team_id": "team-17"}, end_user="")
+    (request,) = read_log([line]).requests
+    assert (request.team, request.model_group) == ("team-17", "gpt-4o-2024-08-06")
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"), [(True, True), ("True", True), (False, False), ("None", False)]
+)
+def test_a_cache_hit_is_flagged(read_log: ReadLog, written: object, expected: bool) -> None:
+    (request,) = read_log([payload(cache_hit=written)]).requests
+    assert request.cache_hit is expected
+
+
+def test_a_failure_is_kept_and_flagged(read_log: ReadLog) -> None:
+    (request,) = read_log([payload(status="failure", response=None)]).requests
+    assert (request.status, request.text) == ("failure", "Hi")
+
+
+@pytest.mark.parametrize(
+    "own", [{"trace_id": "call-1"}, {"trace_id": "chatcmpl-1"}, {"trace_id": "None"}]
+)
+def test_a_trace_that_is_only_the_call_itself_is_no_conversation(
+    read_log: ReadLog, own: dict[str, object]
+) -> None:
+    (request,) = read_log([payload(**own)]).requests
+    assert request.conversation is None
+
+
+def test_a_session_is_the_conversation_before_a_trace(read_log: ReadLog) -> None:
+    (request,) = read_log([payload(session_id="talk")]).requests
+    assert request.conversation == "talk"
+
+
+def test_what_is_no_chat_is_counted_by_call_type_and_not_rejected(read_log: ReadLog) -> None:
+    found = read_log(
+        [
+            payload(call_type="aembedding", messages=None),
+            payload(),
+            payload(call_type="aembedding"),
+            payload(call_type="image_generation"),
+        ]
+    )
+    assert found.texts == ["Hi"]
+    assert found.counts.skipped == {"call type aembedding": 2, "call type image_generation": 1}
+    assert (found.counts.rows, found.counts.rejected) == (4, 0)
+
+
+@pytest.mark.parametrize(
+    ("call_type", "messages"),
+    [
+        ("completion", [{"role": "user", "content": "Hi"}]),
+        ("atext_completion", "Hi"),
+        ("aresponses", "Hi"),
+        ("aresponses", [{"role": "user", "content": [{"type": "input_text", "text": "Hi"}]}]),
+        ("anthropic_messages", [{"role": "user", "content": [{"type": "text", "text": "Hi"}]}]),
+        ("", [{"role": "user", "content": "Hi"}]),
+    ],
+)
+def test_every_chat_endpoint_has_its_prompt_under_messages(
+    read_log: ReadLog, call_type: str, messages: object
+) -> None:
+    assert read_log([payload(call_type=call_type, messages=messages)]).texts == ["Hi"]
+
+
+def test_a_redacted_prompt_is_no_prompt(read_log: ReadLog) -> None:
+    (request,) = read_log([payload("redacted-by-litellm")]).requests
+    assert (request.text, request.exclusion) == (None, Exclusion.REDACTED)
+    assert read_log([payload("What does redacted-by-litellm mean?")]).texts != [None]
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [
+        "a... (litellm_truncated 3000 chars) ...b",
+        "a... (litellm_truncated skipped 3000 chars) ...b",
+        "a... (litellm_truncated skipped 3000 chars. Truncation is a DB storage safeguard.) ...b",
+        "[{'role': 'user', 'con...truncated by litellm, this logger does not support large content",
+        "[truncated by litellm]...content': 'Hi'}]",
+    ],
+)
+def test_a_prompt_of_which_the_log_kept_a_part_is_never_scored(
+    read_log: ReadLog, messages: str
+) -> None:
+    for shape in (messages, [{"role": "user", "content": messages}]):
+        (request,) = read_log([payload(messages=shape)]).requests
+        assert (request.text, request.exclusion) == (None, Exclusion.TRUNCATED)
+
+
+def test_a_prompt_about_truncation_is_whole(read_log: ReadLog) -> None:
+    assert read_log([payload("What is litellm_truncated?")]).texts == ["What is litellm_truncated?"]
+
+
+@pytest.mark.parametrize("messages", [None, [], {}, "", [{"role": "system", "content": "Brief"}]])
+def test_a_request_without_human_text_is_kept_and_excluded(
+    read_log: ReadLog, messages: object
+) -> None:
+    (request,) = read_log([payload(messages=messages)]).requests
+    assert (request.text, request.exclusion) == (None, Exclusion.NO_TEXT)
+
+
+def test_the_proxys_own_routing_decision_is_read(read_log: ReadLog) -> None:
+    decision = {"router_type": "complexity", "routed_model": "gpt-4o-mini", "score": 0.25}
+    (request,) = read_log([payload(metadata={"routing_decision": decision})]).requests
+    assert (request.proxy_decision, request.proxy_score) == ("gpt-4o-mini", 0.25)
+
+
+def test_no_name_holds_what_a_database_refuses(read_log: ReadLog) -> None:
+    line = payload(id="a\0b", trace_id="x\ud83d", end_user="\0", request_tags=["t\0"])
+    (request,) = read_log([line]).requests
+    assert (request.source_id, request.conversation) == ("a\ufffdb", "x\ufffd")
+    assert (request.end_user, request.tags) == ("\ufffd", ("t\ufffd",))
+
+
+def test_a_name_beyond_what_an_index_holds_is_cut_and_stays_distinct(read_log: ReadLog) -> None:
+    first, second = read_log([payload(id="ü" * 600 + "1"), payload(id="ü" * 600 + "2")]).requests
+    assert len(first.source_id) == len(second.source_id) == 512
+    assert first.source_id != second.source_id
+
+
+def test_an_integer_beyond_any_database_is_absent(read_log: ReadLog) -> None:
+    line = payload(prompt_tokens=10**30, completion_tokens=2**63 - 1, response_cost=10**400)
+    (request,) = read_log([line]).requests
+    assert (request.tokens_in, request.cost) == (None, None)
+
+
+def test_an_object_that_is_no_payload_is_rejected_with_the_reason(read_log: ReadLog) -> None:
+    found = read_log([payload(), {"request_id": "1", "call_type": "acompletion"}, [1]])
+    assert found.texts == ["Hi"]
+    assert [reject.line for reject in found.rejects] == [2, 3]
+    assert "no `id` and `call_type`" in found.rejects[0].reason
+
+
+def test_a_file_of_spend_logs_is_not_taken_for_this(read_log: ReadLog) -> None:
+    row = {"request_id": "1", "call_type": "acompletion", "messages": "{}", "model": "m"}
+    with pytest.raises(InputError, match=r"of no known format.*--format"):
+        read_log([row])
