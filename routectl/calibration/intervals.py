@@ -54,7 +54,8 @@ def next_requests_interval(
     """
     n = size.corrected(confidence)
     k = size.share * n
-    independent = int(min(MOST_REQUESTS, max(1.0, requests * n / size.requests)))
+    # Rounded down, so never too narrow; the millionth keeps 2 from becoming 1.999... and then 1.
+    independent = int(min(MOST_REQUESTS, max(1.0, requests * n / size.requests + 1e-6)))
     tail = (1 - confidence) / 2
     low = 0.0 if size.share == 0.0 else _beta_binomial_quantile(tail, independent, k, n - k + 1)
     high = (

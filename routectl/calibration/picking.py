@@ -66,7 +66,7 @@ def threshold_text(table: CutTable, index: int, target: float, noise: float) -> 
     A target of 1 means always and a target of 0 means never, for scores not yet seen too, so
     they get "0.0" and "1.0" where the cut allows it. Otherwise it is the shortest decimal
     inside the gap that is further than the noise from both of its scores, if the gap is that
-    wide, and the shortest inside the gap if it is not.
+    wide; if it is not, the shortest that makes the cut.
 
     Args:
         target: the strong fraction that was asked for.
@@ -79,7 +79,7 @@ def threshold_text(table: CutTable, index: int, target: float, noise: float) -> 
         return "1.0"
     # The bounds 0 and 1 of the first and last gap are no scores: nothing can cross them.
     inner_lower = lower if lower < 0.0 else lower + noise
-    inner_upper = upper if table.share[index] == 0.0 else upper - noise
+    inner_upper = upper if table.share[index] == 0.0 else float(np.nextafter(upper - noise, -1.0))
     if inner_lower < inner_upper:
         return shortest_decimal(inner_lower, inner_upper)
     return shortest_decimal(lower, upper)

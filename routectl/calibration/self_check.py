@@ -61,27 +61,31 @@ def check_in_time(
     is_earlier = timed & (sample.times < split_at)
     if not is_earlier.any():
         return "most requests have the same, earliest time"
-    earlier, later = sample.take(is_earlier), sample.take(timed & (sample.times >= split_at))
+    is_later = timed & (sample.times >= split_at)
+    later_count = int(np.count_nonzero(is_later))
 
-    table = cut_table(earlier.win_rates, earlier.weights)
+    win_rates, weights = sample.win_rates[is_earlier], sample.weights[is_earlier]
+    table = cut_table(win_rates, weights)
     cut = pick(table, strong_fraction, at_most=at_most)
-    threshold = threshold_text(table, cut, strong_fraction, noise)
+    text = threshold_text(table, cut, strong_fraction, noise)
+    threshold = float(text)
     size = effective_size(
-        earlier.win_rates >= float(threshold),
-        earlier.weights,
-        earlier.prompts,
-        earlier.conversations,
+        win_rates >= threshold,
+        weights,
+        sample.prompts[is_earlier],
+        sample.conversations[is_earlier],
     )
-    expected = next_requests_interval(size, len(later), confidence)
-    strong = later.win_rates >= float(threshold)
-    share = float(later.weights[strong].sum() / later.weights.sum())
+    expected = next_requests_interval(size, later_count, confidence)
+    later_weights = sample.weights[is_later]
+    later_strong = sample.win_rates[is_later] >= threshold
+    later_share = float(later_weights[later_strong].sum() / later_weights.sum())
     return SelfCheck(
         split_at=split_at,
-        earlier_requests=len(earlier),
-        later_requests=len(later),
-        threshold=threshold,
-        later_share=share,
+        earlier_requests=count - later_count,
+        later_requests=later_count,
+        threshold=text,
+        later_share=later_share,
         low=expected.low,
         high=expected.high,
-        inside=expected.low <= share <= expected.high,
+        inside=expected.low <= later_share <= expected.high,
     )
