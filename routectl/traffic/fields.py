@@ -24,12 +24,14 @@ def text(value: object) -> str | None:
 
     One that is longer than `LONGEST` is cut, and ends in a digest of what it was.
     """
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        try:
+            value = str(value)
+        except ValueError:  # an integer of more digits than Python writes
+            return None
+    if not isinstance(value, str):
         return None
-    try:
-        written = clean(str(value)).strip()
-    except ValueError:  # an integer of more digits than Python writes
-        return None
+    written = clean(value).strip()
     if len(written) > LONGEST:
         digest = hashlib.sha256(written.encode()).hexdigest()[:32]
         return written[: LONGEST - len(digest) - 1] + "…" + digest
@@ -38,7 +40,10 @@ def text(value: object) -> str | None:
 
 def first_text(*values: object) -> str | None:
     """Return the first of several fields that the log filled."""
-    return next((found for value in values if (found := text(value)) is not None), None)
+    for value in values:
+        if (found := text(value)) is not None:
+            return found
+    return None
 
 
 def texts(value: object) -> tuple[str, ...]:
