@@ -143,18 +143,12 @@ def open_routers(
     ]
 
 
-class Fraction(click.ParamType[float]):
-    """A share between 0 and 1."""
-
-    name = "fraction"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> float:
-        try:
-            number = float(value)
-        except ValueError:
-            self.fail(f"{value!r} is no number: write 30 % as 0.3", param, ctx)
-        if not 0.0 <= number <= 1.0:  # NaN is not, either
-            self.fail(f"{value} is not between 0 and 1: write 30 % as 0.3", param, ctx)
-        return number
+def fraction(_ctx: click.Context, _param: click.Parameter, value: str) -> float:
+    """Callback of an option that takes a share between 0 and 1."""
+    try:
+        number = float(value)
+    except ValueError:
+        raise click.BadParameter(f"{value!r} is no number: write 30 % as 0.3") from None
+    if not 0.0 <= number <= 1.0:  # NaN is not, either
+        raise click.BadParameter(f"{value} is not between 0 and 1: write 30 % as 0.3")
+    return number

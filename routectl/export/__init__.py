@@ -2,6 +2,7 @@
 
 from routectl.export.config_string import config_string
 from routectl.export.decision import Decision
-from routectl.export.documents import FORMATS, document
+from routectl.export.documents import document
+from routectl.export.files import write_atomically
 
-__all__ = ["FORMATS", "Decision", "config_string", "document"]
+__all__ = ["Decision", "config_string", "document", "write_atomically"]

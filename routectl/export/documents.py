@@ -12,7 +12,7 @@ from routectl.export.decision import Decision
 
 
 def document(decision: Decision, format: str) -> str:
-    """The decision in one of `FORMATS`, ending in a newline."""
+    """The decision as "env", "json" or "yaml", ending in a newline."""
     return _WRITERS[format](_values(decision))
 
 
@@ -60,5 +60,3 @@ _WRITERS: dict[str, Callable[[dict[str, str | float | int | None]], str]] = {
     "json": _json,
     "yaml": _yaml,
 }
-FORMATS = tuple(_WRITERS)
-"""Beside the bare config string."""

@@ -1,0 +1,87 @@
+"""`routectl calibrate`."""
+
+from __future__ import annotations
+
+import click
+
+from routectl.cli import options
+from routectl.cli.console import Console
+
+
+@click.command("calibrate")
+@click.option(
+    "--strong-fraction",
+    required=True,
+    callback=options.fraction,
+    metavar="SHARE",
+    help="Share of the requests that should go to the strong model: 0.3 is 30 %.",
+)
+@click.option("--at-most", is_flag=True, help="Never above the target: the nearest share below it.")
+@options.routers
+@options.population
+@click.option(
+    "--confidence",
+    default="0.95",
+    show_default=True,
+    callback=options.fraction,
+    metavar="SHARE",
+    help="Confidence of the intervals.",
+)
+@click.option(
+    "--next",
+    "next_requests",
+    type=click.IntRange(min=1),
+    default=1000,
+    show_default=True,
+    metavar="N",
+    help="State the range for the next N requests.",
+)
+@options.note
+@options.database
+@options.as_json
+def command(
+    strong_fraction: float,
+    at_most: bool,
+    router_names: tuple[str, ...],
+    strong_model: str | None,
+    weak_model: str | None,
+    where: tuple[str, ...],
+    since: str | None,
+    until: str | None,
+    confidence: float,
+    next_requests: int,
+    note: str | None,
+    db: str,
+    as_json: bool,
+) -> None:
+    """Choose the threshold that sends a share of your traffic to the strong model.
+
+    Scores what is not scored yet, then picks among the achievable cuts, and records the
+    answer. It changes nothing in production: `routectl activate` does.
+
+    \b
+    Examples:
+      routectl calibrate --strong-fraction 0.3
+      routectl calibrate --strong-fraction 0.2 --at-most -r all --where model_group=smart
+      routectl calibrate --strong-fraction 0.3 --since 7d --note "Q4 budget"
+    """
+    from routectl.cli.calibration_table import print_calibrations, to_json
+    from routectl.workflow.calibrating import Question, calibrate
+
+    location = options.parse_database(db)
+    console = Console(as_json=as_json)
+    question = Question(
+        strong_fraction=strong_fraction,
+        at_most=at_most,
+        population=options.parse_population(where, since, until),
+        confidence=confidence,
+        next_requests=next_requests,
+        note=note,
+    )
+    routers = options.open_routers(router_names, strong_model, weak_model)
+    console.database(location)
+    results = calibrate(location, routers, question, console)
+    if as_json:
+        console.json([to_json(result) for result in results])
+    else:
+        print_calibrations(console, results)

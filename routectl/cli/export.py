@@ -1,0 +1,76 @@
+"""`routectl export`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from routectl.cli import options
+from routectl.cli.console import Console
+
+
+@click.command("export")
+@click.option("--route", help="Route to export; without it, the route named default.")
+@click.option(
+    "--calibration",
+    "calibration_id",
+    type=click.IntRange(min=1),
+    metavar="ID",
+    help="A calibration, whether it is active or not.",
+)
+@click.option(
+    "--format",
+    "format",
+    type=click.Choice(["string", "env", "json", "yaml"]),
+    default="string",
+    show_default=True,
+    help="The bare config string, or a document that says where it is from.",
+)
+@click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write to this file, whole or not at all.",
+)
+@options.database
+def command(
+    route: str | None,
+    calibration_id: int | None,
+    format: str,
+    as_json: bool,
+    output: Path | None,
+    db: str,
+) -> None:
+    """Print what the proxy takes: router-NAME-THRESHOLD.
+
+    Of the active calibration; when none is active, of the newest.
+
+    \b
+    Examples:
+      routectl export
+      export MODEL=$(routectl export --route smart)
+      routectl export --format yaml --output routing.yaml
+    """
+    from routectl.errors import UsageError
+    from routectl.export import config_string, document, write_atomically
+    from routectl.workflow.exporting import decide
+
+    if as_json and format not in ("string", "json"):
+        raise UsageError(f"--json and --format {format} contradict each other")
+    if route is not None and calibration_id is not None:
+        raise UsageError("name one of --route and --calibration")
+    location = options.parse_database(db)
+    console = Console(as_json=as_json)
+    console.database(location)
+    decision = decide(location, calibration_id=calibration_id, route=route, reporter=console)
+    if as_json:
+        format = "json"
+    text = f"{config_string(decision)}\n" if format == "string" else document(decision, format)
+    if output is None:
+        console.line(text.removesuffix("\n"))
+    else:
+        write_atomically(output, text)
+        console.note(f"wrote {output}")

@@ -1,0 +1,106 @@
+"""`routectl history`."""
+
+from __future__ import annotations
+
+import click
+
+from routectl.cli import options
+from routectl.cli.console import Console, percent, when
+
+
+@click.command("history")
+@click.option("--route", help="Only this route's activations.")
+@click.option(
+    "--limit", type=click.IntRange(min=1), default=20, show_default=True, help="Newest entries."
+)
+@options.database
+@options.as_json
+def command(route: str | None, limit: int, db: str, as_json: bool) -> None:
+    """Show what was calibrated and what ran, newest first.
+
+    \b
+    Examples:
+      routectl history
+      routectl history --route smart --json
+    """
+    from routectl.cli.activation_table import to_json, what_runs
+    from routectl.workflow.activating import history
+
+    location = options.parse_database(db)
+    console = Console(as_json=as_json)
+    console.database(location)
+    found = history(location, route=route, limit=limit)
+    if as_json:
+        console.json(
+            {
+                "activations": [to_json(entry) for entry in found.activations],
+                "calibrations": [
+                    {
+                        "calibration_id": c.id,
+                        "created_at": c.created_at,
+                        "router": c.router,
+                        "fingerprint": c.fingerprint,
+                        "strong_model": c.strong_model,
+                        "weak_model": c.weak_model,
+                        "population": c.population,
+                        "target": c.target,
+                        "threshold": c.threshold,
+                        "strong_fraction": c.strong_fraction,
+                        "intervals": c.intervals,
+                        "requests": c.requests,
+                        "actor": c.actor,
+                        "note": c.note,
+                    }
+                    for c in found.calibrations
+                ],
+            }
+        )
+        return
+    console.line("Activations (* runs now)")
+    if found.activations:
+        console.table(
+            [
+                (
+                    f"{'*' if e.active else ' '}{e.id}",
+                    when(e.created_at),
+                    e.route,
+                    what_runs(e) + (f" (back to {e.restores})" if e.restores else ""),
+                    e.actor,
+                    e.note or "",
+                )
+                for e in found.activations
+            ],
+            headers=["id", "time", "route", "runs", "actor", "note"],
+        )
+    else:
+        console.line("none yet")
+    console.line()
+    console.line("Calibrations")
+    if found.calibrations:
+        console.table(
+            [
+                (
+                    str(c.id),
+                    when(c.created_at),
+                    f"router-{c.router}-{c.threshold}",
+                    percent(c.target["strong_fraction"]),
+                    percent(c.strong_fraction, 2),
+                    f"{c.requests:,}",
+                    c.actor,
+                    c.note or "",
+                )
+                for c in found.calibrations
+            ],
+            headers=[
+                "id",
+                "time",
+                "config string",
+                "target",
+                "strong",
+                "requests",
+                "actor",
+                "note",
+            ],
+        )
+    else:
+        console.line("none yet")

@@ -1,0 +1,145 @@
+"""`routectl import`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from routectl.cli import options
+from routectl.cli.console import Console, when
+
+if TYPE_CHECKING:
+    from routectl.workflow.importing import ImportResult
+
+
+@click.command("import")
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.option("--format", "format", metavar="NAME", help="Log format; told from content if absent.")
+@options.population
+@click.option(
+    "--sample",
+    "sample_size",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Keep N conversations (requests, where the log knows no conversations), the same ones "
+    "every time; the rest is counted and weighs in.",
+)
+@click.option(
+    "--rejects",
+    "rejects_path",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write the lines that cannot be read to this file, as they are.",
+)
+@click.option(
+    "--source",
+    "source_name",
+    metavar="NAME",
+    help="Name of standard input, so that requests without ids keep their identity.",
+)
+@options.database
+@options.as_json
+def command(
+    files: tuple[str, ...],
+    format: str | None,
+    where: tuple[str, ...],
+    since: str | None,
+    until: str | None,
+    sample_size: int | None,
+    rejects_path: Path | None,
+    source_name: str | None,
+    db: str,
+    as_json: bool,
+) -> None:
+    """Read request logs into the database.
+
+    FILE may be gzipped; - is standard input. Importing a file twice changes nothing, so a
+    growing log can be imported again and again. Formats: litellm, openai, json-strings, text.
+
+    \b
+    Examples:
+      routectl import litellm.jsonl
+      routectl import logs/2026-10-*.jsonl.gz --sample 5000 --where model_group=smart
+      kubectl logs deploy/proxy | routectl import - --format litellm --source proxy
+    """
+    from routectl.workflow.importing import import_traffic
+
+    location = options.parse_database(db)
+    console = Console(as_json=as_json)
+    result = import_traffic(
+        location,
+        files,
+        format=format,
+        population=options.parse_population(where, since, until),
+        sample_size=sample_size,
+        rejects_path=rejects_path,
+        source_name=source_name,
+        reporter=console,
+    )
+    console.database(location)
+    _warn(console, result, rejects_path)
+    if as_json:
+        console.json(_json(result))
+    else:
+        _print(console, result)
+
+
+def _print(console: Console, result: ImportResult) -> None:
+    counts, written = result.counts, result.written
+    rows: list[tuple[str, str]] = [
+        ("read", f"{counts.rows:,} rows as {', '.join(sorted(set(result.formats)))}"),
+        ("seen", f"{counts.seen:,} requests"),
+    ]
+    if counts.kept != counts.seen:
+        rows.append(("kept", f"{counts.kept:,} of them, by --sample"))
+    rows.append(("added", f"{written.added:,} requests"))
+    if written.updated:
+        rows.append(("updated", f"{written.updated:,} requests that were there"))
+    if written.unchanged:
+        rows.append(("unchanged", f"{written.unchanged:,} requests that were there"))
+    if counts.filtered:
+        rows.append(("filtered out", f"{counts.filtered:,} requests"))
+    rows += [("left out", f"{n:,} rows: {why}") for why, n in counts.skipped.most_common()]
+    rows += [
+        ("without prompt", f"{n:,} requests: {reason.replace('_', ' ')}")
+        for reason, n in counts.excluded.most_common()
+    ]
+    if counts.rejected:
+        rows.append(("rejected", f"{counts.rejected:,} rows"))
+    if result.first_time is not None:
+        rows.append(("from", when(result.first_time)))
+        rows.append(("to", when(result.last_time)))
+    console.table(rows)
+    if not written.added and not written.updated:
+        console.line("Nothing changed: all of it was there already.")
+
+
+def _warn(console: Console, result: ImportResult, rejects_path: Path | None) -> None:
+    for reject in result.rejects:
+        console.note(f"{reject.source} line {reject.line}: {reject.reason}")
+    more = result.counts.rejected - len(result.rejects)
+    if more > 0:
+        console.note(f"and {more:,} more rows that could not be read")
+    if result.counts.rejected and rejects_path is None:
+        console.note("--rejects FILE keeps the rows that could not be read")
+
+
+def _json(result: ImportResult) -> dict[str, object]:
+    from routectl.workflow.importing import counts_json
+
+    return {
+        "sources": result.sources,
+        "formats": result.formats,
+        "sample_id": result.sample_id,
+        **counts_json(result.counts),
+        "added": result.written.added,
+        "updated": result.written.updated,
+        "unchanged": result.written.unchanged,
+        "first_time": result.first_time,
+        "last_time": result.last_time,
+        "rejects": [
+            {"source": r.source, "line": r.line, "reason": r.reason} for r in result.rejects
+        ],
+    }

@@ -1,0 +1,43 @@
+"""`routectl rollback`."""
+
+from __future__ import annotations
+
+import click
+
+from routectl.cli import options
+from routectl.cli.console import Console
+
+
+@click.command("rollback")
+@click.option("--route", default="default", show_default=True, help="Route to take back.")
+@click.option(
+    "--to",
+    type=click.IntRange(min=1),
+    metavar="ID",
+    help="Activation to bring back; without it, what ran before the one that runs now.",
+)
+@options.note
+@options.database
+@options.as_json
+def command(route: str, to: int | None, note: str | None, db: str, as_json: bool) -> None:
+    """Bring back what a route ran before.
+
+    A rollback always walks back: a second one goes one step further, not forward again. It is
+    one more row in the history, with its actor and time.
+
+    \b
+    Examples:
+      routectl rollback --note "too many weak answers"
+      routectl rollback --route smart --to 4
+    """
+    from routectl.cli.activation_table import to_json, to_sentence
+    from routectl.workflow.activating import roll_back
+
+    location = options.parse_database(db)
+    console = Console(as_json=as_json)
+    console.database(location)
+    done = roll_back(location, route=route, to=to, note=note)
+    if as_json:
+        console.json(to_json(done))
+    else:
+        console.line(to_sentence(done))

@@ -1,0 +1,73 @@
+"""`routectl score`."""
+
+from __future__ import annotations
+
+import click
+
+from routectl.cli import options
+from routectl.cli.console import Console
+
+
+@click.command("score")
+@options.routers
+@options.population
+@options.database
+@options.as_json
+def command(
+    router_names: tuple[str, ...],
+    strong_model: str | None,
+    weak_model: str | None,
+    where: tuple[str, ...],
+    since: str | None,
+    until: str | None,
+    db: str,
+    as_json: bool,
+) -> None:
+    """Score the prompts that a router has not scored yet.
+
+    A run that is stopped keeps what it scored; the next one goes on from there.
+
+    \b
+    Examples:
+      routectl score
+      routectl score -r mf -r length --since 7d
+    """
+    from routectl.workflow.scoring import score
+
+    location = options.parse_database(db)
+    console = Console(as_json=as_json)
+    population = options.parse_population(where, since, until)
+    routers = options.open_routers(router_names, strong_model, weak_model)
+    console.database(location)
+    results = score(location, routers, population, console)
+    if as_json:
+        console.json(
+            [
+                {
+                    "router": r.router.name,
+                    "fingerprint": r.router.fingerprint,
+                    "model_pair": r.router.model_pair,
+                    "scored": r.scored,
+                    "longer_than_read": r.longer_than_read,
+                    "seconds": r.seconds,
+                }
+                for r in results
+            ]
+        )
+        return
+    console.table(
+        [
+            (
+                r.router.name,
+                r.router.fingerprint[:12],
+                f"{r.scored:,}",
+                f"{r.longer_than_read:,}",
+                f"{r.seconds:.1f} s",
+            )
+            for r in results
+        ],
+        headers=["router", "fingerprint", "prompts scored", "longer than read", "time"],
+    )
+    for r in results:
+        if r.router.model_pair is not None:
+            console.line(f"{r.router.name} decides between {r.router.model_pair} (strong / weak).")

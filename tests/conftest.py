@@ -1,0 +1,115 @@
+"""What every test may use: a database of its own, a log of its own, and the command line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from routectl.cli.app import run
+from routectl.store.engine import Location, Store, create_or_open
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a command line did."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+Routectl = Callable[..., Result]
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Path:
+    """Where this test's database is, or will be."""
+    return tmp_path / "routectl.db"
+
+
+@pytest.fixture
+def routectl(
+    database: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Routectl:
+    """Run a command line in this process, on this test's database."""
+    monkeypatch.setenv("ROUTECTL_DB", str(database))
+    monkeypatch.setenv("ROUTECTL_ACTOR", "tester")
+
+    def call(*arguments: object) -> Result:
+        capsys.readouterr()
+        code = run([str(a) for a in arguments])
+        captured = capsys.readouterr()
+        return Result(code, captured.out, captured.err)
+
+    return call
+
+
+@pytest.fixture
+def store(database: Path) -> Iterator[Store]:
+    """An open, empty store."""
+    opened, _ = create_or_open(Location.parse(str(database)))
+    with opened:
+        yield opened
+
+
+class Silence:
+    """A reporter that remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def note(self, sentence: str) -> None:
+        self.notes.append(sentence)
+
+    @contextmanager
+    def progress(self, label: str, total: int | None) -> Iterator[Callable[[int], None]]:
+        yield lambda _: None
+
+
+@pytest.fixture
+def reporter() -> Silence:
+    return Silence()
+
+
+def payload(number: int, prompt: str | None = None, **fields: Any) -> dict[str, Any]:
+    """One LiteLLM StandardLoggingPayload, with the keys that matter."""
+    return {
+        "id": f"chatcmpl-{number}",
+        "trace_id": None,
+        "call_type": "acompletion",
+        "status": "success",
+        "cache_hit": None,
+        "startTime": 1_790_000_000.0 + 600 * number,
+        "model_group": "smart",
+        "prompt_tokens": 10 + number % 7,
+        "completion_tokens": 20,
+        "response_cost": 0.001,
+        "request_tags": [],
+        "metadata": {},
+        "messages": [
+            {"role": "user", "content": f"question {number}" if prompt is None else prompt}
+        ],
+        **fields,
+    }
+
+
+def write_log(path: Path, records: Sequence[dict[str, Any]]) -> Path:
+    """A JSONL log of these records."""
+    path.write_text("".join(json.dumps(record) + "\n" for record in records))
+    return path
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    """A log of 200 requests with as many prompts, over 33 hours."""
+    return write_log(tmp_path / "litellm.jsonl", [payload(n) for n in range(200)])
