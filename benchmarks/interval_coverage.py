@@ -4,8 +4,9 @@
 
 Draws samples of traffic whose distribution is known, lets `choose` pick a threshold on each,
 and counts how often the stated 95 % interval holds the true long-run share at that threshold,
-and how often the share of 1,000 further requests lies in the interval for them. The plain
-binomial interval, which takes all requests as independent, stands beside them.
+and how often the share of 1,000 further requests lies in the interval for them. Beside them
+stand the interval with Korn and Graubard's usual C - 1 degrees of freedom, and the plain
+binomial one, which takes all requests as independent.
 """
 
 from __future__ import annotations
@@ -50,6 +51,8 @@ class Coverage:
     next_share: float
     next_width: float
     long_run_read_as_next: float
+    usual: float
+    usual_width: float
     plain: float
     plain_width: float
 
@@ -124,10 +127,29 @@ def sample_of(scores: Floats, ids: Integers) -> ScoredSample:
     return ScoredSample(scores, np.ones(n), np.arange(n), ids, unknown, unknown, unknown)
 
 
-def measure(scene: Scene, repetitions: int, seed: int) -> Coverage:
-    """Draw, choose and compare `repetitions` times. The same seed gives the same figures."""
+def clopper_pearson(share: float, n: float) -> tuple[float, float]:
     from scipy.special import betaincinv
 
+    k = share * n
+    low = betaincinv(k, n - k + 1, 0.025) if share > 0 else 0.0
+    return float(low), float(betaincinv(k + 1, n - k, 0.975) if share < 1 else 1.0)
+
+
+def usual_size(strong: npt.NDArray[np.bool_], ids: Integers) -> float:
+    """Korn and Graubard's effective size as it is usually computed: C/(C-1), C-1."""
+    from scipy.special import stdtrit
+
+    n, clusters, share = len(strong), int(ids[-1]) + 1, float(np.mean(strong))
+    residuals = np.bincount(ids, strong - share)
+    variance = clusters / (clusters - 1) * float(residuals @ residuals) / n**2
+    if variance == 0:
+        return float(clusters)
+    ratio = stdtrit(n - 1, 0.025) / stdtrit(clusters - 1, 0.025)
+    return float(min(n, share * (1 - share) / variance) * ratio**2)
+
+
+def measure(scene: Scene, repetitions: int, seed: int) -> Coverage:
+    """Draw, choose and compare `repetitions` times. The same seed gives the same figures."""
     generator = np.random.default_rng(seed)
     population = np.sort(scene.draw(generator, TRUTH_CONVERSATIONS)[0])
     rows = []
@@ -143,18 +165,20 @@ def measure(scene: Scene, repetitions: int, seed: int) -> Coverage:
         truth = 1 - np.searchsorted(population, threshold) / len(population)
         further = scene.draw(generator, NEXT_REQUESTS)[0][:NEXT_REQUESTS]
         share = float(np.mean(further >= threshold))
-        n = len(scores)
-        k = choice.strong_fraction * n
-        low, high = betaincinv(k, n - k + 1, 0.025), betaincinv(k + 1, n - k, 0.975)
+        low, high = clopper_pearson(choice.strong_fraction, len(scores))
+        usual = usual_size(scores >= threshold, ids)
+        usual_low, usual_high = clopper_pearson(choice.strong_fraction, usual)
         long_run, next_share = choice.long_run, choice.next_share
         rows.append(
             (
-                n,
+                len(scores),
                 long_run.low <= truth <= long_run.high,
                 long_run.high - long_run.low,
                 next_share.low <= share <= next_share.high,
                 next_share.high - next_share.low,
                 long_run.low <= share <= long_run.high,
+                usual_low <= truth <= usual_high,
+                usual_high - usual_low,
                 low <= truth <= high,
                 high - low,
             )
@@ -171,8 +195,8 @@ def main() -> None:
     print(f"{arguments.repetitions:,} repetitions, seed {arguments.seed}; one standard error of a")
     print(f"coverage of 95 % is {error:.1f} points. Covers / mean width, both in %.\n")
     print("| traffic | clusters | target | mean requests | long run | next 1,000 | ", end="")
-    print("long run read as next | plain binomial |")
-    print("|---|---|---|---|---|---|---|---|")
+    print("long run read as next | with C - 1 | plain binomial |")
+    print("|---|---|---|---|---|---|---|---|---|")
     for scene in SCENES:
         c = measure(scene, arguments.repetitions, arguments.seed)
         print(
@@ -180,6 +204,7 @@ def main() -> None:
             f"| {100 * c.long_run:.1f} / {100 * c.long_run_width:.1f} "
             f"| {100 * c.next_share:.1f} / {100 * c.next_width:.1f} "
             f"| {100 * c.long_run_read_as_next:.1f} "
+            f"| {100 * c.usual:.1f} / {100 * c.usual_width:.1f} "
             f"| {100 * c.plain:.1f} / {100 * c.plain_width:.1f} |",
             flush=True,
         )

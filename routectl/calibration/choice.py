@@ -129,7 +129,6 @@ def choose(
     if next_requests < 1:
         raise UsageError(f"The next requests are at least 1, not {next_requests}.")
 
-    sample = sample.take(np.argsort(sample.win_rates))
     table = cut_table(sample.win_rates, sample.weights)
     cut = pick(table, strong_fraction, at_most=at_most)
     text = threshold_text(table, cut, strong_fraction, noise)

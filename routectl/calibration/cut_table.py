@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from routectl.calibration.sample import Floats, check_win_rates
 
@@ -66,14 +65,20 @@ def cut_table(
         CalibrationError: a score is no strong win rate, or there is none.
     """
     check_win_rates(win_rates)
-    order = _descending(win_rates)
-    scores = win_rates[order] + 0.0  # -0.0 becomes 0.0
+    equal_weights = bool(weights.min() == weights.max())
+    order = None
+    if equal_weights and tokens is None and spend is None:
+        scores = np.sort(win_rates)[::-1] + 0.0  # -0.0 becomes 0.0
+    else:
+        order = np.argsort(win_rates)[::-1]
+        scores = win_rates[order] + 0.0
     last_of_each = np.append(np.flatnonzero(scores[1:] != scores[:-1]), len(scores) - 1)
     distinct = scores[last_of_each]
     first = 1 if distinct[0] == 1.0 else 0
 
     def strong_side(amounts: Floats) -> Floats:
-        return np.append(0.0, np.cumsum(amounts[order])[last_of_each])[first:]
+        ordered = amounts if order is None else amounts[order]
+        return np.append(0.0, np.cumsum(ordered)[last_of_each])[first:]
 
     def strong_share(amounts: Floats | None) -> Floats | None:
         if amounts is None:
@@ -92,10 +97,3 @@ def cut_table(
         token_share=strong_share(tokens),
         spend_share=strong_share(spend),
     )
-
-
-def _descending(win_rates: Floats) -> slice | npt.NDArray[np.intp]:
-    """What to index with, highest score first; what is sorted already is not sorted again."""
-    if bool(np.all(win_rates[1:] >= win_rates[:-1])):
-        return slice(None, None, -1)
-    return np.argsort(win_rates)[::-1]

@@ -104,14 +104,14 @@ def _size(
     n = len(strong)
     weights = weights / weights.max()  # the unit cancels; equal weights become exactly 1
     total = float(weights.sum())
-    of_cluster = _sums(clusters, weights)
+    of_cluster = _sums(clusters, count, weights)
     share = float(weights[strong].sum()) / total
     kish = total**2 / float(of_cluster @ of_cluster)
     if count == 1 or share in (0.0, 1.0):
         return EffectiveSize(n, count, kind, share, 0.0, kish, None)
 
-    squares = _sums(clusters, weights**2)
-    residuals = _sums(clusters, weights * (strong - share))
+    squares = _sums(clusters, count, weights**2)
+    residuals = _sums(clusters, count, weights * (strong - share))
     sum_of_squares = float(residuals @ residuals)
     spread = share * (1 - share)
     correlation = _correlation(sum_of_squares, spread, of_cluster, squares)
@@ -123,7 +123,9 @@ def _size(
     return EffectiveSize(n, count, kind, share, variance, n_eff, degrees_of_freedom)
 
 
-def _sums(clusters: npt.NDArray[np.intp], amounts: Floats) -> Floats:
+def _sums(clusters: npt.NDArray[np.intp], count: int, amounts: Floats) -> Floats:
+    if count == len(amounts):  # each its own cluster; no sum below depends on their order
+        return amounts
     return np.bincount(clusters, amounts).astype(np.float64, copy=False)
 
 

@@ -69,7 +69,3 @@ class ScoredSample:
 
     def __len__(self) -> int:
         return len(self.win_rates)
-
-    def take(self, rows: Integers | Booleans) -> ScoredSample:
-        """The sample of these rows, given by position or by mask, in that order."""
-        return ScoredSample(*(getattr(self, f.name)[rows] for f in fields(self)))
