@@ -99,6 +99,8 @@ def _print(console: Console, result: ImportResult) -> None:
         rows.append(("updated", f"{written.updated:,} requests that were there"))
     if written.unchanged:
         rows.append(("unchanged", f"{written.unchanged:,} requests that were there"))
+    if written.attempts:
+        rows.append(("merged", f"{written.attempts:,} more attempts at the same requests"))
     if counts.filtered:
         rows.append(("filtered out", f"{counts.filtered:,} requests"))
     rows += [("left out", f"{n:,} rows: {why}") for why, n in counts.skipped.most_common()]
@@ -112,7 +114,7 @@ def _print(console: Console, result: ImportResult) -> None:
         rows.append(("from", when(result.first_time)))
         rows.append(("to", when(result.last_time)))
     console.table(rows)
-    if not written.added and not written.updated:
+    if not written.changed:
         console.line("Nothing changed: all of it was there already.")
 
 
@@ -137,6 +139,7 @@ def _json(result: ImportResult) -> dict[str, object]:
         "added": result.written.added,
         "updated": result.written.updated,
         "unchanged": result.written.unchanged,
+        "attempts": result.written.attempts,
         "first_time": result.first_time,
         "last_time": result.last_time,
         "rejects": [

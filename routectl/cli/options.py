@@ -86,9 +86,9 @@ routers = _stack(
 
 def parse_database(text: str) -> Location:
     """What --db names."""
-    from routectl.store.engine import Location
+    from routectl.workflow.databases import locate
 
-    return Location.parse(text)
+    return locate(text)
 
 
 def parse_population(where: tuple[str, ...], since: str | None, until: str | None) -> Population:

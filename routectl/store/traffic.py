@@ -22,16 +22,24 @@ BATCH = 1000
 
 @dataclass(slots=True)
 class Written:
-    """What a batch of requests changed."""
+    """What became of a batch of requests; each is in one of the first four counts."""
 
     added: int = 0
     updated: int = 0
+    """Was there, and got a smaller weight or the text of a newer extraction."""
     unchanged: int = 0
+    """Was there."""
+    attempts: int = 0
+    """Another attempt at a request that was there; a success took the place of a failure."""
+    changed: int = 0
+    """Rows that were written: of each count above, those that made a difference."""
 
     def __iadd__(self, other: Written) -> Written:
         self.added += other.added
         self.updated += other.updated
         self.unchanged += other.unchanged
+        self.attempts += other.attempts
+        self.changed += other.changed
         return self
 
 
@@ -110,20 +118,24 @@ def add_requests(
             inserts.append(row)
             known.remember(row)
             written.added += 1
-        elif old["extraction_version"] != extraction_version or (
+            continue
+        is_attempt = old["source_id"] != row["source_id"]
+        written.attempts += is_attempt
+        if old["extraction_version"] != extraction_version or (
             old["status"] == "failure" and row["status"] == "success"
         ):
             row["weight"] = min(weight, old["weight"])
             row["sample_id"] = old["sample_id"]
             updates.append(_change(old, row))
             known.replace(old, row)
-            written.updated += 1
         elif weight < old["weight"]:
             old["weight"] = weight
             updates.append(_change(old, {"weight": weight}))
-            written.updated += 1
         else:
-            written.unchanged += 1
+            written.unchanged += not is_attempt
+            continue
+        written.updated += not is_attempt
+    written.changed = len(inserts) + len(updates)
     if inserts:
         connection.execute(insert(Request), inserts)
     for change in updates:

@@ -16,6 +16,11 @@ from routectl.store.engine import (
 from routectl.store.statistics import row_counts
 
 
+def locate(text: str) -> Location:
+    """The database that `--db` names: a path, or a SQLAlchemy URL; raises UsageError."""
+    return Location.parse(text)
+
+
 def init(location: Location) -> bool:
     """Make the database; False when there was one at the newest schema already."""
     store, created = create_or_open(location)

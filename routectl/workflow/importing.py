@@ -202,7 +202,7 @@ class _SampleWriter:
                 weight=self._weight,
                 extraction_version=EXTRACTION_VERSION,
             )
-            if written.added or written.updated:
+            if written.changed:
                 self._result.sample_id = sample_id
             elif self._result.sample_id is None:
                 # Nothing new yet: an import that changes nothing leaves no sample behind.

@@ -1,0 +1,102 @@
+"""`routectl routers`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import click
+
+from routectl.cli import options
+from routectl.cli.console import Console
+
+if TYPE_CHECKING:
+    from routectl.routers import OpenRouter
+
+
+@click.group("routers")
+def command() -> None:
+    """Look at the routers that can score.
+
+    \b
+    Example:
+      routectl routers list
+    """
+
+
+@command.command("list")
+@options.as_json
+def list_(as_json: bool) -> None:
+    """List the routers, built in and of installed packages.
+
+    \b
+    Example:
+      routectl routers list --json
+    """
+    from routectl.routers import names, open_router
+
+    console = Console(as_json=as_json)
+    opened = [open_router(name) for name in names()]
+    if as_json:
+        console.json([_json(router) for router in opened])
+        return
+    console.table(
+        [
+            (
+                router.identity.name,
+                router.identity.fingerprint[:12],
+                str(router.identity.model_pair or "-"),
+                router.description.summary,
+            )
+            for router in opened
+        ],
+        headers=["router", "fingerprint", "model pair (strong / weak)", "what it is"],
+    )
+
+
+@command.command("show")
+@click.argument("router", metavar="NAME[=DIR]")
+@click.option("--strong-model", metavar="MODEL", help="Strong model of the pair.")
+@click.option("--weak-model", metavar="MODEL", help="Weak model of the pair.")
+@options.as_json
+def show(
+    router: str, strong_model: str | None, weak_model: str | None, as_json: bool
+) -> None:
+    """Show a router: its fingerprint, pair, models, noise and model card.
+
+    \b
+    Examples:
+      routectl routers show mf
+      routectl routers show mf=./my-checkpoint --strong-model gpt-4-1106-preview
+    """
+    console = Console(as_json=as_json)
+    (opened,) = options.open_routers((router,), strong_model, weak_model)
+    if as_json:
+        console.json(_json(opened))
+        return
+    identity, about = opened.identity, opened.description
+    rows = [
+        ("router", identity.name),
+        ("what it is", about.summary),
+        ("fingerprint", identity.fingerprint),
+        ("model pair", f"{identity.model_pair} (strong / weak)" if identity.model_pair else "none"),
+        ("noise", f"{identity.noise:.1e}"),
+        ("embedder", about.embedder or "none"),
+        ("reads", about.reads),
+        ("checkpoint", about.checkpoint or "none"),
+        ("model card", about.card or "none"),
+        ("licence", about.licence or "not stated"),
+    ]
+    rows += [("knows" if n == 0 else "", model) for n, model in enumerate(about.models)]
+    console.table(rows)
+
+
+def _json(router: OpenRouter) -> dict[str, object]:
+    pair = router.identity.model_pair
+    return {
+        "name": router.identity.name,
+        "fingerprint": router.identity.fingerprint,
+        "model_pair": None if pair is None else asdict(pair),
+        "noise": router.identity.noise,
+        "description": router.description,
+    }

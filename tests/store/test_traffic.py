@@ -1,0 +1,233 @@
+"""Requests in the store: the same ones twice change nothing, and nothing is lost."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import select
+
+from routectl.records import Condition, Exclusion, Population, TrafficRequest
+from routectl.store.engine import Location, Store, create_or_open
+from routectl.store.models import Prompt, Request
+from routectl.store.traffic import (
+    Written,
+    add_requests,
+    begin_sample,
+    finish_sample,
+    overview,
+    population_filter,
+    unfinished_sample,
+)
+from routectl.traffic import matches
+
+NOON = datetime(2026, 10, 1, 12, tzinfo=UTC)
+
+
+def request(number: int, **fields: object) -> TrafficRequest:
+    base = TrafficRequest(
+        source_kind="litellm", source_id=f"id-{number}", text=f"prompt {number}", time=NOON
+    )
+    return replace(base, **fields)  # type: ignore[arg-type]
+
+
+def add(
+    store: Store, *requests: TrafficRequest, weight: float = 1.0, version: int = 1
+) -> Written:
+    with store.write() as connection:
+        sample = begin_sample(
+            connection,
+            key="import",
+            source="here",
+            source_kind="litellm",
+            population={},
+            sample_size=None,
+            extraction_version=version,
+        )
+        return add_requests(
+            connection, sample, requests, weight=weight, extraction_version=version
+        )
+
+
+def rows(store: Store) -> list[dict[str, object]]:
+    query = (
+        select(Request.__table__, Prompt.text)
+        .outerjoin(Prompt, Prompt.id == Request.prompt_id)
+        .order_by(Request.id)
+    )
+    with store.read() as connection:
+        return [dict(row) for row in connection.execute(query).mappings()]
+
+
+def test_the_same_requests_twice_change_nothing(store: Store) -> None:
+    some = [request(n) for n in range(5)]
+    assert add(store, *some) == Written(added=5, changed=5)
+    before = rows(store)
+    assert add(store, *some) == Written(unchanged=5)
+    assert rows(store) == before
+
+
+def test_a_request_twice_in_one_batch_is_one_row(store: Store) -> None:
+    assert add(store, request(1), request(2), request(1)) == Written(added=2, unchanged=1, changed=2)
+    assert len(rows(store)) == 2
+
+
+def test_equal_texts_are_one_prompt(store: Store) -> None:
+    add(store, request(1, text="hello"), request(2, text="hello"), request(3, text="hello "))
+    with store.read() as connection:
+        texts = connection.execute(select(Prompt.text).order_by(Prompt.id)).scalars().all()
+    assert texts == ["hello", "hello "]
+
+
+def test_one_source_id_in_two_formats_is_two_requests(store: Store) -> None:
+    assert add(store, request(1), request(1, source_kind="openai")).added == 2
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+@pytest.mark.parametrize("together", [True, False])
+def test_of_attempts_at_one_request_the_success_is_kept_whichever_comes_first(
+    store: Store, order: tuple[int, ...], together: bool
+) -> None:
+    attempts = [
+        request(1, call_id="call", status="failure", cost=0.0),
+        request(2, call_id="call", status="success", cost=0.5),
+        request(3, call_id="call", status="failure", cost=0.0),
+    ]
+    for attempt in attempts:
+        assert attempt.text is not None
+    same = [replace(a, text="same", model_group="smart") for a in attempts]
+    ordered = [same[i] for i in order]
+    if together:
+        add(store, *ordered)
+    else:
+        for attempt in ordered:
+            add(store, attempt)
+    (row,) = rows(store)
+    assert (row["status"], row["source_id"], row["cost"]) == ("success", "id-2", 0.5)
+    again = add(store, *ordered)
+    assert (again.changed, again.unchanged, again.attempts) == (0, 1, 2)
+    assert len(rows(store)) == 1
+
+
+def test_a_client_that_reuses_a_call_id_keeps_its_different_requests_apart(store: Store) -> None:
+    add(
+        store,
+        request(1, call_id="mine", text="one"),
+        request(2, call_id="mine", text="two"),
+        request(3, call_id="mine", text="one", model_group="other"),
+    )
+    assert len(rows(store)) == 3
+
+
+def test_a_larger_sample_of_the_same_log_lowers_the_weights(store: Store) -> None:
+    add(store, request(1), weight=20.0)
+    assert add(store, request(1), request(2), weight=10.0) == Written(added=1, updated=1, changed=2)
+    assert [row["weight"] for row in rows(store)] == [10.0, 10.0]
+    assert add(store, request(1), weight=30.0) == Written(unchanged=1)
+
+
+def test_requests_of_another_extraction_version_are_replaced_by_an_import(store: Store) -> None:
+    add(store, request(1, text="old"), version=1)
+    assert add(store, request(1, text="new"), version=2) == Written(updated=1, changed=1)
+    (row,) = rows(store)
+    assert (row["text"], row["extraction_version"]) == ("new", 2)
+
+
+def test_requests_of_another_extraction_version_are_counted_apart(store: Store) -> None:
+    add(store, request(1), version=1)
+    add(store, request(2), version=2)
+    with store.read() as connection:
+        found = overview(connection, Population(), 2)
+    assert (found.requests, found.other_versions) == (1, 1)
+
+
+def test_a_request_without_a_prompt_is_kept_with_its_reason(store: Store) -> None:
+    add(store, request(1), request(2, text=None, exclusion=Exclusion.REDACTED), weight=3.0)
+    with store.read() as connection:
+        found = overview(connection, Population(), 1)
+    assert (found.weight, found.excluded) == (6.0, {"redacted": 3.0})
+
+
+def test_an_unfinished_sample_is_found_again_and_a_finished_one_is_not(store: Store) -> None:
+    add(store, request(1))
+    with store.write() as connection:
+        sample = unfinished_sample(connection, "import")
+        assert sample is not None
+        finish_sample(connection, sample, seen=1, kept=1, counts={"rows": 1})
+        assert unfinished_sample(connection, "import") is None
+
+
+TEXTS = st.sampled_from(["a", "A", "b", 'quo"te', "%", "a,b", "ä", "\\"])
+REQUESTS = st.builds(
+    lambda number, **fields: request(number, **fields),
+    number=st.integers(0, 10**9),
+    model_group=st.none() | TEXTS,
+    team=st.none() | TEXTS,
+    status=st.sampled_from([None, "success", "failure"]),
+    cache_hit=st.sampled_from([None, True, False]),
+    tags=st.lists(TEXTS, max_size=3).map(tuple),
+    conversation=st.none() | TEXTS,
+    time=st.none() | st.integers(-3, 3).map(lambda h: NOON + timedelta(hours=h)),
+)
+CONDITIONS = st.one_of(
+    st.builds(
+        Condition,
+        st.sampled_from(["model_group", "team", "tag", "conversation"]),
+        st.sampled_from(["=", "!="]),
+        TEXTS,
+    ),
+    st.builds(
+        Condition,
+        st.just("cache_hit"),
+        st.sampled_from(["=", "!="]),
+        st.sampled_from(["true", "false"]),
+    ),
+    st.builds(
+        Condition,
+        st.just("status"),
+        st.sampled_from(["=", "!="]),
+        st.sampled_from(["success", "failure"]),
+    ),
+)
+TIMES = st.none() | st.integers(-3, 3).map(lambda h: NOON + timedelta(hours=h))
+POPULATIONS = st.builds(
+    Population, where=st.lists(CONDITIONS, max_size=4).map(tuple), since=TIMES, until=TIMES
+)
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    path: Path = tmp_path_factory.mktemp("population") / "routectl.db"
+    opened, _ = create_or_open(Location.parse(str(path)))
+    with opened:
+        yield opened
+
+
+@settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(st.lists(REQUESTS, min_size=1, max_size=12), POPULATIONS)
+def test_a_filter_means_the_same_in_the_store_as_on_import(
+    shared: Store, requests: list[TrafficRequest], population: Population
+) -> None:
+    distinct = list({r.source_id: r for r in requests}.values())
+    with shared.engine.connect() as connection:  # left without a commit: each example is alone
+        sample = begin_sample(
+            connection,
+            key="example",
+            source="here",
+            source_kind="litellm",
+            population={},
+            sample_size=None,
+            extraction_version=1,
+        )
+        add_requests(connection, sample, distinct, weight=1.0, extraction_version=1)
+        query = select(Request.source_id).where(*population_filter(population))
+        found = set(connection.execute(query).scalars())
+    assert found == {r.source_id for r in distinct if matches(population, r)}
