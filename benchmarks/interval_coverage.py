@@ -195,7 +195,7 @@ def main() -> None:
     print(f"{arguments.repetitions:,} repetitions, seed {arguments.seed}; one standard error of a")
     print(f"coverage of 95 % is {error:.1f} points. Covers / mean width, both in %.\n")
     print("| traffic | clusters | target | mean requests | long run | next 1,000 | ", end="")
-    print("long run read as next | with C - 1 | plain binomial |")
+    print("read as next | C - 1 | plain |")
     print("|---|---|---|---|---|---|---|---|---|")
     for scene in SCENES:
         c = measure(scene, arguments.repetitions, arguments.seed)

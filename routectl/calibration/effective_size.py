@@ -163,8 +163,10 @@ def _bias_and_degrees_of_freedom(model: Floats, leverage: Floats) -> tuple[float
         The factor by which the sum of squares is too small, and the degrees of freedom.
     """
     a, h = model / model.sum(), leverage
+    # tr B as a sum of terms that are never negative: one cluster may hold nearly all weight.
+    trace = float(a @ (1 - h) ** 2 + (h * h) @ (1 - a))
     aa, hh, ah = float(a @ a), float(h @ h), float(a @ h)
-    trace = 1 - 2 * ah + hh
     aah, ahh = float((a * a) @ h), float(a @ (h * h))
     trace_of_square = aa + 2 * ahh - 4 * aah + 2 * ah**2 + 2 * hh * aa - 4 * ah * hh + hh**2
-    return trace, trace**2 / trace_of_square
+    # At least 1, as for any B of rank 1 or more; less can only be rounding.
+    return trace, max(1.0, trace**2 / trace_of_square) if trace_of_square > 0 else 1.0

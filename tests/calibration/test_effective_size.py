@@ -80,6 +80,14 @@ def test_one_large_conversation_leaves_few_degrees_of_freedom():
     assert size.corrected(0.95) < 0.25 * size.n_eff < 0.25 * 20
 
 
+@pytest.mark.parametrize("weight", [1e3, 1e6, 1e9])
+def test_a_conversation_that_outweighs_all_others_leaves_nothing_certain(weight):
+    strong = [True, False] * 10
+    size = size_of(strong, [weight] * 2 + [1] * 18, conversations=[0, 0, *range(1, 19)])
+    assert 1 <= size.degrees_of_freedom < 1.1
+    assert size.corrected(0.95) < 1
+
+
 def test_the_kind_of_cluster_with_the_larger_variance_decides():
     strong = [True] * 6 + [False] * 6
     alike, unlike = [0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3], list(range(6)) * 2
@@ -119,7 +127,7 @@ def test_the_effective_size_is_between_0_and_the_requests(data, n):
     assert 0 < size.n_eff <= n * (1 + 1e-9)
     assert 0 <= size.corrected(0.95) <= size.n_eff
     assert math.isfinite(size.corrected(0.999))
-    assert size.degrees_of_freedom is None or 0 < size.degrees_of_freedom <= n - 1 + 1e-9
+    assert size.degrees_of_freedom is None or 1 <= size.degrees_of_freedom <= n - 1 + 1e-9
 
 
 def test_where_all_or_none_are_strong_the_clusters_are_counted():
