@@ -12,7 +12,9 @@ import pytest
 
 from tests.conftest import Routectl, payload, write_log
 
-PROMPTS = [f"question {n}\nwith a second line" if n % 9 == 0 else f"question {n}" for n in range(300)]
+PROMPTS = [
+    f"question {n}\nwith a second line" if n % 9 == 0 else f"question {n}" for n in range(300)
+]
 
 
 def scores(database: Path) -> list[float]:
@@ -128,9 +130,7 @@ def test_a_calibration_s_population_is_stored_with_it(routectl: Routectl, tmp_pa
     }
 
 
-def test_mixed_model_groups_are_shown_with_their_shares(
-    routectl: Routectl, tmp_path: Path
-) -> None:
+def test_mixed_model_groups_are_shown_with_their_shares(routectl: Routectl, tmp_path: Path) -> None:
     records = [payload(n, model_group="small" if n % 4 == 0 else "smart") for n in range(100)]
     routectl("import", write_log(tmp_path / "log", records))
     mixed = routectl("calibrate", "--strong-fraction", "0.5", "-r", "random")
@@ -160,7 +160,9 @@ def test_requests_that_could_not_be_seen_bound_the_share(
 def test_a_tie_at_the_target_reports_both_reachable_shares(
     routectl: Routectl, tmp_path: Path
 ) -> None:
-    records = [payload(n, "hello, are you there?" if n % 2 else f"question {n}") for n in range(100)]
+    records = [
+        payload(n, "hello, are you there?" if n % 2 else f"question {n}") for n in range(100)
+    ]
     routectl("import", write_log(tmp_path / "log", records))
     result = routectl("calibrate", "--strong-fraction", "0.3", "-r", "random")
     assert result.code == 0

@@ -94,7 +94,12 @@ def test_an_old_database_is_upgraded_only_when_told_to(
 ) -> None:
     routectl("import", log)
     routectl("db", "downgrade", "0001")
-    for command in (["history"], ["init"], ["import", log], ["calibrate", "--strong-fraction", 0.3]):
+    for command in (
+        ["history"],
+        ["init"],
+        ["import", log],
+        ["calibrate", "--strong-fraction", 0.3],
+    ):
         result = routectl(*command)
         assert result.code == 1
         assert "run `routectl db upgrade`" in result.err

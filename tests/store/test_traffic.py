@@ -37,9 +37,7 @@ def request(number: int, **fields: object) -> TrafficRequest:
     return replace(base, **fields)  # type: ignore[arg-type]
 
 
-def add(
-    store: Store, *requests: TrafficRequest, weight: float = 1.0, version: int = 1
-) -> Written:
+def add(store: Store, *requests: TrafficRequest, weight: float = 1.0, version: int = 1) -> Written:
     with store.write() as connection:
         sample = begin_sample(
             connection,
@@ -50,9 +48,7 @@ def add(
             sample_size=None,
             extraction_version=version,
         )
-        return add_requests(
-            connection, sample, requests, weight=weight, extraction_version=version
-        )
+        return add_requests(connection, sample, requests, weight=weight, extraction_version=version)
 
 
 def rows(store: Store) -> list[dict[str, object]]:
@@ -74,7 +70,9 @@ def test_the_same_requests_twice_change_nothing(store: Store) -> None:
 
 
 def test_a_request_twice_in_one_batch_is_one_row(store: Store) -> None:
-    assert add(store, request(1), request(2), request(1)) == Written(added=2, unchanged=1, changed=2)
+    assert add(store, request(1), request(2), request(1)) == Written(
+        added=2, unchanged=1, changed=2
+    )
     assert len(rows(store)) == 2
 
 

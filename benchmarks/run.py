@@ -1,0 +1,35 @@
+"""Run every benchmark that needs no data of its own: `make bench`.
+
+Those that read prompts take a file from ROUTECTL_PROMPTS (JSON lines with a "prompt" each), else
+the sample in examples/.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).parent
+PROMPTS = os.environ.get("ROUTECTL_PROMPTS", str(HERE.parent / "examples" / "prompts.jsonl"))
+BENCHMARKS: tuple[tuple[str, ...], ...] = (
+    ("startup.py",),
+    ("scoring_speed.py", "--prompts", PROMPTS),
+    ("interval_coverage.py",),
+)
+
+
+def main() -> int:
+    failed = []
+    for name, *arguments in BENCHMARKS:
+        print(f"\n== {name} {' '.join(arguments)}", flush=True)
+        if subprocess.run([sys.executable, str(HERE / name), *arguments]).returncode:
+            failed.append(name)
+    if failed:
+        print(f"\nfailed: {', '.join(failed)}")
+    return len(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
