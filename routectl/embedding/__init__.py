@@ -28,9 +28,7 @@ class Embedder(Protocol):
     reads: str
     """One of `READS`."""
 
-    def embed(
-        self, texts: Sequence[str], *, token_budget: int = 1024
-    ) -> NDArray[np.float32]:
+    def embed(self, texts: Sequence[str], *, token_budget: int = 1024) -> NDArray[np.float32]:
         """Shape (n, dimension), rows of length 1."""
 
     def longer_than_read(self, texts: Sequence[str]) -> NDArray[np.bool_]:

@@ -137,8 +137,7 @@ def _relevant(folder: Path) -> list[Path]:
         if path.suffix in _SUFFIXES
         and path.name not in _IDLE_NAMES
         and not any(
-            part in _IDLE_FOLDERS or part.startswith(".")
-            for part in path.relative_to(folder).parts
+            part in _IDLE_FOLDERS or part.startswith(".") for part in path.relative_to(folder).parts
         )
         and path.is_file()
     )

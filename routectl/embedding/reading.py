@@ -76,7 +76,7 @@ def _tokens_beside_the_cut(encoding: Any, from_end: bool) -> int:
     A tokenizer splits a text into words first and each word by itself, so that a cut changes the
     word that it goes through and no other.
     """
-    words = encoding.word_ids
+    words: list[int] = encoding.word_ids
     if not words:
         return 0
     return len(words) - words.count(words[0] if from_end else words[-1])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -55,7 +54,7 @@ class Checkpoint:
         value: Any = self.config
         for key in keys:
             value = value.get(key) if isinstance(value, Mapping) else None
-        if not isinstance(value, kind) or isinstance(value, bool) and kind is not bool:
+        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
             raise CheckpointError(
                 f"{self.folder / CONFIG} has no usable value for {'.'.join(keys)!r}; "
                 "restore the checkpoint from where it came, or train it again."
@@ -111,7 +110,9 @@ def read_weights(checkpoint: Checkpoint) -> tuple[dict[str, NDArray[Any]], str]:
     """
     path = checkpoint.weights_path
     if not path.is_file():
-        pickles = sorted(p.name for p in checkpoint.folder.iterdir() if p.suffix in _PICKLE_SUFFIXES)
+        pickles = sorted(
+            p.name for p in checkpoint.folder.iterdir() if p.suffix in _PICKLE_SUFFIXES
+        )
         if pickles:
             raise CheckpointError(
                 f"{checkpoint.folder} holds its weights as a pickle ({pickles[0]}), which is never "
@@ -206,10 +207,10 @@ def write_checkpoint(
         text = json.dumps(full, indent=2, ensure_ascii=False)
         (temporary / CONFIG).write_text(text + "\n", encoding="utf-8")
         (temporary / CARD).write_text(card, encoding="utf-8")
-        os.chmod(temporary, 0o755)
+        temporary.chmod(0o755)
         if folder.exists():
             folder.rmdir()
-        os.rename(temporary, folder)
+        temporary.rename(folder)
     except OSError as error:
         raise CheckpointError(f"{folder} cannot be written: {error.strerror}.") from error
     finally:

@@ -69,7 +69,9 @@ def _read_lengths(checkpoint: Checkpoint) -> tuple[NDArray[np.int32], str]:
     return lengths, digest
 
 
-def length_win_rates(lengths: NDArray[np.int64], reference: NDArray[np.int32]) -> NDArray[np.float64]:
+def length_win_rates(
+    lengths: NDArray[np.int64], reference: NDArray[np.int32]
+) -> NDArray[np.float64]:
     """Where each length stands among the reference lengths.
 
     A length that the reference holds gets its mid-rank's (r - 1/2) / n; between two reference

@@ -66,7 +66,8 @@ def _opener(name: str) -> _Opener:
     except Exception as error:
         package = entry.dist.name if entry.dist else entry.value
         raise RouterError(
-            f"The router {name!r} of {package} cannot be imported ({error}); reinstall or remove it."
+            f"The router {name!r} of {package} cannot be imported ({error}); "
+            "reinstall or remove that package."
         ) from error
 
 

@@ -1,0 +1,146 @@
+"""Readers of battles: which of two models answered a prompt better.
+
+Four shapes, told apart by their columns:
+
+- Chatbot Arena's 55k set: `model_a, model_b, prompt` (a JSON list of turns) and
+  `winner_model_a, winner_model_b, winner_tie`
+- plain: `prompt, model_a, model_b, winner`
+- AlpacaEval, long form: `prompt_id, model_a, model_b, preference`, with the prompts in a file
+  `<name>_prompts.jsonl` beside it
+- AlpacaEval's annotations: `instruction, generator_1, generator_2, preference`
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from routectl.errors import InputError
+from routectl.extraction import extract
+from routectl.records import Battle, Condition, Winner
+from routectl.training.rows import Row, keep, read_rows
+
+
+def read_battles(path: Path, conditions: Sequence[Condition] = ()) -> Iterator[Battle]:
+    """The battles of a file whose rows meet the conditions; its shape is told by its columns.
+
+    A prompt is what a router would score of it: of several turns the last one that a human wrote.
+
+    Raises:
+        InputError: no such file, none of the shapes, or a row that cannot be read.
+    """
+    columns, rows = read_rows(path)
+    for needed, reader in _SHAPES:
+        if needed.issubset(columns):
+            return reader(path, (row for row in rows if keep(row, conditions)))
+    raise InputError(
+        f"{path} holds no battles: its columns are {_shown(columns)}, and battles have "
+        "prompt, model_a, model_b, winner; or the columns of Chatbot Arena or AlpacaEval."
+    )
+
+
+_SIDES: tuple[Winner, ...] = ("model_a", "model_b", "tie")
+
+
+def _arena(path: Path, rows: Iterator[Row]) -> Iterator[Battle]:
+    for row in rows:
+        votes = [row.number(f"winner_{side}") for side in _SIDES]
+        if sorted(votes) != [0, 0, 1]:
+            raise row.error("exactly one of winner_model_a, winner_model_b, winner_tie must be 1")
+        winner = _SIDES[votes.index(1)]
+        try:
+            turns = json.loads(row.text("prompt"))
+        except ValueError:
+            raise row.error("column 'prompt' must hold a JSON list of turns") from None
+        prompt = extract(turns)
+        # A vote on an empty prompt says nothing that a router could learn from.
+        if prompt is not None:
+            yield Battle(prompt, row.text("model_a"), row.text("model_b"), winner)
+
+
+_WINNERS: dict[str, Winner] = {
+    "model_a": "model_a",
+    "model_b": "model_b",
+    "tie": "tie",
+    "a": "model_a",
+    "b": "model_b",
+    "tie (bothbad)": "tie",
+}
+
+
+def _plain(path: Path, rows: Iterator[Row]) -> Iterator[Battle]:
+    for row in rows:
+        said, model_a, model_b = (row.text(k) for k in ("winner", "model_a", "model_b"))
+        by_name: dict[str, Winner] = {model_a: "model_a", model_b: "model_b"}
+        winner = _WINNERS.get(said.strip().lower()) or by_name.get(said)
+        if winner is None:
+            raise row.error("column 'winner' must be model_a, model_b, tie, or a model's name")
+        yield Battle(_prompt(row, "prompt"), model_a, model_b, winner)
+
+
+def _alpaca(path: Path, rows: Iterator[Row]) -> Iterator[Battle]:
+    prompts = _sibling_prompts(path)
+    for row in rows:
+        key = str(row.values["prompt_id"])
+        if key not in prompts:
+            raise row.error("its prompt_id is not in the prompts file beside it")
+        winner = _preferred(row)
+        yield Battle(prompts[key], row.text("model_a"), row.text("model_b"), winner)
+
+
+def _alpaca_annotations(path: Path, rows: Iterator[Row]) -> Iterator[Battle]:
+    for row in rows:
+        if row.values.get("preference") is None:  # the annotator failed
+            continue
+        models = (row.text("generator_1"), row.text("generator_2"))
+        yield Battle(_prompt(row, "instruction"), *models, _preferred(row))
+
+
+_SHAPES: tuple[tuple[frozenset[str], Callable[[Path, Iterator[Row]], Iterator[Battle]]], ...] = (
+    (
+        frozenset(
+            ["prompt", "model_a", "model_b", "winner_model_a", "winner_model_b", "winner_tie"]
+        ),
+        _arena,
+    ),
+    (frozenset(["prompt", "model_a", "model_b", "winner"]), _plain),
+    (frozenset(["prompt_id", "model_a", "model_b", "preference"]), _alpaca),
+    (frozenset(["instruction", "generator_1", "generator_2", "preference"]), _alpaca_annotations),
+)
+
+
+def _preferred(row: Row) -> Winner:
+    """AlpacaEval's preference runs from 1 (the first model) to 2; 0 and 1.5 are ties."""
+    preference = row.number("preference")
+    if preference in (0, 1.5):
+        return "tie"
+    if not 1 <= preference <= 2:
+        raise row.error("column 'preference' must lie between 1 and 2")
+    return "model_b" if preference > 1.5 else "model_a"
+
+
+def _prompt(row: Row, column: str) -> str:
+    prompt = extract(row.text(column))
+    if prompt is None:
+        raise row.error(f"column {column!r} must hold text and does not")
+    return prompt
+
+
+def _sibling_prompts(path: Path) -> Mapping[str, str]:
+    """Prompt id -> prompt, from `<name>_prompts.jsonl` beside the file `<name>.csv[.gz]`."""
+    stem = path.name.removesuffix(".gz").rsplit(".", 1)[0]
+    candidates = [path.with_name(f"{stem}_prompts.jsonl{end}") for end in ("", ".gz")]
+    found = next((candidate for candidate in candidates if candidate.is_file()), None)
+    if found is None:
+        raise InputError(
+            f"{path} names its prompts by prompt_id, and {candidates[0]} is not there to say "
+            "what they are; put the prompts file beside it."
+        )
+    _, rows = read_rows(found)
+    return {str(row.values.get("prompt_id")): _prompt(row, "prompt") for row in rows}
+
+
+def _shown(columns: Sequence[str]) -> str:
+    shown = ", ".join(columns[:8])
+    return f"{shown} and {len(columns) - 8} more" if len(columns) > 8 else shown

@@ -1,0 +1,219 @@
+"""Battles and gold labels as one set of arrays: what a router learns from.
+
+The paper's golden-label augmentation (RouteLLM, section 4.1) makes battles of gold labels: of two
+models on a prompt the better one wins. Equal outcomes are ties, and a tie is half a win for each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from routectl.errors import InputError
+from routectl.records import Battle, Condition
+from routectl.routers.model_names import canonical_names
+from routectl.training.battles import read_battles
+from routectl.training.gold import GoldRow, read_gold
+from routectl.training.rows import read_rows
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+_OUTCOMES = {"model_a": 1.0, "tie": 0.5, "model_b": 0.0}
+
+
+@dataclass(frozen=True, slots=True)
+class Comparisons:
+    """Comparisons of two models on a prompt. n of them; all arrays have the shape (n,)."""
+
+    prompts: tuple[str, ...]
+    """Each text once."""
+    models: tuple[str, ...]
+    """Canonical names, A to Z."""
+    prompt: NDArray[np.int32]
+    """Indices into `prompts`, ascending."""
+    model_a: NDArray[np.int32]
+    model_b: NDArray[np.int32]
+    outcome: NDArray[np.float32]
+    """1 where model a won, 0 where model b won, 1/2 where neither did."""
+    weight: NDArray[np.float32]
+    battle_rows: int
+    gold_rows: int
+
+    def __len__(self) -> int:
+        return len(self.prompt)
+
+    @property
+    def ties(self) -> int:
+        return int((self.outcome == 0.5).sum())
+
+    def of_prompts(self, wanted: NDArray[np.bool_]) -> Comparisons:
+        """The comparisons on the prompts where `wanted`, shape (len(prompts),), is True."""
+        rows = wanted[self.prompt]
+        return self._rows(rows)
+
+    def without_ties(self) -> Comparisons:
+        """The comparisons that one of the models won."""
+        return self._rows(self.outcome != 0.5)
+
+    def _rows(self, rows: NDArray[np.bool_]) -> Comparisons:
+        return Comparisons(
+            self.prompts,
+            self.models,
+            self.prompt[rows],
+            self.model_a[rows],
+            self.model_b[rows],
+            self.outcome[rows],
+            self.weight[rows],
+            self.battle_rows,
+            self.gold_rows,
+        )
+
+
+def read_comparisons(
+    battles: Sequence[Path],
+    gold: Sequence[Path],
+    conditions: Sequence[Condition] = (),
+    on_file: Callable[[Path, int, int], None] = lambda path, done, total: None,
+) -> Comparisons:
+    """Read files of battles and of gold labels, and make comparisons of them.
+
+    Args:
+        conditions: only rows that meet them count; see `rows.keep`.
+        on_file: called before each file with it, the number done and the number of all.
+
+    Raises:
+        InputError: a file cannot be read, or all of them hold no comparison of two models; a
+            condition names a column that no file has.
+    """
+    total = len(battles) + len(gold)
+    battle_rows: list[Battle] = []
+    gold_rows: list[GoldRow] = []
+    _require_columns([*battles, *gold], conditions)
+    for number, path in enumerate(battles):
+        on_file(path, number, total)
+        battle_rows.extend(read_battles(path, conditions))
+    for number, path in enumerate(gold, start=len(battles)):
+        on_file(path, number, total)
+        gold_rows.extend(read_gold(path, conditions))
+    return make_comparisons(battle_rows, gold_rows)
+
+
+def _require_columns(paths: Sequence[Path], conditions: Sequence[Condition]) -> None:
+    """Refuse a condition on a column that no file has: it is a misspelling, or keeps nothing."""
+    if not conditions:
+        return
+    columns = {column for path in paths for column in read_rows(path)[0]}
+    for condition in conditions:
+        if condition.field not in columns:
+            raise InputError(
+                f"No file has the column {condition.field!r} of the condition {condition}; "
+                f"the columns are {', '.join(sorted(columns)[:20])}."
+            )
+
+
+def make_comparisons(battles: Iterable[Battle], gold: Iterable[GoldRow]) -> Comparisons:
+    """Comparisons of battles and of golden labels; two spellings of a model are one model.
+
+    A battle weighs 1, and so do all comparisons of one row of gold labels together: else the data
+    set with the most models, whose comparisons grow with their square, would drown the others.
+
+    Raises:
+        InputError: no comparison of two models is left.
+    """
+    import numpy as np
+
+    battles, gold = list(battles), list(gold)
+    spellings = sorted(
+        {name for battle in battles for name in (battle.model_a, battle.model_b)}
+        | {name for row in gold for name in row.scores}
+    )
+    canonical = canonical_names(spellings)
+    models = tuple(sorted(set(canonical.values()), key=lambda name: (name.lower(), name)))
+    column = {spelling: models.index(canonical[spelling]) for spelling in spellings}
+    prompts: dict[str, int] = {}
+    parts: list[tuple[NDArray[Any], ...]] = []
+
+    for battle in battles:
+        a, b = column[battle.model_a], column[battle.model_b]
+        if a != b:
+            row = prompts.setdefault(battle.prompt, len(prompts))
+            parts.append(_part([row], [a], [b], [_OUTCOMES[battle.winner]], [1.0]))
+    for gold_row in gold:
+        by_model = {column[name]: score for name, score in gold_row.scores.items()}
+        if len(by_model) < 2:
+            continue
+        known = np.array(sorted(by_model))
+        scores = np.array([by_model[model] for model in known])
+        first, second = np.triu_indices(len(known), 1)
+        outcome = (np.sign(scores[first] - scores[second]) + 1) / 2
+        row = prompts.setdefault(gold_row.prompt, len(prompts))
+        parts.append(
+            _part(
+                np.full(len(first), row),
+                known[first],
+                known[second],
+                outcome,
+                np.full(len(first), 1 / len(first)),
+            )
+        )
+    if not parts:
+        raise InputError(
+            "There is nothing to learn from: no row compares two models on a prompt; "
+            "check the files and the conditions."
+        )
+    arrays = [np.concatenate(column) for column in zip(*parts, strict=True)]
+    order = np.argsort(arrays[0], kind="stable")
+    prompt, model_a, model_b, outcome, weight = (array[order] for array in arrays)
+    return Comparisons(
+        tuple(prompts), models, prompt, model_a, model_b, outcome, weight, len(battles), len(gold)
+    )
+
+
+def _part(prompt: Any, a: Any, b: Any, outcome: Any, weight: Any) -> tuple[NDArray[Any], ...]:
+    import numpy as np
+
+    return (
+        np.asarray(prompt, dtype=np.int32),
+        np.asarray(a, dtype=np.int32),
+        np.asarray(b, dtype=np.int32),
+        np.asarray(outcome, dtype=np.float32),
+        np.asarray(weight, dtype=np.float32),
+    )
+
+
+def ratings(comparisons: Comparisons) -> NDArray[np.float64]:
+    """How strong each model is: Bradley and Terry's rating, on the scale of log-odds, mean 0.
+
+    Every model also has one win and one loss against a model of rating 0, so that ratings exist
+    where a model won or lost everything, or where two groups of models never met.
+
+    Returns:
+        Shape (models,).
+    """
+    import numpy as np
+
+    n = len(comparisons.models)
+    wins = np.zeros((n, n))
+    weight = comparisons.weight.astype(np.float64)
+    outcome = comparisons.outcome.astype(np.float64)
+    np.add.at(wins, (comparisons.model_a, comparisons.model_b), weight * outcome)
+    np.add.at(wins, (comparisons.model_b, comparisons.model_a), weight * (1 - outcome))
+    games = wins + wins.T
+    rating = np.zeros(n)
+    for _ in range(100):
+        # Newton's method on the concave log-likelihood.
+        p = 1 / (1 + np.exp(rating[None, :] - rating[:, None]))
+        p0 = 1 / (1 + np.exp(-rating))
+        gradient = wins.sum(axis=1) - (games * p).sum(axis=1) + 1 - 2 * p0
+        curvature = games * p * (1 - p)
+        hessian = np.diag(curvature.sum(axis=1) + 2 * p0 * (1 - p0)) - curvature
+        step = np.linalg.solve(hessian, gradient)
+        rating += np.clip(step, -1, 1)
+        if np.abs(step).max() < 1e-9:
+            break
+    centred: NDArray[np.float64] = rating - rating.mean()
+    return centred

@@ -1,0 +1,115 @@
+"""Readers of gold tables: per prompt, how well each model answered it.
+
+Two shapes, told apart by their columns:
+
+- a column `prompt` or `question` and one column per model (a number, mostly 1 or 0; blank where
+  the model was not asked); a column `options` holds a JSON list of answers to choose from
+- a column `scores`: an object of model -> number, beside `prompt`
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import string
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from routectl.errors import InputError
+from routectl.extraction import extract
+from routectl.records import Condition
+from routectl.training.rows import Row, keep, read_rows
+
+_TEXT_COLUMNS = ("prompt", "question")
+_LABEL_COLUMNS = ("id", "task", "category", "domain", "subject", "options", "split", "prompt_id")
+
+
+@dataclass(frozen=True, slots=True)
+class GoldRow:
+    """How well each model answered a prompt; the higher the better."""
+
+    prompt: str
+    scores: Mapping[str, float]
+
+
+def read_gold(path: Path, conditions: Sequence[Condition] = ()) -> Iterator[GoldRow]:
+    """The gold labels of a file whose rows meet the conditions.
+
+    Raises:
+        InputError: no such file, no such shape, or a row that cannot be read.
+    """
+    columns, rows = read_rows(path)
+    text_column = next((column for column in _TEXT_COLUMNS if column in columns), None)
+    models = [c for c in columns if c not in (*_TEXT_COLUMNS, *_LABEL_COLUMNS)]
+    if text_column is None or not models:
+        raise InputError(
+            f"{path} holds no gold labels: its columns are {', '.join(columns[:8])}, and a gold "
+            "table has prompt or question, and one column per model or a column scores."
+        )
+    wanted = (row for row in rows if keep(row, conditions))
+    if "scores" in columns:
+        return (_gold_row(row, text_column, _scores(row)) for row in wanted)
+    return (_gold_row(row, text_column, _by_column(row, models)) for row in wanted)
+
+
+def choices(question: str, options: Sequence[str]) -> str:
+    """A multiple-choice question as people and benchmarks put it to a model.
+
+    The question, the options lettered from A on, one a line, and "Answer:", as in MMLU.
+    """
+    letters = string.ascii_uppercase
+    lines = [f"{letter}. {option}" for letter, option in zip(letters, options, strict=False)]
+    return "\n".join([question, *lines, "Answer:"])
+
+
+def _gold_row(row: Row, text_column: str, scores: Mapping[str, float]) -> GoldRow:
+    text = row.text(text_column)
+    if "options" in row.values:
+        text = choices(text, _options(row))
+    prompt = extract(text)
+    if prompt is None:
+        raise row.error(f"column {text_column!r} must hold text and does not")
+    return GoldRow(prompt, scores)
+
+
+def _options(row: Row) -> list[str]:
+    options = row.values["options"]
+    if isinstance(options, str):
+        try:
+            options = json.loads(options)
+        except ValueError:
+            options = None
+    if not isinstance(options, list) or not 0 < len(options) <= len(string.ascii_uppercase):
+        raise row.error("column 'options' must hold a JSON list of 1 to 26 answers")
+    return [str(option) for option in options]
+
+
+def _scores(row: Row) -> dict[str, float]:
+    scores = row.values.get("scores")
+    if isinstance(scores, str):  # in a CSV
+        try:
+            scores = json.loads(scores)
+        except ValueError:
+            scores = None
+    if not isinstance(scores, dict):
+        raise row.error("column 'scores' must hold an object of model and score")
+    return {model: _number(row, model, value) for model, value in scores.items() if value != ""}
+
+
+def _by_column(row: Row, models: Sequence[str]) -> dict[str, float]:
+    return {
+        model: _number(row, model, row.values[model])
+        for model in models
+        if row.values.get(model) not in (None, "")
+    }
+
+
+def _number(row: Row, model: str, value: object) -> float:
+    try:
+        number = float(value)  # type: ignore[arg-type]  # a TypeError is caught
+    except (TypeError, ValueError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise row.error(f"the label of {model!r} must be a number or blank, and is neither")
+    return number

@@ -1,0 +1,66 @@
+"""The `length` baseline's reference lengths, from the prompts of preference data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from routectl.records import Condition
+from routectl.routers.checkpoint import require_free, write_checkpoint
+from routectl.training.comparisons import read_comparisons
+from routectl.training.report import Progress, TrainingReport, no_progress
+
+
+def train_length(
+    *,
+    battles: Sequence[Path],
+    gold: Sequence[Path],
+    output: Path,
+    conditions: Sequence[Condition] = (),
+    on_progress: Progress = no_progress,
+) -> TrainingReport:
+    """Write a checkpoint of the `length` router: the lengths of all distinct prompts.
+
+    Raises:
+        InputError: a file cannot be read, or holds nothing that meets the conditions.
+        CheckpointError: the output is there already, or cannot be written.
+    """
+    import numpy as np
+
+    from routectl.routers.length import open_router
+
+    require_free(output)
+    comparisons = read_comparisons(
+        battles, gold, conditions, lambda _, done, total: on_progress("read", done, total)
+    )
+    lengths = np.sort(np.array([len(prompt) for prompt in comparisons.prompts], dtype=np.int32))
+    config = {"kind": "length", "name": output.name, "licence": "Apache-2.0", "count": len(lengths)}
+    write_checkpoint(output, config, {"lengths": lengths}, _card(output.name, len(lengths)))
+    return TrainingReport(
+        router="length",
+        path=output,
+        fingerprint=open_router(output, None, None).identity.fingerprint,
+        default_pair=None,
+        battles=comparisons.battle_rows,
+        gold=comparisons.gold_rows,
+        comparisons=len(comparisons),
+        ties=comparisons.ties,
+        prompts=len(comparisons.prompts),
+        held_out_prompts=0,
+        similar_prompts=0,
+        models=(),
+        epochs=0,
+        held_out_loss=None,
+        baseline_loss=None,
+        metrics={},
+    )
+
+
+def _card(name: str, count: int) -> str:
+    return f"""# {name}
+
+A checkpoint of routectl's `length` router: the lengths, in characters, of {count:,} prompts, in
+ascending order. A prompt's score says where its length stands among them, from 0 (shorter than
+all) to 1 (longer than all). It holds no text, knows no models, and understands nothing: it is the
+baseline that a router has to beat.
+"""
