@@ -81,6 +81,11 @@ def reporter() -> Silence:
     return Silence()
 
 
+def _question(number: int) -> str:
+    """A prompt of its own for each number, of very different lengths."""
+    return f"question {number}: " + "why? " * (number * 37 % 101)
+
+
 def payload(number: int, prompt: str | None = None, **fields: Any) -> dict[str, Any]:
     """One LiteLLM StandardLoggingPayload, with the keys that matter."""
     return {
@@ -97,7 +102,7 @@ def payload(number: int, prompt: str | None = None, **fields: Any) -> dict[str, 
         "request_tags": [],
         "metadata": {},
         "messages": [
-            {"role": "user", "content": f"question {number}" if prompt is None else prompt}
+            {"role": "user", "content": _question(number) if prompt is None else prompt}
         ],
         **fields,
     }

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from routectl.errors import UsageError
-from routectl.records import FILTER_FIELDS, Population
+from routectl.records import FILTER_FIELDS, Condition, Population
 
 if TYPE_CHECKING:
     from routectl.routers import OpenRouter
@@ -104,6 +104,13 @@ def parse_population(where: tuple[str, ...], since: str | None, until: str | Non
     if parsed.since is not None and parsed.until is not None and parsed.since >= parsed.until:
         raise UsageError(f"--since {since} is not before --until {until}: no request lies between")
     return parsed
+
+
+def parse_columns(where: tuple[str, ...]) -> tuple[Condition, ...]:
+    """What --where names when it is about the columns of a table."""
+    from routectl.traffic import parse_condition
+
+    return tuple(parse_condition(text, fields=None) for text in where)
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,9 +59,7 @@ def list_(as_json: bool) -> None:
 @click.option("--strong-model", metavar="MODEL", help="Strong model of the pair.")
 @click.option("--weak-model", metavar="MODEL", help="Weak model of the pair.")
 @options.as_json
-def show(
-    router: str, strong_model: str | None, weak_model: str | None, as_json: bool
-) -> None:
+def show(router: str, strong_model: str | None, weak_model: str | None, as_json: bool) -> None:
     """Show a router: its fingerprint, pair, models, noise and model card.
 
     \b

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from routectl.errors import UsageError
@@ -38,8 +39,11 @@ def parse_time(text: str, *, now: datetime) -> datetime:
     return found
 
 
-def parse_condition(text: str) -> Condition:
+def parse_condition(text: str, fields: Sequence[str] | None = FILTER_FIELDS) -> Condition:
     """Return the condition that `field=value` or `field!=value` states.
+
+    Args:
+        fields: What can be named; None for the columns of a table that is not read yet.
 
     Raises:
         UsageError: It is neither form, or names an unknown field or an impossible value.
@@ -48,11 +52,11 @@ def parse_condition(text: str) -> Condition:
     if parts is None or not parts[1] or not parts[3].strip():
         raise UsageError(f"'{text}' is no filter: write field=value or field!=value.")
     field, operator, value = parts[1], parts[2], parts[3].strip()
-    if field not in FILTER_FIELDS:
+    if fields is not None and field not in fields:
         raise UsageError(
-            f"There is no field '{field}' to filter on; the fields are {', '.join(FILTER_FIELDS)}."
+            f"There is no field '{field}' to filter on; the fields are {', '.join(fields)}."
         )
-    choices = _CHOICES.get(field)
+    choices = _CHOICES.get(field) if fields is not None else None
     if choices is not None:
         value = value.lower()
         if value not in choices:

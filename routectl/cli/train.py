@@ -1,0 +1,257 @@
+"""`routectl train`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import asdict
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+import click
+
+from routectl.cli import options
+from routectl.cli.console import Console, percent
+
+if TYPE_CHECKING:
+    from routectl.training import TrainingReport
+    from routectl.workflow.reporter import Advance
+
+FILE = click.Path(dir_okay=False, path_type=Path)
+
+
+class ManyFiles(click.Command):
+    """Lets an option that may repeat take several values in a row: --gold a.csv b.csv."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        many = {
+            name
+            for parameter in self.params
+            if isinstance(parameter, click.Option) and parameter.multiple
+            for name in parameter.opts
+        }
+        spelled: list[str] = []
+        option: str | None = None
+        for position, argument in enumerate(args):
+            if argument.startswith("-"):
+                option = argument if argument in many else None
+            elif option is not None and position > 0 and args[position - 1] != option:
+                spelled.append(option)
+            spelled.append(argument)
+        return super().parse_args(ctx, spelled)
+
+
+@click.group("train")
+def command() -> None:
+    """Train a router's checkpoint from preference data.
+
+    \b
+    Example:
+      routectl train mf --gold results.csv --output my-checkpoint
+    """
+
+
+_data = (
+    click.option(
+        "--battles",
+        multiple=True,
+        type=FILE,
+        metavar="FILE...",
+        help="Preference records: Chatbot Arena's columns, prompt/model_a/model_b/winner, or "
+        "AlpacaEval's. CSV, JSON or JSON lines, plain or gzipped.",
+    ),
+    click.option(
+        "--gold",
+        multiple=True,
+        type=FILE,
+        metavar="FILE...",
+        help="Correctness tables: a prompt and a column (or a scores object) per model.",
+    ),
+    click.option(
+        "--where",
+        "where",
+        multiple=True,
+        metavar="COLUMN=VALUE",
+        help="Learn only from rows with this value; != for all others. May repeat.",
+    ),
+    click.option(
+        "-o", "--output", required=True, type=click.Path(path_type=Path), help="New folder."
+    ),
+)
+
+
+def _with_data(command: Callable[..., None]) -> Callable[..., None]:
+    for option in reversed(_data):
+        command = option(command)
+    return command
+
+
+@command.command("mf", cls=ManyFiles)
+@_with_data
+@click.option(
+    "--drop-ties",
+    is_flag=True,
+    help="Leave ties out, as the published training does; without it a tie is half a win each.",
+)
+@click.option("--strong-model", metavar="MODEL", help="Default pair's strong model.")
+@click.option("--weak-model", metavar="MODEL", help="Default pair's weak model.")
+@click.option(
+    "--embedder", metavar="NAME|PATH", help="A sentence-transformers model; else the built-in one."
+)
+@click.option(
+    "--benchmark",
+    "benchmarks",
+    multiple=True,
+    type=FILE,
+    metavar="FILE...",
+    help="Files of prompts to be judged on: what resembles one is not learned from.",
+)
+@click.option("--licence", help="What the model card says the checkpoint may be used under.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Same seed, same weights.")
+@options.as_json
+def mf(
+    battles: tuple[Path, ...],
+    gold: tuple[Path, ...],
+    where: tuple[str, ...],
+    output: Path,
+    drop_ties: bool,
+    strong_model: str | None,
+    weak_model: str | None,
+    embedder: str | None,
+    benchmarks: tuple[Path, ...],
+    licence: str | None,
+    seed: int,
+    as_json: bool,
+) -> None:
+    """Train matrix factorization (section 4.2.2 of the RouteLLM paper).
+
+    The output is a folder of config.json, model.safetensors and a model card, to be used as
+    -r mf=DIR.
+
+    \b
+    Examples:
+      routectl train mf --gold mmlu_pro.csv.gz --output my-checkpoint
+      routectl train mf --battles arena_55k.csv own.jsonl --gold own.csv --output both --seed 1
+    """
+    from routectl.training import train_mf
+
+    _require_data(battles, gold)
+    console = Console(as_json=as_json)
+    with _Phases(console) as on_progress:
+        report = train_mf(
+            battles=battles,
+            gold=gold,
+            output=output,
+            embedder=embedder,
+            seed=seed,
+            drop_ties=drop_ties,
+            strong_model=strong_model,
+            weak_model=weak_model,
+            conditions=options.parse_columns(where),
+            benchmarks=benchmarks,
+            licence=licence,
+            on_progress=on_progress,
+        )
+    _print(console, report)
+
+
+@command.command("length", cls=ManyFiles)
+@_with_data
+@options.as_json
+def length(
+    battles: tuple[Path, ...],
+    gold: tuple[Path, ...],
+    where: tuple[str, ...],
+    output: Path,
+    as_json: bool,
+) -> None:
+    """Take the reference lengths of the length baseline from preference data.
+
+    \b
+    Example:
+      routectl train length --gold results.csv --output my-lengths
+    """
+    from routectl.training import train_length
+
+    _require_data(battles, gold)
+    console = Console(as_json=as_json)
+    with _Phases(console) as on_progress:
+        report = train_length(
+            battles=battles,
+            gold=gold,
+            output=output,
+            conditions=options.parse_columns(where),
+            on_progress=on_progress,
+        )
+    _print(console, report)
+
+
+def _require_data(battles: tuple[Path, ...], gold: tuple[Path, ...]) -> None:
+    from routectl.errors import UsageError
+
+    if not battles and not gold:
+        raise UsageError("there is nothing to learn from: give --battles FILE or --gold FILE")
+
+
+class _Phases:
+    """A progress bar for each phase in turn."""
+
+    _LABELS = MappingProxyType({"read": "reading", "embed": "embedding", "train": "training"})
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._stack = ExitStack()
+        self._phase = ""
+        self._done = 0
+        self._advance: Advance | None = None
+
+    def __call__(self, phase: str, done: int, total: int) -> None:
+        if phase != self._phase or self._advance is None:
+            self._stack.close()
+            bar = self._console.progress(self._LABELS.get(phase, phase), total)
+            self._phase, self._done, self._advance = phase, 0, self._stack.enter_context(bar)
+        self._advance(done - self._done)
+        self._done = done
+
+    def __enter__(self) -> _Phases:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+
+def _print(console: Console, report: TrainingReport) -> None:
+    if console.as_json:
+        console.json(asdict(report))
+        return
+    rows = [
+        ("checkpoint", str(report.path)),
+        ("fingerprint", report.fingerprint),
+        ("default pair", f"{report.default_pair} (strong / weak)" if report.default_pair else "-"),
+        ("models", f"{len(report.models)}"),
+        ("learned from", f"{report.battles:,} battles, {report.gold:,} gold rows"),
+        ("comparisons", f"{report.comparisons:,}, of which {report.ties:,} ties"),
+        ("prompts", f"{report.prompts:,}, of which {report.held_out_prompts:,} held out"),
+    ]
+    if report.similar_prompts:
+        rows.append(("left out", f"{report.similar_prompts:,} prompts that resemble a benchmark"))
+    if report.held_out_loss is not None:
+        rows.append(("epochs", str(report.epochs)))
+        rows.append(
+            (
+                "held-out loss",
+                f"{report.held_out_loss:.4f} nats; ratings alone {report.baseline_loss:.4f}",
+            )
+        )
+    metrics = report.metrics
+    if "apgr" in metrics:
+        low, high = metrics["apgr_low"], metrics["apgr_high"]
+        rows.append(
+            (
+                "held-out APGR",
+                f"{metrics['apgr']:.3f} ({percent(0.95, 0)} interval {low:.3f} to {high:.3f}, "
+                f"{metrics['apgr_prompts']:,.0f} prompts); random 0.500",
+            )
+        )
+    console.table(rows)
