@@ -48,19 +48,25 @@ class Console:
         click.echo(json.dumps(_plain(value), indent=2, ensure_ascii=False))
 
     def table(self, rows: Sequence[Sequence[object]], headers: Sequence[str] = ()) -> None:
-        """A table on stdout; of two columns without headers, a list of facts."""
+        """A table on stdout; without headers, a list of facts."""
         from tabulate import tabulate
 
-        numeric = "right" if headers else "left"
+        cells = [[str(cell) for cell in row] for row in rows]
+        columns = list(zip(*cells, strict=True))
         click.echo(
             tabulate(
-                rows,
+                cells,
                 headers=headers,
                 tablefmt="simple" if headers else "plain",
                 disable_numparse=True,
-                colalign=["left"] + [numeric] * (len(rows[0]) - 1) if rows else None,
+                colalign=[_alignment(column) if headers else "left" for column in columns],
             )
         )
+
+
+def _alignment(column: Sequence[str]) -> str:
+    """Numbers to the right, so that their digits stand below each other; words to the left."""
+    return "right" if all(cell[:1].isdigit() or cell in ("", "-") for cell in column) else "left"
 
 
 def percent(share: float | None, digits: int = 1) -> str:

@@ -193,7 +193,8 @@ def _say_what_the_population_mixes(
     groups = sorted(found.model_groups.items(), key=lambda item: -item[1])
     if len(groups) > 1 and "model_group" not in asked:
         shares = ", ".join(
-            f"{group or '(none)'} {weight / found.weight:.1%}" for group, weight in groups[:5]
+            f"{group or '(none)'} {100 * weight / found.weight:.1f} %"
+            for group, weight in groups[:5]
         )
         more = f" and {len(groups) - 5} more" if len(groups) > 5 else ""
         reporter.note(
@@ -207,7 +208,7 @@ def _say_what_the_population_mixes(
         if weight and field not in asked:
             what = "failed requests" if field == "status" else "answers from the cache"
             reporter.note(
-                f"{weight / found.weight:.1%} are {what}, which count here; "
+                f"{100 * weight / found.weight:.1f} % are {what}, which count here; "
                 f"leave them out with --where {condition}"
             )
     if found.other_versions:

@@ -134,7 +134,7 @@ def test_mixed_model_groups_are_shown_with_their_shares(routectl: Routectl, tmp_
     records = [payload(n, model_group="small" if n % 4 == 0 else "smart") for n in range(100)]
     routectl("import", write_log(tmp_path / "log", records))
     mixed = routectl("calibrate", "--strong-fraction", "0.5", "-r", "random")
-    assert "smart 75.0%, small 25.0%" in mixed.err
+    assert "smart 75.0 %, small 25.0 %" in mixed.err
     assert "--where model_group=smart" in mixed.err
     one = routectl(
         "calibrate", "--strong-fraction", "0.5", "-r", "random", "--where", "model_group=smart"
