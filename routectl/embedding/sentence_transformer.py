@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
-import os
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -24,11 +24,18 @@ def load(files: EmbedderFiles, reads: str) -> SentenceTransformerEmbedder:
     Raises:
         CheckpointError: the files are damaged, or its tokenizer is not a fast one.
     """
+    digest = files.digest()
+    return SentenceTransformerEmbedder(files.name, digest, _model(files, digest), reads)
+
+
+# Routers of several model pairs share one embedder; the digest tells a changed folder.
+@functools.lru_cache(maxsize=1)
+def _model(files: EmbedderFiles, digest: str) -> Any:
     with _quiet():
         from sentence_transformers import SentenceTransformer
 
         try:
-            model = SentenceTransformer(
+            return SentenceTransformer(
                 str(files.folder),
                 device="cpu",
                 trust_remote_code=False,
@@ -40,13 +47,11 @@ def load(files: EmbedderFiles, reads: str) -> SentenceTransformerEmbedder:
                 f"The embedder {files.name!r} in {files.folder} cannot be loaded "
                 f"({type(error).__name__}); restore its files."
             ) from error
-    return SentenceTransformerEmbedder(files, model, reads)
 
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     """Keep the model libraries' progress bars and notices off standard error."""
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
     import transformers.utils.logging as transformers_logging
 
     level = transformers_logging.get_verbosity()
@@ -62,15 +67,15 @@ def _quiet() -> Iterator[None]:
 class SentenceTransformerEmbedder:
     """The vectors of `SentenceTransformer.encode`, at about 1.5 times its speed on a CPU."""
 
-    def __init__(self, files: EmbedderFiles, model: Any, reads: str) -> None:
+    def __init__(self, name: str, digest: str, model: Any, reads: str) -> None:
         backend = getattr(model.tokenizer, "backend_tokenizer", None)
         if backend is None or model.max_seq_length is None:
             raise CheckpointError(
-                f"The embedder {files.name!r} has no fast tokenizer or states no maximum length, "
+                f"The embedder {name!r} has no fast tokenizer or states no maximum length, "
                 "so what it reads of a long prompt is unknown; choose another embedder."
             )
-        self.name = files.name
-        self.digest = files.digest()
+        self.name = name
+        self.digest = digest
         self.dimension = int(model.get_embedding_dimension())
         self.max_tokens = int(model.max_seq_length)
         self.reads = reads
