@@ -45,6 +45,12 @@ class Checkpoint:
         card = self.folder / CARD
         return card if card.is_file() else None
 
+    @property
+    def licence(self) -> str | None:
+        """What the checkpoint may be used under; None where it does not say."""
+        licence = self.config.get("licence")
+        return licence if isinstance(licence, str) else None
+
     def get(self, *keys: str, kind: type | tuple[type, ...]) -> Any:
         """The config's value at the path `keys`.
 

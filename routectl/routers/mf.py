@@ -108,7 +108,7 @@ def open_router(
         default_pair=default,
         embedder=embedder_name,
         reads=f"{_READS[reads]} ({max_tokens} tokens)" if reads in _READS else reads,
-        licence=found.get("licence", kind=str),
+        licence=found.licence,
         card=found.card,
     )
 

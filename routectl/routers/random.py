@@ -44,7 +44,7 @@ def open_router(
         default_pair=None,
         embedder=None,
         reads="the whole prompt",
-        licence=found.get("licence", kind=str),
+        licence=found.licence,
         card=found.card,
     )
     return OpenRouter(identity, description, lambda: RandomRouter(identity, seed))

@@ -1,0 +1,52 @@
+"""What ships never changes under its name: a better checkpoint gets a new one."""
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from routectl.routers import open_router
+from routectl.routers.checkpoint import SHIPPED, WEIGHTS
+
+PINNED = {
+    "mf_1": "2714aa9fcaf7a0d5db91773db2ec201672357f9c6797e10df55f187bd4afe51d",
+    "length_1": "09c31f8fa02eaa15bd07282c23414f36ab0d5f9c46316d85f00ac903f993a000",
+}
+
+
+def digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@pytest.mark.parametrize("name", PINNED)
+def test_a_shipped_checkpoint_is_the_one_that_was_released(name: str) -> None:
+    assert digest(SHIPPED / name / WEIGHTS) == PINNED[name]
+
+
+def test_every_shipped_checkpoint_with_weights_is_pinned() -> None:
+    assert {path.parent.name for path in SHIPPED.glob(f"*/{WEIGHTS}")} == set(PINNED)
+
+
+@pytest.mark.parametrize(
+    ("name", "fingerprint"),
+    [
+        ("mf", "7388758ab083334f4b2f4621d0208bd3e769f8b3df928bf2e154b9ec439052dd"),
+        ("random", "7b33be84bcdf18aed4dccaeb4c3a251cce0fb8990becfa5d4db58bd1ca7bda88"),
+        ("length", "f96abd22739f57c8ccc0495c88e5d6661d27513c12879ea92ed57944a6a5bb1b"),
+    ],
+)
+def test_the_shipped_routers_keep_their_fingerprints(name: str, fingerprint: str) -> None:
+    assert open_router(name).identity.fingerprint == fingerprint
+
+
+def test_the_shipped_mf_checkpoint_is_small_and_has_a_card() -> None:
+    description = open_router("mf").description
+    assert description.checkpoint is not None
+    assert sum(path.stat().st_size for path in description.checkpoint.iterdir()) < 2_000_000
+    assert description.card is not None
+    assert description.licence == "Apache-2.0"
+    card = description.card.read_text(encoding="utf-8")
+    for heading in ("## Data", "## Training", "## How good", "## Limits"):
+        assert heading in card
+    for model in description.models:
+        assert model in card
