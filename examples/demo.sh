@@ -5,10 +5,18 @@ cd "$(dirname "$0")/.."
 rm -rf .demo
 mkdir .demo
 ROUTECTL_DB=.demo/routectl.db
-export ROUTECTL_DB
+ROUTECTL_ACTOR=demo
+export ROUTECTL_DB ROUTECTL_ACTOR
 
 run() {
-    printf '\n$ %s\n' "$*"
+    printf '\n$'
+    for word in "$@"; do
+        case $word in
+            *" "*) printf ' "%s"' "$word" ;;
+            *) printf ' %s' "$word" ;;
+        esac
+    done
+    printf '\n'
     "$@"
 }
 

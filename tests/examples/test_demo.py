@@ -8,10 +8,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def test_the_demo_ends_with_the_table_and_the_config_string() -> None:
+@pytest.fixture(scope="module")
+def printed() -> str:
+    """What the demo prints on stdout."""
     environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     done = subprocess.run(
         ["sh", ROOT / "examples" / "demo.sh"],
@@ -20,9 +24,23 @@ def test_the_demo_ends_with_the_table_and_the_config_string() -> None:
         text=True,
         check=True,
     )
-    lines = done.stdout.strip().splitlines()
+    return done.stdout
+
+
+def test_the_demo_ends_with_the_table_and_the_config_string(printed: str) -> None:
+    lines = printed.strip().splitlines()
     assert re.fullmatch(r"router-mf-0\.\d+", lines[-1])
     assert f"Config string: {lines[-1]}" in lines
-    assert re.search(r"strong fraction +(29|30)\.\d+ % of the requests", done.stdout)
+    assert re.search(r"strong fraction +(29|30)\.\d+ % of the requests", printed)
     for table in ("to the strong model", "long-run share", "next 1,000 requests"):
-        assert table in done.stdout
+        assert table in printed
+
+
+def test_the_session_in_the_readme_is_what_the_demo_prints(printed: str) -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    session = readme.split("```console\n")[1].split("```")[0]
+    # The time of the run is in one line; all others must be there as they are, in this order.
+    shown = [line for line in session.splitlines() if not line.startswith("calibration  ")]
+    assert len(shown) > 20
+    printed_lines = iter(printed.splitlines())
+    assert [line for line in shown if line not in printed_lines] == []
