@@ -68,6 +68,9 @@ def run(arguments: Sequence[str]) -> int:
     except RoutectlError as error:
         _say(str(error))
         return error.exit_code
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        return error.exit_code
     except click.ClickException as error:
         _say(f"{error.format_message()}{_hint(error)}")
         return error.exit_code
@@ -77,6 +80,10 @@ def run(arguments: Sequence[str]) -> int:
     except BrokenPipeError:
         # Whoever read our output has gone, as `| head` does; there is nothing to say to them.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:
+        where = f" ({error.filename})" if error.filename else ""
+        _say(f"the system refused to read or write{where}: {error.strerror}")
         return 1
     except Exception as error:
         return _report_a_bug(error)

@@ -16,6 +16,11 @@ import click
 from routectl.workflow.reporter import Advance
 
 
+WIDTH = 100
+"""Columns that a table takes at most, as far as its last column can be wrapped."""
+NARROWEST = 20
+
+
 class Console:
     """Prints for one command; also what the workflow reports to."""
 
@@ -53,12 +58,18 @@ class Console:
 
         cells = [[str(cell) for cell in row] for row in rows]
         columns = list(zip(*cells, strict=True))
+        widths = [
+            max(map(len, (*column, *headers[at : at + 1]))) for at, column in enumerate(columns)
+        ]
+        room = max(NARROWEST, WIDTH - sum(width + 2 for width in widths[:-1]))
         click.echo(
             tabulate(
                 cells,
                 headers=headers,
                 tablefmt="simple" if headers else "plain",
                 disable_numparse=True,
+                # The last column holds the words: it is the one that can be wrapped.
+                maxcolwidths=[None] * (len(columns) - 1) + [room],
                 colalign=[_alignment(column) if headers else "left" for column in columns],
             )
         )

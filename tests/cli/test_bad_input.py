@@ -204,6 +204,38 @@ def test_an_export_that_cannot_be_written_leaves_the_old_file(
     assert [p.name for p in tmp_path.iterdir() if p.name.startswith(".routing")] == []
 
 
+def test_no_command_at_all_shows_the_help(routectl: Routectl) -> None:
+    result = routectl()
+    assert (result.code, result.out) == (2, "")
+    assert result.err.startswith("Usage: routectl")
+
+
+def test_an_output_that_cannot_be_written_is_told(routectl: Routectl, database: Path) -> None:
+    routectl("init")
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "routectl", "history", "--db", str(database)],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    one_sentence(Result(done.returncode, "", done.stderr), "No space left on device")
+
+
+def test_an_output_that_nobody_reads_is_no_error(routectl: Routectl, database: Path) -> None:
+    routectl("init")
+    done = subprocess.run(
+        f"{sys.executable} -m routectl history --db {database} | true",
+        shell=True,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "Error" not in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 @pytest.mark.parametrize("command", ["nonsense", "--nonsense"])
 def test_an_unknown_command_or_option_is_a_usage_error(routectl: Routectl, command: str) -> None:
     one_sentence(routectl(command), command, code=2)
