@@ -71,6 +71,24 @@ def factorize(
         vectors: shape (prompts, D).
         on_epoch: called after each epoch with the number done and the number at most.
     """
+    import torch
+
+    before = torch.are_deterministic_algorithms_enabled()
+    torch.use_deterministic_algorithms(True)
+    try:
+        return _factorize(vectors, training, held_out, settings, seed, on_epoch)
+    finally:
+        torch.use_deterministic_algorithms(before)
+
+
+def _factorize(
+    vectors: NDArray[np.float32],
+    training: Comparisons,
+    held_out: Comparisons,
+    settings: Settings,
+    seed: int,
+    on_epoch: Callable[[int, int], None],
+) -> Fit:
     import numpy as np
     import torch
 
