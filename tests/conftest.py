@@ -101,9 +101,7 @@ def payload(number: int, prompt: str | None = None, **fields: Any) -> dict[str, 
         "response_cost": 0.001,
         "request_tags": [],
         "metadata": {},
-        "messages": [
-            {"role": "user", "content": _question(number) if prompt is None else prompt}
-        ],
+        "messages": [{"role": "user", "content": _question(number) if prompt is None else prompt}],
         **fields,
     }
 
