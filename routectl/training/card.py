@@ -9,6 +9,7 @@ from pathlib import Path
 
 from routectl.embedding import Embedder
 from routectl.records import Condition
+from routectl.training.contamination import SIMILAR
 from routectl.training.factorize import Settings
 from routectl.training.report import TrainingReport
 
@@ -36,8 +37,8 @@ A checkpoint of routectl's `mf` router: matrix factorization, section 4.2.2 of R
 against the weak model's.
 
 - Default pair: **{report.default_pair}** (strong / weak)
-- Embedder: {embedder.name}, digest `{embedder.digest}`, {embedder.max_tokens} tokens read
-  (`{reads}`)
+- Embedder: {embedder.name}, {embedder.max_tokens} tokens read (`{reads}`), digest
+  `{embedder.digest}`
 - Licence: {licence or "not stated; the data's licences decide"}
 
 ## Data
@@ -46,15 +47,17 @@ against the weak model's.
 |---|---|
 {data}
 
-{report.battles:,} rows of battles and {report.gold:,} rows of gold labels gave
-{report.comparisons:,} comparisons of {len(report.models)} models on {report.prompts:,} prompts;
-{report.ties:,} of them are ties, {ties}. Conditions on rows: {filters}. Prompts left out because
-they resemble a benchmark's (cosine of 0.95 or above): {report.similar_prompts:,}.
+- Rows: {report.battles:,} of battles, {report.gold:,} of gold labels
+- Conditions on rows: {filters}
+- Prompts: {report.prompts:,}, after {report.similar_prompts:,} were left out because they resemble
+  one of a benchmark's (cosine of {SIMILAR} or above)
+- Comparisons of two models: {report.comparisons:,} of {len(report.models)} models, of which
+  {report.ties:,} are ties, {ties}
 
 ## Training
 
-Early stopping on {report.held_out_prompts:,} prompts held out whole; {report.epochs} epochs, seed
-{seed}.
+{report.epochs} epochs with seed {seed}; stopped early by the loss on {report.held_out_prompts:,}
+prompts that were held out whole.
 
 | setting | value |
 |---|---|

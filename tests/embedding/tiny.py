@@ -7,7 +7,7 @@ def make_tiny_model(folder: Path) -> Path:
     """Write a BERT with 32 dimensions and random weights that reads 64 tokens, letters as words."""
     import torch
     from sentence_transformers import SentenceTransformer
-    from sentence_transformers.models import Normalize, Pooling, Transformer
+    from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, Transformer
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
     from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
