@@ -63,6 +63,7 @@ def locate(name: str) -> EmbedderFiles:
         folder = _installed_default()
     elif Path(name).expanduser().is_dir():
         folder = Path(name).expanduser().resolve()
+        name = str(folder)
     else:
         folder = _from_hub(name)
     _refuse_unsafe(name, folder)
@@ -89,7 +90,9 @@ def _installed_default() -> Path:
 def _from_hub(name: str) -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+    from huggingface_hub.utils import disable_progress_bars
 
+    disable_progress_bars()
     wanted = [f"*{suffix}" for suffix in _SUFFIXES]
     try:
         try:

@@ -76,7 +76,7 @@ class SentenceTransformerEmbedder:
             )
         self.name = name
         self.digest = digest
-        self.dimension = int(model.get_embedding_dimension())
+        self.dimension = int(model.encode([""], show_progress_bar=False).shape[1])
         self.max_tokens = int(model.max_seq_length)
         self.reads = reads
         self._model = model.eval()

@@ -77,6 +77,11 @@ def open_router(
     embedder_digest: str = found.get("embedder", "digest", kind=str)
     max_tokens: int = found.get("embedder", "max_tokens", kind=int)
     reads: str = found.get("embedder", "reads", kind=str)
+    if reads not in _READS:
+        raise CheckpointError(
+            f"{found.folder} wants {reads!r} of a long prompt, which this routectl cannot read; "
+            "upgrade routectl or restore the checkpoint."
+        )
     from routectl.extraction import EXTRACTION_VERSION
 
     facts: dict[str, object] = {
@@ -107,7 +112,7 @@ def open_router(
         models=factors.models,
         default_pair=default,
         embedder=embedder_name,
-        reads=f"{_READS[reads]} ({max_tokens} tokens)" if reads in _READS else reads,
+        reads=f"{_READS[reads]} ({max_tokens} tokens)",
         licence=found.licence,
         card=found.card,
     )

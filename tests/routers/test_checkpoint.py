@@ -59,6 +59,12 @@ def test_a_default_pair_that_the_checkpoint_does_not_hold(mf_folder: Path) -> No
     refused(mf_folder, "does not hold both")
 
 
+def test_a_reading_of_long_prompts_that_is_not_known(tmp_path: Path) -> None:
+    embedder = dict(mf_config()["embedder"], reads="middle")  # type: ignore[call-overload]
+    folder = write_mf(tmp_path / "checkpoint", config=mf_config(embedder=embedder))
+    refused(folder, "wants 'middle' of a long prompt")
+
+
 def test_truncated_weights(mf_folder: Path) -> None:
     path = mf_folder / "model.safetensors"
     path.write_bytes(path.read_bytes()[:-100])
