@@ -7,7 +7,7 @@ that they were read with, and scores of two versions never mix.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 EXTRACTION_VERSION = 1
 
@@ -42,33 +42,31 @@ def extract(body: object) -> str | None:
         Never raises on a JSON value, however malformed or deeply nested.
     """
     for turn in reversed(_turns(body)):
-        text = _human_text(turn)
-        if text is not None:
+        if (text := _human_text(turn)) is not None:
             return text
     return None
 
 
 def clean(text: str) -> str:
     """Return `text` as UTF-8 and PostgreSQL can hold it: U+FFFD for lone surrogates and NUL."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
     return text.replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
 def _turns(body: object) -> Sequence[object]:
-    if isinstance(body, Mapping):
+    if isinstance(body, dict):
         body = next((body[key] for key in BODY_KEYS if body.get(key)), None)
-    if isinstance(body, list | tuple):
-        return body
-    return [body]
+    return body if isinstance(body, (list, tuple)) else [body]
 
 
 def _human_text(turn: object) -> str | None:
-    if isinstance(turn, Mapping):
+    if isinstance(turn, dict):
         turn = turn.get("content") if turn.get("role") == "user" else None
-    if isinstance(turn, list | tuple):
+    if isinstance(turn, (list, tuple)):
         texts = [text for part in turn if (text := _part_text(part)) and not text.isspace()]
         turn = "\n".join(texts)
     if not isinstance(turn, str) or not turn or turn.isspace():
@@ -77,6 +75,6 @@ def _human_text(turn: object) -> str | None:
 
 
 def _part_text(part: object) -> str | None:
-    if isinstance(part, Mapping):
+    if isinstance(part, dict):
         part = part.get("text") if part.get("type", "text") in TEXT_PARTS else None
     return part if isinstance(part, str) else None

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import math
-from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
+from functools import lru_cache
+
+import orjson
 
 from routectl.extraction import clean
 
 ABSENT = frozenset({"", "none", "null"})
 """Texts that logs write where they have no value (LiteLLM: the text "None"), in lower case."""
+
+_LONGEST_ABSENT = max(map(len, ABSENT))
 
 LONGEST = 512
 """Longest name or id, in characters: PostgreSQL indexes no entry above 2,704 bytes."""
@@ -20,42 +26,51 @@ MAX_INTEGER = 2**63 - 1
 
 
 def text(value: object) -> str | None:
-    """Return a name or id; None where the log has none. Numbers become their digits.
+    """Return a name or id; None where the log has none, never an empty text.
 
-    One that is longer than `LONGEST` is cut, and ends in a digest of what it was.
+    Numbers become their digits. One that is longer than `LONGEST` is cut, and ends in a digest of
+    what it was.
     """
-    if isinstance(value, int | float) and not isinstance(value, bool):
+    if not isinstance(value, str):
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            return None
         try:
             value = str(value)
         except ValueError:  # an integer of more digits than Python writes
             return None
-    if not isinstance(value, str):
-        return None
     written = clean(value).strip()
-    if len(written) > LONGEST:
+    length = len(written)
+    if length > LONGEST:
         digest = hashlib.sha256(written.encode()).hexdigest()[:32]
         return written[: LONGEST - len(digest) - 1] + "…" + digest
-    return None if written.lower() in ABSENT else written
+    if length <= _LONGEST_ABSENT and written.lower() in ABSENT:
+        return None
+    return written
 
 
-def first_text(*values: object) -> str | None:
-    """Return the first of several fields that the log filled."""
-    for value in values:
-        if (found := text(value)) is not None:
-            return found
-    return None
+@lru_cache(maxsize=2**14)
+def _known_name(value: str) -> str | None:
+    return text(value)
 
 
-def texts(value: object) -> tuple[str, ...]:
-    """Return the distinct texts of a list, in its order."""
-    if not isinstance(value, list):
+def name(value: object) -> str | None:
+    """Return what `text` does, quickly where many rows have the same: teams, models, tags."""
+    # Only short ones are remembered, so that memory stays small.
+    if isinstance(value, str) and len(value) <= LONGEST:
+        return _known_name(value)
+    return text(value)
+
+
+def names(value: object) -> tuple[str, ...]:
+    """Return the distinct names of a list, in its order."""
+    if not value or not isinstance(value, list):
         return ()
-    return tuple(dict.fromkeys(found for item in value if (found := text(item)) is not None))
+    return tuple(dict.fromkeys([found for item in value if (found := name(item)) is not None]))
 
 
 def number(value: object) -> float | None:
     """Return a finite number, which may have been written as text."""
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
+    if isinstance(value, bool) or not isinstance(value, (float, int, str)):
         return None
     try:
         found = float(value)
@@ -66,7 +81,7 @@ def number(value: object) -> float | None:
 
 def count(value: object) -> int | None:
     """Return a whole number that is not negative, such as of tokens."""
-    found = number(value)
+    found = value if type(value) is int else number(value)
     return int(found) if found is not None and 0 <= found <= MAX_INTEGER else None
 
 
@@ -77,9 +92,20 @@ def flag(value: object) -> bool | None:
     return {"true": True, "false": False}.get(value.lower()) if isinstance(value, str) else None
 
 
-def mapping(value: object) -> Mapping[str, object]:
+def mapping(value: object) -> dict[str, object]:
     """Return a JSON object; an empty one in place of anything else."""
-    return value if isinstance(value, Mapping) else {}
+    return value if isinstance(value, dict) else {}
+
+
+def decoded(value: object) -> object:
+    """Return the JSON value that a text holds, or the value itself if it is no text or no JSON."""
+    if not isinstance(value, str):
+        return value
+    with suppress(ValueError):
+        return orjson.loads(value)
+    with suppress(ValueError, RecursionError):
+        return json.loads(value)
+    return value
 
 
 def time(value: object) -> datetime | None:
@@ -89,13 +115,13 @@ def time(value: object) -> datetime | None:
     as seconds, the present is below 1e11 until the year 5138), as a number or as text, and ISO
     8601, with UTC for a text without a zone.
     """
-    seconds = number(value)
-    if seconds is not None:
-        while seconds >= 1e11:
-            seconds /= 1000
-        # 0 is what a log writes that has no time.
-        return datetime.fromtimestamp(seconds, UTC) if seconds > 0 else None
-    return iso_time(value) if isinstance(value, str) else None
+    seconds = value if type(value) is float else number(value)
+    if seconds is None or seconds != seconds:
+        return iso_time(value) if isinstance(value, str) else None
+    while seconds >= 1e11:
+        seconds /= 1000
+    # 0 is what a log writes that has no time.
+    return datetime.fromtimestamp(seconds, UTC) if seconds > 0 else None
 
 
 def iso_time(written: str) -> datetime | None:

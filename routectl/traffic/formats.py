@@ -6,15 +6,35 @@ from collections.abc import Callable, Iterator, Sequence
 
 from routectl.errors import InputError, UsageError
 from routectl.records import Reject, TrafficRequest
-from routectl.traffic import json_strings, litellm, openai, plain
+from routectl.traffic import (
+    anthropic,
+    json_strings,
+    langfuse,
+    litellm,
+    openai,
+    openai_batch,
+    plain,
+    spendlogs,
+    table,
+)
 from routectl.traffic.counts import ImportCounts
-from routectl.traffic.rows import Format, Row, RowError, Skip
+from routectl.traffic.rows import Format, Head, RowError
 from routectl.traffic.source import Source
 
 _FORMATS: dict[str, Format] = {
     # Sniffed in this order: what says most about itself first.
     format.name: format
-    for format in (litellm.FORMAT, openai.FORMAT, json_strings.FORMAT, plain.FORMAT)
+    for format in (
+        litellm.FORMAT,
+        spendlogs.FORMAT,
+        langfuse.FORMAT,
+        openai_batch.FORMAT,
+        anthropic.FORMAT,
+        openai.FORMAT,
+        json_strings.FORMAT,
+        table.FORMAT,
+        plain.FORMAT,
+    )
 }
 
 FORMATS: tuple[str, ...] = tuple(_FORMATS)
@@ -22,17 +42,18 @@ FORMATS: tuple[str, ...] = tuple(_FORMATS)
 
 
 def sniff(head: Sequence[bytes], *, name: str = "the log") -> str:
-    """Return the name of the format of a log that begins with these lines.
+    """Return the name of the format of a log that begins with these rows.
 
     Args:
-        head: The first lines that are not blank, at least one, as `Source.head` gives them.
+        head: The first rows that are not blank, at least one, as `Source.head` gives them.
         name: What the user calls the log, for the message.
 
     Raises:
         InputError: No format recognises it.
     """
+    parsed = Head(head)
     for format in _FORMATS.values():
-        if format.recognises(head):
+        if format.recognises(parsed):
             return format.name
     known = "; ".join(f"{format.name} ({format.describe})" for format in _FORMATS.values())
     raise InputError(
@@ -71,30 +92,27 @@ def _read(
 ) -> Iterator[TrafficRequest]:
     first_reject: Reject | None = None
     readable = False
+    request = format.request
     for row in format.rows(source):
         counts.rows += 1
         try:
-            found = _request(format, row)
+            if row.fault is not None:
+                raise RowError(row.fault)
+            found = request(row)
         except RowError as error:
             counts.rejected += 1
-            reject = Reject(source.name, row.number, str(error), row.raw)
+            reject = Reject(source.name, row.number, str(error), bytes(row.raw))
             first_reject = first_reject or reject
             on_reject(reject)
             continue
         readable = True
-        if isinstance(found, Skip):
-            counts.skipped[found.reason] += 1
-        else:
+        if isinstance(found, TrafficRequest):
             yield found
+        else:
+            counts.skipped[found.reason] += 1
     if first_reject is not None and not readable:
         raise InputError(
             f"No row of {source.name} could be read as {format.name} ({format.describe}); the "
             f"first, number {first_reject.line}, is {first_reject.reason}. If it is of another "
             f"format, name it with --format."
         )
-
-
-def _request(format: Format, row: Row) -> TrafficRequest | Skip:
-    if row.fault is not None:
-        raise RowError(row.fault)
-    return format.request(row)

@@ -5,18 +5,16 @@ Facts of the format: docs/formats.md.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from routectl.extraction import extract
 from routectl.records import Exclusion, TrafficRequest
-from routectl.traffic.rows import Format, Row, RowError, json_rows, parse_json
+from routectl.traffic.rows import Format, Head, Row, RowError, json_rows, parse_json
 
 NAME = "json-strings"
 
 
-def _is_strings(head: Sequence[bytes]) -> bool:
+def _is_strings(head: Head) -> bool:
     try:
-        return all(isinstance(parse_json(raw), str) for raw in head)
+        return all(isinstance(parse_json(raw), str) for raw in head.rows)
     except ValueError:
         return False
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-
 from routectl.extraction import extract
 from routectl.records import Exclusion, TrafficRequest
-from routectl.traffic.rows import Format, Row, RowError, json_objects, line_rows
+from routectl.traffic.rows import Format, Head, Row, RowError, line_rows
 
 NAME = "text"
 
@@ -18,17 +16,19 @@ _STRUCTURED = re.compile(
 )
 
 
-def _is_text(head: Sequence[bytes]) -> bool:
+def _is_text(head: Head) -> bool:
     try:
-        b"\n".join(head).decode()
+        b"\n".join(head.rows).decode()
     except UnicodeDecodeError:
         return False
-    return not _STRUCTURED.match(head[0].strip()) and 2 * len(json_objects(head)) < len(head)
+    structured = _STRUCTURED.match(head.rows[0].strip())
+    return not structured and 2 * len(head.objects) < len(head.rows)
 
 
 def _request(row: Row) -> TrafficRequest:
+    assert isinstance(row.value, bytes)
     try:
-        prompt = extract(row.raw.decode())
+        prompt = extract(row.value.decode())
     except UnicodeDecodeError:
         raise RowError("not UTF-8") from None
     return TrafficRequest(

@@ -4,41 +4,46 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import cached_property
 
 import orjson
 
 from routectl.records import TrafficRequest
-from routectl.traffic.source import KEPT_OF_LONG_LINE, MAX_LINE, Source
+from routectl.traffic.source import Source
+from routectl.traffic.splitting import MAX_ROW, Cut
+
+TOO_LONG = f"longer than {MAX_ROW // 2**20} MiB"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Row:
-    """One row of a log, before its format has read it."""
+    """One row of a log, before its format has read it.
+
+    Not frozen, because a frozen one takes four times as long to make, once for every row.
+    """
 
     number: int
-    """1-based line, or record where the format has no lines."""
+    """1-based line (the first one, where a row has several), or object where `spans_lines`."""
     raw: bytes
     """As it stands in the log."""
-    value: object = None
+    value: object
+    source: Source
     fault: str | None = None
     """Why `value` could not be read."""
-    source: str = ""
-    """The identity of its source."""
 
-    def content_id(self) -> str:
+    def content_id(self, place: str | None = None) -> str:
         """Return the id of a row whose log gives none: 32 hexadecimal digits.
 
-        A digest of source, content and ordinal. The ordinal is the row's place in its log, so
-        equal prompts stay two requests and a log that has only been appended to keeps the ids of
-        its earlier rows.
+        A digest of source, place and content. The place is the row's number, so that equal
+        prompts stay two requests and a log that has only been appended to keeps the ids of its
+        earlier rows; or a name that the log gives the row and that only this log keeps apart.
         """
-        place = f"{self.source}\0{self.number}\0"
-        digest = hashlib.sha256(place.encode("utf-8", "surrogatepass"))
-        digest.update(self.raw)
+        named = f"{self.source.identity}\0{self.number if place is None else place}\0"
+        digest = hashlib.sha256(named.encode("utf-8", "surrogatepass"))
+        digest.update(self.raw.removesuffix(b"\r"))
         return digest.hexdigest()[:32]
 
 
@@ -53,6 +58,27 @@ class Skip:
     reason: str
 
 
+class Head:
+    """The first rows of a log that are not blank; at least one."""
+
+    def __init__(self, rows: Sequence[bytes]) -> None:
+        self.rows = rows
+
+    @cached_property
+    def objects(self) -> list[dict[str, object]]:
+        """The JSON objects among the rows."""
+        found = []
+        for raw in self.rows:
+            with suppress(ValueError):
+                found.append(parse_json(raw))
+        return [value for value in found if isinstance(value, dict)]
+
+    def mostly(self, test: Callable[[dict[str, object]], bool]) -> bool:
+        """Tell whether most of the objects pass `test`, and any does."""
+        passed = [test(value) for value in self.objects]
+        return any(passed) and 2 * sum(passed) >= len(passed)
+
+
 @dataclass(frozen=True, slots=True)
 class Format:
     """One log format. A new one is a module beside its siblings and a line in the registry."""
@@ -60,37 +86,43 @@ class Format:
     name: str
     describe: str
     """What one row is, for messages."""
-    recognises: Callable[[Sequence[bytes]], bool]
-    """Whether a log that begins with these lines (none blank, at least one) is of this format."""
+    recognises: Callable[[Head], bool]
+    """Whether a log that begins so is of this format."""
     rows: Callable[[Source], Iterator[Row]]
     request: Callable[[Row], TrafficRequest | Skip]
-    """Reads one row; raises RowError."""
+    """Reads one row without a fault; raises RowError."""
 
 
 def json_rows(source: Source) -> Iterator[Row]:
     """Yield one row per JSON value, each on a line; blank lines are passed over.
 
-    A log that begins as an array or as an object over several lines is read as the objects in
-    it instead: those of the array, or one after another.
+    Where the log is JSON that does not keep to lines, the values are the objects in it.
     """
-    objects = _spans_lines(source.head())
-    for row in _object_rows(source) if objects else line_rows(source):
-        if row.fault is not None:
-            yield row
-            continue
+    loads = orjson.loads
+    for number, raw in enumerate(source.rows(), start=1):
         try:
-            yield replace(row, value=parse_json(row.raw))
-        except ValueError as error:
-            yield replace(row, fault=f"not JSON: {error}")
+            yield Row(number, raw, loads(raw), source)
+        except orjson.JSONDecodeError:
+            if raw.strip():
+                yield _slowly_parsed(number, raw, source)
 
 
 def line_rows(source: Source) -> Iterator[Row]:
-    """Yield one row per line, its value the raw line; blank lines are passed over."""
-    for line in source.lines():
-        if line.too_long:
-            yield Row(line.number, line.raw, fault=f"longer than {MAX_LINE // 2**20} MiB")
-        elif line.raw.strip():
-            yield Row(line.number, line.raw, line.raw, source=source.identity)
+    r"""Yield one row per line, its value the line without `\r`; blank lines are passed over."""
+    for number, raw in enumerate(source.lines(), start=1):
+        if raw.strip():
+            fault = TOO_LONG if isinstance(raw, Cut) else None
+            yield Row(number, raw, raw.removesuffix(b"\r"), source, fault)
+
+
+def _slowly_parsed(number: int, raw: bytes, source: Source) -> Row:
+    if isinstance(raw, Cut):
+        fault = f"an object that does not end, or is {TOO_LONG}" if source.spans_lines else TOO_LONG
+        return Row(number, raw, None, source, fault)
+    try:
+        return Row(number, raw, parse_json(raw), source)
+    except ValueError as error:
+        return Row(number, raw, None, source, f"not JSON: {error}")
 
 
 def parse_json(raw: bytes) -> object:
@@ -116,69 +148,3 @@ def parse_json(raw: bytes) -> object:
         raise ValueError(f"{error.msg} at column {error.colno}") from None
     except ValueError:  # an integer of more digits than Python reads
         raise ValueError("it holds a number with too many digits") from None
-
-
-def mostly(test: Callable[[object], bool], head: Sequence[bytes]) -> bool:
-    """Tell whether most of the JSON objects in a head pass `test`, and any does."""
-    passed = [test(value) for value in json_objects(head)]
-    return any(passed) and 2 * sum(passed) >= len(passed)
-
-
-def json_objects(head: Sequence[bytes]) -> list[object]:
-    """Return the JSON objects among the first lines of a log, or that span them."""
-    texts = (raw for _, raw in _objects(head)) if _spans_lines(head) else head
-    found = []
-    for raw in texts:
-        with suppress(ValueError):
-            found.append(parse_json(raw or b"null"))
-    return [value for value in found if isinstance(value, Mapping)]
-
-
-def _spans_lines(head: Sequence[bytes]) -> bool:
-    first = head[0].strip()
-    if first in (b"{", b"[", b"[{"):
-        return True
-    try:
-        return first.startswith(b"[") and isinstance(parse_json(first), list)
-    except ValueError:
-        return False
-
-
-def _object_rows(source: Source) -> Iterator[Row]:
-    lines = (line.raw for line in source.lines())
-    for ordinal, (whole, raw) in enumerate(_objects(lines), start=1):
-        fault = None if whole else "an object that does not end, or is too long"
-        yield Row(ordinal, raw, fault=fault, source=source.identity)
-
-
-_STRING_OR_BRACE = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[{}]')
-
-
-def _objects(lines: Iterable[bytes]) -> Iterator[tuple[bool, bytes]]:
-    """Yield the outermost JSON objects of a text, and whether each is whole.
-
-    Only braces outside strings count, and JSON has no line break inside a string, so that one
-    line is looked at at a time.
-    """
-    held: list[bytes] = []
-    size = depth = 0
-    for line in lines:
-        begin = 0
-        for match in _STRING_OR_BRACE.finditer(line):
-            if match[0] == b"{":
-                begin = begin if depth else match.start()
-                depth += 1
-            elif match[0] == b"}" and depth:
-                depth -= 1
-                if not depth:
-                    yield True, b"\n".join([*held, line[begin : match.end()]])
-                    held, size = [], 0
-                    begin = match.end()
-        if depth:
-            held.append(line[begin:])
-            size += len(held[-1]) + 1
-        if size > MAX_LINE:
-            yield False, b"\n".join(held)[:KEPT_OF_LONG_LINE]
-            held, size, depth = [], 0, 0
-    if held:
-        yield False, b"\n".join(held)[:KEPT_OF_LONG_LINE]

@@ -1,4 +1,4 @@
-"""A log as lines of bytes: a file or standard input, plain or gzip, read once and in bounded
+"""A log as rows of bytes: a file or standard input, plain or gzip, read once and in bounded
 memory."""
 
 from __future__ import annotations
@@ -6,28 +6,24 @@ from __future__ import annotations
 import gzip
 import io
 import os
+import stat
 import sys
 import zlib
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
 from routectl.errors import InputError
+from routectl.traffic import splitting
 
-MAX_LINE = 64 * 2**20
-"""Longest line that is read, in bytes. A chat with inline images stays well below it."""
-KEPT_OF_LONG_LINE = 2**16
-"""How much of a longer line is kept for the reject file, in bytes."""
 HEAD_BYTES = 2**20
-"""The head of a log, for sniffing, ends after the line that passes this many bytes."""
-HEAD_LINES = 1000
+"""The head of a log, for sniffing, ends after the row that passes this many bytes."""
+HEAD_ROWS = 1000
 STANDARD_INPUT = "standard input"
 _CHUNK = 2**18
-_BINARY_PROBE = 8000
-"""A NUL within this many bytes makes a file binary; the rule and the number are git's."""
+_PROBE = 8000
+_MOST_NUL = 0.05
 
 _PACKED = {
     b"BZh": "bzip2",
@@ -37,32 +33,26 @@ _PACKED = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
-    number: int
-    """1-based."""
-    raw: bytes
-    """Without the line end."""
-    too_long: bool = False
-    """The line passed `MAX_LINE`; `raw` holds its beginning."""
-
-
 class Source:
-    """One log, opened. Iterate `lines` once; `head` may be asked before.
+    """One log, opened. Iterate `rows` or `lines` once; `head` may be asked before.
 
     Attributes:
         name: What the user called it, for messages.
-        identity: What its rows' ids are derived from where the log has no ids: the resolved path
-            without a trailing `.gz`, so that packing a log does not change them, or "-".
         size: Bytes on disk, packed as they are; None where unknown.
+        spans_lines: Whether it is JSON whose objects do not keep to lines; its rows are objects.
     """
 
     def __init__(
-        self, stream: IO[bytes], *, name: str, identity: str, size: int | None = None
+        self,
+        stream: IO[bytes],
+        *,
+        name: str,
+        identity: str | Callable[[], str],
+        size: int | None = None,
     ) -> None:
         self.name = name
-        self.identity = identity
         self.size = size
+        self._identity = identity
         self._stream = stream
         self._file = _Steady(stream.read)
         packed = io.BufferedReader(self._file, _CHUNK)
@@ -71,9 +61,20 @@ class Source:
             _Steady(gzip.GzipFile(fileobj=packed).read1) if magic == b"\x1f\x8b" else None
         )
         self._buffer = io.BufferedReader(self._unpacker, _CHUNK) if self._unpacker else packed
-        self._ahead: deque[Line] = deque()
-        self._number = 0
-        self._refuse_what_is_no_text()
+        probe = self._buffer.peek(_PROBE)[:_PROBE]
+        self._refuse_what_is_no_text(probe)
+        self.spans_lines = splitting.spans_lines(probe)
+        self._rows = (splitting.objects if self.spans_lines else splitting.lines)(self._chunks())
+        self._ahead: deque[bytes] = deque()
+        self._given = 0
+
+    @property
+    def identity(self) -> str:
+        """What the ids of rows are derived from where the log has none: the resolved path
+        without a trailing `.gz`, so that packing a log does not change them, or "-"."""
+        if not isinstance(self._identity, str):
+            self._identity = self._identity()
+        return self._identity
 
     @property
     def bytes_read(self) -> int:
@@ -81,34 +82,47 @@ class Source:
         return self._file.count
 
     def head(self) -> list[bytes]:
-        """Return the first lines that are not blank, without consuming them.
+        """Return the first rows that are not blank, without consuming them.
 
         Raises:
             InputError: There is none.
         """
-        size = sum(len(line.raw) for line in self._ahead)
-        while len(self._ahead) < HEAD_LINES and size < HEAD_BYTES:
-            line = self._next_line()
-            if line is None:
-                break
-            size += len(line.raw)
-            self._ahead.append(line)
-        head = [line.raw for line in self._ahead if not line.too_long and line.raw.strip()]
+        size = sum(map(len, self._ahead))
+        try:
+            while len(self._ahead) < HEAD_ROWS and size < HEAD_BYTES:
+                row = next(self._rows)
+                size += len(row)
+                self._ahead.append(row)
+        except (StopIteration, InputError):
+            pass  # damage is told when what came before it has been read
+        head = [row for row in self._ahead if type(row) is bytes and row.strip()]
         if not head:
             self._tell_damage()
             raise InputError(f"{self.name} begins with nothing that could be read.")
         return head
 
-    def lines(self) -> Iterator[Line]:
-        """Yield every line.
+    def lines(self) -> Iterator[bytes]:
+        r"""Yield every line without its `\n`; one that is too long as a `Cut`.
 
         Raises:
             InputError: The file is damaged; after the last line that was whole.
         """
+        if not self._ahead:
+            self._rows = splitting.lines(self._chunks())
+        return self.rows()
+
+    def rows(self) -> Iterator[bytes]:
+        """Yield every line, or every JSON object where `spans_lines`.
+
+        Raises:
+            InputError: The file is damaged; after the last row that was whole.
+        """
         while self._ahead:
+            self._given += 1
             yield self._ahead.popleft()
-        while (line := self._next_line()) is not None:
-            yield line
+        for row in self._rows:
+            self._given += 1
+            yield row
         self._tell_damage()
 
     def close(self) -> None:
@@ -127,32 +141,30 @@ class Source:
     ) -> None:
         self.close()
 
-    def _next_line(self) -> Line | None:
-        raw = self._buffer.readline(MAX_LINE + 1)
-        ended = raw.endswith(b"\n")
-        if not raw or (self._damage is not None and not ended):
-            return None
-        self._number += 1
-        if len(raw) > MAX_LINE and not ended:
-            while (rest := self._buffer.readline(_CHUNK)) and not rest.endswith(b"\n"):
-                pass
-            return Line(self._number, raw[:KEPT_OF_LONG_LINE], too_long=True)
-        return Line(self._number, raw.removesuffix(b"\n").removesuffix(b"\r") if ended else raw)
-
-    @property
-    def _damage(self) -> Exception | None:
-        return self._file.error or (self._unpacker.error if self._unpacker else None)
+    def _chunks(self) -> Iterator[bytes]:
+        while chunk := self._buffer.read1(_CHUNK):
+            yield chunk
+        self._tell_damage()
 
     def _tell_damage(self) -> None:
-        if self._damage is not None:
-            raise InputError(
-                f"{self.name} is damaged after line {self._number}: {_reason(self._damage)}. "
-                f"The lines before that were read; get a whole copy of it and run this again."
-            ) from self._damage
+        error = self._file.error or (self._unpacker.error if self._unpacker else None)
+        if error is not None:
+            reason = _reason(error)
+        elif self.size is not None and self._file.count < self.size:
+            reason = (
+                f"it became shorter while it was read ({self.size:,} bytes when it was opened, "
+                f"{self._file.count:,} in the end)"
+            )
+        else:
+            return
+        unit = "object" if self.spans_lines else "line"
+        raise InputError(
+            f"{self.name} is damaged after {unit} {self._given}: {reason}. What came before that "
+            f"was read; get a whole copy of it and run this again."
+        ) from error
 
-    def _refuse_what_is_no_text(self) -> None:
-        probe = self._buffer.peek(_BINARY_PROBE)[:_BINARY_PROBE]
-        if not probe and self._damage is None:
+    def _refuse_what_is_no_text(self, probe: bytes) -> None:
+        if not probe and self._file.error is None and not self._unpacker_failed:
             raise InputError(f"{self.name} is empty: there is nothing to import.")
         for magic, kind in _PACKED.items():
             if probe.startswith(magic):
@@ -164,10 +176,14 @@ class Source:
                 f"{self.name} is UTF-16 text: convert it first, for example with "
                 f"`iconv -f UTF-16 -t UTF-8`."
             )
-        if b"\0" in probe:
+        if _is_binary(probe):
             raise InputError(f"{self.name} is a binary file, not a log of requests.")
         if probe.startswith(b"\xef\xbb\xbf"):
             self._buffer.read(3)
+
+    @property
+    def _unpacker_failed(self) -> bool:
+        return self._unpacker is not None and self._unpacker.error is not None
 
 
 class _Steady(io.RawIOBase):
@@ -218,24 +234,43 @@ def open_source(path: str, *, identity: str | None = None) -> Source:
         if sys.stdin is None:
             raise InputError("Standard input is closed: name a file.")
         return Source(sys.stdin.buffer, name=STANDARD_INPUT, identity=identity or path)
-    file = Path(path)
     try:
-        if file.is_dir():
-            raise InputError(f"{path} is a directory: name the files in it.")
-        stream = file.open("rb", buffering=0)
+        stream = io.FileIO(path)
     except FileNotFoundError as error:
         raise InputError(f"{path} does not exist.") from error
+    except IsADirectoryError as error:
+        raise InputError(f"{path} is a directory: name the files in it.") from error
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"{path} cannot be opened: {reason}.") from error
     status = os.fstat(stream.fileno())
-    size = status.st_size if file.is_file() else None
+    size = status.st_size if stat.S_ISREG(status.st_mode) else None
     try:
-        resolved = str(file.resolve()).removesuffix(".gz")
-        return Source(stream, name=path, identity=identity or resolved, size=size)
+        return Source(stream, name=path, identity=identity or _resolved(path), size=size)
     except BaseException:
         stream.close()
         raise
+
+
+def _resolved(path: str) -> Callable[[], str]:
+    # Only logs without ids ask for it, and a directory may hold very many logs.
+    return lambda: os.path.realpath(path).removesuffix(".gz")
+
+
+def _is_binary(probe: bytes) -> bool:
+    """Tell a binary file by its NULs: many, or beside what is not UTF-8 either.
+
+    A few in what is text else, or in what begins like JSON, are one damaged row of a log.
+    """
+    if b"\0" not in probe or probe.lstrip()[:1] in (b"{", b"[", b'"'):
+        return False
+    if probe.count(b"\0") > _MOST_NUL * len(probe):
+        return True
+    try:
+        probe.decode()
+    except UnicodeDecodeError as error:
+        return error.start < len(probe) - 3  # a character may be cut at the probe's end
+    return False
 
 
 def _reason(error: Exception) -> str:

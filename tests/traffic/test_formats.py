@@ -43,8 +43,8 @@ def test_a_format_is_told_by_its_content(head: list[bytes], expected: str) -> No
 UNKNOWN = {
     "other JSON": [b'{"event": "start"}', b'{"event": "stop"}'],
     "prompts without a model": [b'{"prompt": "Hi"}'],
-    "a table": [b"id,prompt,model", b"1,Hi,gpt-4o"],
-    "tabs": [b"id\tprompt", b"1\tHi"],
+    "a table without prompts": [b"id,price,model", b"1,2,gpt-4o"],
+    "tabs": [b"id\tprice", b"1\tHi"],
     "xml": [b'<?xml version="1.0"?>', b"<a/>"],
     "a page": [b"<!DOCTYPE html>", b"<p>"],
     "latin-1": [b"\xfcber"],
@@ -148,7 +148,7 @@ def test_an_object_that_does_not_end_is_a_reject(tmp_path: Path) -> None:
     found = Read(log, None, None)
     assert found.texts == ["Hi"]
     assert [(reject.line, reject.reason) for reject in found.rejects] == [
-        (2, "an object that does not end, or is too long")
+        (2, "an object that does not end, or is longer than 64 MiB")
     ]
 
 

@@ -237,5 +237,5 @@ def test_an_object_that_is_no_payload_is_rejected_with_the_reason(read_log: Read
 
 def test_a_file_of_spend_logs_is_not_taken_for_this(read_log: ReadLog) -> None:
     row = {"request_id": "1", "call_type": "acompletion", "messages": "{}", "model": "m"}
-    with pytest.raises(InputError, match=r"of no known format.*--format"):
-        read_log([row])
+    with pytest.raises(InputError, match=r"No row .* as litellm"):
+        read_log([row], format="litellm")

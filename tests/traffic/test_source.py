@@ -14,19 +14,20 @@ from pathlib import Path
 import pytest
 
 from routectl.errors import InputError
-from routectl.traffic import open_source, source
+from routectl.traffic import open_source, splitting
 from routectl.traffic.source import Source
+from routectl.traffic.splitting import Cut
 
 
 def lines_of(path: Path) -> list[bytes]:
     with open_source(str(path)) as opened:
-        return [line.raw for line in opened.lines()]
+        return list(opened.lines())
 
 
 def test_only_the_line_end_is_taken_off(tmp_path: Path) -> None:
     log = tmp_path / "log"
     log.write_bytes(b" a \t\r\n\r\n\nb\rc\r\r\nlast\r")
-    assert lines_of(log) == [b" a \t", b"", b"", b"b\rc\r", b"last\r"]
+    assert lines_of(log) == [b" a \t\r", b"\r", b"", b"b\rc\r\r", b"last\r"]
 
 
 def test_a_byte_order_mark_is_no_part_of_the_first_line(tmp_path: Path) -> None:
@@ -47,7 +48,7 @@ def test_the_head_is_seen_without_being_consumed(tmp_path: Path) -> None:
     log.write_bytes(b"\n \na\n\nb\n")
     with open_source(str(log)) as opened:
         assert opened.head() == opened.head() == [b"a", b"b"]
-        assert [line.number for line in opened.lines()] == [1, 2, 3, 4, 5]
+        assert list(opened.lines()) == [b"", b" ", b"a", b"", b"b"]
 
 
 @pytest.mark.parametrize("packed", [False, True])
@@ -86,7 +87,7 @@ def test_all_whole_lines_before_the_end_of_a_cut_gzip_are_read_and_then_it_is_to
     log.write_bytes(packed[:kept] if kept > 1 else packed[:-1])
     found = []
     with open_source(str(log)) as opened, pytest.raises(InputError, match=r"ends in the middle"):
-        found.extend(line.raw for line in opened.lines())
+        found.extend(opened.lines())
     available = gzip_prefix(log.read_bytes())
     assert found == available.split(b"\n")[:-1]
     assert kept > 1 or len(found) == 200
@@ -111,7 +112,7 @@ def test_corrupt_gzip_is_told_after_what_could_be_unpacked(tmp_path: Path) -> No
     log.write_bytes(gzip.compress(b"first\n") + bytes(packed))
     found = []
     with open_source(str(log)) as opened, pytest.raises(InputError, match="gzip data is corrupt"):
-        found.extend(line.raw for line in opened.lines())
+        found.extend(opened.lines())
     assert found[0] == b"first"
 
 
@@ -159,28 +160,22 @@ def test_an_unreadable_file_is_refused(tmp_path: Path) -> None:
         open_source(str(log))
 
 
+@pytest.mark.parametrize("chunk", [1, 7, 999, 1000, 1001, 10_000])
 def test_a_line_beyond_the_limit_is_passed_over_without_being_held(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    monkeypatch: pytest.MonkeyPatch, chunk: int
 ) -> None:
-    monkeypatch.setattr(source, "MAX_LINE", 1000)
-    log = tmp_path / "log"
-    log.write_bytes(b"a\n" + b"x" * 1001 + b"\n" + b"y" * 1000 + b"\n" + b"z" * 700_000 + b"\nb")
-    with open_source(str(log)) as opened:
-        found = [(line.number, line.raw[:1], line.too_long) for line in opened.lines()]
-    assert found == [
-        (1, b"a", False),
-        (2, b"x", True),
-        (3, b"y", False),
-        (4, b"z", True),
-        (5, b"b", False),
-    ]
+    monkeypatch.setattr(splitting, "MAX_ROW", 1000)
+    log = b"a\n" + b"x" * 11_001 + b"\n" + b"y" * 1000 + b"\n" + b"z" * 20_000 + b"\nb"
+    chunks = [log[begin : begin + chunk] for begin in range(0, len(log), chunk)]
+    found = [(line[:1], isinstance(line, Cut)) for line in splitting.lines(chunks)]
+    assert found == [(b"a", False), (b"x", True), (b"y", False), (b"z", True), (b"b", False)]
 
 
 STANDARD_INPUT = """
 import sys
 from routectl.traffic import open_source
 with open_source("-") as opened:
-    print(opened.name, opened.identity, opened.size, [line.raw for line in opened.lines()])
+    print(opened.name, opened.identity, opened.size, list(opened.lines()))
 print(sys.stdin.closed)
 """
 
@@ -203,4 +198,4 @@ def test_a_closed_standard_input_is_told() -> None:
 
 def test_a_source_of_any_stream_of_bytes_is_read() -> None:
     with Source(io.BytesIO(b"a\nb\n"), name="memory", identity="m") as opened:
-        assert [line.raw for line in opened.lines()] == [b"a", b"b"]
+        assert list(opened.lines()) == [b"a", b"b"]

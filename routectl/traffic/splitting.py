@@ -1,0 +1,118 @@
+"""Bytes in chunks -> rows: lines, or JSON objects that do not keep to lines."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+MAX_ROW = 64 * 2**20
+"""Longest row that is read, in bytes. A chat with inline images stays well below it."""
+KEPT_OF_CUT = 2**16
+"""How much of a row that is passed over is kept for the reject file, in bytes."""
+
+
+class Cut(bytes):
+    """The beginning of a row that passed `MAX_ROW`, or that is an object without an end."""
+
+
+def lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    r"""Yield each line without its `\n`; a `\r` before it stays. Holds at most `MAX_ROW` bytes."""
+    held: list[bytes] = []
+    size = 0
+    for chunk in chunks:
+        whole = chunk.split(b"\n")
+        rest = whole.pop()
+        if not whole:
+            size += len(rest)
+            held.append(rest)
+            if size > MAX_ROW:
+                held = [b"".join(held[:2])[:KEPT_OF_CUT]]
+            continue
+        if held:
+            size += len(whole[0])
+            first = b"".join([*held, whole[0]])
+            whole[0] = Cut(first[:KEPT_OF_CUT]) if size > MAX_ROW else first
+        yield from whole
+        held, size = [rest], len(rest)
+    if size > MAX_ROW:
+        yield Cut(held[0])
+    elif size:
+        yield b"".join(held)
+
+
+_BEGINS = re.compile(rb'\s*(?:\[\s*\{\s*["}]|(?:\[|\{|\[\{)[ \t\r]*\n)')
+
+
+def spans_lines(start: bytes) -> bool:
+    """Tell whether a text that starts so is JSON that does not keep to lines.
+
+    That is an array of objects, or an object that begins with a line of its own.
+    """
+    return _BEGINS.match(start) is not None
+
+
+_UP_TO_BRACE = re.compile(rb'(?:[^"{}]++|"(?:[^"\\]++|\\.)*+")*+', re.DOTALL)
+_IN_STRING = re.compile(rb'(?:[^"\\]++|\\.)*+', re.DOTALL)
+_BETWEEN = b" \t\r\n,[]"
+
+
+def objects(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield the outermost JSON objects of a text, and what else stands between them.
+
+    Only braces outside strings count. An object that passes `MAX_ROW` is passed over to its end
+    without being held; it and one without an end are yielded as `Cut`.
+    """
+    held = bytearray()
+    scan = depth = dropped = 0
+    in_string = False
+    for chunk in chunks:
+        held += chunk
+        begin = 0
+        while True:
+            if in_string:
+                scan = _end(_IN_STRING, held, scan)
+                # A string goes on in the next chunk, perhaps after half an escape.
+                if held[scan : scan + 1] != b'"':
+                    break
+                in_string = False
+                scan += 1
+            scan = _end(_UP_TO_BRACE, held, scan)
+            if scan == len(held):
+                break
+            found = held[scan]
+            if found == ord('"'):
+                in_string = True
+            elif found == ord("{"):
+                if not depth:
+                    yield from _between(held[begin:scan])
+                    begin, dropped = scan, 0
+                depth += 1
+            elif depth:
+                depth -= 1
+                if not depth:
+                    whole = bytes(held[begin : scan + 1])
+                    yield Cut(whole[:KEPT_OF_CUT]) if dropped else whole
+                    begin, dropped = scan + 1, 0
+            scan += 1
+        del held[:begin]
+        scan -= begin
+        if dropped or len(held) > MAX_ROW:
+            dropped += scan
+            del held[KEPT_OF_CUT:scan]
+            scan = min(scan, KEPT_OF_CUT)
+    if depth:
+        yield Cut(held[:KEPT_OF_CUT])
+    else:
+        yield from _between(held)
+
+
+def _end(pattern: re.Pattern[bytes], text: bytearray, begin: int) -> int:
+    match = pattern.match(text, begin)
+    return match.end() if match else begin
+
+
+def _between(text: bytearray) -> Iterator[bytes]:
+    """Yield what stands beside the objects and is no separator, so that it is counted."""
+    other = bytes(text).strip(_BETWEEN)
+    if other:
+        yield Cut(other[:KEPT_OF_CUT]) if len(other) > KEPT_OF_CUT else other
