@@ -5,6 +5,7 @@ One reader is one module beside its siblings and one line in the registry of `fo
 
 from routectl.traffic.counts import ImportCounts
 from routectl.traffic.filters import matches, parse_condition, parse_time
+from routectl.traffic.finding import find_sources
 from routectl.traffic.formats import FORMATS, read, sniff
 from routectl.traffic.sampling import SAMPLE_KEY, sample, take
 from routectl.traffic.source import Source, open_source
@@ -14,6 +15,7 @@ __all__ = [
     "SAMPLE_KEY",
     "ImportCounts",
     "Source",
+    "find_sources",
     "matches",
     "open_source",
     "parse_condition",

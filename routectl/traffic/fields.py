@@ -31,6 +31,8 @@ def text(value: object) -> str | None:
     Numbers become their digits. One that is longer than `LONGEST` is cut, and ends in a digest of
     what it was.
     """
+    if value is None:
+        return None
     if not isinstance(value, str):
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             return None
@@ -38,7 +40,8 @@ def text(value: object) -> str | None:
             value = str(value)
         except ValueError:  # an integer of more digits than Python writes
             return None
-    written = clean(value).strip()
+    plain = value.isascii() and "\0" not in value
+    written = value.strip() if plain else clean(value).strip()
     length = len(written)
     if length > LONGEST:
         digest = hashlib.sha256(written.encode()).hexdigest()[:32]
@@ -65,11 +68,13 @@ def names(value: object) -> tuple[str, ...]:
     """Return the distinct names of a list, in its order."""
     if not value or not isinstance(value, list):
         return ()
-    return tuple(dict.fromkeys([found for item in value if (found := name(item)) is not None]))
+    return tuple(dict.fromkeys(filter(None, map(name, value))))
 
 
 def number(value: object) -> float | None:
     """Return a finite number, which may have been written as text."""
+    if value is None:
+        return None
     if isinstance(value, bool) or not isinstance(value, (float, int, str)):
         return None
     try:

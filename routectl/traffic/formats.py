@@ -41,20 +41,26 @@ FORMATS: tuple[str, ...] = tuple(_FORMATS)
 """The names that `--format` takes."""
 
 
-def sniff(head: Sequence[bytes], *, name: str = "the log") -> str:
+def sniff(
+    head: Sequence[bytes], *, name: str = "the log", fallback: str | None = None
+) -> str:
     """Return the name of the format of a log that begins with these rows.
 
     Args:
         head: The first rows that are not blank, at least one, as `Source.head` gives them.
         name: What the user calls the log, for the message.
+        fallback: What to take a log for that no format recognises, such as the format of the
+            log before it: one file of many that was half written.
 
     Raises:
-        InputError: No format recognises it.
+        InputError: No format recognises it, and there is no fallback.
     """
     parsed = Head(head)
     for format in _FORMATS.values():
         if format.recognises(parsed):
             return format.name
+    if fallback is not None:
+        return fallback
     known = "; ".join(f"{format.name} ({format.describe})" for format in _FORMATS.values())
     raise InputError(
         f"{name} is of no known format: {known}. If it is one of them, name it with --format."
@@ -67,6 +73,7 @@ def read(
     format: str | None = None,
     on_reject: Callable[[Reject], None],
     counts: ImportCounts,
+    alone: bool = True,
 ) -> Iterator[TrafficRequest]:
     """Return the requests of a log, in its order, read as they are asked for.
 
@@ -75,20 +82,26 @@ def read(
         format: One of `FORMATS`; sniffed where None.
         on_reject: Told of each row that cannot be read, as it is met.
         counts: `rows`, `rejected` and `skipped` are updated.
+        alone: Whether a log of which no row can be read is an error. Where it is one of many, its
+            rows are rejects as all others.
 
     Raises:
         UsageError: There is no such format; at once.
         InputError: The format cannot be told, at once; or the log is damaged, after the rows
-            before the damage; or none of its rows could be read, at its end.
+            before the damage; or it is alone and none of its rows could be read, at its end.
     """
     name = format if format is not None else sniff(source.head(), name=source.name)
     if name not in _FORMATS:
         raise UsageError(f"There is no log format '{name}'; the formats are {', '.join(FORMATS)}.")
-    return _read(source, _FORMATS[name], on_reject, counts)
+    return _read(source, _FORMATS[name], on_reject, counts, alone)
 
 
 def _read(
-    source: Source, format: Format, on_reject: Callable[[Reject], None], counts: ImportCounts
+    source: Source,
+    format: Format,
+    on_reject: Callable[[Reject], None],
+    counts: ImportCounts,
+    alone: bool,
 ) -> Iterator[TrafficRequest]:
     first_reject: Reject | None = None
     readable = False
@@ -110,7 +123,7 @@ def _read(
             yield found
         else:
             counts.skipped[found.reason] += 1
-    if first_reject is not None and not readable:
+    if alone and first_reject is not None and not readable:
         raise InputError(
             f"No row of {source.name} could be read as {format.name} ({format.describe}); the "
             f"first, number {first_reject.line}, is {first_reject.reason}. If it is of another "

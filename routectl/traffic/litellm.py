@@ -52,7 +52,8 @@ def _request(row: Row) -> TrafficRequest | Skip:
     call_type = name(payload["call_type"])
     if call_type is not None and call_type not in CHAT_CALL_TYPES:
         return Skip(f"call type {call_type}")
-    prompt = extract({"messages": get("messages")})
+    messages = get("messages")
+    prompt = extract(messages if isinstance(messages, list) else {"messages": messages})
     excluded = exclusion(prompt)
     metadata = mapping(get("metadata"))
     routing = mapping(metadata.get("routing_decision"))

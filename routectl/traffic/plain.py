@@ -10,8 +10,8 @@ from routectl.traffic.rows import Format, Head, Row, RowError, line_rows
 NAME = "text"
 
 _STRUCTURED = re.compile(
-    # The header of a table, and the beginnings of XML, HTML and JSON that spans lines.
-    rb"[a-z_][\w./-]*([,;\t][a-z_][\w./-]*)+\Z|<\?xml|<!doctype|<html|[\[{]+\Z",
+    # The header of a table, and the beginnings of XML, HTML and JSON, whole or not.
+    rb'[a-z_][\w./-]*([,;\t][a-z_][\w./-]*)+\Z|<\?xml|<!doctype|<html|[\[{]+\Z|[\[{\s]*\{\s*"',
     re.IGNORECASE,
 )
 

@@ -142,7 +142,11 @@ class Source:
         self.close()
 
     def _chunks(self) -> Iterator[bytes]:
-        while chunk := self._buffer.read1(_CHUNK):
+        # What was peeked at; the rest goes round the buffer, which would copy it twice.
+        if chunk := self._buffer.read1(_CHUNK):
+            yield chunk
+        raw = self._unpacker or self._file
+        while chunk := raw.take(_CHUNK):
             yield chunk
         self._tell_damage()
 
@@ -205,18 +209,22 @@ class _Steady(io.RawIOBase):
     def readinto(self, buffer: Any) -> int:
         view = memoryview(buffer).cast("B")
         filled = 0
-        while filled < len(view) and self.error is None:
-            try:
-                data = self._read(len(view) - filled)
-            except (OSError, EOFError, zlib.error) as error:
-                self.error = error
-                break
-            if not data:
-                break
+        while filled < len(view) and (data := self.take(len(view) - filled)):
             view[filled : filled + len(data)] = data
             filled += len(data)
-        self.count += filled
         return filled
+
+    def take(self, size: int) -> bytes:
+        """Read at most so many bytes; none at the end, and from an error on."""
+        if self.error is not None:
+            return b""
+        try:
+            data = self._read(size)
+        except (OSError, EOFError, zlib.error) as error:
+            self.error = error
+            return b""
+        self.count += len(data)
+        return data
 
 
 def open_source(path: str, *, identity: str | None = None) -> Source:
