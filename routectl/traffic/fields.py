@@ -120,13 +120,14 @@ def time(value: object) -> datetime | None:
     as seconds, the present is below 1e11 until the year 5138), as a number or as text, and ISO
     8601, with UTC for a text without a zone.
     """
-    seconds = value if type(value) is float else number(value)
-    if seconds is None or seconds != seconds:
+    seconds = number(value)
+    if seconds is None:
         return iso_time(value) if isinstance(value, str) else None
-    while seconds >= 1e11:
-        seconds /= 1000
-    # 0 is what a log writes that has no time.
-    return datetime.fromtimestamp(seconds, UTC) if seconds > 0 else None
+    for per_second in (1, 1e3, 1e6, 1e9):
+        # 0 is what a log writes that has no time.
+        if 0 < seconds / per_second < 1e11:
+            return datetime.fromtimestamp(seconds / per_second, UTC)
+    return None
 
 
 def iso_time(written: str) -> datetime | None:

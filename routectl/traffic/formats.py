@@ -41,9 +41,7 @@ FORMATS: tuple[str, ...] = tuple(_FORMATS)
 """The names that `--format` takes."""
 
 
-def sniff(
-    head: Sequence[bytes], *, name: str = "the log", fallback: str | None = None
-) -> str:
+def sniff(head: Sequence[bytes], *, name: str = "the log", fallback: str | None = None) -> str:
     """Return the name of the format of a log that begins with these rows.
 
     Args:

@@ -20,6 +20,8 @@ NAME = "langfuse"
 TRUNCATED_TEXT = "<truncated due to size exceeding limit>"
 """What the SDKs put in place of an input that is too large."""
 
+_COLUMNS = ("id", "type", "trace_id")
+
 _WRAPPERS = ("data", "observations")
 """Where a page of the public API, and the download of one trace, hold their observations."""
 
@@ -42,11 +44,11 @@ def _recognises(head: Head) -> bool:
         held = _within(value)
         return any(_is_observation(mapping(item)) for item in ([value] if held is None else held))
 
-    return head.mostly(holds_observations) or is_table(head, "id", "type", "trace_id")
+    return head.mostly(holds_observations) or is_table(head, *_COLUMNS)
 
 
 def _rows(source: Source) -> Iterator[Row]:
-    for row in table_or_json_rows(source):
+    for row in table_or_json_rows(source, *_COLUMNS):
         held = _within(row.value)
         if held is None:
             yield row

@@ -17,12 +17,18 @@ _STRUCTURED = re.compile(
 
 
 def _is_text(head: Head) -> bool:
+    if _STRUCTURED.match(head.rows[0].strip()):
+        return False
+    other = sum(not _is_utf8(row) for row in head.rows) + len(head.objects)
+    return 2 * other < len(head.rows)
+
+
+def _is_utf8(row: bytes) -> bool:
     try:
-        b"\n".join(head.rows).decode()
+        row.decode()
     except UnicodeDecodeError:
         return False
-    structured = _STRUCTURED.match(head.rows[0].strip())
-    return not structured and 2 * len(head.objects) < len(head.rows)
+    return True
 
 
 def _request(row: Row) -> TrafficRequest:

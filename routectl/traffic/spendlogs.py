@@ -97,6 +97,6 @@ FORMAT = Format(
     name=NAME,
     describe="LiteLLM SpendLogs, JSON objects, one per line or in an array, or a CSV export",
     recognises=_recognises,
-    rows=table_or_json_rows,
+    rows=lambda source: table_or_json_rows(source, *_REQUIRED),
     request=_request,
 )

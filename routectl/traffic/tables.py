@@ -39,10 +39,9 @@ def is_table(head: Head, *columns: str) -> bool:
     return set(columns) <= set(header(head.rows[0]))
 
 
-def table_or_json_rows(source: Source) -> Iterator[Row]:
-    """Yield the rows of a log that is either a table or JSON; of a table, the rows as objects."""
-    first = source.head()[0].lstrip()
-    return json_rows(source) if first.startswith((b"{", b"[")) else table_rows(source)
+def table_or_json_rows(source: Source, *columns: str) -> Iterator[Row]:
+    """Yield the rows of a log that is a table with these columns, as objects, or else JSON."""
+    return table_rows(source) if is_table(Head(source.head()), *columns) else json_rows(source)
 
 
 def table_rows(source: Source) -> Iterator[Row]:
@@ -52,7 +51,7 @@ def table_rows(source: Source) -> Iterator[Row]:
     its first line. Where quotes are not right, the record's first line alone is at fault, and
     reading goes on behind it. Blank lines are passed over; empty cells are left out.
     """
-    csv.field_size_limit(MAX_ROW)
+    csv.field_size_limit(MAX_ROW)  # for the whole process: the module knows no other way
     lines = _Lines(source)
     columns: list[str] = []
     for number, first in iter(lines.begin, None):
@@ -71,8 +70,8 @@ def table_rows(source: Source) -> Iterator[Row]:
                 yield Row(number, first, None, source, f"not a record of a table: {error}")
                 continue
             fault = None if lines.are_utf8 else "not UTF-8"
-            if len(cells) > len(columns):
-                fault = f"{len(cells)} cells under a header of {len(columns)}"
+            if len(cells) != len(columns):
+                fault = f"a record of {len(cells)} cells, and the header has {len(columns)}"
             value = {name: cell for name, cell in zip(columns, cells, strict=False) if cell}
             yield Row(number, lines.raw(), value, source, fault)
 
@@ -96,7 +95,7 @@ class _Lines:
         """Return the next line that is not blank and its number, without taking it."""
         self._taken, self._size, self.are_utf8 = [], 0, True
         while (line := self._next()) is not None:
-            if line[1].strip():
+            if line[1].strip(b" \r"):
                 self._ahead.appendleft(line)
                 return line
         return None

@@ -238,53 +238,53 @@ class Rendering:
     """Whether a prompt with line breaks can be written."""
 
 
+def each(
+    make: Callable[[Asked], Any], write: Callable[[Sequence[Any]], bytes] = lines
+) -> Callable[[Sequence[Asked]], bytes]:
+    """Write what `make` makes of each request."""
+    return lambda requests: write([make(request) for request in requests])
+
+
+def array(values: Sequence[object]) -> bytes:
+    return json.dumps(values).encode()
+
+
+def pretty_array(values: Sequence[object]) -> bytes:
+    return json.dumps(values, indent=2).encode()
+
+
+def table_by(delimiter: str) -> Callable[[Sequence[dict[str, Any]]], bytes]:
+    return lambda records: table(records, delimiter)
+
+
+def prompt(request: Asked) -> str:
+    return request.prompt
+
+
+def plain_lines(prompts: Sequence[str]) -> bytes:
+    return b"".join(text.encode() + b"\n" for text in prompts)
+
+
 RENDERINGS: dict[str, Rendering] = {
-    "litellm": Rendering("litellm", ALL, lambda all: lines([litellm(one) for one in all])),
-    "litellm array": Rendering(
-        "litellm", ALL, lambda all: json.dumps([litellm(one) for one in all]).encode()
-    ),
-    "litellm pretty array": Rendering(
-        "litellm", ALL, lambda all: json.dumps([litellm(one) for one in all], indent=2).encode()
-    ),
-    "spend logs": Rendering("spendlogs", ALL, lambda all: lines([spend_log(one) for one in all])),
-    "spend logs of the API": Rendering(
-        "spendlogs", ALL, lambda all: json.dumps([spend_log_of_api(one) for one in all]).encode()
-    ),
-    "spend logs as CSV": Rendering(
-        "spendlogs", ALL, lambda all: table([spend_log(one) for one in all])
-    ),
-    "langfuse export": Rendering(
-        "langfuse", USAGE, lambda all: lines([observation(one) for one in all])
-    ),
-    "langfuse export as array": Rendering(
-        "langfuse", USAGE, lambda all: json.dumps([observation(one) for one in all]).encode()
-    ),
-    "langfuse export as CSV": Rendering(
-        "langfuse", USAGE, lambda all: table([observation_record(one) for one in all])
-    ),
+    "litellm": Rendering("litellm", ALL, each(litellm)),
+    "litellm array": Rendering("litellm", ALL, each(litellm, array)),
+    "litellm pretty array": Rendering("litellm", ALL, each(litellm, pretty_array)),
+    "spend logs": Rendering("spendlogs", ALL, each(spend_log)),
+    "spend logs of the API": Rendering("spendlogs", ALL, each(spend_log_of_api, array)),
+    "spend logs as CSV": Rendering("spendlogs", ALL, each(spend_log, table)),
+    "langfuse export": Rendering("langfuse", USAGE, each(observation)),
+    "langfuse export as array": Rendering("langfuse", USAGE, each(observation, array)),
+    "langfuse export as CSV": Rendering("langfuse", USAGE, each(observation_record, table)),
     "langfuse pages": Rendering("langfuse", USAGE, pages),
     "langfuse trace": Rendering("langfuse", USAGE, trace_download),
-    "openai": Rendering("openai", MODEL, lambda all: lines([openai_body(one) for one in all])),
-    "anthropic": Rendering(
-        "anthropic", MODEL, lambda all: lines([anthropic_body(one) for one in all])
-    ),
-    "openai batch": Rendering(
-        "openai-batch", MODEL, lambda all: lines([batch_line(one) for one in all])
-    ),
-    "csv": Rendering("csv", ALL, lambda all: table([record(one) for one in all])),
-    "csv with semicolons": Rendering(
-        "csv", ALL, lambda all: table([record(one) for one in all], ";")
-    ),
-    "csv with tabs": Rendering("csv", ALL, lambda all: table([record(one) for one in all], "\t")),
-    "json strings": Rendering(
-        "json-strings", PROMPT, lambda all: lines([one.prompt for one in all])
-    ),
-    "text": Rendering(
-        "text",
-        PROMPT,
-        lambda all: b"".join(one.prompt.encode() + b"\n" for one in all),
-        line_breaks=False,
-    ),
+    "openai": Rendering("openai", MODEL, each(openai_body)),
+    "anthropic": Rendering("anthropic", MODEL, each(anthropic_body)),
+    "openai batch": Rendering("openai-batch", MODEL, each(batch_line)),
+    "csv": Rendering("csv", ALL, each(record, table)),
+    "csv with semicolons": Rendering("csv", ALL, each(record, table_by(";"))),
+    "csv with tabs": Rendering("csv", ALL, each(record, table_by("\t"))),
+    "json strings": Rendering("json-strings", PROMPT, each(prompt)),
+    "text": Rendering("text", PROMPT, each(prompt, plain_lines), line_breaks=False),
 }
 """Every shape of every format, by name."""
 

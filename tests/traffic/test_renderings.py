@@ -25,9 +25,7 @@ def of_asked(request: Asked, fields: frozenset[str]) -> tuple[object, ...]:
 
 @pytest.mark.parametrize("name", RENDERINGS)
 @pytest.mark.parametrize("line_breaks", [False, True])
-def test_every_format_gives_the_same_requests(
-    tmp_path: Path, name: str, line_breaks: bool
-) -> None:
+def test_every_format_gives_the_same_requests(tmp_path: Path, name: str, line_breaks: bool) -> None:
     rendering = RENDERINGS[name]
     requests = asked(400, line_breaks=line_breaks and rendering.line_breaks)
     log = tmp_path / "log"
