@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import glob
 import os
+import stat
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
 from routectl.errors import InputError
 
@@ -35,46 +37,52 @@ def find_sources(
 
 
 def _named(path: str, on_skip: Callable[[str], None]) -> list[str]:
-    if path == "-" or (os.path.lexists(path) and not os.path.isdir(path)):
+    if path == "-":
         return [path]
-    if os.path.isdir(path):
-        found = list(_files_in(path, on_skip))
-        if not found:
-            raise InputError(f"{path} is a directory without a file that could be read.")
-        return found
-    if not glob.has_magic(path):
+    status = _status(path)
+    if status is not None and not stat.S_ISDIR(status.st_mode):
+        return [path]
+    if status is None and not glob.has_magic(path):
         raise InputError(f"{path} does not exist.")
-    found = [
-        file
-        for match in sorted(glob.glob(path, recursive=True))
-        for file in (_files_in(match, on_skip) if os.path.isdir(match) else _file(match, on_skip))
-    ]
-    if not found:
+    matches = [path]
+    if status is None:
+        # Path.glob takes no pattern that begins at the root, and shows hidden names.
+        matches = sorted(glob.glob(path, recursive=True))  # noqa: PTH207
+    found = [file for match in matches for file in _files(match, on_skip)]
+    if not found and status is None:
         raise InputError(f"No file matches {path}.")
+    if not found:
+        raise InputError(f"{path} is a directory without a file that could be read.")
     return found
 
 
-def _files_in(directory: str, on_skip: Callable[[str], None]) -> Iterator[str]:
-    try:
-        with os.scandir(directory) as entries:
-            listed = sorted(entries, key=lambda entry: entry.name)
-    except OSError as error:
-        raise InputError(f"{directory} cannot be listed: {error.strerror}.") from error
-    for entry in listed:
-        if entry.name.startswith("."):
-            continue
-        if not entry.is_dir():
-            yield from _file(entry.path, on_skip)
-        elif entry.is_symlink():
-            on_skip(f"{entry.path} is a link to a directory and was passed over")
-        else:
-            yield from _files_in(entry.path, on_skip)
-
-
-def _file(path: str, on_skip: Callable[[str], None]) -> Iterator[str]:
-    if not os.path.isfile(path):
+def _files(path: str, on_skip: Callable[[str], None]) -> Iterator[str]:
+    status = _status(path)
+    if status is None or not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
         on_skip(f"{path} is no file and was passed over")
-    elif not os.path.getsize(path):
-        on_skip(f"{path} is empty and was passed over")
+    elif stat.S_ISREG(status.st_mode):
+        if status.st_size:
+            yield path
+        else:
+            on_skip(f"{path} is empty and was passed over")
     else:
-        yield path
+        try:
+            with os.scandir(path) as entries:
+                inside = sorted(entries, key=lambda entry: entry.name)
+        except OSError as error:
+            raise InputError(f"{path} cannot be listed: {error.strerror}.") from error
+        for entry in inside:
+            if entry.name.startswith("."):
+                continue
+            if entry.is_symlink() and entry.is_dir():
+                on_skip(f"{entry.path} is a link to a directory and was passed over")
+            else:
+                yield from _files(entry.path, on_skip)
+
+
+def _status(path: str) -> os.stat_result | None:
+    """Return what a path leads to; None where it leads nowhere."""
+    try:
+        return Path(path).stat()
+    except (OSError, ValueError):
+        return None

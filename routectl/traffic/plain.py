@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+
 from routectl.extraction import extract
 from routectl.records import Exclusion, TrafficRequest
 from routectl.traffic.rows import Format, Head, Row, RowError, line_rows
@@ -32,9 +33,8 @@ def _is_utf8(row: bytes) -> bool:
 
 
 def _request(row: Row) -> TrafficRequest:
-    assert isinstance(row.value, bytes)
     try:
-        prompt = extract(row.value.decode())
+        prompt = extract(row.raw.removesuffix(b"\r").decode())
     except UnicodeDecodeError:
         raise RowError("not UTF-8") from None
     return TrafficRequest(

@@ -108,11 +108,11 @@ def json_rows(source: Source) -> Iterator[Row]:
 
 
 def line_rows(source: Source) -> Iterator[Row]:
-    r"""Yield one row per line, its value the line without `\r`; blank lines are passed over."""
+    """Yield one row per line, without a value; blank lines are passed over."""
     for number, raw in enumerate(source.lines(), start=1):
         if raw.strip():
             fault = TOO_LONG if isinstance(raw, Cut) else None
-            yield Row(number, raw, raw.removesuffix(b"\r"), source, fault)
+            yield Row(number, raw, None, source, fault)
 
 
 def _slowly_parsed(number: int, raw: bytes, source: Source) -> Row:
