@@ -84,7 +84,7 @@ def objects(chunks: Iterable[bytes]) -> Iterator[bytes]:
                 in_string = True
             elif found == ord("{"):
                 if not depth:
-                    yield from _between(held[begin:scan])
+                    yield from _between(held[begin:scan], cut=dropped > 0)
                     begin, dropped = scan, 0
                 depth += 1
             elif depth:
@@ -103,7 +103,7 @@ def objects(chunks: Iterable[bytes]) -> Iterator[bytes]:
     if depth:
         yield Cut(held[:KEPT_OF_CUT])
     else:
-        yield from _between(held)
+        yield from _between(held, cut=dropped > 0)
 
 
 def _end(pattern: re.Pattern[bytes], text: bytearray, begin: int) -> int:
@@ -111,8 +111,8 @@ def _end(pattern: re.Pattern[bytes], text: bytearray, begin: int) -> int:
     return match.end() if match else begin
 
 
-def _between(text: bytearray) -> Iterator[bytes]:
+def _between(text: bytearray, *, cut: bool) -> Iterator[bytes]:
     """Yield what stands beside the objects and is no separator, so that it is counted."""
     other = bytes(text).strip(_BETWEEN)
     if other:
-        yield Cut(other[:KEPT_OF_CUT]) if len(other) > KEPT_OF_CUT else other
+        yield Cut(other[:KEPT_OF_CUT]) if cut or len(other) > KEPT_OF_CUT else other
