@@ -6,7 +6,7 @@
     │   └── NoPromptsError        a log that was read whole and holds nothing to score
     ├── StoreError                the database is missing, locked, damaged, or of another schema
     ├── CheckpointError           a router's files are missing, damaged, or of another shape
-    ├── RouterError               no such router or model, or a router that returned what is no win rate
+    ├── RouterError               no such router or model, or scores that are no strong win rates
     ├── CalibrationError          no threshold can be chosen from what there is
     └── CheckFailed               exit code 3: a check ran well and said no
 
@@ -51,7 +51,7 @@ class CalibrationError(RoutectlError):
     """No threshold can be chosen from the scores at hand."""
 
 
-class CheckFailed(RoutectlError):
+class CheckFailed(RoutectlError):  # noqa: N818 - an answer, not an error
     """A check ran well and its answer is no."""
 
     exit_code = 3

@@ -15,7 +15,6 @@ import click
 
 from routectl.workflow.reporter import Advance
 
-
 WIDTH = 100
 """Columns that a table takes at most, as far as its last column can be wrapped."""
 NARROWEST = 20

@@ -55,13 +55,14 @@ def command(
 ) -> None:
     """Read request logs into the database.
 
-    FILE may be gzipped; - is standard input. Importing a file twice changes nothing, so a
-    growing log can be imported again and again. Formats: litellm, openai, json-strings, text.
+    FILE may be gzipped, a directory or a quoted pattern; - is standard input. Importing a file
+    twice changes nothing, so a growing log can be imported again and again. Formats: litellm,
+    spendlogs, langfuse, openai-batch, anthropic, openai, json-strings, csv, text.
 
     \b
     Examples:
       routectl import litellm.jsonl
-      routectl import logs/2026-10-*.jsonl.gz --sample 5000 --where model_group=smart
+      routectl import 'logs/2026-10-*.jsonl.gz' --sample 5000 --where model_group=smart
       kubectl logs deploy/proxy | routectl import - --format litellm --source proxy
     """
     from routectl.workflow.importing import import_traffic

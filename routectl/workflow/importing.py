@@ -25,7 +25,7 @@ from routectl.store.traffic import (
     finish_sample,
     unfinished_sample,
 )
-from routectl.traffic import ImportCounts, open_source, read, sniff, take
+from routectl.traffic import ImportCounts, find_sources, open_source, read, sniff, take
 from routectl.workflow.reporter import Advance, Reporter
 
 _HOW_TO_LOG_PROMPTS = (
@@ -72,7 +72,7 @@ def import_traffic(
     import run again continues it: rows that are there already are not written twice.
 
     Args:
-        paths: files; "-" is standard input.
+        paths: files, directories and patterns; "-" is standard input.
         sample_size: keep about so many requests (conversations whole); None keeps all.
         rejects_path: where to write the lines that could not be read, as they are.
         source_name: names standard input, so that its rows keep their ids from run to run.
@@ -83,6 +83,7 @@ def import_traffic(
     """
     if paths.count("-") > 1:
         raise UsageError("standard input (-) can be read only once")
+    paths = find_sources(paths, on_skip=reporter.note)
     if source_name is not None and "-" not in paths:
         raise UsageError("--source names standard input: give - as a FILE, or leave it out")
     result = ImportResult(sources=[_source(p, source_name) for p in paths], formats=[])
@@ -266,10 +267,17 @@ def _read_all(
 
     for path in paths:
         with open_source(path, identity=source_name if path == "-" else None) as source:
-            name = format if format is not None else sniff(source.head(), name=source.name)
+            previous = result.formats[-1] if result.formats else None
+            name = format or sniff(source.head(), name=source.name, fallback=previous)
             result.formats.append(name)
             done = 0
-            requests = read(source, format=name, on_reject=on_reject, counts=result.counts)
+            requests = read(
+                source,
+                format=name,
+                on_reject=on_reject,
+                counts=result.counts,
+                alone=len(paths) == 1,
+            )
             for index, request in enumerate(requests):
                 if index % _ADVANCE_EVERY == 0:
                     advance(source.bytes_read - done)

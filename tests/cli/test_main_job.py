@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Routectl, payload, write_log
+from tests.traffic.renderings import asked, write_all
 
 PROMPTS = [
     f"question {n}\nwith a second line" if n % 9 == 0 else f"question {n}" for n in range(300)
@@ -260,3 +261,30 @@ def test_stored_scores_are_used_without_importing_torch(
         [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True
     )
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_the_same_requests_in_every_log_format_give_the_same_threshold(
+    routectl: Routectl, tmp_path: Path
+) -> None:
+    (tmp_path / "logs").mkdir()
+    logs = write_all(tmp_path / "logs", asked(300, line_breaks=False))
+    answers = {}
+    for name, path in logs.items():
+        db = tmp_path / f"{name}.db"
+        assert routectl("import", path, "--db", db).code == 0, name
+        (answer,) = routectl(
+            "calibrate", "--strong-fraction", "0.3", "-r", "length", "--db", db, "--json"
+        ).json
+        answers[name] = (answer["config_string"], answer["rows_digest"], answer["requests"])
+    assert len(answers) >= 9
+    assert len(set(answers.values())) == 1
+    assert next(iter(answers.values()))[2] == 300
+
+
+def test_a_directory_of_logs_is_one_import(routectl: Routectl, tmp_path: Path) -> None:
+    folder = tmp_path / "logs"
+    folder.mkdir()
+    for day in range(3):
+        write_log(folder / f"{day}.jsonl", [payload(n) for n in range(10 * day, 10 * day + 10)])
+    assert routectl("import", folder, "--json").json["added"] == 30
+    assert routectl("import", folder / "*.jsonl", "--json").json["added"] == 0
