@@ -15,7 +15,7 @@ from routectl.cli.console import Console
 @click.option("--always-weak", is_flag=True, help="Send every request to the weak model.")
 @options.note
 @options.database
-@options.as_json
+@options.output
 def command(
     calibration_id: int | None,
     route: str,
@@ -23,7 +23,7 @@ def command(
     always_weak: bool,
     note: str | None,
     db: str,
-    as_json: bool,
+    console: Console,
 ) -> None:
     """Make a calibration what a route runs from now on.
 
@@ -44,10 +44,9 @@ def command(
         raise UsageError("name one of ID, --always-strong and --always-weak")
     mode = "always_strong" if always_strong else "always_weak" if always_weak else "threshold"
     location = options.parse_database(db)
-    console = Console(as_json=as_json)
     console.database(location)
     done = activate(location, calibration_id=calibration_id, mode=mode, route=route, note=note)
-    if as_json:
+    if console.as_json:
         console.json(to_json(done))
     else:
         console.line(to_sentence(done))

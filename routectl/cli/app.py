@@ -11,6 +11,7 @@ from importlib import import_module
 import click
 
 from routectl import __version__
+from routectl.cli.console import say
 from routectl.errors import RoutectlError
 
 COMMANDS = (
@@ -25,6 +26,7 @@ COMMANDS = (
     "routers",
     "train",
     "db",
+    "completion",
 )
 """In the order in which a newcomer needs them. Each is a module of this package."""
 
@@ -92,7 +94,7 @@ def run(arguments: Sequence[str]) -> int:
 
 def _say(sentence: str) -> None:
     stop = "" if sentence.endswith((".", "!", "?", ")")) else "."
-    click.echo(f"Error: {sentence}{stop}", err=True)
+    say("Error:", f"{sentence}{stop}", colour="red")
 
 
 def _hint(error: click.ClickException) -> str:

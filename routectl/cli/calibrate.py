@@ -38,7 +38,7 @@ from routectl.cli.console import Console
 )
 @options.note
 @options.database
-@options.as_json
+@options.output
 def command(
     strong_fraction: float,
     at_most: bool,
@@ -52,7 +52,7 @@ def command(
     next_requests: int,
     note: str | None,
     db: str,
-    as_json: bool,
+    console: Console,
 ) -> None:
     """Choose the threshold that sends a share of your traffic to the strong model.
 
@@ -69,7 +69,6 @@ def command(
     from routectl.workflow.calibrating import Question, calibrate
 
     location = options.parse_database(db)
-    console = Console(as_json=as_json)
     question = Question(
         strong_fraction=strong_fraction,
         at_most=at_most,
@@ -81,7 +80,7 @@ def command(
     routers = options.open_routers(router_names, strong_model, weak_model)
     console.database(location)
     results = calibrate(location, routers, question, console)
-    if as_json:
+    if console.as_json:
         console.json([to_json(result) for result in results])
     else:
         print_calibrations(console, results)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -20,24 +21,40 @@ WIDTH = 100
 NARROWEST = 20
 
 
+def say(label: str, text: str, colour: str | None = None) -> None:
+    """A labelled line on stderr, in colour on a terminal unless NO_COLOR is set."""
+    if colour is not None and sys.stderr.isatty() and not os.environ.get("NO_COLOR"):
+        label = click.style(label, fg=colour)
+    click.echo(f"{label} {text}", err=True)
+
+
 class Console:
     """Prints for one command; also what the workflow reports to."""
 
-    def __init__(self, *, as_json: bool) -> None:
+    def __init__(self, *, as_json: bool, quiet: bool = False, verbose: bool = False) -> None:
         self.as_json = as_json
+        self.quiet = quiet
+        self.verbose = verbose
 
     def note(self, sentence: str) -> None:
         """A remark on stderr."""
-        click.echo(f"Note: {sentence}.", err=True)
+        if not self.quiet:
+            say("Note:", f"{sentence}.", colour="yellow")
+
+    def detail(self, sentence: str) -> None:
+        """A step on stderr, for whoever wants to see each."""
+        if self.verbose:
+            say("Detail:", f"{sentence}.", colour="cyan")
 
     def database(self, location: object) -> None:
         """Name the database on stderr."""
-        click.echo(f"Database: {location}", err=True)
+        if not self.quiet:
+            say("Database:", str(location))
 
     @contextmanager
     def progress(self, label: str, total: int | None) -> Iterator[Advance]:
         """A progress bar on stderr, if a terminal is there to see it."""
-        visible = sys.stderr.isatty() and total is not None
+        visible = sys.stderr.isatty() and total is not None and not self.quiet
         with click.progressbar(
             length=total or 0, label=label, file=sys.stderr, hidden=not visible
         ) as bar:

@@ -25,8 +25,8 @@ def command() -> None:
 
 @command.command("status")
 @options.database
-@options.as_json
-def status(db: str, as_json: bool) -> None:
+@options.output
+def status(db: str, console: Console) -> None:
     """Show the schema and how many rows there are.
 
     \b
@@ -35,9 +35,8 @@ def status(db: str, as_json: bool) -> None:
     """
     from routectl.workflow.databases import status
 
-    console = Console(as_json=as_json)
     found = status(options.parse_database(db))
-    if as_json:
+    if console.as_json:
         console.json(found)
         return
     console.table(
@@ -51,8 +50,8 @@ def status(db: str, as_json: bool) -> None:
 
 @command.command("upgrade")
 @options.database
-@options.as_json
-def upgrade(db: str, as_json: bool) -> None:
+@options.output
+def upgrade(db: str, console: Console) -> None:
     """Bring the database to the newest schema. A SQLite file is copied first.
 
     \b
@@ -61,15 +60,15 @@ def upgrade(db: str, as_json: bool) -> None:
     """
     from routectl.workflow.databases import upgrade
 
-    _migrate(upgrade(options.parse_database(db)), as_json)
+    _migrate(upgrade(options.parse_database(db)), console)
 
 
 @command.command("downgrade")
 @click.argument("target", metavar="VERSION")
 @click.option("--yes", is_flag=True, help="Go down to base, which drops every table.")
 @options.database
-@options.as_json
-def downgrade(target: str, yes: bool, db: str, as_json: bool) -> None:
+@options.output
+def downgrade(target: str, yes: bool, db: str, console: Console) -> None:
     """Bring the database down to an older schema VERSION. A SQLite file is copied first.
 
     \b
@@ -78,14 +77,13 @@ def downgrade(target: str, yes: bool, db: str, as_json: bool) -> None:
     """
     from routectl.workflow.databases import downgrade
 
-    _migrate(downgrade(options.parse_database(db), target, drop_everything=yes), as_json)
+    _migrate(downgrade(options.parse_database(db), target, drop_everything=yes), console)
 
 
-def _migrate(done: Migration, as_json: bool) -> None:
-    console = Console(as_json=as_json)
+def _migrate(done: Migration, console: Console) -> None:
     if done.backup is not None:
         console.note(f"the database as it was is in {done.backup}")
-    if as_json:
+    if console.as_json:
         console.json(done)
     elif done.before == done.after:
         console.line(f"The schema is {done.after} already; nothing was changed.")

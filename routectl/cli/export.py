@@ -27,7 +27,6 @@ from routectl.cli.console import Console
     show_default=True,
     help="The bare config string, or a document that says where it is from.",
 )
-@click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
 @click.option(
     "-o",
     "--output",
@@ -36,13 +35,14 @@ from routectl.cli.console import Console
     help="Write to this file, whole or not at all.",
 )
 @options.database
+@options.output
 def command(
     route: str | None,
     calibration_id: int | None,
     format: str,
-    as_json: bool,
     output: Path | None,
     db: str,
+    console: Console,
 ) -> None:
     """Print what the proxy takes: router-NAME-THRESHOLD.
 
@@ -58,15 +58,14 @@ def command(
     from routectl.export import config_string, document, write_atomically
     from routectl.workflow.exporting import decide
 
-    if as_json and format not in ("string", "json"):
+    if console.as_json and format not in ("string", "json"):
         raise UsageError(f"--json and --format {format} contradict each other")
     if route is not None and calibration_id is not None:
         raise UsageError("name one of --route and --calibration")
     location = options.parse_database(db)
-    console = Console(as_json=as_json)
     console.database(location)
     decision = decide(location, calibration_id=calibration_id, route=route, reporter=console)
-    if as_json:
+    if console.as_json:
         format = "json"
     text = f"{config_string(decision)}\n" if format == "string" else document(decision, format)
     if output is None:

@@ -14,8 +14,8 @@ from routectl.cli.console import Console, percent, when
     "--limit", type=click.IntRange(min=1), default=20, show_default=True, help="Newest entries."
 )
 @options.database
-@options.as_json
-def command(route: str | None, limit: int, db: str, as_json: bool) -> None:
+@options.output
+def command(route: str | None, limit: int, db: str, console: Console) -> None:
     """Show what was calibrated and what ran, newest first.
 
     \b
@@ -27,10 +27,9 @@ def command(route: str | None, limit: int, db: str, as_json: bool) -> None:
     from routectl.workflow.activating import history
 
     location = options.parse_database(db)
-    console = Console(as_json=as_json)
     console.database(location)
     found = history(location, route=route, limit=limit)
-    if as_json:
+    if console.as_json:
         console.json(
             {
                 "activations": [to_json(entry) for entry in found.activations],

@@ -14,9 +14,21 @@ if TYPE_CHECKING:
     from routectl.workflow.importing import ImportResult
 
 
+def _complete_format(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
+    from routectl.traffic import FORMATS
+
+    return [name for name in FORMATS if name.startswith(incomplete)]
+
+
 @click.command("import")
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
-@click.option("--format", "format", metavar="NAME", help="Log format; told from content if absent.")
+@click.option(
+    "--format",
+    "format",
+    metavar="NAME",
+    shell_complete=_complete_format,
+    help="Log format; told from content if absent.",
+)
 @options.population
 @click.option(
     "--sample",
@@ -40,7 +52,7 @@ if TYPE_CHECKING:
     help="Name of standard input, so that requests without ids keep their identity.",
 )
 @options.database
-@options.as_json
+@options.output
 def command(
     files: tuple[str, ...],
     format: str | None,
@@ -51,7 +63,7 @@ def command(
     rejects_path: Path | None,
     source_name: str | None,
     db: str,
-    as_json: bool,
+    console: Console,
 ) -> None:
     """Read request logs into the database.
 
@@ -68,7 +80,6 @@ def command(
     from routectl.workflow.importing import import_traffic
 
     location = options.parse_database(db)
-    console = Console(as_json=as_json)
     result = import_traffic(
         location,
         files,
@@ -81,7 +92,7 @@ def command(
     )
     console.database(location)
     _warn(console, result, rejects_path)
-    if as_json:
+    if console.as_json:
         console.json(_json(result))
     else:
         _print(console, result)

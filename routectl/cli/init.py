@@ -10,8 +10,8 @@ from routectl.cli.console import Console
 
 @click.command("init")
 @options.database
-@options.as_json
-def command(db: str, as_json: bool) -> None:
+@options.output
+def command(db: str, console: Console) -> None:
     """Make an empty database.
 
     `routectl import` makes one too, when there is none.
@@ -23,9 +23,8 @@ def command(db: str, as_json: bool) -> None:
     from routectl.workflow.databases import init
 
     location = options.parse_database(db)
-    console = Console(as_json=as_json)
     created = init(location)
-    if as_json:
+    if console.as_json:
         console.json({"database": str(location), "created": created})
     elif created:
         console.line(f"Made a new database at {location}.")

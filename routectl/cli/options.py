@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
+from routectl.cli.console import Console
 from routectl.errors import UsageError
 from routectl.records import FILTER_FIELDS, Condition, Population
 
@@ -41,9 +43,39 @@ database = click.option(
     help="Database: a SQLite file or a SQLAlchemy URL. Also ROUTECTL_DB.",
 )
 
-as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+_json_flag = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+_manners = _stack(
+    click.option("-q", "--quiet", is_flag=True, help="No notes and no progress, only the result."),
+    click.option("-v", "--verbose", is_flag=True, help="Say each step."),
+)
+
+
+def output(command: Command) -> Command:
+    """Adds --json, --quiet and --verbose, and hands the command a console that follows them."""
+    return _json_flag(_manners(_with_console(command)))
+
+
+def _with_console(command: Command) -> Command:
+    @functools.wraps(command)
+    def run(*args: Any, as_json: bool, quiet: bool, verbose: bool, **kwargs: Any) -> Any:
+        console = Console(as_json=as_json, quiet=quiet, verbose=verbose)
+        return command(*args, console=console, **kwargs)
+
+    return cast(Command, run)
+
 
 note = click.option("--note", help="Why, for whoever reads the history.")
+
+
+def _complete_field(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
+    return [f"{field}=" for field in FILTER_FIELDS if field.startswith(incomplete)]
+
+
+def _complete_router(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
+    from routectl.routers import names
+
+    return [name for name in (*names(), "all") if name.startswith(incomplete)]
+
 
 population = _stack(
     click.option(
@@ -51,6 +83,7 @@ population = _stack(
         "where",
         multiple=True,
         metavar="FIELD=VALUE",
+        shell_complete=_complete_field,
         help="Only requests with this value; != for all others. May repeat: values of one field "
         f"are alternatives. Fields: {', '.join(FILTER_FIELDS)}.",
     ),
@@ -72,6 +105,7 @@ routers = _stack(
         default=("mf",),
         show_default=True,
         metavar="NAME[=DIR]",
+        shell_complete=_complete_router,
         help="Router to use, with a checkpoint folder of your own if you have one. May repeat; "
         "'all' is every router that is installed.",
     ),

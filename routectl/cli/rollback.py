@@ -18,8 +18,8 @@ from routectl.cli.console import Console
 )
 @options.note
 @options.database
-@options.as_json
-def command(route: str, to: int | None, note: str | None, db: str, as_json: bool) -> None:
+@options.output
+def command(route: str, to: int | None, note: str | None, db: str, console: Console) -> None:
     """Bring back what a route ran before.
 
     A rollback always walks back: a second one goes one step further, not forward again. It is
@@ -34,10 +34,9 @@ def command(route: str, to: int | None, note: str | None, db: str, as_json: bool
     from routectl.workflow.activating import roll_back
 
     location = options.parse_database(db)
-    console = Console(as_json=as_json)
     console.database(location)
     done = roll_back(location, route=route, to=to, note=note)
-    if as_json:
+    if console.as_json:
         console.json(to_json(done))
     else:
         console.line(to_sentence(done))

@@ -25,8 +25,8 @@ def command() -> None:
 
 
 @command.command("list")
-@options.as_json
-def list_(as_json: bool) -> None:
+@options.output
+def list_(console: Console) -> None:
     """List the routers, built in and of installed packages.
 
     \b
@@ -35,9 +35,8 @@ def list_(as_json: bool) -> None:
     """
     from routectl.routers import names, open_router
 
-    console = Console(as_json=as_json)
     opened = [open_router(name) for name in names()]
-    if as_json:
+    if console.as_json:
         console.json([_json(router) for router in opened])
         return
     console.table(
@@ -58,8 +57,8 @@ def list_(as_json: bool) -> None:
 @click.argument("router", metavar="NAME[=DIR]")
 @click.option("--strong-model", metavar="MODEL", help="Strong model of the pair.")
 @click.option("--weak-model", metavar="MODEL", help="Weak model of the pair.")
-@options.as_json
-def show(router: str, strong_model: str | None, weak_model: str | None, as_json: bool) -> None:
+@options.output
+def show(router: str, strong_model: str | None, weak_model: str | None, console: Console) -> None:
     """Show a router: its fingerprint, pair, models, noise and model card.
 
     \b
@@ -67,9 +66,8 @@ def show(router: str, strong_model: str | None, weak_model: str | None, as_json:
       routectl routers show mf
       routectl routers show mf=./my-checkpoint --strong-model gpt-4-1106-preview
     """
-    console = Console(as_json=as_json)
     (opened,) = options.open_routers((router,), strong_model, weak_model)
-    if as_json:
+    if console.as_json:
         console.json(_json(opened))
         return
     identity, about = opened.identity, opened.description

@@ -12,7 +12,7 @@ from routectl.cli.console import Console
 @options.routers
 @options.population
 @options.database
-@options.as_json
+@options.output
 def command(
     router_names: tuple[str, ...],
     strong_model: str | None,
@@ -21,7 +21,7 @@ def command(
     since: str | None,
     until: str | None,
     db: str,
-    as_json: bool,
+    console: Console,
 ) -> None:
     """Score the prompts that a router has not scored yet.
 
@@ -35,12 +35,11 @@ def command(
     from routectl.workflow.scoring import score
 
     location = options.parse_database(db)
-    console = Console(as_json=as_json)
     population = options.parse_population(where, since, until)
     routers = options.open_routers(router_names, strong_model, weak_model)
     console.database(location)
     results = score(location, routers, population, console)
-    if as_json:
+    if console.as_json:
         console.json(
             [
                 {

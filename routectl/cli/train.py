@@ -109,7 +109,7 @@ def _with_data(command: Callable[..., None]) -> Callable[..., None]:
 )
 @click.option("--licence", help="What the model card says the checkpoint may be used under.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Same seed, same weights.")
-@options.as_json
+@options.output
 def mf(
     battles: tuple[Path, ...],
     gold: tuple[Path, ...],
@@ -122,7 +122,7 @@ def mf(
     benchmarks: tuple[Path, ...],
     licence: str | None,
     seed: int,
-    as_json: bool,
+    console: Console,
 ) -> None:
     """Train matrix factorization (section 4.2.2 of the RouteLLM paper).
 
@@ -137,7 +137,6 @@ def mf(
     from routectl.training import train_mf
 
     _require_data(battles, gold)
-    console = Console(as_json=as_json)
     with _Phases(console) as on_progress:
         report = train_mf(
             battles=battles,
@@ -158,13 +157,13 @@ def mf(
 
 @command.command("length", cls=ManyFiles)
 @_with_data
-@options.as_json
+@options.output
 def length(
     battles: tuple[Path, ...],
     gold: tuple[Path, ...],
     where: tuple[str, ...],
     output: Path,
-    as_json: bool,
+    console: Console,
 ) -> None:
     """Take the reference lengths of the length baseline from preference data.
 
@@ -175,7 +174,6 @@ def length(
     from routectl.training import train_length
 
     _require_data(battles, gold)
-    console = Console(as_json=as_json)
     with _Phases(console) as on_progress:
         report = train_length(
             battles=battles,
