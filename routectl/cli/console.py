@@ -74,8 +74,10 @@ class Console:
 
         cells = [[str(cell) for cell in row] for row in rows]
         columns = list(zip(*cells, strict=True))
+        # tabulate pads a header by two.
+        titles = [len(title) + 2 for title in headers] or [0] * len(columns)
         widths = [
-            max(map(len, (*column, *headers[at : at + 1]))) for at, column in enumerate(columns)
+            max(title, *map(len, column)) for title, column in zip(titles, columns, strict=True)
         ]
         room = max(NARROWEST, WIDTH - sum(width + 2 for width in widths[:-1]))
         click.echo(

@@ -9,7 +9,7 @@ from routectl.routers import open_router
 from routectl.routers.checkpoint import SHIPPED, WEIGHTS
 
 PINNED = {
-    "mf_1": "2714aa9fcaf7a0d5db91773db2ec201672357f9c6797e10df55f187bd4afe51d",
+    "mf_1": "e79ba7d179634b700bc0efd7d2c53ded602f09ca52d74e0922b8d09e33f51947",
     "length_1": "09c31f8fa02eaa15bd07282c23414f36ab0d5f9c46316d85f00ac903f993a000",
 }
 
@@ -30,7 +30,7 @@ def test_every_shipped_checkpoint_with_weights_is_pinned() -> None:
 @pytest.mark.parametrize(
     ("name", "fingerprint"),
     [
-        ("mf", "7388758ab083334f4b2f4621d0208bd3e769f8b3df928bf2e154b9ec439052dd"),
+        ("mf", "4f3161bdffa839b3793e2231d8a19ba1338b36395f14b05a8a8e10c7e11434ee"),
         ("random", "7b33be84bcdf18aed4dccaeb4c3a251cce0fb8990becfa5d4db58bd1ca7bda88"),
         ("length", "f96abd22739f57c8ccc0495c88e5d6661d27513c12879ea92ed57944a6a5bb1b"),
     ],
