@@ -1,0 +1,120 @@
+"""From 1,000,000 stored scores to a printed calibration, beside a raw read and sort of the column.
+
+    python benchmarks/million_scores.py
+
+The peer reads one column with sqlite3 and sorts it with numpy. Ours reads scores, weights, prompts,
+conversations, times, tokens and costs, makes the cut table, both intervals and the check in time,
+and writes the calibration. Both run in one process, in turn; peak memory is that of a process of
+its own that only calibrates.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import os
+import resource
+import sqlite3
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+from routectl.cli.app import run
+from routectl.routers import open_router
+from routectl.store.engine import Location, create_or_open
+from routectl.store.scores import add_router
+
+REPEATS = 5
+
+
+def fill(database: Path, count: int, conversations: bool) -> None:
+    """A database with so many requests of as many prompts, all of them scored."""
+    identity = open_router("random").identity
+    store, _ = create_or_open(Location.parse(str(database)))
+    with store, store.write() as connection:
+        router = add_router(connection, identity, {})
+    rng = np.random.default_rng(0)
+    rates = rng.beta(4, 4, count).tolist()
+    talks = rng.integers(0, count // 4, count).tolist()
+    raw = sqlite3.connect(database)
+    raw.execute(
+        "INSERT INTO samples (id, source, source_kind, population, seen, kept, counts, "
+        "extraction_version, created_at) VALUES (1, 'benchmark', 'text', '{}', ?, ?, '{}', 1, "
+        "'2026-01-01 00:00:00.000000')",
+        (count, count),
+    )
+    raw.executemany(
+        "INSERT INTO prompts (id, digest, text, length) VALUES (?, ?, ?, 8)",
+        ((n, f"{n:064x}", f"prompt {n}") for n in range(count)),
+    )
+    raw.executemany(
+        "INSERT INTO requests (sample_id, source_kind, source_id, prompt_id, weight, "
+        "extraction_version, time, model_group, status, conversation_key, tokens_in, tokens_out, "
+        "cost) VALUES (1, 'text', ?, ?, 1.0, 1, ?, 'smart', 'success', ?, 100, 50, 0.001)",
+        ((f"{n:032x}", n, 1.79e9 + n, talks[n] if conversations else None) for n in range(count)),
+    )
+    raw.executemany(
+        "INSERT INTO scores (router_id, prompt_id, win_rate, longer_than_read) VALUES (?, ?, ?, 0)",
+        ((router, n, rate) for n, rate in enumerate(rates)),
+    )
+    raw.commit()
+    raw.close()
+
+
+def calibrate(database: Path) -> float:
+    """Seconds of one calibration, its output included."""
+    started = time.perf_counter()
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        code = run(["calibrate", "--strong-fraction", "0.3", "-r", "random", "--db", str(database)])
+    assert code == 0
+    return time.perf_counter() - started
+
+
+def read_and_sort(database: Path) -> float:
+    """Seconds of one raw read of the column and one sort."""
+    started = time.perf_counter()
+    connection = sqlite3.connect(database)
+    column = np.array(connection.execute("SELECT win_rate FROM scores").fetchall()).ravel()
+    np.sort(column)
+    connection.close()
+    return time.perf_counter() - started
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--count", type=int, default=1_000_000)
+    parser.add_argument("--conversations", action="store_true", help="four requests each")
+    parser.add_argument("--peak-of", type=Path, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.peak_of is not None:
+        calibrate(arguments.peak_of)
+        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        database = Path(folder) / "routectl.db"
+        fill(database, arguments.count, arguments.conversations)
+        calibrate(database)  # imports and caches are warm for both
+        pairs = [(calibrate(database), read_and_sort(database)) for _ in range(REPEATS)]
+        ours, peer = (statistics.median(column) for column in zip(*pairs, strict=True))
+        peak = subprocess.run(
+            [sys.executable, __file__, "--peak-of", str(database)],
+            check=True,
+            capture_output=True,
+            text=True,
+            env=os.environ,
+        ).stdout
+    print(f"{arguments.count:,} scores, medians of {REPEATS}")
+    print(f"calibrate            {ours:.2f} s")
+    print(f"raw read and sort    {peer:.2f} s")
+    print(f"ratio                {ours / peer:.2f} (at most 3 is wanted)")
+    print(f"peak memory          {float(peak):.0f} MB (under 500 is wanted)")
+
+
+if __name__ == "__main__":
+    main()
