@@ -13,6 +13,7 @@ import pytest
 
 from routectl.cli.app import run
 from routectl.store.engine import Location, Store, create_or_open
+from tests.postgresql import PostgresqlServer
 
 
 @dataclass(frozen=True)
@@ -38,11 +39,40 @@ def database(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
+def database_url(database: Path) -> str:
+    """What `--db` names in this test: SQLite, unless a folder or a module says otherwise."""
+    return str(database)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def any_database_url(request: pytest.FixtureRequest, database: Path) -> str:
+    """Each kind of database in turn: let `database_url` be this one to run a test on both."""
+    if request.param == "sqlite":
+        return str(database)
+    url: str = request.getfixturevalue("postgresql_url")
+    return url
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[PostgresqlServer]:
+    """A PostgreSQL server of this session, on a Unix socket."""
+    with PostgresqlServer.started() as server:
+        yield server
+
+
+@pytest.fixture
+def postgresql_url(postgresql_server: PostgresqlServer) -> Iterator[str]:
+    """An empty schema of this test's own on PostgreSQL."""
+    with postgresql_server.new_schema() as url:
+        yield url
+
+
+@pytest.fixture
 def routectl(
-    database: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    database_url: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> Routectl:
     """Run a command line in this process, on this test's database."""
-    monkeypatch.setenv("ROUTECTL_DB", str(database))
+    monkeypatch.setenv("ROUTECTL_DB", database_url)
     monkeypatch.setenv("ROUTECTL_ACTOR", "tester")
 
     def call(*arguments: object) -> Result:
@@ -55,9 +85,9 @@ def routectl(
 
 
 @pytest.fixture
-def store(database: Path) -> Iterator[Store]:
+def store(database_url: str) -> Iterator[Store]:
     """An open, empty store."""
-    opened, _ = create_or_open(Location.parse(str(database)))
+    opened, _ = create_or_open(Location.parse(database_url))
     with opened:
         yield opened
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -12,9 +11,10 @@ from pathlib import Path
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
 from routectl.errors import StoreError, UsageError
+from routectl.store.failures import errors_as_sentences, reason_of
 
 SCHEMA_VERSION = "0002"
 """The newest migration. A test holds the two together, so that opening needs no Alembic."""
@@ -22,6 +22,12 @@ SCHEMA_VERSION = "0002"
 BUSY_TIMEOUT_SECONDS = 30.0
 """How long a writer waits for another before it says that the database is locked."""
 
+CONNECT_TIMEOUT_SECONDS = 10
+"""How long a server may take to answer at all."""
+
+_PATIENCE = {"connect_timeout": CONNECT_TIMEOUT_SECONDS}
+_BACKENDS = ("sqlite", "postgresql")
+_WRITER_LOCK = 0x726F7574  # "rout"; any number that no other program locks by
 _SQLITE_MAGIC = b"SQLite format 3\x00"
 
 
@@ -40,13 +46,17 @@ class Location:
             return cls(URL.create("sqlite", database=str(Path(text).expanduser())))
         try:
             url = make_url(text)
-            url.get_dialect()
+            if url.drivername in ("postgres", "postgresql"):
+                url = url.set(drivername="postgresql+psycopg")
+            usable = url.get_backend_name() in _BACKENDS and not url.get_dialect().is_async
         except (ArgumentError, NoSuchModuleError, ValueError):
+            usable = False
+        if not usable:
             # The text may hold a password, so it is not repeated.
             raise UsageError(
-                "the database URL is not one that SQLAlchemy knows: write "
-                "sqlite:///FILE or postgresql+psycopg://USER@HOST/NAME"
-            ) from None
+                "routectl runs on SQLite and PostgreSQL, and the database URL is of neither: "
+                "write sqlite:///FILE or postgresql://USER@HOST/NAME"
+            )
         if url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:"):
             raise UsageError("an in-memory database would be gone at once: name a file")
         return cls(url)
@@ -59,27 +69,35 @@ class Location:
         return None
 
     def __str__(self) -> str:
-        return str(self.path) if self.path else self.url.render_as_string(hide_password=True)
+        if self.path:
+            return str(self.path)
+        # A password may also stand in the query, where SQLAlchemy does not look for one.
+        hidden = {k: "***" if "password" in k.lower() else v for k, v in self.url.query.items()}
+        return self.url.set(query=hidden).render_as_string(hide_password=True)
 
 
 class Store:
-    """An open database. `read()` and `write()` give a connection in a transaction."""
+    """An open database. `read()` and `write()` give a connection in a transaction.
+
+    On every database there is one writer at a time, and who waits for it too long is told so.
+    """
 
     def __init__(self, engine: Engine, location: Location) -> None:
         self.engine = engine
         self.location = location
-        self._writing = engine.execution_options(routectl_write=True)
+        self._reading = engine.execution_options(routectl_access="read")
+        self._writing = engine.execution_options(routectl_access="write")
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A transaction that sees one state of the database."""
-        with _errors_as_sentences(self.location), self.engine.begin() as connection:
+        with errors_as_sentences(self.location), self._reading.begin() as connection:
             yield connection
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """A transaction that commits on leaving, all or nothing."""
-        with _errors_as_sentences(self.location), self._writing.begin() as connection:
+        with errors_as_sentences(self.location), self._writing.begin() as connection:
             yield connection
 
     def close(self) -> None:
@@ -136,12 +154,17 @@ def create_or_open(location: Location) -> tuple[Store, bool]:
 
 def schema_version(store: Store) -> str | None:
     """The schema that the database is at; None where it holds none of ours."""
+    with store.read() as connection:
+        return version_in(connection)
+
+
+def version_in(connection: Connection) -> str | None:
+    """The same, as this transaction sees it."""
     from sqlalchemy import inspect
 
-    with store.read() as connection:
-        if not inspect(connection).has_table("alembic_version"):
-            return None
-        return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
 
 
 def check_schema(store: Store) -> None:
@@ -172,12 +195,15 @@ def _store(location: Location) -> Store:
         event.listen(engine, "connect", _set_up_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
     else:
+        patience = {} if "connect_timeout" in location.url.query else _PATIENCE
         try:
-            engine = create_engine(location.url)
-        except ModuleNotFoundError as error:
+            engine = create_engine(location.url, connect_args=patience)
+        except ImportError:
             raise StoreError(
-                f"no driver for {location}: install the Python package {error.name}"
+                f"the driver for {location} is not installed: "
+                "run `pip install 'routectl[postgres]'`"
             ) from None
+        event.listen(engine, "begin", _begin_postgresql)
     return Store(engine, location)
 
 
@@ -199,8 +225,23 @@ def _set_up_sqlite(connection: sqlite3.Connection, _record: object) -> None:
 
 def _begin_sqlite(connection: Connection) -> None:
     # A writer takes its lock at once: a reader that turns writer half way cannot wait for one.
-    writing = connection.get_execution_options().get("routectl_write", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if _access(connection) == "write" else "BEGIN")
+
+
+def _begin_postgresql(connection: Connection) -> None:
+    statements = [f"SET LOCAL lock_timeout = {round(BUSY_TIMEOUT_SECONDS * 1000)}"]
+    if _access(connection) == "read":
+        # All statements of a transaction see one state, as they do in SQLite.
+        statements.insert(0, "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+    if _access(connection) == "write":
+        # One writer at a time, as in SQLite: what it has read stays true until it commits.
+        schema = "hashtext(coalesce(current_schema(), ''))"
+        statements.append(f"SELECT pg_advisory_xact_lock({_WRITER_LOCK}, {schema})")
+    connection.exec_driver_sql("; ".join(statements))
+
+
+def _access(connection: Connection) -> object:
+    return connection.get_execution_options().get("routectl_access")
 
 
 def _has_tables(store: Store) -> bool:
@@ -222,7 +263,7 @@ def _refuse_what_is_no_database(path: Path) -> None:
             "to make one, or name another with --db or ROUTECTL_DB"
         ) from None
     except OSError as error:
-        raise StoreError(f"cannot read {path}: {_reason(error)}") from None
+        raise StoreError(f"cannot read {path}: {reason_of(error)}") from None
     if head and head != _SQLITE_MAGIC:
         raise StoreError(f"{path} is not a SQLite database: name the right file with --db")
 
@@ -235,40 +276,6 @@ def _create_private_file(path: Path) -> None:
         pass
     except OSError as error:
         raise StoreError(
-            f"cannot make a database at {path.absolute()}: {_reason(error)}; "
+            f"cannot make a database at {path.absolute()}: {reason_of(error)}; "
             "name another place with --db"
         ) from None
-
-
-def _reason(error: OSError) -> str:
-    return {
-        errno.EACCES: "permission denied",
-        errno.ENOENT: "the folder does not exist",
-        errno.ENOSPC: "the disk is full",
-        errno.EROFS: "the file system is read-only",
-    }.get(error.errno or 0, error.strerror or type(error).__name__)
-
-
-_SQLITE_SENTENCES = (
-    ("database is locked", "is locked by another process: try again when that has finished"),
-    ("readonly database", "cannot be written: make the file and its folder writable"),
-    ("unable to open", "cannot be opened: make the file and its folder readable and writable"),
-    ("disk is full", "is on a full disk: free some space and run the command again"),
-    ("disk I/O error", "could not be read or written (disk error or full disk); nothing was lost "
-     "that had been stored: run the command again when the disk is well"),
-    ("malformed", "is damaged: restore a copy, or import the logs into a new database"),
-    ("not a database", "is not a SQLite database, or is damaged: name the right file with --db"),
-)  # fmt: skip
-
-
-@contextmanager
-def _errors_as_sentences(location: Location) -> Iterator[None]:
-    """Turn what a driver raises into one sentence, without the statement or its values."""
-    try:
-        yield
-    except DBAPIError as error:
-        reason = str(error.orig).strip().splitlines()[0] if error.orig else "unknown error"
-        for sign, sentence in _SQLITE_SENTENCES:
-            if sign in reason:
-                raise StoreError(f"{location} {sentence}") from None
-        raise StoreError(f"{location}: the database said: {reason}") from None

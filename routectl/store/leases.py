@@ -6,11 +6,11 @@ import os
 import secrets
 import socket
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, delete, select, update
 
-from routectl.store.dialects import insert_ignoring_conflicts
+from routectl.store.dialects import clock, insert_ignoring_conflicts
 from routectl.store.models import Lease
 
 LIFETIME = timedelta(seconds=60)
@@ -26,8 +26,8 @@ class Holder:
 
 
 def take(connection: Connection, name: str, token: str) -> Holder | None:
-    """Take or renew a lease; returns who holds it when that is somebody else."""
-    now = datetime.now(UTC)
+    """Take a lease that nobody holds; returns who does when that is somebody else."""
+    now = clock(connection)
     connection.execute(delete(Lease).where(Lease.name == name, Lease.expires_at < now))
     connection.execute(
         insert_ignoring_conflicts(connection, Lease),
@@ -39,15 +39,19 @@ def take(connection: Connection, name: str, token: str) -> Holder | None:
             "expires_at": now + LIFETIME,
         },
     )
+    query = select(Lease.holder, Lease.since, Lease.token).where(Lease.name == name)
+    holder, since, found = connection.execute(query).one()
+    return None if found == token else Holder(holder, since)
+
+
+def renew(connection: Connection, name: str, token: str) -> bool:
+    """Prolong a lease; False when it was lost, because it was not renewed in time."""
     renewed = connection.execute(
         update(Lease)
         .where(Lease.name == name, Lease.token == token)
-        .values(expires_at=now + LIFETIME)
+        .values(expires_at=clock(connection) + LIFETIME)
     )
-    if renewed.rowcount:
-        return None
-    row = connection.execute(select(Lease.holder, Lease.since).where(Lease.name == name)).one()
-    return Holder(row[0], row[1])
+    return renewed.rowcount == 1
 
 
 def release(connection: Connection, name: str, token: str) -> None:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
+from sqlalchemy import Connection
 
 from routectl.errors import StoreError, UsageError
-from routectl.store.engine import Store, schema_version
+from routectl.store.engine import Location, Store, version_in
+from routectl.store.failures import errors_as_sentences, reason_of
 
 
 def migrations_folder() -> Path:
@@ -29,41 +32,66 @@ def versions() -> list[tuple[str, str]]:
     return [(revision.revision, revision.doc) for revision in reversed([*script.walk_revisions()])]
 
 
-def upgrade(store: Store, target: str) -> None:
+@dataclass(frozen=True, slots=True)
+class Migrated:
+    """What a change of schema did."""
+
+    before: str | None
+    copy: Path | None
+    """The database as it was: of SQLite, where there was anything to change."""
+
+
+def upgrade(store: Store, target: str) -> Migrated:
     """Bring the schema up to `target`, in one transaction."""
     _require_known(target)
     with store.write() as connection:
-        config = _config()
-        config.attributes["connection"] = connection
-        command.upgrade(config, target)
+        before = version_in(connection)
+        copy = None
+        if before != target:
+            copy = _copy(store.location, before)
+            command.upgrade(_config(connection), target)
+        return Migrated(before, copy)
 
 
-def downgrade(store: Store, target: str) -> None:
+def downgrade(store: Store, target: str) -> Migrated:
     """Bring the schema down to `target` ("base" drops every table), in one transaction."""
     if target != "base":
         _require_known(target)
-    current = schema_version(store)
-    if current is None or (target != "base" and target > current):
-        raise UsageError(f"{store.location} is at schema {current or 'base'}, not above {target}")
     with store.write() as connection:
-        config = _config()
-        config.attributes["connection"] = connection
-        command.downgrade(config, target)
+        before = version_in(connection)
+        if before is None or (target != "base" and target > before):
+            raise UsageError(
+                f"{store.location} is at schema {before or 'base'}, not above {target}"
+            )
+        copy = _copy(store.location, before)
+        command.downgrade(_config(connection), target)
+        return Migrated(before, copy)
 
 
-def back_up(store: Store) -> Path | None:
-    """Copy a SQLite database beside itself before its schema changes; None elsewhere."""
-    path = store.location.path
-    version = schema_version(store)
+def _copy(location: Location, version: str | None) -> Path | None:
+    """Copy a SQLite file beside itself. Called by the one writer, so that nothing is written
+    between the copy and the change, and no other copy is made meanwhile."""
+    path = location.path
     if path is None or version is None:
         return None
     copy = path.with_name(f"{path.name}.schema-{version}.bak")
     partial = copy.with_name(f"{copy.name}.partial")
-    partial.unlink(missing_ok=True)
-    partial.touch(mode=0o600)
-    with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(partial)) as target:
-        source.backup(target)
-    partial.replace(copy)
+    try:
+        partial.unlink(missing_ok=True)
+        partial.touch(mode=0o600)
+        with (
+            errors_as_sentences(partial),
+            closing(sqlite3.connect(path)) as source,
+            closing(sqlite3.connect(partial)) as target,
+        ):
+            source.backup(target)
+        partial.replace(copy)
+    except OSError as error:
+        raise StoreError(
+            f"cannot copy the database to {copy}: {reason_of(error)}; its schema was not changed"
+        ) from None
+    finally:
+        partial.unlink(missing_ok=True)
     return copy
 
 
@@ -73,7 +101,8 @@ def _require_known(version: str) -> None:
         raise UsageError(f"no schema version {version!r}: this routectl knows {', '.join(known)}")
 
 
-def _config() -> Config:
+def _config(connection: Connection | None = None) -> Config:
     config = Config()
+    config.attributes["connection"] = connection
     config.set_main_option("script_location", str(migrations_folder()).replace("%", "%%"))
     return config

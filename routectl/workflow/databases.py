@@ -71,9 +71,8 @@ def upgrade(location: Location) -> Migration:
                 f"{location} is at schema {before}, newer than the {SCHEMA_VERSION} of this "
                 "routectl: install a newer routectl"
             )
-        backup = schema.back_up(store) if before != SCHEMA_VERSION else None
-        schema.upgrade(store, SCHEMA_VERSION)
-        return Migration(before, SCHEMA_VERSION, backup)
+        done = schema.upgrade(store, SCHEMA_VERSION)
+        return Migration(done.before or before, SCHEMA_VERSION, done.copy)
 
 
 def downgrade(location: Location, target: str, *, drop_everything: bool) -> Migration:
@@ -98,6 +97,5 @@ def downgrade(location: Location, target: str, *, drop_everything: bool) -> Migr
                 f"{location} is at schema {before}, newer than the {SCHEMA_VERSION} of this "
                 "routectl: downgrade it with the routectl that wrote it"
             )
-        backup = schema.back_up(store)
-        schema.downgrade(store, target)
-        return Migration(before, target, backup)
+        done = schema.downgrade(store, target)
+        return Migration(done.before or before, target, done.copy)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 
@@ -12,17 +11,16 @@ from routectl.errors import RouterError
 from routectl.extraction import EXTRACTION_VERSION
 from routectl.records import Population, RouterIdentity
 from routectl.routers import OpenRouter, Router
-from routectl.store import leases
 from routectl.store.engine import Location, Store, open_store
 from routectl.store.scores import add_router, add_scores, router_id, texts, unscored_prompts
+from routectl.workflow.leasing import HeldLease, lease
 from routectl.workflow.reporter import Reporter
 
 FIRST_STEP = 64
 """Prompts of the first step; later ones are sized by the speed seen."""
 LARGEST_STEP = 4096
 STEP_SECONDS = 5.0
-"""How long a step should take: what a killed run loses, and how often a lease is renewed."""
-POLL_SECONDS = 0.5
+"""How long a step should take: that much a killed run loses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +57,7 @@ def score_missing(
 
     Raises:
         RouterError: the router returned something that is no strong win rate.
+        StoreError: among others, its lease was lost to another run.
     """
     identity = router.identity
     started = time.monotonic()
@@ -67,7 +66,8 @@ def score_missing(
         missing = unscored_prompts(connection, known, population, EXTRACTION_VERSION)
     if known is not None and not missing:
         return ScoringResult(identity, known, 0, 0, time.monotonic() - started)
-    with _lease(store, f"score {identity.name} {identity.fingerprint}", reporter) as renew:
+    work = f"scoring with {identity.name}"
+    with lease(store, f"score {identity.name} {identity.fingerprint}", work, reporter) as held:
         with store.write() as connection:
             known = add_router(connection, identity, _versions())
         with store.read() as connection:
@@ -76,16 +76,16 @@ def score_missing(
         longer = 0
         if missing:
             loaded = router.load()
-            label = f"scoring with {identity.name}"
-            with reporter.progress(label, len(missing)) as advance:
+            with reporter.progress(work, len(missing)) as advance:
                 for step in _steps(missing):
-                    longer += _score_step(store, loaded, known, step)
-                    renew()
+                    longer += _score_step(store, loaded, known, step, held)
                     advance(len(step))
     return ScoringResult(identity, known, len(missing), longer, time.monotonic() - started)
 
 
-def _score_step(store: Store, router: Router, router_id: int, prompt_ids: Sequence[int]) -> int:
+def _score_step(
+    store: Store, router: Router, router_id: int, prompt_ids: Sequence[int], held: HeldLease
+) -> int:
     with store.read() as connection:
         found = texts(connection, prompt_ids)
     ids, prompts = list(found), list(found.values())
@@ -98,6 +98,7 @@ def _score_step(store: Store, router: Router, router_id: int, prompt_ids: Sequen
         )
     longer = router.longer_than_read(prompts)
     with store.write() as connection:
+        held.confirm(connection)
         add_scores(connection, router_id, ids, win_rates.tolist(), longer.tolist())
     return int(longer.sum())
 
@@ -112,40 +113,6 @@ def _steps(prompt_ids: Sequence[int]) -> Iterator[Sequence[int]]:
         start += len(step)
         speed = len(step) / max(time.monotonic() - began, 1e-3)
         size = min(LARGEST_STEP, max(1, min(4 * size, round(speed * STEP_SECONDS))))
-
-
-class _Renew:
-    """Keeps a lease alive; says so when it was lost."""
-
-    def __init__(self, store: Store, name: str, token: str) -> None:
-        self._store, self._name, self._token = store, name, token
-
-    def __call__(self) -> None:
-        with self._store.write() as connection:
-            leases.take(connection, self._name, self._token)
-
-
-@contextmanager
-def _lease(store: Store, name: str, reporter: Reporter) -> Iterator[_Renew]:
-    token = leases.new_token()
-    said = False
-    while True:
-        with store.write() as connection:
-            holder = leases.take(connection, name, token)
-        if holder is None:
-            break
-        if not said:
-            reporter.note(
-                f"{holder.name} has been scoring with this router since "
-                f"{holder.since.isoformat(timespec='seconds')}: waiting for it"
-            )
-            said = True
-        time.sleep(POLL_SECONDS)
-    try:
-        yield _Renew(store, name, token)
-    finally:
-        with store.write() as connection:
-            leases.release(connection, name, token)
 
 
 def _versions() -> dict[str, str]:

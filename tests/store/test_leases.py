@@ -29,8 +29,8 @@ def test_the_holder_renews_and_then_gives_it_back(store: Store) -> None:
     take(store, "first")
     with store.read() as connection:
         before = connection.execute(select(Lease.expires_at)).scalar_one()
-    assert take(store, "first") is None
     with store.write() as connection:
+        assert leases.renew(connection, "score mf", "first")
         assert connection.execute(select(Lease.expires_at)).scalar_one() > before
         leases.release(connection, "score mf", "first")
     assert take(store, "second") is None
@@ -52,3 +52,5 @@ def test_a_dead_holder_s_lease_expires(store: Store) -> None:
         )
     assert take(store, "second") is None
     assert take(store, "dead") is not None
+    with store.write() as connection:
+        assert not leases.renew(connection, "score mf", "dead")

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -14,7 +12,7 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from routectl.records import Condition, Exclusion, Population, TrafficRequest
-from routectl.store.engine import Location, Store, create_or_open
+from routectl.store.engine import Store
 from routectl.store.models import Prompt, Request
 from routectl.store.traffic import (
     Written,
@@ -199,23 +197,15 @@ POPULATIONS = st.builds(
 )
 
 
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
-    path: Path = tmp_path_factory.mktemp("population") / "routectl.db"
-    opened, _ = create_or_open(Location.parse(str(path)))
-    with opened:
-        yield opened
-
-
 @settings(
     max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(st.lists(REQUESTS, min_size=1, max_size=12), POPULATIONS)
 def test_a_filter_means_the_same_in_the_store_as_on_import(
-    shared: Store, requests: list[TrafficRequest], population: Population
+    store: Store, requests: list[TrafficRequest], population: Population
 ) -> None:
     distinct = list({r.source_id: r for r in requests}.values())
-    with shared.engine.connect() as connection:  # left without a commit: each example is alone
+    with store.engine.connect() as connection:  # left without a commit: each example is alone
         sample = begin_sample(
             connection,
             key="example",

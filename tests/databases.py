@@ -1,0 +1,29 @@
+"""Looking into a database past routectl's own queries."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import inspect, text
+
+from routectl.store.engine import Location, connect
+
+
+def rows_by_table(url: str) -> dict[str, list[tuple[Any, ...]]]:
+    """Every row of every table, in an order of their own."""
+    with connect(Location.parse(url)) as store, store.read() as connection:
+        return {
+            name: sorted(map(tuple, connection.execute(text(f"SELECT * FROM {name}"))), key=repr)
+            for name in inspect(connection).get_table_names()
+        }
+
+
+def damage(url: str) -> list[object]:
+    """What SQLite finds wrong with a file, and with the rows that refer to each other."""
+    location = Location.parse(url)
+    if location.path is None:
+        return []  # PostgreSQL checks each reference when it commits
+    with connect(location) as store, store.read() as connection:
+        found = connection.execute(text("PRAGMA integrity_check")).scalars().all()
+        lost = connection.execute(text("PRAGMA foreign_key_check")).all()
+    return [sentence for sentence in found if sentence != "ok"] + list(lost)

@@ -1,0 +1,87 @@
+"""What is SQLite's alone: a file, its mode, its copies, and what may stand in its place."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import stat
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from routectl.errors import StoreError
+from routectl.store.engine import (
+    SCHEMA_VERSION,
+    Location,
+    Store,
+    create_or_open,
+    open_store,
+    schema_version,
+)
+from tests.conftest import Routectl
+from tests.databases import rows_by_table
+
+
+@pytest.fixture
+def database_url(database: Path) -> str:
+    return str(database)
+
+
+def test_a_database_is_readable_by_its_owner_alone(store: Store, database: Path) -> None:
+    with store.write() as connection:
+        connection.execute(text("CREATE TABLE scratch (x)"))
+        files = [database, *database.parent.glob("routectl.db-*")]
+        assert len(files) > 1
+        assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
+
+
+def test_sqlite_runs_with_write_ahead_log_and_foreign_keys(store: Store) -> None:
+    with store.read() as connection:
+        assert connection.execute(text("PRAGMA journal_mode")).scalar() == "wal"
+        assert connection.execute(text("PRAGMA foreign_keys")).scalar() == 1
+        assert connection.execute(text("PRAGMA busy_timeout")).scalar() == 30_000
+
+
+def test_a_creation_that_was_stopped_is_taken_up_again(database: Path) -> None:
+    database.touch(mode=0o600)
+    store, created = create_or_open(Location.parse(str(database)))
+    with store:
+        assert created
+        assert schema_version(store) == SCHEMA_VERSION
+
+
+def test_a_migration_copies_the_database_first(
+    routectl: Routectl, log: Path, database: Path
+) -> None:
+    routectl("import", log)
+    result = routectl("db", "downgrade", "0001")
+    copy = database.with_name("routectl.db.schema-0002.bak")
+    assert str(copy) in result.err
+    assert stat.S_IMODE(copy.stat().st_mode) == 0o600
+    assert rows_by_table(str(copy))["requests"] == rows_by_table(str(database))["requests"]
+
+
+def test_a_missing_database_says_where_it_looked(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match=f"no database at {tmp_path}/absent.db"):
+        open_store(Location.parse(str(tmp_path / "absent.db")))
+    assert not (tmp_path / "absent.db").exists()
+
+
+@pytest.mark.parametrize("content", [b"not a database, but some text", os.urandom(4096)])
+def test_a_file_that_is_no_database_is_refused_and_left_alone(
+    database: Path, content: bytes
+) -> None:
+    database.write_bytes(content)
+    with pytest.raises(StoreError, match="is not a SQLite database"):
+        create_or_open(Location.parse(str(database)))
+    assert database.read_bytes() == content
+
+
+def test_a_database_of_another_program_is_not_written_to(database: Path) -> None:
+    with sqlite3.connect(database) as connection:
+        connection.execute("CREATE TABLE notes (x)")
+    connection.close()
+    with pytest.raises(StoreError, match="holds no routectl tables"):
+        create_or_open(Location.parse(str(database)))
+    assert set(rows_by_table(str(database))) == {"notes"}
