@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import ColumnElement, Connection, Text, bindparam, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 
@@ -40,6 +41,15 @@ def insert_rows(
         "ON CONFLICT DO NOTHING",
         list(rows),
     )
+
+
+def among(connection: Connection, column: Any, values: Sequence[str]) -> ColumnElement[bool]:
+    """The column's text is one of these, however many: they travel as one value."""
+    if connection.dialect.name == "postgresql":
+        array = bindparam(None, list(values), type_=postgresql.ARRAY(Text))
+        return cast("ColumnElement[bool]", column == func.any(array))
+    listed = func.json_each(json.dumps(values)).table_valued("value")
+    return cast("ColumnElement[bool]", column.in_(select(listed.c.value)))
 
 
 def clock(connection: Connection) -> datetime:

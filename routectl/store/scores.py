@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection, func, select
 
 from routectl.records import ModelPair, Population, RouterIdentity
-from routectl.store.dialects import insert_ignoring_conflicts
+from routectl.store.dialects import insert_ignoring_conflicts, insert_rows
 from routectl.store.models import Prompt, Request, Router, Score
 from routectl.store.traffic import population_filter
 
@@ -137,14 +137,11 @@ def add_scores(
     longer_than_read: Sequence[bool],
 ) -> None:
     """Store scores. A prompt that has one keeps it: its score at a fingerprint never changes."""
-    if not prompt_ids:
-        return
-    connection.execute(
-        insert_ignoring_conflicts(connection, Score),
-        [
-            {"router_id": router, "prompt_id": id, "win_rate": rate, "longer_than_read": longer}
-            for id, rate, longer in zip(prompt_ids, win_rates, longer_than_read, strict=True)
-        ],
+    insert_rows(
+        connection,
+        Score,
+        ("router_id", "prompt_id", "win_rate", "longer_than_read"),
+        [(router, *row) for row in zip(prompt_ids, win_rates, longer_than_read, strict=True)],
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -53,6 +54,8 @@ class ImportResult:
 
 _REJECTS_SHOWN = 5
 _ADVANCE_EVERY = 256
+_BATCH_CHARACTERS = 16_000_000
+"""A batch of prompts that long is written before it holds `BATCH` of them: it lies in memory."""
 
 
 def import_traffic(
@@ -152,13 +155,16 @@ class _Stream:
         self._requests = iter(self._ahead)
 
     def batch(self) -> list[TrafficRequest]:
-        return self._take(BATCH)
+        return self._take(BATCH, _BATCH_CHARACTERS)
 
-    def _take(self, size: int | None) -> list[TrafficRequest]:
+    def _take(self, size: int | None, characters: float = math.inf) -> list[TrafficRequest]:
         taken: list[TrafficRequest] = []
         try:
             for request in islice(self._requests, size):
-                taken.append(request)  # noqa: PERF402 - what came before an error is kept
+                taken.append(request)
+                characters -= len(request.text or "")
+                if characters <= 0:
+                    break
         except RoutectlError as error:
             self.damage = error
         return taken
