@@ -21,7 +21,7 @@ def rows_by_table(url: str) -> dict[str, list[tuple[Any, ...]]]:
 def damage(url: str) -> list[object]:
     """What SQLite finds wrong with a file, and with the rows that refer to each other."""
     location = Location.parse(url)
-    if location.path is None:
+    if location.path is None or not location.path.exists():
         return []  # PostgreSQL checks each reference when it commits
     with connect(location) as store, store.read() as connection:
         found = connection.execute(text("PRAGMA integrity_check")).scalars().all()

@@ -199,7 +199,7 @@ class _Known:
         self._by_id: dict[tuple[str, str], dict[str, Any]] = {}
         self._by_attempt: dict[str, dict[str, Any]] = {}
         for condition in conditions:
-            for row in connection.execute(select(*columns).where(condition)).mappings():
+            for row in connection.execute(select(*columns).where(condition)).mappings().all():
                 self.remember(dict(row))
 
     def find(self, request: TrafficRequest, attempt_key: str | None) -> dict[str, Any] | None:
@@ -233,7 +233,7 @@ def _add_prompts(connection: Connection, digests: Mapping[str, str]) -> dict[str
     stored = select(Prompt.digest, Prompt.id).where(
         among(connection, Prompt.digest, list(digests.values()))
     )
-    ids = {row.digest: row.id for row in connection.execute(stored)}
+    ids = {row.digest: row.id for row in connection.execute(stored).all()}
     return {text: ids[digest] for text, digest in digests.items()}
 
 

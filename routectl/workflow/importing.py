@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import math
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
-from typing import BinaryIO
 
 from routectl.errors import InputError, NoPromptsError, RoutectlError, UsageError
 from routectl.extraction import EXTRACTION_VERSION
 from routectl.records import Population, Reject, TrafficRequest
 from routectl.store.engine import Location, Store, create_or_open
+from routectl.store.failures import reason_of
 from routectl.store.traffic import (
     BATCH,
     Written,
@@ -93,7 +94,7 @@ def import_traffic(
     with ExitStack() as stack:
         sink = None
         if rejects_path is not None:
-            sink = stack.enter_context(_open_rejects(rejects_path, paths))
+            sink = stack.enter_context(_reject_file(rejects_path, paths))
         advance = stack.enter_context(reporter.progress("reading", _total_bytes(paths)))
         requests = take(
             _read_all(paths, format, source_name, result, sink, advance),
@@ -192,7 +193,7 @@ class _SampleWriter:
             result.sample_id = unfinished_sample(connection, self._key)
 
     def write(self, batch: Sequence[TrafficRequest]) -> None:
-        with self._store.write() as connection, connection.begin_nested() as savepoint:
+        with self._store.write() as connection:
             sample_id = self._result.sample_id or begin_sample(
                 connection,
                 key=self._key,
@@ -213,7 +214,7 @@ class _SampleWriter:
                 self._result.sample_id = sample_id
             elif self._result.sample_id is None:
                 # Nothing new yet: an import that changes nothing leaves no sample behind.
-                savepoint.rollback()
+                connection.rollback()
         self._result.written += written
         for time in (request.time for request in batch if request.time is not None):
             first, last = self._result.first_time, self._result.last_time
@@ -262,12 +263,12 @@ def _read_all(
     format: str | None,
     source_name: str | None,
     result: ImportResult,
-    sink: BinaryIO | None,
+    sink: Callable[[bytes], None] | None,
     advance: Advance,
 ) -> Iterator[TrafficRequest]:
     def on_reject(reject: Reject) -> None:
         if sink is not None:
-            sink.write(reject.raw + b"\n")
+            sink(reject.raw)
         if len(result.rejects) < _REJECTS_SHOWN:
             result.rejects.append(replace(reject, raw=b""))
 
@@ -302,14 +303,32 @@ def _total_bytes(paths: Sequence[str]) -> int | None:
     return sum(Path(path).stat().st_size for path in paths if Path(path).is_file())
 
 
-def _open_rejects(path: Path, paths: Sequence[str]) -> BinaryIO:
+@contextmanager
+def _reject_file(path: Path, paths: Sequence[str]) -> Iterator[Callable[[bytes], None]]:
     if any(Path(p).resolve() == path.resolve() for p in paths if p != "-"):
         raise UsageError(f"--rejects {path} would overwrite the log itself: name another file")
-    try:
-        # The lines may hold prompts: only the owner may read them.
-        return os.fdopen(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "wb")
-    except OSError as error:
-        raise InputError(f"cannot write --rejects {path}: {error.strerror}") from None
+
+    @contextmanager
+    def refusals() -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise InputError(
+                f"cannot write --rejects {path}: {reason_of(error)}; what was imported is kept"
+            ) from None
+
+    with refusals():
+        # The lines may hold prompts: only the owner may read them. Without a buffer, what
+        # cannot be written is known at the line that it is.
+        file = os.fdopen(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "wb", 0)
+
+    def write(line: bytes) -> None:
+        with refusals():
+            if file.write(line + b"\n") <= len(line):
+                raise OSError(errno.ENOSPC, "only a part could be written")
+
+    with file:
+        yield write
 
 
 def _refuse_a_log_of_nothing(result: ImportResult) -> None:

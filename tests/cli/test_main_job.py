@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
+from routectl.store.engine import Location, open_store
 from tests.conftest import Routectl, payload, write_log
 from tests.traffic.renderings import asked, write_all
 
@@ -18,17 +19,21 @@ PROMPTS = [
 ]
 
 
-def scores(database: Path) -> list[float]:
+@pytest.fixture
+def database_url(any_database_url: str) -> str:
+    return any_database_url
+
+
+def scores(url: str) -> list[float]:
     """The win rate of each request, in the order in which they came."""
-    connection = sqlite3.connect(database)
-    rows = connection.execute(
+    query = text(
         "SELECT s.win_rate FROM requests q JOIN scores s ON s.prompt_id = q.prompt_id ORDER BY q.id"
-    ).fetchall()
-    connection.close()
-    return [rate for (rate,) in rows]
+    )
+    with open_store(Location.parse(url)) as store, store.read() as connection:
+        return list(connection.execute(query).scalars())
 
 
-def test_import_calibrate_activate_export(routectl: Routectl, log: Path, database: Path) -> None:
+def test_import_calibrate_activate_export(routectl: Routectl, log: Path, database_url: str) -> None:
     assert routectl("import", log).code == 0
     calibrated = routectl("calibrate", "--strong-fraction", "0.3", "-r", "length", "--json")
     assert calibrated.code == 0
@@ -42,22 +47,22 @@ def test_import_calibrate_activate_export(routectl: Routectl, log: Path, databas
     _, router, threshold = exported.out.strip().split("-", 2)
     assert router == "length"
     assert 0 <= float(threshold) <= 1
-    found = scores(database)
+    found = scores(database_url)
     assert len(found) == 200
     strong = sum(rate >= float(threshold) for rate in found)
     assert strong / len(found) == pytest.approx(answer["strong_fraction"])
 
 
 def test_calibrate_scores_what_is_missing_and_nothing_twice(
-    routectl: Routectl, log: Path, tmp_path: Path, database: Path
+    routectl: Routectl, log: Path, tmp_path: Path, database_url: str
 ) -> None:
     routectl("import", log)
     first = routectl("calibrate", "--strong-fraction", "0.3", "-r", "random", "--json").json
-    before = scores(database)
+    before = scores(database_url)
     assert len(before) == 200
     routectl("import", write_log(tmp_path / "more.jsonl", [payload(n) for n in range(150, 260)]))
     second = routectl("calibrate", "--strong-fraction", "0.3", "-r", "random", "--json").json
-    after = scores(database)
+    after = scores(database_url)
     assert after[:200] == before
     assert len(after) == 260
     assert (first[0]["requests"], second[0]["requests"]) == (200, 260)
@@ -245,11 +250,11 @@ def test_export_of_no_active_calibration_takes_the_newest_with_a_word(
 
 @pytest.mark.parametrize("command", ["score", "calibrate"])
 def test_stored_scores_are_used_without_importing_torch(
-    routectl: Routectl, log: Path, database: Path, command: str
+    routectl: Routectl, log: Path, database_url: str, command: str
 ) -> None:
     routectl("import", log)
     routectl("score", "-r", "random", "-r", "length")
-    arguments = [command, "--db", str(database), "-r", "random", "-r", "length"]
+    arguments = [command, "--db", database_url, "-r", "random", "-r", "length"]
     if command == "calibrate":
         arguments += ["--strong-fraction", "0.3"]
     code = (

@@ -1,0 +1,75 @@
+"""Commands that are killed at random moments lose nothing and store nothing twice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import payload, write_log
+from tests.killing import (
+    Nursery,
+    Scene,
+    copies_of,
+    kill_and_run_again,
+    run_before,
+    scenes,
+)
+from tests.postgresql import PostgresqlServer
+
+KILLS = {"import": 26, "score": 26, "calibrate": 20, "activate": 20, "db upgrade": 20}
+assert sum(KILLS.values()) >= 100
+
+
+@pytest.fixture(scope="module")
+def nursery() -> Iterator[Nursery]:
+    with Nursery.opened() as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def long_log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Attempts, repeated prompts and conversations, so that rows meet rows that are there."""
+    records = [
+        payload(n, f"question {n * 7 % 4999}", litellm_call_id=f"call-{n - n % 5 % 2}")
+        for n in range(6_000)
+    ]
+    return write_log(tmp_path_factory.mktemp("log") / "litellm.jsonl", records)
+
+
+@pytest.mark.parametrize("name", KILLS)
+def test_a_killed_command_run_again_ends_as_if_it_had_not_been_killed(
+    name: str, nursery: Nursery, long_log: Path, tmp_path: Path
+) -> None:
+    scene = scenes(long_log)[name]
+    fresh = copies_of(nursery, scene, tmp_path)
+    report = kill_and_run_again(nursery, scene, fresh, kills=KILLS[name], seed=1)
+    assert report.wrong == []
+    assert report.kills >= KILLS[name]
+
+
+@pytest.mark.parametrize("name", ["import", "score"])
+def test_the_same_holds_on_postgresql(
+    name: str, nursery: Nursery, long_log: Path, postgresql_server: PostgresqlServer
+) -> None:
+    scene = scenes(long_log)[name]
+    with ExitStack() as schemas:
+        fresh = schemas_of(nursery, scene, postgresql_server, schemas)
+        report = kill_and_run_again(nursery, scene, fresh, kills=8, seed=2)
+    assert report.wrong == []
+    assert report.kills >= 8
+
+
+def schemas_of(
+    nursery: Nursery, scene: Scene, server: PostgresqlServer, stack: ExitStack
+) -> Callable[[], str]:
+    def fresh() -> str:
+        url = stack.enter_context(server.new_schema())
+        ended = nursery.run(["init", "--db", url])
+        assert ended.code == 0, ended.err
+        run_before(nursery, scene, url)
+        return url
+
+    return fresh

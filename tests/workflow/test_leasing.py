@@ -1,0 +1,229 @@
+"""Two runs of one router: the second waits and says for whom; a dead one does not hold for ever."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from sqlalchemy import delete
+
+from routectl.errors import RouterError, StoreError
+from routectl.records import Population, RouterIdentity
+from routectl.routers import OpenRouter, RouterDescription
+from routectl.store import leases
+from routectl.store.engine import Location, Store, open_store
+from routectl.store.models import Lease
+from routectl.workflow.leasing import lease
+from routectl.workflow.scoring import score
+from tests.conftest import Routectl, Silence, payload, write_log
+from tests.databases import rows_by_table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+PROMPTS = 400
+SLOW_RUN = """
+import sys, time
+from datetime import timedelta
+from routectl.cli.app import run
+from routectl.routers.random import RandomRouter
+from routectl.store import leases
+from routectl.workflow import scoring
+
+leases.LIFETIME = timedelta(seconds=float(sys.argv[1]))
+scoring.LARGEST_STEP = 64
+quick = RandomRouter.strong_win_rates
+
+def slow(router, prompts):
+    time.sleep(float(sys.argv[2]))
+    return quick(router, prompts)
+
+RandomRouter.strong_win_rates = slow
+sys.exit(run(sys.argv[3:]))
+"""
+
+IDENTITY = RouterIdentity("patient", "f" * 64, None, 0.0)
+
+
+@pytest.fixture
+def database_url(any_database_url: str) -> str:
+    return any_database_url
+
+
+@pytest.fixture
+def many(routectl: Routectl, tmp_path: Path) -> None:
+    """A database with prompts to score."""
+    log = write_log(tmp_path / "many.jsonl", [payload(n) for n in range(PROMPTS)])
+    assert routectl("import", log).code == 0
+
+
+@pytest.fixture
+def short_lifetime(monkeypatch: pytest.MonkeyPatch) -> float:
+    """A lease that is over in a moment, unless it is renewed."""
+    monkeypatch.setattr(leases, "LIFETIME", timedelta(seconds=0.4))
+    return 0.4
+
+
+def slow_run(url: str, *, lifetime: float, pause: float) -> subprocess.Popen[str]:
+    """`routectl score` in a process of its own, that takes its time for each step."""
+    arguments = ["score", "-r", "random", "--db", url]
+    return subprocess.Popen(
+        [sys.executable, "-c", SLOW_RUN, str(lifetime), str(pause), *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def wait_for_a_lease(url: str) -> None:
+    deadline = time.monotonic() + 30
+    while not rows_by_table(url)["leases"]:
+        assert time.monotonic() < deadline, "the lease was never taken"
+        time.sleep(0.02)
+
+
+def scores(url: str) -> int:
+    return len(rows_by_table(url)["scores"])
+
+
+@pytest.mark.usefixtures("many")
+def test_the_second_run_waits_says_for_whom_and_scores_nothing_twice(
+    routectl: Routectl, database_url: str
+) -> None:
+    with slow_run(database_url, lifetime=60, pause=0.15) as first:
+        wait_for_a_lease(database_url)
+        second = routectl("score", "-r", "random", "--json")
+        out, err = first.communicate(timeout=60)
+    assert (first.returncode, second.code) == (0, 0), err
+    assert (
+        f"{socket.gethostname()}:{first.pid} has been busy with scoring with random" in second.err
+    )
+    assert second.err.count("waiting for it") == 1
+    assert second.json[0]["scored"] == 0
+    assert str(PROMPTS) in out
+    assert scores(database_url) == PROMPTS
+    assert rows_by_table(database_url)["leases"] == []
+
+
+@pytest.mark.usefixtures("many")
+def test_the_lease_of_a_killed_run_expires_and_the_second_goes_on_from_there(
+    routectl: Routectl, database_url: str
+) -> None:
+    with slow_run(database_url, lifetime=1.0, pause=0.3) as first:
+        wait_for_a_lease(database_url)
+        while not scores(database_url):
+            time.sleep(0.02)
+        first.kill()
+    kept = scores(database_url)
+    assert 0 < kept < PROMPTS
+    second = routectl("score", "-r", "random", "--json")
+    assert second.code == 0
+    assert second.json[0]["scored"] == PROMPTS - kept
+    assert scores(database_url) == PROMPTS
+
+
+@pytest.mark.usefixtures("many")
+def test_a_run_that_slept_too_long_stops_with_one_sentence_and_nothing_is_twice(
+    routectl: Routectl, database_url: str
+) -> None:
+    with slow_run(database_url, lifetime=0.5, pause=0.3) as first:
+        wait_for_a_lease(database_url)
+        os.kill(first.pid, signal.SIGSTOP)
+        try:
+            second = routectl("score", "-r", "random", "--json")
+        finally:
+            os.kill(first.pid, signal.SIGCONT)
+        _, err = first.communicate(timeout=60)
+    assert second.code == 0
+    assert first.returncode == 1
+    (error,) = [line for line in err.splitlines() if "Database" not in line]
+    assert error.startswith("Error: this process was not heard from for")
+    assert scores(database_url) == PROMPTS
+
+
+class Patient:
+    """A router that waits before it scores, and may be told what to do meanwhile."""
+
+    identity = IDENTITY
+
+    def __init__(self, meanwhile: Callable[[], None]) -> None:
+        self._meanwhile = meanwhile
+
+    def strong_win_rates(self, prompts: Sequence[str]) -> NDArray[np.float64]:
+        self._meanwhile()
+        return np.full(len(prompts), 0.5)
+
+    def longer_than_read(self, prompts: Sequence[str]) -> NDArray[np.bool_]:
+        return np.zeros(len(prompts), dtype=np.bool_)
+
+
+def patient(load: Callable[[], None], step: Callable[[], None]) -> OpenRouter:
+    description = RouterDescription(
+        "patient", "patient", "", None, (), None, None, "the whole prompt", None, None
+    )
+
+    def loader() -> Patient:
+        load()
+        return Patient(step)
+
+    return OpenRouter(IDENTITY, description, loader)
+
+
+def taken_by_another(url: str) -> bool:
+    with open_store(Location.parse(url)) as store, store.write() as connection:
+        return leases.take(connection, f"score patient {IDENTITY.fingerprint}", "other") is None
+
+
+@pytest.mark.parametrize("slow", ["load", "step"])
+def test_a_load_or_a_step_longer_than_the_lease_keeps_it(
+    routectl: Routectl, log: Path, database_url: str, short_lifetime: float, slow: str
+) -> None:
+    routectl("import", log)
+    taken: list[bool] = []
+
+    def wait() -> None:
+        time.sleep(3 * short_lifetime)
+        taken.append(taken_by_another(database_url))
+
+    def nothing() -> None:
+        pass
+
+    router = patient(wait if slow == "load" else nothing, wait if slow == "step" else nothing)
+    (result,) = score(Location.parse(database_url), [router], Population(), Silence())
+    assert result.scored == 200
+    assert taken
+    assert not any(taken)
+
+
+def test_a_run_whose_lease_was_taken_stores_no_more(
+    routectl: Routectl, log: Path, database_url: str
+) -> None:
+    routectl("import", log)
+
+    def lose() -> None:
+        with open_store(Location.parse(database_url)) as store, store.write() as connection:
+            connection.execute(delete(Lease))
+
+    location = Location.parse(database_url)
+    with pytest.raises(StoreError, match="its lease on scoring with patient ended"):
+        score(location, [patient(lambda: None, lose)], Population(), Silence())
+    assert scores(database_url) == 0
+
+
+def test_the_lease_is_given_back_when_the_work_fails(store: Store) -> None:
+    with pytest.raises(RouterError), lease(store, "score", "scoring", Silence()):
+        raise RouterError("no")
+    with store.write() as connection:
+        assert leases.take(connection, "score", "other") is None
