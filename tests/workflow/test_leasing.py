@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -94,6 +95,22 @@ def wait_for_a_lease(url: str) -> None:
         time.sleep(0.02)
 
 
+def stop_between_two_writes(pid: int, url: str) -> None:
+    """Put a process to sleep, as a closed laptop does, but not while it has the database locked."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("routectl.store.engine.BUSY_TIMEOUT_SECONDS", 0.1)
+        while True:
+            os.kill(pid, signal.SIGSTOP)
+            with (
+                suppress(StoreError),
+                open_store(Location.parse(url)) as probe,
+                probe.write(),
+            ):
+                return
+            os.kill(pid, signal.SIGCONT)
+            time.sleep(0.01)
+
+
 def scores(url: str) -> int:
     return len(rows_by_table(url)["scores"])
 
@@ -140,7 +157,7 @@ def test_a_run_that_slept_too_long_stops_with_one_sentence_and_nothing_is_twice(
 ) -> None:
     with slow_run(database_url, lifetime=0.5, pause=0.3) as first:
         wait_for_a_lease(database_url)
-        os.kill(first.pid, signal.SIGSTOP)
+        stop_between_two_writes(first.pid, database_url)
         try:
             second = routectl("score", "-r", "random", "--json")
         finally:
