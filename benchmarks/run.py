@@ -15,6 +15,8 @@ HERE = Path(__file__).parent
 PROMPTS = os.environ.get("ROUTECTL_PROMPTS", str(HERE.parent / "examples" / "prompts.jsonl"))
 BENCHMARKS: tuple[tuple[str, ...], ...] = (
     ("startup.py",),
+    ("score_writes.py",),
+    ("kills.py",),
     ("scoring_speed.py", "--prompts", PROMPTS),
     ("interval_coverage.py",),
 )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
 import signal
 import sqlite3
 import subprocess
@@ -139,13 +138,6 @@ def test_a_locked_database_is_told_after_a_wait(
     other.execute("ROLLBACK")
     other.close()
     assert routectl("activate", "--always-weak").code == 0
-
-
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-def test_a_read_only_folder_is_told(routectl: Routectl, tmp_path: Path) -> None:
-    folder = tmp_path / "closed"
-    folder.mkdir(mode=0o500)
-    one_sentence(routectl("init", "--db", folder / "x.db"), "permission denied")
 
 
 def test_a_folder_that_does_not_exist_is_told(routectl: Routectl, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from urllib.parse import quote
 
 import psycopg
@@ -131,6 +132,26 @@ def test_a_user_who_may_only_read_reads_and_is_told_when_it_writes(
     assert result.code == 1
     assert "does not let this user do that" in result.err
     assert len(routectl("history", "--json").json["activations"]) == 1
+
+
+def test_a_user_with_the_documented_rights_does_the_main_job(
+    routectl: Routectl, log: Path, reader_url: str, postgresql_server: PostgresqlServer
+) -> None:
+    schema = reader_url.rpartition("%3D")[2]
+    postgresql_server.execute(
+        f"GRANT INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema} TO reader_{schema};"
+        f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA {schema} TO reader_{schema}"
+    )
+    for command in (
+        ["import", log],
+        ["calibrate", "-r", "random", "--strong-fraction", "0.3"],
+        ["activate"],
+        ["activate", "--always-weak"],
+        ["rollback"],
+        ["export"],
+    ):
+        result = routectl(*command, "--db", reader_url)
+        assert result.code == 0, result.err
 
 
 def test_a_database_that_cannot_be_written_now_is_told(

@@ -140,3 +140,22 @@ def test_a_url_that_cannot_be_used_is_not_repeated(url: str) -> None:
     with pytest.raises(UsageError) as caught:
         Location.parse(url)
     assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_the_questions_of_the_schema_page_have_answers(
+    routectl: Routectl, log: Path, database_url: str, number: int
+) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "schema.md").read_text()
+    question = page.split("```sql")[1].split("```")[0].split(";")[number]
+    routectl("import", log)
+    routectl("calibrate", "--strong-fraction", "0.3", "-r", "random")
+    routectl("activate", "--note", "first")
+    routectl("activate", "--always-weak", "--note", "second")
+    with open_store(Location.parse(database_url)) as store, store.read() as connection:
+        (row,) = connection.execute(text(question)).mappings()
+    if number == 0:
+        assert (row["name"], row["mode"], row["note"]) == ("default", "always_weak", "second")
+    else:
+        assert row["requests"] == 200
+        assert 0 < row["strong"] < 1
