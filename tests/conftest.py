@@ -101,6 +101,9 @@ class Silence:
     def note(self, sentence: str) -> None:
         self.notes.append(sentence)
 
+    def detail(self, sentence: str) -> None:
+        """Nobody looks at the steps."""
+
     @contextmanager
     def progress(self, label: str, total: int | None) -> Iterator[Callable[[int], None]]:
         yield lambda _: None

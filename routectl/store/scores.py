@@ -7,7 +7,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import (
+    Connection,
+    Double,
+    Executable,
+    SQLColumnExpression,
+    func,
+    literal,
+    select,
+)
+from sqlalchemy.sql.elements import ColumnElement
 
 from routectl.records import ModelPair, Population, RouterIdentity
 from routectl.store.dialects import insert_ignoring_conflicts, insert_rows
@@ -149,6 +158,7 @@ def add_scores(
 class ScoredRequests:
     """Parallel arrays, one element a request that has a score."""
 
+    router: int
     win_rates: NDArray[np.float64]
     weights: NDArray[np.float64]
     prompts: NDArray[np.int64]
@@ -169,40 +179,82 @@ def scored_requests(
     """The population's requests with this router's scores, in the order of their ids."""
     import numpy as np
 
-    query = (
+    requests = _structured(
+        connection,
         select(
-            Score.win_rate,
-            Request.weight,
-            Request.prompt_id,
-            Request.conversation_key,
-            Request.time,
-            Request.tokens_in + Request.tokens_out,
-            Request.cost,
-            Score.longer_than_read,
+            Request.prompt_id.label("prompt"),
+            Request.weight.label("weight"),
+            func.coalesce(Request.conversation_key, -1).label("conversation"),
+            _or_infinite(Request.time).label("time"),
+            _or_infinite(Request.tokens_in + Request.tokens_out).label("tokens"),
+            _or_infinite(Request.cost).label("spend"),
         )
-        .join(Score, (Score.prompt_id == Request.prompt_id) & (Score.router_id == router))
-        .where(*population_filter(population), Request.extraction_version == version)
-        .order_by(Request.id)
+        .where(
+            *population_filter(population),
+            Request.extraction_version == version,
+            Request.prompt_id.is_not(None),
+        )
+        .order_by(Request.id),
+        [
+            ("prompt", "i8"),
+            ("weight", "f8"),
+            ("conversation", "i8"),
+            ("time", "f8"),
+            ("tokens", "f8"),
+            ("spend", "f8"),
+        ],
     )
-    columns: list[list[Any]] = [[] for _ in range(8)]
-    result = connection.execution_options(yield_per=50_000).execute(query)
-    for part in result.partitions():
-        for column, values in zip(columns, zip(*part, strict=True), strict=True):
-            column.extend(values)
+    scores = _structured(
+        connection,
+        select(Score.prompt_id, Score.win_rate, Score.longer_than_read)
+        .where(Score.router_id == router)
+        .order_by(Score.prompt_id),
+        [("prompt", "i8"), ("win_rate", "f8"), ("longer_than_read", "?")],
+    )
+    # Two scans and a search: a join looks up a million scores one by one.
+    at = np.searchsorted(scores["prompt"], requests["prompt"])
+    at[at == len(scores)] = 0
+    found = (
+        scores["prompt"][at] == requests["prompt"]
+        if len(scores)
+        else np.zeros(len(requests), dtype=np.bool_)
+    )
+    requests, at = requests[found], at[found]
 
-    def numbers(values: list[Any]) -> NDArray[np.float64]:
-        return np.array(values, dtype=np.float64)  # None becomes NaN
+    def known(name: str) -> NDArray[np.float64]:
+        values = np.ascontiguousarray(requests[name])
+        values[np.isinf(values)] = np.nan
+        return values
 
     return ScoredRequests(
-        win_rates=numbers(columns[0]),
-        weights=numbers(columns[1]),
-        prompts=np.array(columns[2], dtype=np.int64),
-        conversations=np.array([-1 if c is None else c for c in columns[3]], dtype=np.int64),
-        times=numbers(columns[4]),
-        tokens=numbers(columns[5]),
-        spend=numbers(columns[6]),
-        longer_than_read=np.array(columns[7], dtype=np.bool_),
+        router=router,
+        win_rates=scores["win_rate"][at],
+        weights=np.ascontiguousarray(requests["weight"]),
+        prompts=np.ascontiguousarray(requests["prompt"]),
+        conversations=np.ascontiguousarray(requests["conversation"]),
+        times=known("time"),
+        tokens=known("tokens"),
+        spend=known("spend"),
+        longer_than_read=scores["longer_than_read"][at],
     )
+
+
+def _or_infinite(column: SQLColumnExpression[Any]) -> ColumnElement[Any]:
+    """A number that numpy can take where the column is null: SQLite has no NaN."""
+    return func.coalesce(column, literal(float("inf"), Double))
+
+
+def _structured(
+    connection: Connection, query: Executable, fields: list[tuple[str, str]]
+) -> NDArray[Any]:
+    """The rows of a query as one structured array, straight from the driver's cursor."""
+    import numpy as np
+
+    result = connection.execute(query)
+    cursor: Any = result.cursor
+    rows: NDArray[Any] = np.fromiter(cursor, dtype=np.dtype(fields))
+    result.close()
+    return rows
 
 
 def prompts_without_text(

@@ -323,13 +323,15 @@ def _equals(condition: Condition) -> ColumnElement[bool]:
     return column == condition.value
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Overview:
     """What a population holds, before any router is asked."""
 
     requests: int
     """Rows, of the current extraction version."""
     weight: float
+    with_prompt: int
+    """Rows that have a prompt."""
     excluded: dict[str, float]
     """Weight by reason of exclusion."""
     other_versions: int
@@ -343,33 +345,47 @@ class Overview:
 
 def overview(connection: Connection, population: Population, version: int) -> Overview:
     """Count a population."""
-    where = population_filter(population)
-    current = [*where, Request.extraction_version == version]
-    weight = func.coalesce(func.sum(Request.weight), 0.0)
-
-    def weigh(*more: ColumnElement[bool]) -> float:
-        return float(connection.execute(select(weight).where(*current, *more)).scalar_one())
-
-    def weigh_by(column: Any, *more: ColumnElement[bool]) -> dict[Any, float]:
-        query = select(column, weight).where(*current, *more).group_by(column)
-        return {key: float(total) for key, total in connection.execute(query)}
-
-    count = select(func.count()).select_from(Request)
-    samples = select(Request.sample_id).where(*current).distinct().order_by(Request.sample_id)
-    return Overview(
-        requests=int(connection.execute(count.where(*current)).scalar_one()),
-        weight=weigh(),
-        excluded=weigh_by(Request.exclusion, Request.exclusion.is_not(None)),
-        other_versions=int(
-            connection.execute(
-                count.where(*where, Request.extraction_version != version)
-            ).scalar_one()
-        ),
-        model_groups=weigh_by(Request.model_group),
-        failures=weigh(Request.status == "failure"),
-        cache_hits=weigh(Request.cache_hit.is_(True)),
-        sample_ids=[int(id) for id in connection.execute(samples).scalars()],
+    columns = (
+        Request.extraction_version,
+        Request.exclusion,
+        Request.model_group,
+        Request.status,
+        Request.cache_hit,
+        Request.sample_id,
     )
+    # One scan: there are few groups, and from them every number follows.
+    query = (
+        select(*columns, func.count(), func.sum(Request.weight))
+        .where(*population_filter(population))
+        .group_by(*columns)
+    )
+    found = Overview(0, 0.0, 0, {}, 0, {}, 0.0, 0.0, [])
+    samples = set()
+    for (
+        of_version,
+        exclusion,
+        group,
+        status,
+        cache_hit,
+        sample,
+        count,
+        weight,
+    ) in connection.execute(query):
+        if of_version != version:
+            found.other_versions += count
+            continue
+        found.requests += count
+        found.weight += weight
+        if exclusion is None:
+            found.with_prompt += count
+        else:
+            found.excluded[exclusion] = found.excluded.get(exclusion, 0.0) + weight
+        found.model_groups[group] = found.model_groups.get(group, 0.0) + weight
+        found.failures += weight * (status == "failure")
+        found.cache_hits += weight * bool(cache_hit)
+        samples.add(int(sample))
+    found.sample_ids = sorted(samples)
+    return found
 
 
 def samples(connection: Connection) -> list[Sample]:

@@ -15,7 +15,12 @@ from routectl.records import Population, RouterIdentity
 from routectl.routers import OpenRouter
 from routectl.store.calibrations import add_calibration
 from routectl.store.engine import Location, Store, open_store
-from routectl.store.scores import ScoredRequests, prompts_without_text, scored_requests
+from routectl.store.scores import (
+    ScoredRequests,
+    prompts_without_text,
+    router_id,
+    scored_requests,
+)
 from routectl.store.traffic import Overview, overview
 from routectl.workflow.actor import actor
 from routectl.workflow.importing import population_json
@@ -76,12 +81,10 @@ def _calibrate(
 ) -> CalibrationResult:
     from routectl.calibration import ScoredSample, choose
 
-    router_id = score_missing(store, router, question.population, reporter).router_id
+    rows, purged = _scored(store, router, question.population, found, reporter)
     population = question.population
-    with store.read() as connection:
-        rows = scored_requests(connection, router_id, population, EXTRACTION_VERSION)
-        purged = prompts_without_text(connection, router_id, population, EXTRACTION_VERSION)
     excluded = dict(found.excluded) | ({"purged": purged} if purged else {})
+    reporter.detail(f"choosing among the cuts of {len(rows.win_rates):,} scores")
     choice = choose(
         ScoredSample(
             win_rates=rows.win_rates,
@@ -111,7 +114,7 @@ def _calibrate(
                 "actor": actor(),
                 "note": question.note,
                 "package_version": __version__,
-                "router_id": router_id,
+                "router_id": rows.router,
                 "router": identity.name,
                 "fingerprint": identity.fingerprint,
                 "strong_model": identity.model_pair and identity.model_pair.strong,
@@ -155,6 +158,28 @@ def _calibrate(
         longer_than_read=longer,
         rows_digest=digest,
     )
+
+
+def _scored(
+    store: Store,
+    router: OpenRouter,
+    population: Population,
+    found: Overview,
+    reporter: Reporter,
+) -> tuple[ScoredRequests, float]:
+    """The population's scores, after scoring what is missing, and the weight of what cannot be."""
+    with store.read() as connection:
+        known = router_id(connection, router.identity)
+        rows = None
+        if known is not None:
+            rows = scored_requests(connection, known, population, EXTRACTION_VERSION)
+    if rows is not None and len(rows.win_rates) == found.with_prompt:
+        return rows, 0.0
+    known = score_missing(store, router, population, reporter).router_id
+    with store.read() as connection:
+        rows = scored_requests(connection, known, population, EXTRACTION_VERSION)
+        purged = prompts_without_text(connection, known, population, EXTRACTION_VERSION)
+    return rows, purged
 
 
 def rows_digest(rows: ScoredRequests) -> str:

@@ -97,7 +97,7 @@ def import_traffic(
             sink = stack.enter_context(_reject_file(rejects_path, paths))
         advance = stack.enter_context(reporter.progress("reading", _total_bytes(paths)))
         requests = take(
-            _read_all(paths, format, source_name, result, sink, advance),
+            _read_all(paths, format, source_name, result, sink, advance, reporter),
             population=population,
             counts=result.counts,
             sample_size=sample_size,
@@ -265,6 +265,7 @@ def _read_all(
     result: ImportResult,
     sink: Callable[[bytes], None] | None,
     advance: Advance,
+    reporter: Reporter,
 ) -> Iterator[TrafficRequest]:
     def on_reject(reject: Reject) -> None:
         if sink is not None:
@@ -277,6 +278,7 @@ def _read_all(
             previous = result.formats[-1] if result.formats else None
             name = format or sniff(source.head(), name=source.name, fallback=previous)
             result.formats.append(name)
+            reporter.detail(f"reading {source.name} as {name}")
             done = 0
             requests = read(
                 source,

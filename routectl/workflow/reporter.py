@@ -16,5 +16,8 @@ class Reporter(Protocol):
     def note(self, sentence: str) -> None:
         """A remark or a warning: one sentence."""
 
+    def detail(self, sentence: str) -> None:
+        """A step, for whoever wants to see each: one sentence."""
+
     def progress(self, label: str, total: int | None) -> AbstractContextManager[Advance]:
         """Draw progress towards `total` steps (None where unknown) while the context lasts."""

@@ -64,6 +64,7 @@ def score_missing(
     with store.read() as connection:
         known = router_id(connection, identity)
         missing = unscored_prompts(connection, known, population, EXTRACTION_VERSION)
+    reporter.detail(f"{len(missing):,} prompts to score with {identity.name}")
     if known is not None and not missing:
         return ScoringResult(identity, known, 0, 0, time.monotonic() - started)
     work = f"scoring with {identity.name}"
