@@ -118,18 +118,19 @@ def add_requests(
     inserts: list[dict[str, Any]] = []
     updates: list[dict[str, Any]] = []
     for request, attempt_key in zip(requests, attempt_keys, strict=True):
-        row = _row(request, sample_id, prompt_ids, attempt_key, weight, extraction_version)
         old = known.find(request, attempt_key)
         if old is None:
+            row = _row(request, sample_id, prompt_ids, attempt_key, weight, extraction_version)
             inserts.append(row)
             known.remember(row)
             written.added += 1
             continue
-        is_attempt = old["source_id"] != row["source_id"]
+        is_attempt = old["source_id"] != request.source_id
         written.attempts += is_attempt
         if old["extraction_version"] != extraction_version or (
-            old["status"] == "failure" and row["status"] == "success"
+            old["status"] == "failure" and request.status == "success"
         ):
+            row = _row(request, sample_id, prompt_ids, attempt_key, weight, extraction_version)
             row["weight"] = min(weight, old["weight"])
             row["sample_id"] = old["sample_id"]
             updates.append(_change(old, row))
@@ -187,20 +188,21 @@ class _Known:
             Request.weight,
             Request.extraction_version,
         )
+        self._by_id: dict[tuple[str, str], dict[str, Any]] = {}
+        self._by_attempt: dict[str, dict[str, Any]] = {}
+
+        def look_up(condition: ColumnElement[bool]) -> None:
+            for row in connection.execute(select(*columns).where(condition)).mappings().all():
+                self.remember(dict(row))
+
         ids: dict[str, list[str]] = {}
         for request in requests:
             ids.setdefault(request.source_kind, []).append(request.source_id)
-        conditions: list[ColumnElement[bool]] = [
-            (Request.source_kind == kind) & among(connection, Request.source_id, some)
-            for kind, some in ids.items()
-        ]
-        keys = [key for key in attempt_keys if key is not None]
-        conditions.append(among(connection, Request.attempt_key, keys))
-        self._by_id: dict[tuple[str, str], dict[str, Any]] = {}
-        self._by_attempt: dict[str, dict[str, Any]] = {}
-        for condition in conditions:
-            for row in connection.execute(select(*columns).where(condition)).mappings().all():
-                self.remember(dict(row))
+        for kind, some in ids.items():
+            look_up((Request.source_kind == kind) & among(connection, Request.source_id, some))
+        keys = {key for key in attempt_keys if key is not None}
+        if others := sorted(keys - self._by_attempt.keys()):
+            look_up(among(connection, Request.attempt_key, others))
 
     def find(self, request: TrafficRequest, attempt_key: str | None) -> dict[str, Any] | None:
         found = self._by_id.get((request.source_kind, request.source_id))
