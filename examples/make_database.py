@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
 TARGET = ROOT / "routectl.db.example"
 STEPS = (
     ("import", "examples/traffic.jsonl.gz"),
+    ("score", "-r", "all"),
     ("calibrate", "--strong-fraction", "0.3", "-r", "all", "--where", "model_group=smart"),
     ("activate", "1", "--note", "30 % strong"),
 )
