@@ -36,8 +36,12 @@ _ALIASES: dict[str, tuple[str, ...]] = {
 
 def _folded(name: str) -> str:
     """The spelling with what carries no meaning taken out."""
-    bare = name.strip().rsplit("/", 1)[-1].lower()
-    return re.sub(r"[-_.\s]+", "-", bare)
+    return re.sub(r"[-_.\s]+", "-", _bare(name).lower())
+
+
+def _bare(name: str) -> str:
+    """The name without the organisation before it."""
+    return name.rsplit("/", 1)[-1].strip() or name.strip()
 
 
 _CANONICAL = {
@@ -52,7 +56,7 @@ def canonical(name: str) -> str:
 
     A model that the table does not know keeps its own spelling, less the organisation.
     """
-    return _CANONICAL.get(_folded(name), name.strip().rsplit("/", 1)[-1])
+    return _CANONICAL.get(_folded(name), _bare(name))
 
 
 def canonical_names(names: Iterable[str]) -> dict[str, str]:
