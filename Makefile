@@ -33,5 +33,14 @@ bench: $(INSTALLED)
 example: $(INSTALLED)
 	$(BIN)/python examples/make_database.py
 
+# How mf_1 was trained: make checkpoint-mf GOLD=DIR BENCHMARKS=DIR OUTPUT=DIR
+checkpoint-mf: $(INSTALLED)
+	$(BIN)/routectl train mf --gold $(GOLD)/mmlu_pro.csv.gz $(GOLD)/llmrouter.jsonl.gz \
+	  --where 'task!=arc_challenge' --where 'task!=natural_qa' \
+	  --where 'task!=trivia_qa' --where 'task!=mmlu' \
+	  --benchmark $(BENCHMARKS)/mt_bench.jsonl $(BENCHMARKS)/gsm8k.csv.gz $(BENCHMARKS)/mmlu.csv.gz \
+	  --strong-model gemini-1.5-pro-002 --weak-model Mixtral-8x7B-Instruct-v0.1 \
+	  --licence Apache-2.0 --seed 0 --output $(OUTPUT)
+
 clean:
 	rm -rf $(VENV) .demo dist build .coverage

@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from itertools import groupby
 from typing import Any
 
@@ -244,9 +245,16 @@ def _attempt_key(request: TrafficRequest, digests: Mapping[str, str]) -> str | N
     so the call id alone would merge what is not the same."""
     if request.call_id is None:
         return None
-    prompt = None if request.text is None else digests[request.text]
-    parts = [request.source_kind, request.call_id, prompt, request.model_group]
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+    prompt = "" if request.text is None else digests[request.text]
+    # No part holds a NUL: readers replace it.
+    parts = (request.source_kind, request.call_id, prompt, request.model_group or "")
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+@lru_cache(maxsize=1024)
+def _tags(tags: tuple[str, ...]) -> str | None:
+    """A log has few sets of tags, and many rows with each."""
+    return json.dumps(tags) if tags else None
 
 
 def conversation_key(conversation: str) -> int:
@@ -280,7 +288,7 @@ def _row(
         "team": request.team,
         "key_alias": request.key_alias,
         "end_user": request.end_user,
-        "tags": json.dumps(request.tags) if request.tags else None,
+        "tags": _tags(request.tags),
         "conversation": request.conversation,
         "conversation_key": (
             None if request.conversation is None else conversation_key(request.conversation)

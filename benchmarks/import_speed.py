@@ -1,0 +1,175 @@
+"""`routectl import` of LiteLLM JSONL, beside what orjson alone needs to parse the same lines.
+
+    python benchmarks/import_speed.py [--requests 40000] [--log FILE]
+
+Without --log a log is made in the shape of LiteLLM's own records, with every key that they have.
+Both run in one process, in turn, each import into a new database; processor and wall time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import json
+import random
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+import orjson
+
+from routectl.cli.app import run
+
+REPEATS = 5
+WORDS = (
+    "the",
+    "report",
+    "says",
+    "that",
+    "our",
+    "order",
+    "for",
+    "twelve",
+    "parts",
+    "has",
+    "not",
+    "been",
+)
+
+
+def record(number: int, rng: random.Random) -> dict[str, object]:
+    """One call, with the keys that a StandardLoggingPayload of LiteLLM's proxy has."""
+    prompt = " ".join(rng.choices(WORDS, k=rng.randint(5, 120))) + f" ({number})"
+    answer = " ".join(rng.choices(WORDS, k=rng.randint(20, 250)))
+    tokens_in, tokens_out = len(prompt) // 4, len(answer) // 4
+    cost = tokens_in * 2.5e-6 + tokens_out * 1e-5
+    usage = {"completion_tokens": tokens_out, "prompt_tokens": tokens_in}
+    blank = dict.fromkeys(
+        [
+            "user_api_key_org_id",
+            "user_api_key_user_id",
+            "user_api_key_user_email",
+            "spend_logs_metadata",
+            "requester_ip_address",
+            "requester_metadata",
+            "prompt_management_metadata",
+            "applied_guardrails",
+            "mcp_tool_call_metadata",
+            "vector_store_request_metadata",
+            "guardrail_information",
+        ]
+    )
+    return {
+        "id": f"chatcmpl-{rng.getrandbits(128):032x}",
+        "trace_id": f"{rng.getrandbits(128):032x}",
+        "litellm_call_id": f"{rng.getrandbits(128):032x}",
+        "call_type": "acompletion",
+        "cache_hit": None,
+        "stream": True,
+        "status": "success",
+        "custom_llm_provider": "openai",
+        "saved_cache_cost": 0.0,
+        "startTime": 1.79e9 + number,
+        "endTime": 1.79e9 + number + 1.5,
+        "completionStartTime": 1.79e9 + number + 0.4,
+        "response_time": 1.1,
+        "model": "gpt-4o",
+        "metadata": {
+            "user_api_key_hash": f"{rng.getrandbits(256):064x}",
+            "user_api_key_alias": "web",
+            "user_api_key_team_id": "team-1",
+            "user_api_key_team_alias": "support",
+            "usage_object": usage,
+            **blank,
+        },
+        "cache_key": None,
+        "response_cost": cost,
+        "total_tokens": tokens_in + tokens_out,
+        "prompt_tokens": tokens_in,
+        "completion_tokens": tokens_out,
+        "request_tags": ["app:web"],
+        "end_user": f"{rng.getrandbits(96):024x}",
+        "api_base": "https://llm.example.com/v1",
+        "model_group": "smart",
+        "model_id": f"{rng.getrandbits(256):064x}",
+        "requester_ip_address": None,
+        "messages": [
+            {"role": "system", "content": "You help our customers. " * 20},
+            {"role": "user", "content": prompt},
+        ],
+        "response": {
+            "id": "chatcmpl",
+            "created": 1790000000,
+            "model": "gpt-4o",
+            "object": "chat.completion",
+            "choices": [{"finish_reason": "stop", "message": {"content": answer}}],
+            "usage": usage,
+        },
+        "model_parameters": {"temperature": 0.2, "max_tokens": 800, "stream": True},
+        "hidden_params": {"response_cost": cost, "additional_headers": {}, "batch_models": None},
+        "model_map_information": {
+            "model_map_key": "gpt-4o",
+            "model_map_value": {"key": "gpt-4o", "input_cost_per_token": 2.5e-06, "mode": "chat"},
+        },
+        "error_str": None,
+        "error_information": {"error_code": "", "error_class": "", "traceback": ""},
+        "guardrail_information": None,
+    }
+
+
+def import_once(log: Path) -> tuple[float, float]:
+    """Processor and wall seconds of one import into a new database."""
+    with tempfile.TemporaryDirectory() as folder:
+        database = Path(folder) / "routectl.db"
+        return timed(lambda: _import(log, database))
+
+
+def _import(log: Path, database: Path) -> None:
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        assert run(["import", str(log), "--format", "litellm", "--db", str(database)]) == 0
+
+
+def parse_once(log: Path) -> tuple[float, float]:
+    """Processor and wall seconds of orjson on the same lines."""
+    lines = log.read_bytes().splitlines()
+    return timed(lambda: [orjson.loads(line) and None for line in lines])
+
+
+def timed(work: object) -> tuple[float, float]:
+    """Processor and wall seconds of a call."""
+    assert callable(work)
+    wall, cpu = time.perf_counter(), time.process_time()
+    work()
+    return time.process_time() - cpu, time.perf_counter() - wall
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--requests", type=int, default=40_000)
+    parser.add_argument("--log", type=Path)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        log = arguments.log
+        if log is None:
+            log = Path(folder) / "litellm.jsonl"
+            rng = random.Random(0)
+            with log.open("w") as file:
+                for number in range(arguments.requests):
+                    file.write(json.dumps(record(number, rng)) + "\n")
+        import_once(log)
+        runs = [(import_once(log), parse_once(log)) for _ in range(REPEATS)]
+        size = log.stat().st_size
+    for name, at in (("processor", 0), ("wall", 1)):
+        ours = statistics.median(run[0][at] for run in runs)
+        peer = statistics.median(run[1][at] for run in runs)
+        print(
+            f"{name:9} import {ours:.2f} s   orjson {peer:.2f} s   ratio {ours / peer:.1f} "
+            "(at most 4 is wanted)"
+        )
+    print(f"log of {size / 1e6:.0f} MB")
+
+
+if __name__ == "__main__":
+    main()
