@@ -47,6 +47,6 @@ def open_embedder(name: str = DEFAULT, *, reads: str = "head") -> Embedder:
         CheckpointError: it is not there, damaged, not safetensors, or would run its own code.
     """
     files = locate(name)
-    from routectl.embedding.sentence_transformer import load
+    from routectl.embedding.local import load
 
     return load(files, reads)

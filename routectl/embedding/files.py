@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import importlib.util
 import json
@@ -148,7 +149,14 @@ def _relevant(folder: Path) -> list[Path]:
 
 def _sha256(path: Path) -> str:
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        state = path.stat()
+        return _sha256_of(path, state.st_mtime_ns, state.st_size)
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read: {os.strerror(error.errno or 0)}.") from error
+
+
+# The weights are checked against their pin and then go into the digest: they are read once.
+@functools.lru_cache(maxsize=64)
+def _sha256_of(path: Path, _modified: int, _size: int) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,52 +1,35 @@
-"""A sentence-transformers model on the CPU, in batches of about equal numbers of tokens."""
+"""A sentence-transformers model of any kind, computed by the library itself."""
 
 from __future__ import annotations
 
 import contextlib
-import functools
 import logging
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from routectl.embedding.batches import batches
 from routectl.embedding.files import EmbedderFiles
-from routectl.embedding.reading import TokenReader
 from routectl.errors import CheckpointError
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+    import torch
 
 
-def load(files: EmbedderFiles, reads: str) -> SentenceTransformerEmbedder:
-    """Load a model from its folder, without a look at the network.
+def load_sentence_transformer(files: EmbedderFiles) -> Any:
+    """The model in a folder, loaded without a look at the network and without a word.
 
     Raises:
-        CheckpointError: the files are damaged, or its tokenizer is not a fast one.
+        Exception: whatever the libraries raise on damaged files.
     """
-    digest = files.digest()
-    return SentenceTransformerEmbedder(files.name, digest, _model(files, digest), reads)
-
-
-# Routers of several model pairs share one embedder; the digest tells a changed folder.
-@functools.lru_cache(maxsize=1)
-def _model(files: EmbedderFiles, digest: str) -> Any:
     with _quiet():
         from sentence_transformers import SentenceTransformer
 
-        try:
-            return SentenceTransformer(
-                str(files.folder),
-                device="cpu",
-                trust_remote_code=False,
-                local_files_only=True,
-                model_kwargs={"use_safetensors": True},
-            )
-        except Exception as error:  # whatever the three libraries below raise on damaged files
-            raise CheckpointError(
-                f"The embedder {files.name!r} in {files.folder} cannot be loaded "
-                f"({type(error).__name__}); restore its files."
-            ) from error
+        return SentenceTransformer(
+            str(files.folder),
+            device="cpu",
+            trust_remote_code=False,
+            local_files_only=True,
+            model_kwargs={"use_safetensors": True},
+        )
 
 
 @contextlib.contextmanager
@@ -64,56 +47,33 @@ def _quiet() -> Iterator[None]:
         transformers_logging.set_verbosity(level)
 
 
-class SentenceTransformerEmbedder:
-    """The vectors of `SentenceTransformer.encode`, at about 1.5 times its speed on a CPU."""
+class AnyModel:
+    """A sentence-transformers model as `local.LocalModel`."""
 
-    def __init__(self, name: str, digest: str, model: Any, reads: str) -> None:
+    def __init__(self, name: str, model: Any) -> None:
+        """Take what the model states.
+
+        Raises:
+            CheckpointError: it has no fast tokenizer, or no maximum length.
+        """
         backend = getattr(model.tokenizer, "backend_tokenizer", None)
         if backend is None or model.max_seq_length is None:
             raise CheckpointError(
                 f"The embedder {name!r} has no fast tokenizer or states no maximum length, "
                 "so what it reads of a long prompt is unknown; choose another embedder."
             )
-        self.name = name
-        self.digest = digest
-        self.dimension = int(model.encode([""], show_progress_bar=False).shape[1])
+        self.tokenizer = backend
         self.max_tokens = int(model.max_seq_length)
-        self.reads = reads
+        self.prefix = str((model.prompts or {}).get(model.default_prompt_name or "", ""))
+        self.dimension = int(model.encode([""], show_progress_bar=False).shape[1])
         self._model = model.eval()
-        self._prefix = (model.prompts or {}).get(model.default_prompt_name or "", "")
-        self._reader = TokenReader(backend, self.max_tokens, reads)
         self._pad = int(model.tokenizer.pad_token_id or 0)
         self._type_ids = "token_type_ids" in model.tokenizer.model_input_names
 
-    def embed(self, texts: Sequence[str], *, token_budget: int = 1024) -> NDArray[np.float32]:
-        """Vectors of texts.
-
-        Args:
-            token_budget: tokens of a batch, padding included; it moves speed and the noise, and
-                nothing else. 1,024 was the fastest on CPUs of 2 to 16 cores.
-
-        Returns:
-            Shape (n, dimension), rows of length 1.
-        """
-        import numpy as np
-        import torch
-
-        tokens = self._reader.read([self._prefix + text for text in texts])
-        vectors = np.empty((len(texts), self.dimension), dtype=np.float32)
-        with torch.inference_mode():
-            for rows in batches([len(ids) for ids in tokens], token_budget):
-                features = self._features([tokens[row] for row in rows])
-                output = self._model(features)["sentence_embedding"]
-                output = torch.nn.functional.normalize(output.float(), dim=1)
-                vectors[rows] = output.numpy()
-        return vectors
-
-    def longer_than_read(self, texts: Sequence[str]) -> NDArray[np.bool_]:
-        """Shape (n,): True where a text has more tokens than are read."""
-        import numpy as np
-
-        longer = self._reader.longer_than_read([self._prefix + text for text in texts])
-        return np.array(longer, dtype=np.bool_)
+    def pool(self, tokens: Sequence[Sequence[int]]) -> torch.Tensor:
+        """Shape (n, dimension)."""
+        output: torch.Tensor = self._model(self._features(tokens))["sentence_embedding"]
+        return output.float()
 
     def _features(self, tokens: Sequence[Sequence[int]]) -> dict[str, Any]:
         import torch

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from routectl.embedding import files, open_embedder
+from routectl.embedding.bert import bert_settings
 from routectl.embedding.files import DEFAULT, locate
 from routectl.errors import CheckpointError
 from tests.embedding.tiny import make_tiny_model
@@ -104,3 +105,23 @@ def test_an_unknown_name_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     with pytest.raises(CheckpointError, match="There is no embedder 'no/such-model'"):
         locate("no/such-model")
+
+
+@pytest.mark.parametrize(
+    ("file", "key", "value"),
+    [
+        ("1_Pooling/config.json", "pooling_mode_max_tokens", True),
+        ("config.json", "hidden_act", "relu"),
+        ("config.json", "position_embedding_type", "relative_key"),
+        ("sentence_bert_config.json", "do_lower_case", True),
+        ("tokenizer_config.json", "do_lower_case", False),
+        ("config_sentence_transformers.json", "prompts", {"query": "query: "}),
+    ],
+)
+def test_a_model_that_is_not_plain_is_left_to_the_library(
+    copy: Path, file: str, key: str, value: object
+) -> None:
+    assert bert_settings(locate(str(copy))) is not None
+    content = json.loads((copy / file).read_bytes())
+    (copy / file).write_text(json.dumps(content | {key: value}))
+    assert bert_settings(locate(str(copy))) is None

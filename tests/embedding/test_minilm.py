@@ -3,13 +3,15 @@
 import subprocess
 import sys
 import time
+from typing import Any
 
 import numpy as np
 import pytest
 
 from routectl.embedding import Embedder, open_embedder
 from routectl.embedding.noise import SAFETY_FACTOR, embedding_noise
-from routectl.embedding.sentence_transformer import SentenceTransformerEmbedder
+from routectl.routers import open_router
+from routectl.routers.mf import MfRouter, sigmoid
 
 TEXTS = [
     "",
@@ -25,10 +27,19 @@ TEXTS = [
 ]
 
 
-def test_vectors_are_those_of_sentence_transformers(minilm: Embedder) -> None:
-    assert isinstance(minilm, SentenceTransformerEmbedder)
-    expected = minilm._model.encode(TEXTS, normalize_embeddings=True)
-    np.testing.assert_allclose(minilm.embed(TEXTS), expected, atol=1e-5)
+def test_vectors_are_those_of_sentence_transformers(minilm: Embedder, peer: Any) -> None:
+    expected = peer.encode(TEXTS, normalize_embeddings=True)
+    np.testing.assert_allclose(minilm.embed(TEXTS), expected, rtol=0, atol=1e-6)
+
+
+def test_scores_are_those_of_sentence_transformers_within_the_noise(peer: Any) -> None:
+    opened = open_router("mf")
+    router = opened.load()
+    assert isinstance(router, MfRouter)
+    assert opened.identity.noise < 1e-5
+    expected = sigmoid(peer.encode(TEXTS, normalize_embeddings=True) @ router._direction)
+    difference = np.abs(router.strong_win_rates(TEXTS) - expected).max()
+    assert difference <= opened.identity.noise
 
 
 def test_vectors_have_length_one_and_keep_the_order_of_the_texts(minilm: Embedder) -> None:
@@ -85,15 +96,14 @@ def test_a_megabyte_of_text_takes_no_longer_than_a_few_seconds(minilm: Embedder,
     assert time.monotonic() - start < 10
 
 
-def test_what_is_read_does_not_depend_on_where_the_text_is_cut(minilm: Embedder) -> None:
-    assert isinstance(minilm, SentenceTransformerEmbedder)
+def test_what_is_read_does_not_depend_on_where_the_text_is_cut(minilm: Embedder, peer: Any) -> None:
     # Few tokens for many characters, so that the first cut goes through what is read.
     texts = ["antidisestablishmentarianism " * 300, ("a" * 90 + " ") * 400, "\u0301" * 5000 + "end"]
-    expected = minilm._model.encode(texts, normalize_embeddings=True)
+    expected = peer.encode(texts, normalize_embeddings=True)
     np.testing.assert_allclose(minilm.embed(texts), expected, atol=1e-5)
 
 
-def test_the_default_embedder_loads_without_network_and_says_nothing() -> None:
+def test_the_default_embedder_loads_without_network_or_slow_imports_and_says_nothing() -> None:
     # A fresh process, because this one has the model in memory.
     code = (
         "import socket\n"
@@ -101,6 +111,8 @@ def test_the_default_embedder_loads_without_network_and_says_nothing() -> None:
         "socket.socket.connect = refuse; socket.getaddrinfo = refuse\n"
         "from routectl.embedding import open_embedder\n"
         "print(open_embedder().embed(['Hello']).shape)\n"
+        "import sys\n"
+        "print([m for m in ('transformers', 'sentence_transformers') if m in sys.modules])\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert (done.stdout, done.stderr, done.returncode) == ("(1, 384)\n", "", 0)
+    assert (done.stdout, done.stderr, done.returncode) == ("(1, 384)\n[]\n", "", 0)
