@@ -78,6 +78,7 @@ def show(router: str, strong_model: str | None, weak_model: str | None, console:
         ("model pair", f"{identity.model_pair} (strong / weak)" if identity.model_pair else "none"),
         ("noise", f"{identity.noise:.1e}"),
         ("embedder", about.embedder or "none"),
+        ("prompts go to", about.sends_prompts_to or "no other machine"),
         ("reads", about.reads),
         ("checkpoint", about.checkpoint or "none"),
         ("model card", about.card or "none"),

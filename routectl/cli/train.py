@@ -97,7 +97,10 @@ def _with_data(command: Callable[..., None]) -> Callable[..., None]:
 @click.option("--strong-model", metavar="MODEL", help="Default pair's strong model.")
 @click.option("--weak-model", metavar="MODEL", help="Default pair's weak model.")
 @click.option(
-    "--embedder", metavar="NAME|PATH", help="A sentence-transformers model; else the built-in one."
+    "--embedder",
+    metavar="NAME|PATH|openai:URL#MODEL",
+    help="A sentence-transformers model, or one behind an OpenAI-compatible endpoint; else the "
+    "built-in one.",
 )
 @click.option(
     "--benchmark",
@@ -134,9 +137,12 @@ def mf(
       routectl train mf --gold mmlu_pro.csv.gz --output my-checkpoint
       routectl train mf --battles arena_55k.csv own.jsonl --gold own.csv --output both --seed 1
     """
-    from routectl.training import train_mf
+    from routectl.training import remote_host, train_mf
 
     _require_data(battles, gold)
+    host = None if embedder is None else remote_host(embedder)
+    if host is not None:
+        console.note(f"the prompts of the training data are sent to {host}")
     with _Phases(console) as on_progress:
         report = train_mf(
             battles=battles,

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["DEFAULT", "READS", "Embedder", "open_embedder"]
+__all__ = ["DEFAULT", "READS", "Embedder", "open_embedder", "remote_host"]
 
 READS = ("head", "head_tail")
 """What can be read of a prompt that is longer than the model reads."""
@@ -24,9 +24,15 @@ class Embedder(Protocol):
     digest: str
     dimension: int
     max_tokens: int
-    """The most tokens that are read of a prompt, special tokens included."""
+    """The most tokens that are read of a prompt, special tokens included; characters where the
+    embedder is remote."""
     reads: str
     """One of `READS`."""
+    probe: NDArray[np.float32] | None
+    """Vectors of a few fixed texts, shape (k, dimension), by which a model that can change behind
+    its name is known again; None where the digest is over the model itself."""
+    least_noise: float
+    """A floor of the noise, for what cannot be measured from here."""
 
     def embed(self, texts: Sequence[str], *, token_budget: int = 1024) -> NDArray[np.float32]:
         """Shape (n, dimension), rows of length 1."""
@@ -39,14 +45,33 @@ def open_embedder(name: str = DEFAULT, *, reads: str = "head") -> Embedder:
     """Load an embedder; the default one needs no network.
 
     Args:
-        name: `DEFAULT`, the folder of a sentence-transformers model, or its name on the model hub
-            (taken from the local cache when it is there).
+        name: `DEFAULT`, the folder of a sentence-transformers model, its name on the model hub
+            (taken from the local cache when it is there), or `openai:URL#MODEL`.
         reads: one of `READS`.
 
     Raises:
         CheckpointError: it is not there, damaged, not safetensors, or would run its own code.
+        EmbeddingError: it is remote and does not answer as it should.
+        UsageError: it is remote and its address is none.
     """
+    from routectl.embedding.remote import open_remote, parse_remote
+
+    remote = parse_remote(name)
+    if remote is not None:
+        return open_remote(remote, reads)
     files = locate(name)
     from routectl.embedding.local import load
 
     return load(files, reads)
+
+
+def remote_host(name: str) -> str | None:
+    """The host that an embedder sends prompts to; None for one that runs on this machine.
+
+    Raises:
+        UsageError: it is remote and its address is none.
+    """
+    from routectl.embedding.remote import parse_remote
+
+    remote = parse_remote(name)
+    return None if remote is None else remote.host

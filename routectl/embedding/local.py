@@ -70,6 +70,8 @@ class LocalEmbedder:
         self.dimension = model.dimension
         self.max_tokens = model.max_tokens
         self.reads = reads
+        self.probe: NDArray[np.float32] | None = None
+        self.least_noise = 0.0
         self._model = model
         self._reader = TokenReader(model.tokenizer, model.max_tokens, reads)
 

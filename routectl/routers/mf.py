@@ -44,6 +44,8 @@ class Factors:
     """W1, shape (d, D)."""
     weights: NDArray[Any]
     """w2, shape (d,)."""
+    probe: NDArray[Any] | None = None
+    """Vectors of a remote embedder's fixed texts when it was trained on, shape (k, D)."""
 
     def direction(self, pair: ModelPair) -> NDArray[np.float64]:
         """v, shape (D,): the strong win rate of a prompt vector q is sigmoid(q . v)."""
@@ -82,8 +84,10 @@ def open_router(
             f"{found.folder} wants {reads!r} of a long prompt, which this routectl cannot read; "
             "upgrade routectl or restore the checkpoint."
         )
+    from routectl.embedding import remote_host
     from routectl.extraction import EXTRACTION_VERSION
 
+    host = remote_host(embedder_name)
     facts: dict[str, object] = {
         "router": "mf",
         "weights": digest,
@@ -112,29 +116,49 @@ def open_router(
         models=factors.models,
         default_pair=default,
         embedder=embedder_name,
-        reads=f"{_READS[reads]} ({max_tokens} tokens)",
+        reads=f"{_READS[reads]} ({max_tokens} {'tokens' if host is None else 'characters'})",
         licence=found.licence,
         card=found.card,
+        sends_prompts_to=host,
     )
 
     def load() -> MfRouter:
         from routectl.embedding import open_embedder
 
         embedder = open_embedder(embedder_name, reads=reads)
+        if embedder.dimension != len(direction):
+            raise CheckpointError(
+                f"{found.folder} expects prompt vectors of {len(direction)} numbers, and the "
+                f"embedder {embedder_name!r} gives {embedder.dimension}."
+            )
         if (embedder.digest, embedder.max_tokens) != (embedder_digest, max_tokens):
             raise CheckpointError(
                 f"{found.folder} was trained on another version of the embedder {embedder_name!r} "
                 "than the one installed (their digests differ), so its scores would mean nothing; "
                 "install that version or train again."
             )
-        if embedder.dimension != len(direction):
-            raise CheckpointError(
-                f"{found.folder} expects prompt vectors of {len(direction)} numbers, and the "
-                f"embedder {embedder_name!r} gives {embedder.dimension}."
-            )
+        if embedder.probe is not None:
+            _require_unmoved(embedder, factors.probe, embedding_noise, found.folder)
         return MfRouter(identity, direction, embedder)
 
     return OpenRouter(identity, description, load)
+
+
+def _require_unmoved(
+    embedder: Embedder, trained_on: NDArray[Any] | None, noise: float, folder: Path
+) -> None:
+    """Refuse a remote model that is no longer the one it was, which only its vectors can tell."""
+    import numpy as np
+
+    if trained_on is None or embedder.probe is None:
+        raise CheckpointError(f"{folder} holds no probe of its remote embedder; train it again.")
+    moved = float(np.linalg.norm(embedder.probe - trained_on, axis=1).max())
+    if not moved <= noise:
+        raise CheckpointError(
+            f"The model behind the embedder {embedder.name!r} is not the one that {folder} was "
+            f"trained on (its vectors moved by {moved:.1e}, their noise is {noise:.1e}), so its "
+            "scores would mean nothing; go back to that model or train again."
+        )
 
 
 _READS = {
@@ -161,10 +185,21 @@ def read_factors(checkpoint: Checkpoint) -> tuple[Factors, str]:
         require(tensors, "model_vectors", (len(names), dimension), checkpoint),
         require(tensors, "projection", (dimension, width), checkpoint),
         require(tensors, "weights", (dimension,), checkpoint),
+        _probe(tensors, width, checkpoint),
     )
     if not np.linalg.norm(factors.model_vectors.astype(np.float64), axis=1).all():
         raise CheckpointError(f"{checkpoint.weights_path}: a model's vector is zero.")
     return factors, digest
+
+
+def _probe(
+    tensors: dict[str, NDArray[Any]], width: int, checkpoint: Checkpoint
+) -> NDArray[Any] | None:
+    from routectl.embedding.remote import PROBES
+
+    if "probe" not in tensors:
+        return None
+    return require(tensors, "probe", (len(PROBES), width), checkpoint)
 
 
 def default_pair(checkpoint: Checkpoint, models: Sequence[str]) -> ModelPair:

@@ -54,6 +54,8 @@ class RouterDescription:
     licence: str | None
     card: Path | None
     """The model card."""
+    sends_prompts_to: str | None = None
+    """Host that gets the prompts to embed; None for a router that runs on this machine alone."""
 
 
 @dataclass(frozen=True, slots=True)

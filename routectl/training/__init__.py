@@ -1,7 +1,8 @@
 """Preference data in, a router's checkpoint out. Importing this package loads no model library."""
 
+from routectl.embedding import remote_host
 from routectl.training.length import train_length
 from routectl.training.mf import train_mf
 from routectl.training.report import Progress, TrainingReport
 
-__all__ = ["Progress", "TrainingReport", "train_length", "train_mf"]
+__all__ = ["Progress", "TrainingReport", "remote_host", "train_length", "train_mf"]

@@ -29,6 +29,7 @@ def mf_card(
     filters = ", ".join(f"`{condition}`" for condition in conditions) or "none"
     data = "\n".join(f"| `{path.name}` | `{_sha256(path)}` |" for path in files)
     chosen = "\n".join(f"| {name} | {value} |" for name, value in asdict(settings).items())
+    unit = "tokens" if embedder.probe is None else "characters"
     ties = "left out" if drop_ties else "kept as half a win for each side"
     return f"""# {report.path.name}
 
@@ -37,7 +38,7 @@ A checkpoint of routectl's `mf` router: matrix factorization, section 4.2.2 of R
 against the weak model's.
 
 - Default pair: **{report.default_pair}** (strong / weak)
-- Embedder: {embedder.name}, {embedder.max_tokens} tokens read (`{reads}`), digest
+- Embedder: {embedder.name}, {embedder.max_tokens} {unit} read (`{reads}`), digest
   `{embedder.digest}`
 - Licence: {licence or "not stated; the data's licences decide"}
 

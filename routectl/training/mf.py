@@ -66,6 +66,7 @@ def train_mf(
         InputError: a file cannot be read, or there is too little to learn from.
         RouterError: the default pair is not in the data.
         CheckpointError: the embedder cannot be loaded, or the output is not free.
+        EmbeddingError: the embedder is remote and does not answer as it should.
     """
     import numpy as np
 
@@ -138,6 +139,8 @@ def train_mf(
         "projection": fit.projection,
         "weights": fit.weights,
     }
+    if model.probe is not None:
+        tensors["probe"] = model.probe
     card = mf_card(
         report, model, reads, settings, seed, drop_ties, [*battles, *gold], conditions, licence
     )
@@ -214,7 +217,7 @@ def _noise(model: Embedder, comparisons: Comparisons) -> float:
 
     by_length = sorted(comparisons.prompts, key=len)
     step = max(1, len(by_length) // _NOISE_SAMPLE)
-    return embedding_noise(model, by_length[::step][:_NOISE_SAMPLE])
+    return max(embedding_noise(model, by_length[::step][:_NOISE_SAMPLE]), model.least_noise)
 
 
 def _held_out_apgr(

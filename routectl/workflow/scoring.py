@@ -58,6 +58,7 @@ def score_missing(
     Raises:
         RouterError: the router returned something that is no strong win rate.
         StoreError: among others, its lease was lost to another run.
+        EmbeddingError: its embedder is remote and does not answer as it should.
     """
     identity = router.identity
     started = time.monotonic()
@@ -76,6 +77,9 @@ def score_missing(
             missing = unscored_prompts(connection, known, population, EXTRACTION_VERSION)
         longer = 0
         if missing:
+            host = router.description.sends_prompts_to
+            if host is not None:
+                reporter.note(f"{identity.name} sends the prompts' texts to {host}")
             loaded = router.load()
             with reporter.progress(work, len(missing)) as advance:
                 for step in _steps(missing):

@@ -1,0 +1,211 @@
+"""Vectors from an OpenAI-compatible endpoint, named `openai:URL#MODEL`."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from threading import Event
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qs, urlsplit
+
+from routectl.embedding import endpoint
+from routectl.embedding.batches import batches
+from routectl.errors import EmbeddingError, UsageError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+SCHEME = "openai:"
+CHARACTERS = 8000
+"""Read of a prompt unless the name says otherwise: in English about 1,800 tokens."""
+
+NOISE = 1e-5
+"""The least noise stated for a remote embedder, as a distance of unit vectors: its next machine may
+round in another way than the one that was measured."""
+
+PROBES = (
+    "What is the capital of Australia?",
+    "Write a function that merges two sorted lists, and prove that it ends.",
+    "请用一句话解释量子纠缠。",
+    "one two three four five. " * 40,
+)
+"""Texts whose vectors tell whether the model under a name is still the one that it was."""
+
+_MOST_TEXTS = 128
+_IN_FLIGHT = 4
+# English needs about 4.5 characters for a token; the budget need not be exact.
+_CHARACTERS_PER_TOKEN = 4
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteName:
+    """What `openai:URL[?characters=N]#MODEL` says."""
+
+    name: str
+    url: str
+    """Without a query; `/embeddings` follows it."""
+    host: str
+    """With the port, where one is named."""
+    model: str
+    characters: int
+
+    def digest(self, dimension: int) -> str:
+        """SHA-256 over model, characters read and dimension.
+
+        The address is left out: the same model may move to another one, and the probe tells whether
+        it is the same.
+        """
+        facts = f"openai\0{self.model}\0{self.characters}\0{dimension}"
+        return hashlib.sha256(facts.encode()).hexdigest()
+
+
+def parse_remote(name: str) -> RemoteName | None:
+    """What a remote embedder's name says; None for the name of a local one.
+
+    Raises:
+        UsageError: no http(s) address, no model, a user or password in it, an unknown setting.
+    """
+    if not name.startswith(SCHEME):
+        return None
+    form = "openai:http://HOST:PORT/v1#MODEL"
+    try:
+        parts = urlsplit(name.removeprefix(SCHEME))
+        userinfo, host, _ = parts.username or parts.password, parts.hostname, parts.port
+        query = parse_qs(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query))
+    except ValueError:
+        raise UsageError(f"A remote embedder is named {form}; its address is none.") from None
+    # The name is not repeated before it is known to hold no password.
+    if userinfo is not None or "@" in parts.netloc:
+        raise UsageError(
+            "A remote embedder's address holds a user or password, which would end up in the "
+            f"checkpoint; take it out and set {endpoint.KEY}."
+        )
+    if parts.scheme not in ("http", "https") or not host or not parts.fragment:
+        raise UsageError(f"A remote embedder is named {form}, not {name}.")
+    characters = query.pop("characters", [str(CHARACTERS)])[-1]
+    if query or not (characters.isascii() and characters.isdigit() and int(characters) > 0):
+        # An unknown setting may well be a key.
+        raise UsageError(
+            f"A remote embedder's address takes only ?characters=N, N above 0: {form}."
+        )
+    url = f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
+    return RemoteName(name, url, parts.netloc, parts.fragment, int(characters))
+
+
+def open_remote(name: RemoteName, reads: str) -> RemoteEmbedder:
+    """Ask a remote embedder for its probe.
+
+    Raises:
+        EmbeddingError: it does not answer, or not as it should.
+    """
+    return RemoteEmbedder(name, reads, endpoint.PATIENCE)
+
+
+class RemoteEmbedder:
+    """An endpoint's vectors, a few requests at a time. Prompts leave this machine."""
+
+    def __init__(self, name: RemoteName, reads: str, patience: endpoint.Patience) -> None:
+        self.name = name.name
+        self.max_tokens = name.characters
+        self.reads = reads
+        self._endpoint = endpoint.Endpoint(name.url, name.model, patience)
+        self._characters = name.characters
+        self.dimension = 0
+        probe = self.embed(PROBES)
+        self.dimension = probe.shape[1]
+        self.digest = name.digest(self.dimension)
+        self.probe: NDArray[np.float32] | None = probe
+        self.least_noise = NOISE
+
+    def embed(self, texts: Sequence[str], *, token_budget: int = 16384) -> NDArray[np.float32]:
+        """Vectors of texts.
+
+        Args:
+            token_budget: about how many tokens a request holds.
+
+        Returns:
+            Shape (n, dimension), rows of length 1.
+
+        Raises:
+            EmbeddingError: the endpoint does not answer, or not as it should.
+        """
+        import numpy as np
+
+        parts = [self._part(text) for text in texts]
+        least = math.ceil(token_budget / _MOST_TEXTS)
+        lengths = [max(least, 1 + len(part) // _CHARACTERS_PER_TOKEN) for part in parts]
+        groups = list(batches(lengths, token_budget))
+        if not groups:
+            return np.empty((0, self.dimension), dtype=np.float32)
+        stop = Event()
+        pool = ThreadPoolExecutor(_IN_FLIGHT)
+        try:
+            asked = [pool.submit(self._ask, [parts[row] for row in rows], stop) for rows in groups]
+            found = [future.result() for future in asked]
+        finally:
+            stop.set()
+            pool.shutdown(cancel_futures=True)
+        widths = {part.shape[1] for part in found}
+        if len(widths) > 1:
+            raise self._wrong(f"vectors of {min(widths)} and of {max(widths)} numbers")
+        vectors = np.empty((len(texts), widths.pop()), dtype=np.float32)
+        for rows, part in zip(groups, found, strict=True):
+            vectors[rows] = part
+        return vectors
+
+    def longer_than_read(self, texts: Sequence[str]) -> NDArray[np.bool_]:
+        """Shape (n,): True where a text has more characters than are sent.
+
+        How many of those the endpoint's model reads is not known here.
+        """
+        import numpy as np
+
+        return np.array([len(text) > self._characters for text in texts], dtype=np.bool_)
+
+    def _part(self, text: str) -> str:
+        """What is sent of a text."""
+        if len(text) > self._characters:
+            tail = self._characters // 2 if self.reads == "head_tail" else 0
+            text = text[: self._characters - tail] + text[len(text) - tail :]
+        # Endpoints refuse an empty text, and with it all others of the request.
+        return text or " "
+
+    def _ask(self, texts: Sequence[str], stop: Event) -> NDArray[np.float32]:
+        """One request's vectors, in the order of the texts and of length 1."""
+        import numpy as np
+
+        answer = self._endpoint.post(texts, stop)
+        data = answer.get("data") if isinstance(answer, dict) else None
+        if not isinstance(data, list) or not all(isinstance(item, dict) for item in data):
+            raise self._wrong("no list of embeddings")
+        if len(data) != len(texts):
+            raise self._wrong(f"{len(data)} embeddings for {len(texts)} texts")
+        by_index = {item["index"]: item for item in data if type(item.get("index")) is int}
+        if sorted(by_index) != list(range(len(texts))):
+            raise self._wrong("embeddings whose index is not that of each text once")
+        try:
+            rows = [by_index[row]["embedding"] for row in range(len(texts))]
+            if not all(isinstance(number, int | float) for row in rows for number in row):
+                raise TypeError
+            vectors = np.array(rows, dtype=np.float64)
+        except (KeyError, TypeError, ValueError, OverflowError):
+            raise self._wrong("embeddings that are not lists of as many numbers each") from None
+        if vectors.ndim != 2 or not vectors.shape[1]:
+            raise self._wrong("embeddings that hold no numbers")
+        if self.dimension and vectors.shape[1] != self.dimension:
+            raise self._wrong(f"vectors of {vectors.shape[1]} numbers instead of {self.dimension}")
+        lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+        if not (np.isfinite(lengths) & (lengths > 0)).all():
+            raise self._wrong("a vector that is zero or holds values that are no finite numbers")
+        unit: NDArray[np.float32] = (vectors / lengths).astype(np.float32)
+        return unit
+
+    def _wrong(self, what: str) -> EmbeddingError:
+        return EmbeddingError(
+            f"The embedding endpoint {self._endpoint.host} answers with {what}: it is not an "
+            "OpenAI-compatible one, or it is damaged; nothing of that batch was used."
+        )

@@ -1,0 +1,130 @@
+"""A router whose embedder is remote: trained, used, interrupted by an outage, and changed."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from routectl.embedding import endpoint
+from routectl.embedding.endpoint import Patience
+from routectl.training import train_mf
+from routectl.training.factorize import Settings
+from tests.conftest import Routectl
+from tests.embedding.endpoint_server import Server, embedding
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in (endpoint.KEY, endpoint.OPENAI_KEY):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(
+        endpoint, "PATIENCE", Patience(request=5, first_delay=0.01, attempts=3, total=5)
+    )
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Server]:
+    with Server() as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def server(running: Server) -> Server:
+    """The server, as well behaved as it was at first."""
+    running.faults, running.always, running.fails_from = [], None, None
+    running.embedding = embedding
+    running.requests.clear()
+    return running
+
+
+@pytest.fixture(scope="module")
+def checkpoint(running: Server, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("remote")
+    rows = []
+    for number in range(80):
+        text = ("aaabbb" if number % 2 else "xyz") * (1 + number % 5) + str(number)
+        rows.append({"prompt": text, "scores": {"strong": 1, "weak": int(number % 2)}})
+    gold = folder / "gold.jsonl"
+    gold.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    settings = Settings(max_epochs=3)
+    train_mf(
+        battles=[],
+        gold=[gold],
+        output=folder / "checkpoint",
+        embedder=running.name,
+        settings=settings,
+    )
+    return folder / "checkpoint"
+
+
+def scores(database: Path) -> dict[int, float]:
+    with sqlite3.connect(database) as connection:
+        return dict(connection.execute("SELECT prompt_id, win_rate FROM scores"))
+
+
+def test_an_outage_keeps_what_was_scored_and_the_next_run_goes_on_from_there(
+    server: Server, checkpoint: Path, routectl: Routectl, database: Path, log: Path
+) -> None:
+    assert routectl("import", log).code == 0
+    # The probe, the first step's texts, and then nothing more.
+    server.fails_from = 3
+    broken = routectl("score", "-r", f"mf={checkpoint}")
+    assert broken.code == 1
+    assert "HTTP 503 (3 attempts); what was done is kept, run it again later." in broken.err
+    assert broken.err.count("sends the prompts' texts to 127.0.0.1") == 1
+    assert "Traceback" not in broken.err
+    first = scores(database)
+    assert 0 < len(first) < 200
+    server.fails_from = None
+    server.requests.clear()
+    done = routectl("score", "-r", f"mf={checkpoint}", "--json")
+    assert done.code == 0, done.err
+    assert done.json[0]["scored"] == 200 - len(first)
+    both = scores(database)
+    assert len(both) == 200
+    assert first.items() <= both.items()
+    again = routectl("score", "-r", f"mf={checkpoint}")
+    assert "sends" not in again.err
+
+
+def test_a_model_that_changed_behind_its_name_is_refused(
+    server: Server, checkpoint: Path, routectl: Routectl, database: Path, log: Path
+) -> None:
+    assert routectl("import", log).code == 0
+    server.embedding = lambda text: list(np.array(embedding(text)) + np.arange(24) / 100)
+    moved = routectl("score", "-r", f"mf={checkpoint}")
+    assert moved.code == 1
+    assert "is not the one that" in moved.err
+    assert "its vectors moved by" in moved.err
+    server.embedding = lambda text: [*embedding(text), 1.0]
+    wider = routectl("score", "-r", f"mf={checkpoint}")
+    assert "expects prompt vectors of 24 numbers" in wider.err
+    assert scores(database) == {}
+
+
+def test_no_key_and_no_prompt_reaches_checkpoint_or_output(
+    server: Server, checkpoint: Path, routectl: Routectl, tmp_path: Path
+) -> None:
+    config = json.loads((checkpoint / "config.json").read_bytes())
+    assert config["embedder"]["name"] == server.name
+    assert config["embedder"]["noise"] >= 1e-5
+    shown = routectl("routers", "show", f"mf={checkpoint}")
+    assert f"127.0.0.1:{server.server_address[1]}" in shown.out
+    assert "8000 characters" in shown.out
+    assert server.requests == []
+    unread = ("train", "mf", "--gold", tmp_path / "none", "--output", tmp_path / "new")
+    noted = routectl(*unread, "--embedder", server.name)
+    assert f"are sent to 127.0.0.1:{server.server_address[1]}" in noted.err
+    refused = routectl(*unread, "--embedder", "openai:http://user:sk-own@host/v1#m")
+    assert refused.code == 2
+    assert "sk-own" not in refused.err
