@@ -17,6 +17,8 @@ BENCHMARKS: tuple[tuple[str, ...], ...] = (
     ("startup.py",),
     ("score_writes.py",),
     ("kills.py",),
+    ("score_startup.py",),
+    ("embedder_speed.py", "--prompts", PROMPTS),
     ("scoring_speed.py", "--prompts", PROMPTS),
     ("interval_coverage.py",),
 )
