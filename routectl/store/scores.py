@@ -206,10 +206,15 @@ def scored_requests(
     )
     scores = _structured(
         connection,
-        select(Score.prompt_id, Score.win_rate, Score.longer_than_read)
+        select(Score.prompt_id, Score.win_rate)
         .where(Score.router_id == router)
         .order_by(Score.prompt_id),
-        [("prompt", "i8"), ("win_rate", "f8"), ("longer_than_read", "?")],
+        [("prompt", "i8"), ("win_rate", "f8")],
+    )
+    longer = _structured(
+        connection,
+        select(Score.prompt_id).where(Score.router_id == router, Score.longer_than_read),
+        [("prompt", "i8")],
     )
     # Two scans and a search: a join looks up a million scores one by one.
     at = np.searchsorted(scores["prompt"], requests["prompt"])
@@ -235,7 +240,7 @@ def scored_requests(
         times=known("time"),
         tokens=known("tokens"),
         spend=known("spend"),
-        longer_than_read=scores["longer_than_read"][at],
+        longer_than_read=np.isin(requests["prompt"], longer["prompt"]),
     )
 
 

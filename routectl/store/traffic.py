@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, func, insert, or_, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
-from routectl.records import Condition, Population, TrafficRequest
+from routectl.records import Condition, Exclusion, Population, TrafficRequest
 from routectl.store.dialects import among, insert_rows
 from routectl.store.models import Prompt, Request, Sample
 
@@ -333,7 +333,7 @@ def _equals(condition: Condition) -> ColumnElement[bool]:
     return column == condition.value
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Overview:
     """What a population holds, before any router is asked."""
 
@@ -355,50 +355,56 @@ class Overview:
 
 def overview(connection: Connection, population: Population, version: int) -> Overview:
     """Count a population."""
-    columns = (
-        Request.extraction_version,
-        Request.exclusion,
-        Request.model_group,
-        Request.status,
-        Request.cache_hit,
-        Request.sample_id,
+    where = population_filter(population)
+    current = Request.extraction_version == version
+
+    def weight(*conditions: ColumnElement[bool]) -> ColumnElement[Any]:
+        return func.coalesce(func.sum(Request.weight).filter(current, *conditions), 0.0)
+
+    # One scan for what is one number each: grouping by all of it would sort a million rows.
+    row = connection.execute(
+        select(
+            func.count().filter(current),
+            weight(),
+            func.count(Request.prompt_id).filter(current),
+            *(weight(Request.exclusion == reason.value) for reason in Exclusion),
+            func.count().filter(~current),
+            weight(Request.status == "failure"),
+            weight(Request.cache_hit.is_(True)),
+        ).where(*where)
+    ).one()
+    requests, total, with_prompt, *weights = row
+    excluded = zip(Exclusion, weights[: len(Exclusion)], strict=True)
+    other_versions, failures, cache_hits = weights[len(Exclusion) :]
+    groups = _by_value(connection, Request.model_group, [*where, current])
+    samples = select(Request.sample_id).where(*where, current).distinct()
+    return Overview(
+        requests=requests,
+        weight=total,
+        with_prompt=with_prompt,
+        excluded={reason.value: found for reason, found in excluded if found},
+        other_versions=other_versions,
+        model_groups=groups,
+        failures=failures,
+        cache_hits=cache_hits,
+        sample_ids=sorted(connection.execute(samples).scalars()),
     )
-    # One scan: there are few groups, and from them every number follows.
-    query = (
-        select(*columns, func.count(), func.sum(Request.weight))
-        .where(*population_filter(population))
-        .group_by(*columns)
-    )
-    found = Overview(0, 0.0, 0, {}, 0, {}, 0.0, 0.0, [])
-    samples = set()
-    for (
-        of_version,
-        exclusion,
-        group,
-        status,
-        cache_hit,
-        sample,
-        count,
-        weight,
-    ) in connection.execute(query):
-        if of_version != version:
-            found.other_versions += count
-            continue
-        found.requests += count
-        found.weight += weight
-        if exclusion is None:
-            found.with_prompt += count
-        else:
-            found.excluded[exclusion] = found.excluded.get(exclusion, 0.0) + weight
-        found.model_groups[group] = found.model_groups.get(group, 0.0) + weight
-        found.failures += weight * (status == "failure")
-        found.cache_hits += weight * bool(cache_hit)
-        samples.add(int(sample))
-    found.sample_ids = sorted(samples)
-    return found
 
 
-def samples(connection: Connection) -> list[Sample]:
-    """Every sample, oldest first, detached from the connection."""
-    rows = connection.execute(select(Sample.__table__).order_by(Sample.id)).mappings()
-    return [Sample(**row) for row in rows]
+_FEW = 10
+
+
+def _by_value(
+    connection: Connection, column: Any, where: Sequence[ColumnElement[bool]]
+) -> dict[str | None, float]:
+    """Weight by each value of a column."""
+    values = list(connection.execute(select(column).where(*where).distinct()).scalars())
+    if not values:
+        return {}
+    weight = func.sum(Request.weight)
+    if len(values) > _FEW:
+        grouped = connection.execute(select(column, weight).where(*where).group_by(column)).all()
+        return {value: float(total) for value, total in grouped}
+    # For few values a sum of each takes a third of the time that grouping a million rows takes.
+    sums = (weight.filter(column.is_not_distinct_from(value)) for value in values)
+    return dict(zip(values, connection.execute(select(*sums).where(*where)).one(), strict=True))

@@ -186,8 +186,11 @@ def rows_digest(rows: ScoredRequests) -> str:
     """SHA-256 of the (score, weight) rows in sorted order, as little-endian float64 pairs."""
     import numpy as np
 
-    order = np.lexsort((rows.weights, rows.win_rates))
-    pairs = np.column_stack((rows.win_rates[order], rows.weights[order]))
+    if (rows.weights == rows.weights[0]).all():
+        pairs = np.column_stack((np.sort(rows.win_rates), rows.weights))
+    else:
+        order = np.lexsort((rows.weights, rows.win_rates))
+        pairs = np.column_stack((rows.win_rates[order], rows.weights[order]))
     return hashlib.sha256(pairs.astype("<f8").tobytes()).hexdigest()
 
 

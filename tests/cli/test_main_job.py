@@ -148,6 +148,21 @@ def test_mixed_model_groups_are_shown_with_their_shares(routectl: Routectl, tmp_
     assert "mixes" not in one.err
 
 
+@pytest.mark.parametrize("groups", [1, 3, 40])
+def test_the_shares_of_the_model_groups_add_up_however_many_there_are(
+    routectl: Routectl, tmp_path: Path, groups: int
+) -> None:
+    records = [
+        payload(n, model=None, model_group=f"g{n % groups}" if n else None) for n in range(81)
+    ]
+    routectl("import", write_log(tmp_path / "log", records))
+    (answer,) = routectl("calibrate", "--strong-fraction", "0.5", "-r", "random", "--json").json
+    expected: dict[str, float] = {"None": 1.0}
+    for n in range(1, 81):
+        expected[f"g{n % groups}"] = expected.get(f"g{n % groups}", 0.0) + 1.0
+    assert answer["model_groups"] == expected
+
+
 def test_requests_that_could_not_be_seen_bound_the_share(
     routectl: Routectl, tmp_path: Path
 ) -> None:
