@@ -21,7 +21,7 @@ from sqlalchemy.sql.elements import ColumnElement
 from routectl.records import ModelPair, Population, RouterIdentity
 from routectl.store.dialects import insert_ignoring_conflicts, insert_rows
 from routectl.store.models import Prompt, Request, Router, Score
-from routectl.store.traffic import population_filter
+from routectl.store.populations import population_filter
 
 if TYPE_CHECKING:
     import numpy as np

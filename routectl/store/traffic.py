@@ -1,4 +1,4 @@
-"""Samples, prompts and requests: what an import brings, and what a question is about."""
+"""Samples, prompts and requests: what an import brings."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from functools import lru_cache
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, insert, or_, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
-from routectl.records import Condition, Exclusion, Population, TrafficRequest
+from routectl.records import TrafficRequest
 from routectl.store.dialects import among, insert_rows
 from routectl.store.models import Prompt, Request, Sample
 
@@ -300,111 +300,3 @@ def _row(
         "proxy_score": request.proxy_score,
         "proxy_fingerprint": request.proxy_fingerprint,
     }
-
-
-def population_filter(population: Population) -> list[ColumnElement[bool]]:
-    """The population as SQL conditions, with the meaning that `traffic.matches` has."""
-    alternatives: dict[str, list[ColumnElement[bool]]] = {}
-    clauses: list[ColumnElement[bool]] = []
-    for condition in population.where:
-        equals = _equals(condition)
-        if condition.operator == "=":
-            alternatives.setdefault(condition.field, []).append(equals)
-        else:
-            # What is not known does not equal anything, so it passes.
-            clauses.append(~func.coalesce(equals, False))
-    clauses += [or_(*choices) for choices in alternatives.values()]
-    if population.since is not None:
-        clauses.append(Request.time >= population.since.timestamp())
-    if population.until is not None:
-        clauses.append(Request.time < population.until.timestamp())
-    return clauses
-
-
-def _equals(condition: Condition) -> ColumnElement[bool]:
-    if condition.field == "tag":
-        # `tags` is a JSON array: an element is in it iff its JSON text is, quotes and all.
-        # LIKE would ignore case on SQLite; this spelling means the same everywhere.
-        without = func.replace(Request.tags, json.dumps(condition.value), "")
-        return func.length(without) < func.length(Request.tags)
-    if condition.field == "cache_hit":
-        return Request.cache_hit.is_(condition.value == "true")
-    column: ColumnElement[str] = getattr(Request, condition.field)
-    return column == condition.value
-
-
-@dataclass(frozen=True, slots=True)
-class Overview:
-    """What a population holds, before any router is asked."""
-
-    requests: int
-    """Rows, of the current extraction version."""
-    weight: float
-    with_prompt: int
-    """Rows that have a prompt."""
-    excluded: dict[str, float]
-    """Weight by reason of exclusion."""
-    other_versions: int
-    """Rows that another version of the text extraction wrote; they count nowhere else here."""
-    model_groups: dict[str | None, float]
-    """Weight by model group."""
-    failures: float
-    cache_hits: float
-    sample_ids: list[int]
-
-
-def overview(connection: Connection, population: Population, version: int) -> Overview:
-    """Count a population."""
-    where = population_filter(population)
-    current = Request.extraction_version == version
-
-    def weight(*conditions: ColumnElement[bool]) -> ColumnElement[Any]:
-        return func.coalesce(func.sum(Request.weight).filter(current, *conditions), 0.0)
-
-    # One scan for what is one number each: grouping by all of it would sort a million rows.
-    row = connection.execute(
-        select(
-            func.count().filter(current),
-            weight(),
-            func.count(Request.prompt_id).filter(current),
-            *(weight(Request.exclusion == reason.value) for reason in Exclusion),
-            func.count().filter(~current),
-            weight(Request.status == "failure"),
-            weight(Request.cache_hit.is_(True)),
-        ).where(*where)
-    ).one()
-    requests, total, with_prompt, *weights = row
-    excluded = zip(Exclusion, weights[: len(Exclusion)], strict=True)
-    other_versions, failures, cache_hits = weights[len(Exclusion) :]
-    groups = _by_value(connection, Request.model_group, [*where, current])
-    samples = select(Request.sample_id).where(*where, current).distinct()
-    return Overview(
-        requests=requests,
-        weight=total,
-        with_prompt=with_prompt,
-        excluded={reason.value: found for reason, found in excluded if found},
-        other_versions=other_versions,
-        model_groups=groups,
-        failures=failures,
-        cache_hits=cache_hits,
-        sample_ids=sorted(connection.execute(samples).scalars()),
-    )
-
-
-_FEW = 10
-
-
-def _by_value(
-    connection: Connection, column: Any, where: Sequence[ColumnElement[bool]]
-) -> dict[str | None, float]:
-    """Weight by each value of a column."""
-    values = list(connection.execute(select(column).where(*where).distinct()).scalars())
-    if not values:
-        return {}
-    weight = func.sum(Request.weight)
-    if len(values) > _FEW:
-        grouped = connection.execute(select(column, weight).where(*where).group_by(column)).all()
-        return {value: float(total) for value, total in grouped}
-    # For few values a sum of each takes a third of the time that grouping a million rows takes.
-    sums = (weight.filter(column.is_not_distinct_from(value)) for value in values)
-    return dict(zip(values, connection.execute(select(*sums).where(*where)).one(), strict=True))

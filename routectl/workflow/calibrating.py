@@ -15,13 +15,13 @@ from routectl.records import Population, RouterIdentity
 from routectl.routers import OpenRouter
 from routectl.store.calibrations import add_calibration
 from routectl.store.engine import Location, Store, open_store
+from routectl.store.populations import Overview, overview
 from routectl.store.scores import (
     ScoredRequests,
     prompts_without_text,
     router_id,
     scored_requests,
 )
-from routectl.store.traffic import Overview, overview
 from routectl.workflow.actor import actor
 from routectl.workflow.importing import population_json
 from routectl.workflow.reporter import Reporter

@@ -14,13 +14,12 @@ from sqlalchemy import select
 from routectl.records import Condition, Exclusion, Population, TrafficRequest
 from routectl.store.engine import Store
 from routectl.store.models import Prompt, Request
+from routectl.store.populations import overview, population_filter
 from routectl.store.traffic import (
     Written,
     add_requests,
     begin_sample,
     finish_sample,
-    overview,
-    population_filter,
     unfinished_sample,
 )
 from routectl.traffic import matches
