@@ -5,7 +5,8 @@ from __future__ import annotations
 import click
 
 from routectl.cli import options
-from routectl.cli.console import Console
+from routectl.cli.console import Console, percent
+from routectl.errors import CheckFailed
 
 
 @click.command("calibrate")
@@ -17,6 +18,14 @@ from routectl.cli.console import Console
     help="Share of the requests that should go to the strong model: 0.3 is 30 %.",
 )
 @click.option("--at-most", is_flag=True, help="Never above the target: the nearest share below it.")
+@click.option(
+    "--tolerance",
+    default="0.02",
+    show_default=True,
+    callback=options.fraction,
+    metavar="SHARE",
+    help="Exit with 3 when the share is further from the target than this.",
+)
 @options.routers
 @options.population
 @click.option(
@@ -42,6 +51,7 @@ from routectl.cli.console import Console
 def command(
     strong_fraction: float,
     at_most: bool,
+    tolerance: float,
     router_names: tuple[str, ...],
     strong_model: str | None,
     weak_model: str | None,
@@ -57,7 +67,8 @@ def command(
     """Choose the threshold that sends a share of your traffic to the strong model.
 
     Scores what is not scored yet, then picks among the achievable cuts, and records the
-    answer. It changes nothing in production: `routectl activate` does.
+    answer. It changes nothing in production: `routectl activate` does. Exits with 3 when no
+    threshold comes near the target, because of a tie or because there are few requests.
 
     \b
     Examples:
@@ -72,6 +83,7 @@ def command(
     question = Question(
         strong_fraction=strong_fraction,
         at_most=at_most,
+        tolerance=tolerance,
         population=options.parse_population(where, since, until),
         confidence=confidence,
         next_requests=next_requests,
@@ -84,3 +96,14 @@ def command(
         console.json([to_json(result) for result in results])
     else:
         print_calibrations(console, results)
+    missed = [result for result in results if result.missed_by is not None]
+    if missed:
+        raise CheckFailed(
+            "the target is missed by more than --tolerance "
+            f"{tolerance:g}: "
+            + ", ".join(
+                f"{result.router.name} sends {percent(result.choice.strong_fraction, 2)}"
+                for result in missed
+            )
+            + f" to the strong model, not {percent(strong_fraction)}; the calibration is recorded"
+        )

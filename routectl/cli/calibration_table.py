@@ -42,6 +42,7 @@ def to_json(result: CalibrationResult) -> dict[str, object]:
         "model_groups": result.overview.model_groups,
         "sample_ids": result.overview.sample_ids,
         "rows_digest": result.rows_digest,
+        "missed_by": result.missed_by,
         "warnings": warnings(result),
     }
 

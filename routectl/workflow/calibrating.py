@@ -37,6 +37,8 @@ class Question:
 
     strong_fraction: float
     at_most: bool
+    tolerance: float
+    """How far the share may be from the target before the answer counts as a miss."""
     population: Population
     confidence: float
     next_requests: int
@@ -57,6 +59,8 @@ class CalibrationResult:
     longer_than_read: float
     """Weighted share of the requests whose prompt is longer than the router reads."""
     rows_digest: str
+    missed_by: float | None
+    """How far the share is from the target, where that is more than the tolerance."""
 
 
 def calibrate(
@@ -102,6 +106,7 @@ def _calibrate(
         confidence=question.confidence,
         next_requests=question.next_requests,
     )
+    miss = abs(choice.strong_fraction - question.strong_fraction)
     created_at = datetime.now(UTC)
     longer = float(rows.weights[rows.longer_than_read].sum() / rows.weights.sum())
     digest = rows_digest(rows)
@@ -124,6 +129,7 @@ def _calibrate(
                 "target": {
                     "strong_fraction": question.strong_fraction,
                     "at_most": question.at_most,
+                    "tolerance": question.tolerance,
                 },
                 "threshold": choice.threshold,
                 "gap_lower": choice.gap_lower,
@@ -157,6 +163,7 @@ def _calibrate(
         excluded=excluded,
         longer_than_read=longer,
         rows_digest=digest,
+        missed_by=miss if miss > question.tolerance + 1e-9 else None,
     )
 
 

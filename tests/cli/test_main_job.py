@@ -186,9 +186,25 @@ def test_a_tie_at_the_target_reports_both_reachable_shares(
     ]
     routectl("import", write_log(tmp_path / "log", records))
     result = routectl("calibrate", "--strong-fraction", "0.3", "-r", "random")
-    assert result.code == 0
     assert "share the score" in result.err
     assert "cannot be reached" in result.err
+
+
+def test_a_target_missed_by_more_than_the_tolerance_is_a_no(
+    routectl: Routectl, tmp_path: Path
+) -> None:
+    records = [payload(n, "hello" if n < 60 else f"question {n}") for n in range(100)]
+    routectl("import", write_log(tmp_path / "log", records))
+    asked = ("calibrate", "--strong-fraction", "0.3", "-r", "length")
+    # The sixty shortest prompts are one tie: 40 % are strong, or all.
+    missed = routectl(*asked)
+    assert missed.code == 3
+    assert "Config string: router-length-" in missed.out
+    assert "length sends 40.00 % to the strong model, not 30.0 %" in missed.err
+    allowed = routectl(*asked, "--tolerance", "0.1", "--json")
+    assert allowed.code == 0
+    assert allowed.json[0]["missed_by"] is None
+    assert len(routectl("history", "--json").json["calibrations"]) == 2
 
 
 def test_several_routers_stand_side_by_side(routectl: Routectl, log: Path) -> None:
