@@ -111,6 +111,14 @@ class Population:
     since: datetime | None = None
     until: datetime | None = None
 
+    def to_json(self) -> dict[str, object]:
+        """As plain JSON values, times in ISO 8601 with their zone."""
+        return {
+            "where": [str(condition) for condition in self.where],
+            "since": None if self.since is None else self.since.isoformat(),
+            "until": None if self.until is None else self.until.isoformat(),
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class ModelPair:

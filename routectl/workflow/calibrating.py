@@ -23,7 +23,6 @@ from routectl.store.scores import (
     scored_requests,
 )
 from routectl.workflow.actor import actor
-from routectl.workflow.importing import population_json
 from routectl.workflow.reporter import Reporter
 from routectl.workflow.scoring import score_missing
 
@@ -124,7 +123,7 @@ def _calibrate(
                 "fingerprint": identity.fingerprint,
                 "strong_model": identity.model_pair and identity.model_pair.strong,
                 "weak_model": identity.model_pair and identity.model_pair.weak,
-                "population": population_json(population),
+                "population": population.to_json(),
                 "sample_ids": found.sample_ids,
                 "target": {
                     "strong_fraction": question.strong_fraction,

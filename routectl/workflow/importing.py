@@ -184,7 +184,7 @@ class _SampleWriter:
     ) -> None:
         self._store = store
         self._result = result
-        self._population = population_json(population)
+        self._population = population.to_json()
         self._sample_size = sample_size
         self._weight = weight
         parts = [result.sources, self._population, sample_size, EXTRACTION_VERSION]
@@ -233,15 +233,6 @@ class _SampleWriter:
                 kept=counts.kept,
                 counts=counts_json(counts),
             )
-
-
-def population_json(population: Population) -> dict[str, object]:
-    """A population as plain JSON values, times in ISO 8601 with their zone."""
-    return {
-        "where": [str(condition) for condition in population.where],
-        "since": None if population.since is None else population.since.isoformat(),
-        "until": None if population.until is None else population.until.isoformat(),
-    }
 
 
 def counts_json(counts: ImportCounts) -> dict[str, object]:
