@@ -18,7 +18,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.sql.elements import ColumnElement
 
-from routectl.records import ModelPair, Population, RouterIdentity
+from routectl.records import Population, RouterIdentity
 from routectl.store.dialects import insert_ignoring_conflicts, insert_rows
 from routectl.store.models import Prompt, Request, Router, Score
 from routectl.store.populations import population_filter
@@ -58,48 +58,6 @@ def add_router(connection: Connection, identity: RouterIdentity, engine: Mapping
     found = router_id(connection, identity)
     assert found is not None
     return found
-
-
-@dataclass(frozen=True, slots=True)
-class StoredRouter:
-    """A router at one fingerprint, with how many prompts it scored."""
-
-    id: int
-    name: str
-    fingerprint: str
-    model_pair: ModelPair | None
-    scores: int
-    created_at: datetime
-
-
-def stored_routers(connection: Connection) -> list[StoredRouter]:
-    """Every router that scored anything, oldest first."""
-    count = func.count(Score.prompt_id)
-    query = (
-        select(
-            Router.id,
-            Router.name,
-            Router.fingerprint,
-            Router.strong_model,
-            Router.weak_model,
-            Router.created_at,
-            count,
-        )
-        .outerjoin(Score, Score.router_id == Router.id)
-        .group_by(Router.id)
-        .order_by(Router.id)
-    )
-    return [
-        StoredRouter(
-            id=int(row[0]),
-            name=row[1],
-            fingerprint=row[2],
-            model_pair=None if row[3] is None or row[4] is None else ModelPair(row[3], row[4]),
-            created_at=row[5],
-            scores=int(row[6]),
-        )
-        for row in connection.execute(query)
-    ]
 
 
 def unscored_prompts(
