@@ -186,12 +186,14 @@ def write_checkpoint(
     config: Mapping[str, object],
     tensors: Mapping[str, NDArray[Any]] | None,
     card: str,
+    more: Mapping[str, bytes] | None = None,
 ) -> None:
     """Write a checkpoint so that it is there whole or not at all.
 
     Args:
         config: without `format` and `weights_sha256`, which are added.
         tensors: None for a router that has no weights.
+        more: further files by name, such as the picture that the card shows.
 
     Raises:
         CheckpointError: something is there already, or the folder cannot be written.
@@ -213,6 +215,8 @@ def write_checkpoint(
         text = json.dumps(full, indent=2, ensure_ascii=False)
         (temporary / CONFIG).write_text(text + "\n", encoding="utf-8")
         (temporary / CARD).write_text(card, encoding="utf-8")
+        for name, content in (more or {}).items():
+            (temporary / name).write_bytes(content)
         temporary.chmod(0o755)
         if folder.exists():
             folder.rmdir()

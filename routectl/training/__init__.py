@@ -4,5 +4,13 @@ from routectl.embedding import remote_host
 from routectl.training.length import train_length
 from routectl.training.mf import train_mf
 from routectl.training.report import Progress, TrainingReport
+from routectl.training.request import TrainingRequest
 
-__all__ = ["Progress", "TrainingReport", "remote_host", "train_length", "train_mf"]
+__all__ = [
+    "Progress",
+    "TrainingReport",
+    "TrainingRequest",
+    "remote_host",
+    "train_length",
+    "train_mf",
+]

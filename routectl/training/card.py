@@ -1,64 +1,67 @@
-"""The model card of an `mf` checkpoint."""
+"""The model card that lies in every trained checkpoint, as Markdown."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping
 from dataclasses import asdict
-from pathlib import Path
 
 from routectl.embedding import Embedder
-from routectl.records import Condition
 from routectl.training.contamination import SIMILAR
-from routectl.training.factorize import Settings
+from routectl.training.curve import curve_picture
 from routectl.training.report import TrainingReport
+from routectl.training.request import TrainingRequest, file_digest
+
+CURVE, LOSSES = "training_curve.png", "training_curve.json"
 
 
-def mf_card(
+def model_card(
     report: TrainingReport,
-    embedder: Embedder,
+    request: TrainingRequest,
+    *,
+    introduction: str,
     reads: str,
-    settings: Settings,
-    seed: int,
-    drop_ties: bool,
-    files: Sequence[Path],
-    conditions: Sequence[Condition],
-    licence: str | None,
+    settings: Mapping[str, object],
+    more_figures: Mapping[str, str] | None = None,
+    limits: str | None = None,
 ) -> str:
-    """The model card, as Markdown: on what, how, how good, and what it cannot do."""
-    filters = ", ".join(f"`{condition}`" for condition in conditions) or "none"
-    data = "\n".join(f"| `{path.name}` | `{_sha256(path)}` |" for path in files)
-    chosen = "\n".join(f"| {name} | {value} |" for name, value in asdict(settings).items())
-    unit = "tokens" if embedder.probe is None else "characters"
-    ties = "left out" if drop_ties else "kept as half a win for each side"
+    """On what it was trained, how, how good it is, and what it cannot do.
+
+    Args:
+        introduction: what kind of router it is, a paragraph.
+        reads: what it reads of a prompt, and through which model: a phrase.
+        settings: the training's, by name.
+        more_figures: further rows of the table of held-out figures.
+        limits: further limits, a paragraph.
+    """
+    files = "\n".join(f"| `{path.name}` | `{file_digest(path)}` |" for path in request.files)
+    filters = ", ".join(f"`{condition}`" for condition in request.conditions) or "none"
+    chosen = "\n".join(f"| {name} | {value} |" for name, value in settings.items())
+    ties = "left out" if request.drop_ties else "kept as half a win for each side"
+    further = f"\n{limits.strip()}\n" if limits else ""
     return f"""# {report.path.name}
 
-A checkpoint of routectl's `mf` router: matrix factorization, section 4.2.2 of RouteLLM
-(arXiv 2406.18665). From a prompt alone it predicts how likely the strong model's answer would win
-against the weak model's.
+{introduction.strip()}
 
 - Default pair: **{report.default_pair}** (strong / weak)
-- Embedder: {embedder.name}, {embedder.max_tokens} {unit} read (`{reads}`), digest
-  `{embedder.digest}`
-- Licence: {licence or "not stated; the data's licences decide"}
+- Reads: {reads}
+- Licence: {request.licence or "not stated; the data's licences decide"}
 
 ## Data
 
 | file | SHA-256 |
 |---|---|
-{data}
+{files}
 
 - Rows: {report.battles:,} of battles, {report.gold:,} of gold labels
 - Conditions on rows: {filters}
-- Prompts: {report.prompts:,}, after {report.similar_prompts:,} were left out because they resemble
-  one of a benchmark's (cosine of {SIMILAR} or above)
+- Prompts: {report.prompts:,}, {_contamination(report, request)}
 - Comparisons of two models: {report.comparisons:,} of {len(report.models)} models, of which
   {report.ties:,} are ties, {ties}
 
 ## Training
 
-{report.epochs} epochs with seed {seed}; stopped early by the loss on {report.held_out_prompts:,}
-prompts that were held out whole.
+{_epochs(report, request)}
 
 | setting | value |
 |---|---|
@@ -66,12 +69,9 @@ prompts that were held out whole.
 
 ## How good
 
-| on the held-out prompts | |
-|---|---|
-| cross-entropy of a comparison, nats | {report.held_out_loss:.4f} |
-| the same by the models' ratings alone | {report.baseline_loss:.4f} |
-{_apgr_row(report)}
-The held-out prompts also chose the epoch to stop at, so these figures flatter a little.
+{_figures(report, more_figures or {})}
+
+The held-out prompts also chose where to stop, so these figures flatter a little.
 
 ## Models
 
@@ -82,18 +82,61 @@ The held-out prompts also chose the epoch to stop at, so these figures flatter a
 It knows the models above and no other. It has learned from the kinds of prompts in its data, and
 on others it may order prompts no better than chance: compare it with the baselines `random` and
 `length` on labels of your own. Its scores are for ranking; choose a threshold on your own traffic.
-"""
+{further}"""
 
 
-def _apgr_row(report: TrainingReport) -> str:
+def embedder_line(embedder: Embedder) -> str:
+    """What an embedder reads of a prompt, for `model_card`."""
+    unit = "tokens" if embedder.probe is None else "characters"
+    return (
+        f"{embedder.name}, {embedder.max_tokens} {unit} (`{embedder.reads}`), digest\n"
+        f"  `{embedder.digest}`"
+    )
+
+
+def curve_files(report: TrainingReport) -> dict[str, bytes]:
+    """The training curve as a picture and as numbers: file name -> content.
+
+    The picture is missing where matplotlib is.
+    """
+    if report.curve is None:
+        return {}
+    files = {LOSSES: (json.dumps(asdict(report.curve), indent=2) + "\n").encode()}
+    picture = curve_picture(report.curve, f"{report.path.name}: {report.router}")
+    return files if picture is None else {**files, CURVE: picture}
+
+
+def _contamination(report: TrainingReport, request: TrainingRequest) -> str:
+    if not request.benchmarks:
+        return "not checked against any benchmark"
+    names = ", ".join(f"`{path.name}`" for path in request.benchmarks)
+    return (
+        f"after {report.similar_prompts:,} were left out because they resemble\n  one of a "
+        f"benchmark's (cosine of {SIMILAR} or above; {names})"
+    )
+
+
+def _epochs(report: TrainingReport, request: TrainingRequest) -> str:
+    took = f"It took {report.seconds:,.0f} s of wall-clock time."
+    if report.curve is None:
+        return f"Seed {request.seed}; {report.held_out_prompts:,} prompts held out whole. {took}"
+    return f"""{report.epochs} epochs with seed {request.seed}; stopped early by the loss on
+{report.held_out_prompts:,} prompts that were held out whole. {took}
+The losses by epoch: [{LOSSES}]({LOSSES}), drawn in `{CURVE}`."""
+
+
+def _figures(report: TrainingReport, more: Mapping[str, str]) -> str:
+    rows: dict[str, str] = {}
+    if report.held_out_loss is not None:
+        rows["cross-entropy of a comparison, nats"] = f"{report.held_out_loss:.4f}"
+    if report.baseline_loss is not None:
+        rows["the same, knowing nothing of the prompt"] = f"{report.baseline_loss:.4f}"
     metrics = report.metrics
-    if "apgr" not in metrics:
-        return ""
-    interval = f"{metrics['apgr_low']:.3f} to {metrics['apgr_high']:.3f}"
-    count = int(metrics["apgr_prompts"])
-    return f"| APGR of the default pair, {count:,} prompts | {metrics['apgr']:.3f} ({interval}) |\n"
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    if "apgr" in metrics:
+        interval = f"{metrics['apgr_low']:.3f} to {metrics['apgr_high']:.3f}"
+        rows[f"APGR of the default pair, {int(metrics['apgr_prompts']):,} prompts; random 0.5"] = (
+            f"{metrics['apgr']:.3f} ({interval})"
+        )
+    rows |= more
+    lines = [f"| {name} | {value} |" for name, value in rows.items()]
+    return "\n".join(["| on the held-out prompts | |", "|---|---|", *lines])

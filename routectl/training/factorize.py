@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from routectl.training.comparisons import Comparisons, ratings
+from routectl.training.curve import LossCurve
 
 if TYPE_CHECKING:
     import numpy as np
@@ -47,11 +48,8 @@ class Fit:
     """W1, shape (d, D)."""
     weights: NDArray[np.float32]
     """w2, shape (d,)."""
-    epochs: int
-    best_epoch: int
-    held_out_loss: float
-    baseline_loss: float
-    """Held-out loss of the models' ratings alone, which know nothing of the prompt."""
+    curve: LossCurve
+    """Its baseline: the models' ratings alone, which know nothing of the prompt."""
 
 
 def factorize(
@@ -135,19 +133,26 @@ def _factorize(
     held_out_batches = _Batches(held_out)
     held_out_weight = float(held_out.weight.sum())
     best_loss, best_epoch, best = float("inf"), 0, None
-    epoch = 0
+    training_weight = float(training.weight.sum())
+    losses: list[tuple[float, float]] = []
     for epoch in range(1, settings.max_epochs + 1):
         shuffled = order.permutation(len(batches.prompts))
+        training_loss = 0.0
         for start in range(0, len(shuffled), settings.batch_prompts):
             batch = batches.take(shuffled[start : start + settings.batch_prompts])
-            loss = loss_sum(batch, settings.input_noise) / batch.weight.sum()
-            loss = loss + settings.departure_penalty * departures.square().sum(dim=1).mean()
+            summed = loss_sum(batch, settings.input_noise)
+            training_loss += float(summed.detach())
+            loss = (
+                summed / batch.weight.sum()
+                + settings.departure_penalty * departures.square().sum(dim=1).mean()
+            )
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
         with torch.no_grad():
             total = sum(float(loss_sum(batch, 0.0)) for batch in held_out_batches.all(512))
             held_out_loss = total / held_out_weight
+            losses.append((training_loss / training_weight, held_out_loss))
             if held_out_loss < best_loss:
                 best_loss, best_epoch = held_out_loss, epoch
                 best = [t.detach().clone() for t in (model_vectors(), projection, weights)]
@@ -160,10 +165,12 @@ def _factorize(
         model_vectors=vectors_of_models,
         projection=best_projection,
         weights=best_weights,
-        epochs=epoch,
-        best_epoch=best_epoch,
-        held_out_loss=best_loss,
-        baseline_loss=rating_loss(rating, held_out),
+        curve=LossCurve(
+            training=tuple(loss for loss, _ in losses),
+            held_out=tuple(loss for _, loss in losses),
+            best_epoch=best_epoch,
+            baseline=rating_loss(rating, held_out),
+        ),
     )
 
 

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
+import time
 
-from routectl.records import Condition
 from routectl.routers.checkpoint import require_free, write_checkpoint
 from routectl.training.comparisons import read_comparisons
 from routectl.training.report import Progress, TrainingReport, no_progress
+from routectl.training.request import TrainingRequest
 
 
 def train_length(
-    *,
-    battles: Sequence[Path],
-    gold: Sequence[Path],
-    output: Path,
-    conditions: Sequence[Condition] = (),
-    on_progress: Progress = no_progress,
+    request: TrainingRequest, *, on_progress: Progress = no_progress
 ) -> TrainingReport:
     """Write a checkpoint of the `length` router: the lengths of all distinct prompts.
 
@@ -29,9 +23,14 @@ def train_length(
 
     from routectl.routers.length import open_router
 
+    started = time.monotonic()
+    output = request.output
     require_free(output)
     comparisons = read_comparisons(
-        battles, gold, conditions, lambda _, done, total: on_progress("read", done, total)
+        request.battles,
+        request.gold,
+        request.conditions,
+        lambda _, done, total: on_progress("read", done, total),
     )
     lengths = np.sort(np.array([len(prompt) for prompt in comparisons.prompts], dtype=np.int32))
     config = {"kind": "length", "name": output.name, "licence": "Apache-2.0", "count": len(lengths)}
@@ -49,10 +48,11 @@ def train_length(
         held_out_prompts=0,
         similar_prompts=0,
         models=(),
-        epochs=0,
+        curve=None,
         held_out_loss=None,
         baseline_loss=None,
         metrics={},
+        seconds=time.monotonic() - started,
     )
 
 

@@ -2,15 +2,17 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from routectl.errors import CheckpointError, InputError, RouterError
 from routectl.routers import open_router
-from routectl.training import train_length, train_mf
+from routectl.training import TrainingReport, TrainingRequest, train_length, train_mf
 from routectl.training.contamination import read_benchmark_prompts, similar
 from routectl.training.factorize import Settings
+from routectl.training.report import Progress, no_progress
 
 EASY, HARD = "abcabc", "xyz789"
 
@@ -24,6 +26,18 @@ def prompts(count: int) -> list[tuple[str, bool]]:
         letters = generator.choice(list(HARD if hard else EASY), size=12)
         made.append((f"{''.join(letters)}{number}", hard))
     return made
+
+
+def train(
+    *,
+    embedder: str | None = None,
+    settings: Settings | None = None,
+    on_progress: Progress = no_progress,
+    **request: Any,
+) -> TrainingReport:
+    return train_mf(
+        TrainingRequest(**request), embedder=embedder, settings=settings, on_progress=on_progress
+    )
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +55,7 @@ def gold(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def trained(gold: Path, tiny: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     output = tmp_path_factory.mktemp("trained") / "checkpoint"
-    train_mf(battles=[], gold=[gold], output=output, embedder=tiny, weak_model="weak")
+    train(gold=[gold], output=output, embedder=tiny, weak_model="weak")
     return output
 
 
@@ -61,8 +75,7 @@ def test_the_same_seed_gives_the_same_bits_and_another_does_not(
 ) -> None:
     weights = []
     for number, seed in enumerate((0, 0, 1)):
-        report = train_mf(
-            battles=[],
+        report = train(
             gold=[gold],
             output=tmp_path / str(number),
             embedder=tiny,
@@ -76,8 +89,7 @@ def test_the_same_seed_gives_the_same_bits_and_another_does_not(
 
 def test_the_report_says_what_was_learned_from_what(gold: Path, tiny: str, tmp_path: Path) -> None:
     phases: list[tuple[str, int, int]] = []
-    report = train_mf(
-        battles=[],
+    report = train(
         gold=[gold],
         output=tmp_path / "checkpoint",
         embedder=tiny,
@@ -104,9 +116,7 @@ def test_the_report_says_what_was_learned_from_what(gold: Path, tiny: str, tmp_p
 def test_held_out_figures_beat_what_ratings_alone_know(
     gold: Path, tiny: str, tmp_path: Path
 ) -> None:
-    report = train_mf(
-        battles=[], gold=[gold], output=tmp_path / "new", embedder=tiny, weak_model="weak"
-    )
+    report = train(gold=[gold], output=tmp_path / "new", embedder=tiny, weak_model="weak")
     assert report.held_out_loss is not None
     assert report.baseline_loss is not None
     assert report.held_out_loss < report.baseline_loss
@@ -120,7 +130,7 @@ def test_battles_train_too(tiny: str, tmp_path: Path) -> None:
         f"{prompt},strong,weak,{'model_a' if hard else 'tie'}" for prompt, hard in prompts(120)
     ]
     path.write_text("\n".join(["prompt,model_a,model_b,winner", *lines]))
-    report = train_mf(battles=[path], gold=[], output=tmp_path / "checkpoint", embedder=tiny)
+    report = train(battles=[path], output=tmp_path / "checkpoint", embedder=tiny)
     assert (report.battles, report.ties) == (120, 60)
     rates = open_router("mf", checkpoint=report.path).load().strong_win_rates([EASY * 2, HARD * 2])
     assert rates[0] < rates[1]
@@ -129,8 +139,7 @@ def test_battles_train_too(tiny: str, tmp_path: Path) -> None:
 def test_a_prompt_of_a_benchmark_is_not_learned_from(gold: Path, tiny: str, tmp_path: Path) -> None:
     benchmark = tmp_path / "benchmark.csv"
     benchmark.write_text("prompt,big\nboth fail,1\n")
-    report = train_mf(
-        battles=[],
+    report = train(
         gold=[gold],
         output=tmp_path / "checkpoint",
         embedder=tiny,
@@ -170,7 +179,7 @@ def test_too_little_to_learn_from_is_a_sentence_and_leaves_nothing(
     path = tmp_path / "gold.csv"
     path.write_text(text)
     with pytest.raises(error, match=match):
-        train_mf(battles=[], gold=[path], output=tmp_path / "new", **options)  # type: ignore[arg-type]
+        train(gold=[path], output=tmp_path / "new", **options)
     assert [entry.name for entry in tmp_path.iterdir()] == ["gold.csv"]
 
 
@@ -179,11 +188,11 @@ def test_an_output_that_holds_something_is_refused_before_any_work(
 ) -> None:
     (tmp_path / "mine").touch()
     with pytest.raises(CheckpointError, match="is there already"):
-        train_mf(battles=[], gold=[gold], output=tmp_path)
+        train(gold=[gold], output=tmp_path)
 
 
 def test_length_learns_the_lengths_of_the_prompts_and_no_text(gold: Path, tmp_path: Path) -> None:
-    report = train_length(battles=[], gold=[gold], output=tmp_path / "lengths")
+    report = train_length(TrainingRequest(gold=[gold], output=tmp_path / "lengths"))
     router = open_router("length", checkpoint=report.path)
     assert router.identity.fingerprint == report.fingerprint
     rates = router.load().strong_win_rates(["a", "a" * 14, "a" * 500])

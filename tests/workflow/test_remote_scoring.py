@@ -13,7 +13,7 @@ import pytest
 
 from routectl.embedding import endpoint
 from routectl.embedding.endpoint import Patience
-from routectl.training import train_mf
+from routectl.training import TrainingRequest, train_mf
 from routectl.training.factorize import Settings
 from tests.conftest import Routectl
 from tests.embedding.endpoint_server import Server, embedding
@@ -58,9 +58,7 @@ def checkpoint(running: Server, tmp_path_factory: pytest.TempPathFactory) -> Pat
     gold.write_text("".join(json.dumps(row) + "\n" for row in rows))
     settings = Settings(max_epochs=3)
     train_mf(
-        battles=[],
-        gold=[gold],
-        output=folder / "checkpoint",
+        TrainingRequest(gold=[gold], output=folder / "checkpoint"),
         embedder=running.name,
         settings=settings,
     )

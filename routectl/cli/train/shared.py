@@ -1,13 +1,14 @@
-"""`routectl train`."""
+"""What the training commands share: the options, the progress bars and the printed report."""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -42,16 +43,6 @@ class ManyFiles(click.Command):
         return super().parse_args(ctx, spelled)
 
 
-@click.group("train")
-def command() -> None:
-    """Train a router's checkpoint from preference data.
-
-    \b
-    Example:
-      routectl train mf --gold results.csv --output my-checkpoint
-    """
-
-
 _data = (
     click.option(
         "--battles",
@@ -80,125 +71,94 @@ _data = (
     ),
 )
 
-
-def _with_data(command: Callable[..., None]) -> Callable[..., None]:
-    for option in reversed(_data):
-        command = option(command)
-    return command
-
-
-@command.command("mf", cls=ManyFiles)
-@_with_data
-@click.option(
-    "--drop-ties",
-    is_flag=True,
-    help="Leave ties out, as the published training does; without it a tie is half a win each.",
+_learning = (
+    click.option(
+        "--drop-ties",
+        is_flag=True,
+        help="Leave ties out, as the published training does; without it a tie is half a win each.",
+    ),
+    click.option("--strong-model", metavar="MODEL", help="Default pair's strong model."),
+    click.option("--weak-model", metavar="MODEL", help="Default pair's weak model."),
+    click.option(
+        "--benchmark",
+        "benchmarks",
+        multiple=True,
+        type=FILE,
+        metavar="FILE...",
+        help="Files of prompts to be judged on: what resembles one is not learned from.",
+    ),
+    click.option("--licence", help="What the model card says the checkpoint may be used under."),
+    click.option("--seed", type=int, default=0, show_default=True, help="Same seed, same weights."),
 )
-@click.option("--strong-model", metavar="MODEL", help="Default pair's strong model.")
-@click.option("--weak-model", metavar="MODEL", help="Default pair's weak model.")
-@click.option(
+
+embedder = click.option(
     "--embedder",
     metavar="NAME|PATH|openai:URL#MODEL",
     help="A sentence-transformers model, or one behind an OpenAI-compatible endpoint; else the "
     "built-in one.",
 )
-@click.option(
-    "--benchmark",
-    "benchmarks",
-    multiple=True,
-    type=FILE,
-    metavar="FILE...",
-    help="Files of prompts to be judged on: what resembles one is not learned from.",
-)
-@click.option("--licence", help="What the model card says the checkpoint may be used under.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Same seed, same weights.")
-@options.output
-def mf(
-    battles: tuple[Path, ...],
-    gold: tuple[Path, ...],
-    where: tuple[str, ...],
-    output: Path,
-    drop_ties: bool,
-    strong_model: str | None,
-    weak_model: str | None,
-    embedder: str | None,
-    benchmarks: tuple[Path, ...],
-    licence: str | None,
-    seed: int,
-    console: Console,
-) -> None:
-    """Train matrix factorization (section 4.2.2 of the RouteLLM paper).
 
-    The output is a folder of config.json, model.safetensors and a model card, to be used as
-    -r mf=DIR.
 
-    \b
-    Examples:
-      routectl train mf --gold mmlu_pro.csv.gz --output my-checkpoint
-      routectl train mf --battles arena_55k.csv own.jsonl --gold own.csv --output both --seed 1
-    """
-    from routectl.training import remote_host, train_mf
+def data_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Adds the options that say what to learn from and where to, as a `TrainingRequest`."""
+    return _request(command, _data)
 
-    _require_data(battles, gold)
+
+def training_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Adds all options that every fitted router's training has, as a `TrainingRequest`."""
+    return _request(command, (*_data, *_learning))
+
+
+def _request(command: Callable[..., None], added: tuple[Any, ...]) -> Callable[..., None]:
+    @functools.wraps(command)
+    def run(
+        battles: tuple[Path, ...],
+        gold: tuple[Path, ...],
+        where: tuple[str, ...],
+        output: Path,
+        drop_ties: bool = False,
+        strong_model: str | None = None,
+        weak_model: str | None = None,
+        benchmarks: tuple[Path, ...] = (),
+        licence: str | None = None,
+        seed: int = 0,
+        **rest: Any,
+    ) -> None:
+        from routectl.errors import UsageError
+        from routectl.training import TrainingRequest
+
+        if not battles and not gold:
+            raise UsageError("there is nothing to learn from: give --battles FILE or --gold FILE")
+        request = TrainingRequest(
+            output=output,
+            battles=battles,
+            gold=gold,
+            conditions=options.parse_columns(where),
+            benchmarks=benchmarks,
+            strong_model=strong_model,
+            weak_model=weak_model,
+            drop_ties=drop_ties,
+            licence=licence,
+            seed=seed,
+        )
+        command(request=request, **rest)
+
+    decorated: Callable[..., None] = options.output(run)
+    for option in reversed(added):
+        decorated = option(decorated)
+    return decorated
+
+
+def say_where_prompts_go(console: Console, embedder: str | None) -> None:
+    """Note the host that a remote embedder sends the training data's prompts to."""
+    from routectl.training import remote_host
+
     host = None if embedder is None else remote_host(embedder)
     if host is not None:
         console.note(f"the prompts of the training data are sent to {host}")
-    with _Phases(console) as on_progress:
-        report = train_mf(
-            battles=battles,
-            gold=gold,
-            output=output,
-            embedder=embedder,
-            seed=seed,
-            drop_ties=drop_ties,
-            strong_model=strong_model,
-            weak_model=weak_model,
-            conditions=options.parse_columns(where),
-            benchmarks=benchmarks,
-            licence=licence,
-            on_progress=on_progress,
-        )
-    _print(console, report)
 
 
-@command.command("length", cls=ManyFiles)
-@_with_data
-@options.output
-def length(
-    battles: tuple[Path, ...],
-    gold: tuple[Path, ...],
-    where: tuple[str, ...],
-    output: Path,
-    console: Console,
-) -> None:
-    """Take the reference lengths of the length baseline from preference data.
-
-    \b
-    Example:
-      routectl train length --gold results.csv --output my-lengths
-    """
-    from routectl.training import train_length
-
-    _require_data(battles, gold)
-    with _Phases(console) as on_progress:
-        report = train_length(
-            battles=battles,
-            gold=gold,
-            output=output,
-            conditions=options.parse_columns(where),
-            on_progress=on_progress,
-        )
-    _print(console, report)
-
-
-def _require_data(battles: tuple[Path, ...], gold: tuple[Path, ...]) -> None:
-    from routectl.errors import UsageError
-
-    if not battles and not gold:
-        raise UsageError("there is nothing to learn from: give --battles FILE or --gold FILE")
-
-
-class _Phases:
+class Phases:
     """A progress bar for each phase in turn."""
 
     _LABELS = MappingProxyType({"read": "reading", "embed": "embedding", "train": "training"})
@@ -218,14 +178,14 @@ class _Phases:
         self._advance(done - self._done)
         self._done = done
 
-    def __enter__(self) -> _Phases:
+    def __enter__(self) -> Phases:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
 
-def _print(console: Console, report: TrainingReport) -> None:
+def print_report(console: Console, report: TrainingReport) -> None:
     if console.as_json:
         console.json(asdict(report))
         return
@@ -241,7 +201,8 @@ def _print(console: Console, report: TrainingReport) -> None:
     if report.similar_prompts:
         rows.append(("left out", f"{report.similar_prompts:,} prompts that resemble a benchmark"))
     if report.held_out_loss is not None:
-        rows.append(("epochs", str(report.epochs)))
+        if report.curve is not None:
+            rows.append(("epochs", f"{report.epochs}, kept {report.curve.best_epoch}"))
         rows.append(
             (
                 "held-out loss",
@@ -258,4 +219,5 @@ def _print(console: Console, report: TrainingReport) -> None:
                 f"{metrics['apgr_prompts']:,.0f} prompts); random 0.500",
             )
         )
+    rows.append(("time", f"{report.seconds:,.0f} s"))
     console.table(rows)

@@ -1,0 +1,35 @@
+"""`routectl train mf`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from routectl.cli.console import Console
+from routectl.cli.train import shared
+
+if TYPE_CHECKING:
+    from routectl.training import TrainingRequest
+
+
+@click.command("mf", cls=shared.ManyFiles)
+@shared.training_options
+@shared.embedder
+def command(request: TrainingRequest, embedder: str | None, console: Console) -> None:
+    """Train matrix factorization (section 4.2.2 of the RouteLLM paper).
+
+    The output is a folder of config.json, model.safetensors and a model card, to be used as
+    -r mf=DIR.
+
+    \b
+    Examples:
+      routectl train mf --gold mmlu_pro.csv.gz --output my-checkpoint
+      routectl train mf --battles arena_55k.csv own.jsonl --gold own.csv --output both --seed 1
+    """
+    from routectl.training import train_mf
+
+    shared.say_where_prompts_go(console, embedder)
+    with shared.Phases(console) as on_progress:
+        report = train_mf(request, embedder=embedder, on_progress=on_progress)
+    shared.print_report(console, report)

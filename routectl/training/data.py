@@ -1,0 +1,231 @@
+"""The steps before any fit: read, choose the pair, embed, leave out what leaks, hold out."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from routectl.embedding import Embedder
+from routectl.errors import InputError, RouterError
+from routectl.records import ModelPair
+from routectl.routers.model_names import resolve
+from routectl.training.comparisons import Comparisons, ratings, read_comparisons
+from routectl.training.contamination import read_all, similar
+from routectl.training.partial import PartialRun
+from routectl.training.report import Progress
+from routectl.training.request import TrainingRequest
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+_HELD_OUT_SHARE = 0.1
+_EMBEDDED_AT_ONCE = 256
+_KEPT_AT_ONCE = 2048
+"""Prompts of a kept piece: that much a stopped run embeds again."""
+_NOISE_SAMPLE = 128
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingData:
+    """What a router learns from, and what it is measured on."""
+
+    comparisons: Comparisons
+    """Those that meet the conditions, without the prompts that resemble a benchmark's."""
+    pair: ModelPair
+    """The default pair."""
+    held_out: NDArray[np.bool_]
+    """Shape (prompts,): a tenth of the prompts in use, held out with all of their comparisons."""
+    similar_prompts: int
+    """Prompts that were left out because they resemble one of a benchmark's."""
+    vectors: NDArray[np.float32]
+    """Of `comparisons.prompts`, shape (prompts, D); shape (0, D) where nobody asked for them."""
+
+    @property
+    def training(self) -> Comparisons:
+        return self.comparisons.of_prompts(~self.held_out)
+
+    @property
+    def measured(self) -> Comparisons:
+        """The comparisons on held-out prompts."""
+        return self.comparisons.of_prompts(self.held_out)
+
+    @property
+    def used(self) -> NDArray[np.intp]:
+        """Indices of the prompts that have a comparison, ascending."""
+        import numpy as np
+
+        return np.unique(self.comparisons.prompt)
+
+
+def read_training_data(
+    request: TrainingRequest,
+    embedder: Embedder,
+    partial: PartialRun,
+    on_progress: Progress,
+    *,
+    vectors: bool = True,
+) -> TrainingData:
+    """Read the request's files and prepare them.
+
+    Args:
+        embedder: for the contamination check, and for the vectors.
+        partial: keeps the vectors of a run that is stopped.
+        vectors: whether the caller needs the vectors; without benchmarks nothing else does.
+
+    Raises:
+        InputError: a file cannot be read, or there is too little to learn from.
+        RouterError: the default pair is not in the data.
+        EmbeddingError: the embedder is remote and does not answer as it should.
+    """
+    import numpy as np
+
+    comparisons = read_comparisons(
+        request.battles,
+        request.gold,
+        request.conditions,
+        lambda _, done, total: on_progress("read", done, total),
+    )
+    if request.drop_ties:
+        comparisons = comparisons.without_ties()
+    _require_enough(comparisons, request.drop_ties)
+    pair = _default_pair(comparisons, request.strong_model, request.weak_model)
+    judged = read_all(request.benchmarks)
+    alike = np.zeros(len(comparisons.prompts), dtype=np.bool_)
+    found = np.empty((0, embedder.dimension), dtype=np.float32)
+    if vectors or judged:
+        texts = [*comparisons.prompts, *judged]
+        embedded = embed_texts(embedder, texts, partial, on_progress)
+        found = embedded[: len(comparisons.prompts)]
+        if judged:
+            alike = similar(found, embedded[len(found) :])
+            comparisons = comparisons.of_prompts(~alike)
+            _require_enough(comparisons, request.drop_ties)
+    return TrainingData(
+        comparisons, pair, _held_out(comparisons, request.seed), int(alike.sum()), found
+    )
+
+
+def embed_texts(
+    embedder: Embedder, texts: Sequence[str], partial: PartialRun, on_progress: Progress
+) -> NDArray[np.float32]:
+    """Shape (n, D); what a stopped run embedded is not embedded again."""
+    import numpy as np
+
+    vectors = np.empty((len(texts), embedder.dimension), dtype=np.float32)
+    for start in range(0, len(texts), _KEPT_AT_ONCE):
+        part = texts[start : start + _KEPT_AT_ONCE]
+        name = f"vectors-{start:08d}"
+        key = {"embedder": embedder.digest, "reads": embedder.reads, "texts": _digest(part)}
+        kept = partial.load(name)
+        if kept is not None and kept[1] == key:
+            vectors[start : start + len(part)] = kept[0]["vectors"]
+        else:
+            for at in range(start, start + len(part), _EMBEDDED_AT_ONCE):
+                on_progress("embed", at, len(texts))
+                stop = min(at + _EMBEDDED_AT_ONCE, start + len(part))
+                vectors[at:stop] = embedder.embed(texts[at:stop])
+            partial.save(name, {"vectors": vectors[start : start + len(part)]}, key)
+    on_progress("embed", len(texts), len(texts))
+    return vectors
+
+
+def embedder_noise(embedder: Embedder, prompts: Sequence[str]) -> float:
+    """The embedder's noise, measured on prompts of all lengths; see `embedding.noise`."""
+    from routectl.embedding.noise import embedding_noise
+
+    by_length = sorted(prompts, key=len)
+    step = max(1, len(by_length) // _NOISE_SAMPLE)
+    sample = by_length[::step][:_NOISE_SAMPLE]
+    return max(embedding_noise(embedder, sample), embedder.least_noise)
+
+
+def held_out_apgr(
+    win_rates: NDArray[np.float64], measured: Comparisons, pair: ModelPair
+) -> dict[str, float]:
+    """APGR of a pair on held-out prompts, where the two met and have a gap there.
+
+    Args:
+        win_rates: of all prompts of the comparisons, shape (prompts,); only those of prompts on
+            which the pair met are read.
+
+    Returns:
+        `apgr`, `apgr_low`, `apgr_high` (95 % bootstrap) and `apgr_prompts`; or nothing.
+    """
+    import numpy as np
+
+    from routectl.evaluation.metrics import apgr, apgr_interval, quality_curve
+
+    strong, weak = (measured.models.index(name) for name in (pair.strong, pair.weak))
+    forward = (measured.model_a == strong) & (measured.model_b == weak)
+    backward = (measured.model_a == weak) & (measured.model_b == strong)
+    met = forward | backward
+    gain = np.where(forward, 1.0, -1.0) * (2.0 * measured.outcome - 1.0)
+    gain = gain[met]
+    if not gain.sum() > 0:
+        return {}
+    scores, zero = win_rates[measured.prompt[met]], np.zeros(len(gain))
+    low, high = apgr_interval(scores, gain, zero)
+    return {
+        "apgr": apgr(quality_curve(scores, gain, zero)),
+        "apgr_low": low,
+        "apgr_high": high,
+        "apgr_prompts": float(len(gain)),
+    }
+
+
+def _digest(texts: Sequence[str]) -> str:
+    digest = hashlib.sha256()
+    for text in texts:
+        digest.update(hashlib.sha256(text.encode()).digest())
+    return digest.hexdigest()
+
+
+def _require_enough(comparisons: Comparisons, drop_ties: bool) -> None:
+    import numpy as np
+
+    if len(comparisons) == 0:
+        why = "every comparison is a tie, and ties are dropped" if drop_ties else "nothing is left"
+        raise InputError(f"There is nothing to learn from: {why}.")
+    if len(np.unique(comparisons.prompt)) < 2:
+        raise InputError(
+            "There is only one prompt to learn from, and one has to be held out; give more data."
+        )
+
+
+def _default_pair(
+    comparisons: Comparisons, strong_model: str | None, weak_model: str | None
+) -> ModelPair:
+    import numpy as np
+
+    models, rating = comparisons.models, ratings(comparisons)
+    if strong_model is None:
+        strong = models[int(np.argmax(rating))]
+    else:
+        strong = resolve(strong_model, models, side="strong")
+    if weak_model is None:
+        at = models.index(strong)
+        a, b = comparisons.model_a, comparisons.model_b
+        rivals = np.unique(np.concatenate((a[b == at], b[a == at])))
+        weak = models[int(rivals[np.argmin(rating[rivals])])] if len(rivals) else strong
+    else:
+        weak = resolve(weak_model, models, side="weak")
+    if strong == weak:
+        raise RouterError(
+            f"{strong} would be both the strong and the weak model of the default pair; "
+            "name two different models."
+        )
+    return ModelPair(strong, weak)
+
+
+def _held_out(comparisons: Comparisons, seed: int) -> NDArray[np.bool_]:
+    """Which prompts are held out, shape (prompts,): a tenth of those in use, at least one."""
+    import numpy as np
+
+    used = np.unique(comparisons.prompt)
+    count = max(1, round(_HELD_OUT_SHARE * len(used)))
+    held_out = np.zeros(len(comparisons.prompts), dtype=np.bool_)
+    held_out[np.random.default_rng([seed, 1]).permutation(used)[:count]] = True
+    return held_out

@@ -1,0 +1,57 @@
+"""What a prompt's comparisons say to a router that knows only strong and weak."""
+
+import numpy as np
+import pytest
+
+from routectl.errors import InputError
+from routectl.records import Battle, ModelPair
+from routectl.training.comparisons import make_comparisons
+from routectl.training.gold import GoldRow
+from routectl.training.labels import strong_weak_labels
+
+# The best, its near equal, one in the middle, the worst; each of 100 prompts asked of all four.
+RIGHT_UP_TO = {"best": 95, "near": 93, "middle": 55, "worst": 5}
+GOLD = [
+    GoldRow(f"prompt {n}", {name: float(n < last) for name, last in RIGHT_UP_TO.items()})
+    for n in range(100)
+]
+PAIR = ModelPair("best", "worst")
+
+
+def test_models_beside_the_pairs_count_with_them_and_the_middle_teaches_neither() -> None:
+    labels = strong_weak_labels(make_comparisons([], GOLD), PAIR)
+    assert labels.strong_models == ("best", "near")
+    assert labels.weak_models == ("worst",)
+    assert len(labels) == 100
+
+
+def test_a_prompts_row_is_how_often_strong_beat_weak() -> None:
+    comparisons = make_comparisons([], GOLD)
+    labels = strong_weak_labels(comparisons, PAIR)
+    by_prompt = dict(
+        zip([comparisons.prompts[row] for row in labels.prompt], labels.outcome, strict=True)
+    )
+    assert by_prompt["prompt 0"].tolist() == [0, 1, 0]  # all are right
+    assert by_prompt["prompt 50"].tolist() == [1, 0, 0]  # only the strong ones are
+    assert by_prompt["prompt 94"].tolist() == [0.5, 0.5, 0]  # the best one is
+    assert by_prompt["prompt 99"].tolist() == [0, 1, 0]  # none is
+
+
+def test_a_weak_models_win_is_one_from_either_side_of_the_battle() -> None:
+    battles = [Battle(f"p{n}", "best", "worst", "model_a") for n in range(3)]
+    battles += [Battle("upset", "best", "worst", "model_b")]
+    battles += [Battle("other way", "worst", "best", "model_a")]
+    labels = strong_weak_labels(make_comparisons(battles, []), PAIR)
+    assert labels.outcome.tolist() == [[1, 0, 0]] * 3 + [[0, 0, 1]] * 2
+
+
+def test_labels_of_some_prompts_are_theirs_alone() -> None:
+    labels = strong_weak_labels(make_comparisons([], GOLD), PAIR)
+    wanted = np.zeros(100, dtype=np.bool_)
+    wanted[[3, 50]] = True
+    assert labels.of_prompts(wanted).prompt.tolist() == [3, 50]
+
+
+def test_a_pair_the_wrong_way_round_is_said() -> None:
+    with pytest.raises(InputError, match="worst is rated no higher than best"):
+        strong_weak_labels(make_comparisons([], GOLD), ModelPair("worst", "best"))

@@ -1,0 +1,88 @@
+"""What a stopped training keeps, and who may go on with it."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from routectl.errors import CheckpointError
+from routectl.training import TrainingRequest, train_mf
+from routectl.training.factorize import Settings
+from routectl.training.partial import PartialRun
+
+FACTS = {"router": "mf", "seed": 0}
+
+
+def test_what_was_kept_is_there_for_the_next_run_of_the_same_training(tmp_path: Path) -> None:
+    with PartialRun(tmp_path / "new", FACTS) as first:
+        assert first.load("epoch") is None
+        first.save("epoch", {"weights": np.arange(3.0)}, {"epoch": 7})
+    with PartialRun(tmp_path / "new", FACTS) as second:
+        kept = second.load("epoch")
+        assert kept is not None
+        assert kept[0]["weights"].tolist() == [0, 1, 2]
+        assert kept[1] == {"epoch": 7}
+        second.remove()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_another_training_does_not_go_on_with_it(tmp_path: Path) -> None:
+    with PartialRun(tmp_path / "new", FACTS) as run:
+        run.save("epoch", {"weights": np.zeros(1)})
+    with pytest.raises(CheckpointError, match=r"new\.partial keeps the work of another training"):
+        PartialRun(tmp_path / "new", {**FACTS, "seed": 1})
+
+
+def test_two_trainings_never_share_a_folder(tmp_path: Path) -> None:
+    with PartialRun(tmp_path / "new", FACTS) as run:
+        run.save("epoch", {"weights": np.zeros(1)})
+        with pytest.raises(CheckpointError, match="Another training is at work"):
+            PartialRun(tmp_path / "new", FACTS)
+
+
+def test_a_damaged_piece_is_named(tmp_path: Path) -> None:
+    with PartialRun(tmp_path / "new", FACTS) as run:
+        run.save("epoch", {"weights": np.zeros(100)})
+    piece = tmp_path / "new.partial" / "epoch.safetensors"
+    piece.write_bytes(piece.read_bytes()[:50])
+    with (
+        PartialRun(tmp_path / "new", FACTS) as run,
+        pytest.raises(CheckpointError, match=r"epoch\.safetensors is damaged"),
+    ):
+        run.load("epoch")
+
+
+def test_a_training_that_keeps_nothing_leaves_no_folder(tmp_path: Path) -> None:
+    with PartialRun(tmp_path / "new", FACTS):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_killed_training_run_again_ends_at_the_same_weights(tiny: str, tmp_path: Path) -> None:
+    gold = tmp_path / "gold.csv"
+    lines = [f"prompt {number},1,{number % 2}" for number in range(6000)]
+    gold.write_text("\n".join(["prompt,strong,weak", *lines]))
+    output = tmp_path / "killed"
+    command = [sys.executable, "-m", "routectl", "train", "mf", "--gold", str(gold)]
+    command += ["--embedder", tiny, "--output", str(output)]
+    running = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    kept = tmp_path / "killed.partial" / "vectors-00000000.safetensors"
+    deadline = time.monotonic() + 60
+    while not kept.exists() and running.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.005)
+    os.kill(running.pid, signal.SIGKILL)
+    assert running.wait() == -signal.SIGKILL
+    assert not output.exists()
+    again = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert again.returncode == 0, again.stderr
+    assert not kept.parent.exists()
+    whole = train_mf(
+        TrainingRequest(gold=[gold], output=tmp_path / "whole"), embedder=tiny, settings=Settings()
+    )
+    weights = [folder / "model.safetensors" for folder in (output, whole.path)]
+    assert weights[0].read_bytes() == weights[1].read_bytes()
