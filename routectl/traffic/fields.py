@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from collections.abc import Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -65,10 +66,21 @@ def name(value: object) -> str | None:
 
 
 def names(value: object) -> tuple[str, ...]:
-    """Return the distinct names of a list, in its order."""
-    if not value or not isinstance(value, list):
+    """Return the distinct names of a list, in its order; quickly of a tuple of texts."""
+    if not value:
         return ()
-    return tuple(dict.fromkeys(filter(None, map(name, value))))
+    if isinstance(value, tuple):
+        return _known_names(value)
+    return _distinct(value) if isinstance(value, list) else ()
+
+
+def _distinct(values: Iterable[object]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(filter(None, map(name, values))))
+
+
+@lru_cache(maxsize=2**10)
+def _known_names(values: tuple[str, ...]) -> tuple[str, ...]:
+    return _distinct(values)
 
 
 def number(value: object) -> float | None:
@@ -120,6 +132,8 @@ def time(value: object) -> datetime | None:
     as seconds, the present is below 1e11 until the year 5138), as a number or as text, and ISO
     8601, with UTC for a text without a zone.
     """
+    if type(value) is float and 0 < value < 1e11:
+        return datetime.fromtimestamp(value, UTC)
     seconds = number(value)
     if seconds is None:
         return iso_time(value) if isinstance(value, str) else None
