@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from itertools import chain
 from typing import Any, cast
 
 from sqlalchemy import ColumnElement, Connection, Text, bindparam, func, select
@@ -23,7 +24,7 @@ def insert_rows(
     model: type[Any],
     columns: Sequence[str],
     rows: Sequence[tuple[Any, ...]],
-) -> None:
+) -> int:
     """INSERT ... ON CONFLICT DO NOTHING of many rows, handed to the driver as they are.
 
     Past SQLAlchemy's handling of each row, which takes several times as long as SQLite does.
@@ -31,16 +32,32 @@ def insert_rows(
     Args:
         columns: those that the rows have values for; all others get their default.
         rows: values as the driver takes them: no time, and no JSON that is not text yet.
+
+    Returns:
+        How many rows were new.
     """
     if not rows:
-        return
-    mark = "%s" if connection.dialect.name == "postgresql" else "?"
-    marks = ", ".join([mark] * len(columns))
-    connection.exec_driver_sql(
-        f"INSERT INTO {model.__tablename__} ({', '.join(columns)}) VALUES ({marks}) "
-        "ON CONFLICT DO NOTHING",
-        list(rows),
-    )
+        return 0
+    into = f"INSERT INTO {model.__tablename__} ({', '.join(columns)}) VALUES "
+    if connection.dialect.name == "postgresql":
+        marks = f"({', '.join(['%s'] * len(columns))})"
+        return connection.exec_driver_sql(f"{into}{marks}{_IGNORING}", list(rows)).rowcount
+    marks = f"({', '.join('?' * len(columns))})"
+    added = 0
+    # Many rows to a statement: SQLite's driver gives up the interpreter at each step of one and
+    # would wait for it, row by row, as long as another thread reads a log.
+    most = _SQLITE_VARIABLES // len(columns)
+    for start in range(0, len(rows), most):
+        some = rows[start : start + most]
+        statement = f"{into}{', '.join([marks] * len(some))}{_IGNORING}"
+        values = tuple(chain.from_iterable(some))
+        added += connection.exec_driver_sql(statement, values).rowcount
+    return added
+
+
+_IGNORING = " ON CONFLICT DO NOTHING"
+_SQLITE_VARIABLES = 32_766
+"""The most values that a statement can have: https://www.sqlite.org/limits.html, point 9."""
 
 
 def among(connection: Connection, column: Any, values: Sequence[str]) -> ColumnElement[bool]:

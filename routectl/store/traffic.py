@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,7 +12,7 @@ from functools import lru_cache
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, bindparam, func, insert, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from routectl.records import TrafficRequest
@@ -90,14 +91,62 @@ def finish_sample(
     )
 
 
-def add_requests(
-    connection: Connection,
-    sample_id: int,
-    requests: Sequence[TrafficRequest],
-    *,
-    weight: float,
-    extraction_version: int,
-) -> Written:
+_Row = tuple[str | None, tuple[Any, ...]]
+"""The digest of a request's prompt, and the values of the first of `_COLUMNS`."""
+
+
+@dataclass(slots=True)
+class Batch:
+    """Requests as rows of the database, except for what only the database knows."""
+
+    source_kind: str
+    """Of the first request."""
+    prompts: dict[str, tuple[Any, ...]]
+    """The distinct prompts, by digest, as rows of `_PROMPT_COLUMNS`."""
+    alone: list[_Row]
+    """Rows that share neither source id nor attempt key with another of the batch."""
+    others: list[_Row]
+    """All other rows, in their order."""
+
+
+_PROMPT_COLUMNS = ("digest", "text", "length")
+
+
+def prepare(requests: Sequence[TrafficRequest], *, weight: float, extraction_version: int) -> Batch:
+    """Make rows of requests; needs no database, so it can be done while one is busy."""
+    prompts: dict[str, tuple[Any, ...]] = {}
+    digests: dict[str, str] = {}
+    rows: list[_Row] = []
+    for request in requests:
+        text = request.text
+        digest = None
+        if text is not None:
+            digest = digests.get(text)
+            if digest is None:
+                digest = digests[text] = hashlib.sha256(text.encode()).hexdigest()
+                prompts[digest] = (digest, text, len(text))
+        rows.append((digest, _values(request, digest, weight, extraction_version)))
+    alone, others = _apart(rows)
+    return Batch(requests[0].source_kind, prompts, alone, others)
+
+
+def _apart(rows: list[_Row]) -> tuple[list[_Row], list[_Row]]:
+    """Take apart the rows that share nothing with another, and those that do."""
+    ids = [values[:2] for _, values in rows]
+    keys = [values[2] for _, values in rows if values[2] is not None]
+    if len(set(ids)) == len(ids) and len(set(keys)) == len(keys):
+        return rows, []
+    having_id, having_key = Counter(ids), Counter(keys)
+    alone: list[_Row] = []
+    others: list[_Row] = []
+    for row in rows:
+        values = row[1]
+        shares = having_id[values[:2]] > 1 or having_key[values[2]] > 1
+        (others if shares else alone).append(row)
+    return alone, others
+
+
+def add_requests(connection: Connection, sample_id: int, batch: Batch) -> Written:
     """Write requests so that the same ones written twice change nothing.
 
     A row that is already there is replaced when its extraction version is another, or when it
@@ -106,46 +155,58 @@ def add_requests(
     many requests it stands for.
     """
     written = Written()
-    if not requests:
-        return written
-    digests = {
-        text: hashlib.sha256(text.encode()).hexdigest()
-        for text in {request.text: None for request in requests}
-        if text is not None
-    }
-    prompt_ids = _add_prompts(connection, digests)
-    attempt_keys = [_attempt_key(request, digests) for request in requests]
-    known = _Known(connection, requests, attempt_keys)
+    prompt_ids = _add_prompts(connection, batch.prompts)
+
+    def complete(rows: Sequence[_Row]) -> list[tuple[Any, ...]]:
+        return [(*values, prompt_ids.get(digest), sample_id) for digest, values in rows]
+
+    # Most traffic is new, and the insertion itself tells so: nothing is looked up first.
+    newest = connection.execute(select(func.max(Request.id))).scalar() or 0
+    alone = complete(batch.alone)
+    written.added = written.changed = insert_rows(connection, Request, _COLUMNS, alone)
+    if written.added < len(alone):
+        ids = select(Request.source_kind, Request.source_id).where(Request.id > newest)
+        added = {(kind, id) for kind, id in connection.execute(ids).all()}
+        met = [row for row in alone if row[:2] not in added]
+    else:
+        met = []
+    met += complete(batch.others)
+    if met:
+        written += _merge(connection, [dict(zip(_COLUMNS, row, strict=True)) for row in met])
+    return written
+
+
+def _merge(connection: Connection, rows: Sequence[dict[str, Any]]) -> Written:
+    """Write rows that meet others: in the database, or among themselves."""
+    written = Written()
+    known = _Known(connection, rows)
     inserts: list[dict[str, Any]] = []
     updates: list[dict[str, Any]] = []
-    for request, attempt_key in zip(requests, attempt_keys, strict=True):
-        old = known.find(request, attempt_key)
+    for row in rows:
+        old = known.find(row)
         if old is None:
-            row = _row(request, sample_id, prompt_ids, attempt_key, weight, extraction_version)
             inserts.append(row)
             known.remember(row)
             written.added += 1
             continue
-        is_attempt = old["source_id"] != request.source_id
+        is_attempt = old["source_id"] != row["source_id"]
         written.attempts += is_attempt
-        if old["extraction_version"] != extraction_version or (
-            old["status"] == "failure" and request.status == "success"
+        if old["extraction_version"] != row["extraction_version"] or (
+            old["status"] == "failure" and row["status"] == "success"
         ):
-            row = _row(request, sample_id, prompt_ids, attempt_key, weight, extraction_version)
-            row["weight"] = min(weight, old["weight"])
-            row["sample_id"] = old["sample_id"]
-            updates.append(_change(old, row))
-            known.replace(old, row)
-        elif weight < old["weight"]:
-            updates.append(_change(old, {"weight": weight}))
-            known.replace(old, {"weight": weight})
+            weight = min(row["weight"], old["weight"])
+            new = {**row, "weight": weight, "sample_id": old["sample_id"]}
+            updates.append(_change(old, new))
+            known.replace(old, new)
+        elif row["weight"] < old["weight"]:
+            updates.append(_change(old, {"weight": row["weight"]}))
+            known.replace(old, {"weight": row["weight"]})
         else:
             written.unchanged += not is_attempt
             continue
         written.updated += not is_attempt
     written.changed = len(inserts) + len(updates)
-    if inserts:
-        insert_rows(connection, Request, list(inserts[0]), [tuple(r.values()) for r in inserts])
+    insert_rows(connection, Request, _COLUMNS, [tuple(row.values()) for row in inserts])
     for _, alike in groupby(updates, key=tuple):
         _update(connection, list(alike))
     return written
@@ -174,12 +235,7 @@ def _change(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
 class _Known:
     """The rows that a batch meets: those in the database and those of the batch itself."""
 
-    def __init__(
-        self,
-        connection: Connection,
-        requests: Sequence[TrafficRequest],
-        attempt_keys: Sequence[str | None],
-    ) -> None:
+    def __init__(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
         columns = (
             Request.source_kind,
             Request.source_id,
@@ -197,18 +253,18 @@ class _Known:
                 self.remember(dict(row))
 
         ids: dict[str, list[str]] = {}
-        for request in requests:
-            ids.setdefault(request.source_kind, []).append(request.source_id)
+        for row in rows:
+            ids.setdefault(row["source_kind"], []).append(row["source_id"])
         for kind, some in ids.items():
             look_up((Request.source_kind == kind) & among(connection, Request.source_id, some))
-        keys = {key for key in attempt_keys if key is not None}
+        keys = {row["attempt_key"] for row in rows} - {None}
         if others := sorted(keys - self._by_attempt.keys()):
             look_up(among(connection, Request.attempt_key, others))
 
-    def find(self, request: TrafficRequest, attempt_key: str | None) -> dict[str, Any] | None:
-        found = self._by_id.get((request.source_kind, request.source_id))
-        if found is None and attempt_key is not None:
-            found = self._by_attempt.get(attempt_key)
+    def find(self, row: Mapping[str, Any]) -> dict[str, Any] | None:
+        found = self._by_id.get((row["source_kind"], row["source_id"]))
+        if found is None and row["attempt_key"] is not None:
+            found = self._by_attempt.get(row["attempt_key"])
         return found
 
     def remember(self, row: dict[str, Any]) -> None:
@@ -225,30 +281,30 @@ class _Known:
             self._by_attempt[new["attempt_key"]] = new
 
 
-def _add_prompts(connection: Connection, digests: Mapping[str, str]) -> dict[str, int]:
-    """Ids of these texts by text, after adding those that are new."""
-    insert_rows(
-        connection,
-        Prompt,
-        ("digest", "text", "length"),
-        [(digest, text, len(text)) for text, digest in digests.items()],
-    )
-    stored = select(Prompt.digest, Prompt.id).where(
-        among(connection, Prompt.digest, list(digests.values()))
-    )
-    ids = {row.digest: row.id for row in connection.execute(stored).all()}
-    return {text: ids[digest] for text, digest in digests.items()}
+def _add_prompts(
+    connection: Connection, prompts: Mapping[str, tuple[Any, ...]]
+) -> Mapping[str | None, int]:
+    """Ids of these prompts by digest, after adding those that are new."""
+    newest = connection.execute(select(func.max(Prompt.id))).scalar() or 0
+    added = insert_rows(connection, Prompt, _PROMPT_COLUMNS, list(prompts.values()))
+    if added == len(prompts):
+        # All are new, and the only writer's ids rise by one.
+        ends = select(func.min(Prompt.id), func.max(Prompt.id)).where(Prompt.id > newest)
+        first, last = connection.execute(ends).one()
+        if prompts and last - first + 1 == added:
+            return dict(zip(prompts, range(first, last + 1), strict=True))
+    stored = select(Prompt.digest, Prompt.id).where(among(connection, Prompt.digest, list(prompts)))
+    return {row.digest: row.id for row in connection.execute(stored).all()}
 
 
-def _attempt_key(request: TrafficRequest, digests: Mapping[str, str]) -> str | None:
+def _attempt_key(request: TrafficRequest, digest: str | None) -> str | None:
     """Attempts of one request share call id, prompt and model group; clients can set call ids,
     so the call id alone would merge what is not the same."""
     if request.call_id is None:
         return None
-    prompt = "" if request.text is None else digests[request.text]
     # No part holds a NUL: readers replace it.
-    parts = (request.source_kind, request.call_id, prompt, request.model_group or "")
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+    parts = f"{request.source_kind}\0{request.call_id}\0{digest or ''}\0{request.model_group or ''}"
+    return hashlib.sha256(parts.encode()).hexdigest()
 
 
 @lru_cache(maxsize=1024)
@@ -263,40 +319,62 @@ def conversation_key(conversation: str) -> int:
     return int.from_bytes(digest, "big") >> 1
 
 
-def _row(
-    request: TrafficRequest,
-    sample_id: int,
-    prompt_ids: Mapping[str, int],
-    attempt_key: str | None,
-    weight: float,
-    extraction_version: int,
-) -> dict[str, Any]:
-    return {
-        "sample_id": sample_id,
-        "source_kind": request.source_kind,
-        "source_id": request.source_id,
-        "attempt_key": attempt_key,
-        "prompt_id": None if request.text is None else prompt_ids[request.text],
-        "exclusion": None if request.exclusion is None else request.exclusion.value,
-        "weight": weight,
-        "extraction_version": extraction_version,
-        "time": None if request.time is None else request.time.timestamp(),
-        "model_group": request.model_group,
-        "call_type": request.call_type,
-        "status": request.status,
-        "cache_hit": request.cache_hit,
-        "team": request.team,
-        "key_alias": request.key_alias,
-        "end_user": request.end_user,
-        "tags": _tags(request.tags),
-        "conversation": request.conversation,
-        "conversation_key": (
-            None if request.conversation is None else conversation_key(request.conversation)
-        ),
-        "tokens_in": request.tokens_in,
-        "tokens_out": request.tokens_out,
-        "cost": request.cost,
-        "proxy_decision": request.proxy_decision,
-        "proxy_score": request.proxy_score,
-        "proxy_fingerprint": request.proxy_fingerprint,
-    }
+_COLUMNS = (
+    "source_kind",
+    "source_id",
+    "attempt_key",
+    "exclusion",
+    "weight",
+    "extraction_version",
+    "time",
+    "model_group",
+    "call_type",
+    "status",
+    "cache_hit",
+    "team",
+    "key_alias",
+    "end_user",
+    "tags",
+    "conversation",
+    "conversation_key",
+    "tokens_in",
+    "tokens_out",
+    "cost",
+    "proxy_decision",
+    "proxy_score",
+    "proxy_fingerprint",
+    # Known only in the transaction that writes the row.
+    "prompt_id",
+    "sample_id",
+)
+
+
+def _values(
+    request: TrafficRequest, digest: str | None, weight: float, extraction_version: int
+) -> tuple[Any, ...]:
+    conversation = request.conversation
+    return (
+        request.source_kind,
+        request.source_id,
+        _attempt_key(request, digest),
+        None if request.exclusion is None else request.exclusion.value,
+        weight,
+        extraction_version,
+        None if request.time is None else request.time.timestamp(),
+        request.model_group,
+        request.call_type,
+        request.status,
+        request.cache_hit,
+        request.team,
+        request.key_alias,
+        request.end_user,
+        _tags(request.tags),
+        conversation,
+        None if conversation is None else conversation_key(conversation),
+        request.tokens_in,
+        request.tokens_out,
+        request.cost,
+        request.proxy_decision,
+        request.proxy_score,
+        request.proxy_fingerprint,
+    )

@@ -20,6 +20,7 @@ from routectl.store.traffic import (
     add_requests,
     begin_sample,
     finish_sample,
+    prepare,
     unfinished_sample,
 )
 from routectl.traffic import matches
@@ -45,7 +46,8 @@ def add(store: Store, *requests: TrafficRequest, weight: float = 1.0, version: i
             sample_size=None,
             extraction_version=version,
         )
-        return add_requests(connection, sample, requests, weight=weight, extraction_version=version)
+        batch = prepare(requests, weight=weight, extraction_version=version)
+        return add_requests(connection, sample, batch)
 
 
 def rows(store: Store) -> list[dict[str, object]]:
@@ -214,7 +216,7 @@ def test_a_filter_means_the_same_in_the_store_as_on_import(
             sample_size=None,
             extraction_version=1,
         )
-        add_requests(connection, sample, distinct, weight=1.0, extraction_version=1)
+        add_requests(connection, sample, prepare(distinct, weight=1.0, extraction_version=1))
         query = select(Request.source_id).where(*population_filter(population))
         found = set(connection.execute(query).scalars())
     assert found == {r.source_id for r in distinct if matches(population, r)}
