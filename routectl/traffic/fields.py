@@ -59,6 +59,8 @@ def _known_name(value: str) -> str | None:
 
 def name(value: object) -> str | None:
     """Return what `text` does, quickly where many rows have the same: teams, models, tags."""
+    if value is None:
+        return None
     # Only short ones are remembered, so that memory stays small.
     if isinstance(value, str) and len(value) <= LONGEST:
         return _known_name(value)

@@ -81,6 +81,8 @@ def matches(population: Population, request: TrafficRequest) -> bool:
         return False
     if population.until is not None and (request.time is None or request.time >= population.until):
         return False
+    if not population.where:
+        return True
     wanted: defaultdict[str, set[str]] = defaultdict(set)
     for condition in population.where:
         if condition.operator == "=":

@@ -155,7 +155,7 @@ def _request(row: Row) -> TrafficRequest | Skip:
         cache_hit=None if payload.cache_hit is msgspec.UNSET else bool(flag(payload.cache_hit)),
         team=name(metadata.user_api_key_team_alias) or name(metadata.user_api_key_team_id),
         key_alias=name(metadata.user_api_key_alias),
-        end_user=name(payload.end_user) or name(metadata.user_api_key_end_user_id),
+        end_user=text(payload.end_user) or text(metadata.user_api_key_end_user_id),
         tags=names(payload.request_tags),
         # A trace that is only the call itself is no conversation.
         conversation=None if conversation in (row_id, call_id) else conversation,
