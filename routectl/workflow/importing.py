@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import errno
+import gc
 import hashlib
 import json
 import math
 import os
+import sys
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -21,10 +24,12 @@ from routectl.store.engine import Location, Store, create_or_open
 from routectl.store.failures import reason_of
 from routectl.store.traffic import (
     BATCH,
+    Batch,
     Written,
     add_requests,
     begin_sample,
     finish_sample,
+    prepare,
     unfinished_sample,
 )
 from routectl.traffic import ImportCounts, find_sources, open_source, read, sniff, take
@@ -55,6 +60,8 @@ class ImportResult:
 
 _REJECTS_SHOWN = 5
 _ADVANCE_EVERY = 256
+_TURN_SECONDS = 0.0005
+_COLLECT_EVERY = 100_000
 _BATCH_CHARACTERS = 16_000_000
 """A batch of prompts that long is written before it holds `BATCH` of them: it lies in memory."""
 
@@ -136,11 +143,58 @@ def _write_all(
         if created:
             reporter.note(f"made a new database at {location}")
         sample = _SampleWriter(store, result, population, sample_size, weight)
-        while batch:
-            sample.write(batch)
-            batch = stream.batch()
+        with _rare_collections(), _beside(sample.write) as write:
+            while batch:
+                write(sample.prepare(batch))
+                batch = stream.batch()
         sample.finish()
     return stream.damage
+
+
+@contextmanager
+def _beside(write: Callable[[Batch], None]) -> Iterator[Callable[[Batch], None]]:
+    """Give a function that writes on a thread of its own, one batch at a time and in order.
+
+    So a log is read on while SQLite works, and memory holds one batch more. What a batch raised
+    is raised by the call after it, or on leaving; leaving waits for the batch that is being
+    written.
+    """
+    running: Future[None] | None = None
+
+    def wait_and_write(batch: Batch) -> None:
+        nonlocal running
+        if running is not None:
+            running.result()
+        running = thread.submit(write, batch)
+
+    with ThreadPoolExecutor(1) as thread, _short_turns():
+        yield wait_and_write
+        if running is not None:
+            running.result()
+
+
+@contextmanager
+def _rare_collections() -> Iterator[None]:
+    """Look for garbage less often: a batch is many objects and no cycle, and each 700th of them
+    would have the others walked over, for a tenth of an import's time."""
+    usual = gc.get_threshold()
+    gc.set_threshold(_COLLECT_EVERY, *usual[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*usual)
+
+
+@contextmanager
+def _short_turns() -> Iterator[None]:
+    """Let threads take shorter turns: the writer needs one only briefly and between statements,
+    and would wait 5 ms for each."""
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(_TURN_SECONDS)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(usual)
 
 
 class _Stream:
@@ -192,13 +246,22 @@ class _SampleWriter:
         with store.read() as connection:
             result.sample_id = unfinished_sample(connection, self._key)
 
-    def write(self, batch: Sequence[TrafficRequest]) -> None:
+    def prepare(self, requests: Sequence[TrafficRequest]) -> Batch:
+        """Do of a batch what needs no database."""
+        times = [request.time for request in requests if request.time is not None]
+        first, last = self._result.first_time, self._result.last_time
+        if times:
+            self._result.first_time = min(times) if first is None else min(first, *times)
+            self._result.last_time = max(times) if last is None else max(last, *times)
+        return prepare(requests, weight=self._weight, extraction_version=EXTRACTION_VERSION)
+
+    def write(self, batch: Batch) -> None:
         with self._store.write() as connection:
             sample_id = self._result.sample_id or begin_sample(
                 connection,
                 key=self._key,
                 source=", ".join(self._result.sources),
-                source_kind=batch[0].source_kind,
+                source_kind=batch.source_kind,
                 population=self._population,
                 sample_size=self._sample_size,
                 extraction_version=EXTRACTION_VERSION,
@@ -207,8 +270,6 @@ class _SampleWriter:
                 connection,
                 sample_id,
                 batch,
-                weight=self._weight,
-                extraction_version=EXTRACTION_VERSION,
             )
             if written.changed:
                 self._result.sample_id = sample_id
@@ -216,10 +277,6 @@ class _SampleWriter:
                 # Nothing new yet: an import that changes nothing leaves no sample behind.
                 connection.rollback()
         self._result.written += written
-        for time in (request.time for request in batch if request.time is not None):
-            first, last = self._result.first_time, self._result.last_time
-            self._result.first_time = time if first is None else min(first, time)
-            self._result.last_time = time if last is None else max(last, time)
 
     def finish(self) -> None:
         if self._result.sample_id is None:
