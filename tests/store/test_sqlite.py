@@ -43,6 +43,20 @@ def test_sqlite_runs_with_write_ahead_log_and_foreign_keys(store: Store) -> None
         assert connection.execute(text("PRAGMA busy_timeout")).scalar() == 30_000
 
 
+def test_a_new_file_has_large_pages_and_the_log_is_bounded_in_bytes(database: Path) -> None:
+    small = database.with_name("small.db")
+    with sqlite3.connect(small) as connection:
+        connection.execute("PRAGMA page_size = 4096")
+        connection.execute("CREATE TABLE alembic_version (version_num)")
+        connection.execute("INSERT INTO alembic_version VALUES (?)", [SCHEMA_VERSION])
+    create_or_open(Location.parse(str(database)))[0].close()
+    for path, size in ((database, 16_384), (small, 4096)):
+        with open_store(Location.parse(str(path))) as store, store.read() as connection:
+            assert connection.execute(text("PRAGMA page_size")).scalar() == size
+            pages = connection.execute(text("PRAGMA wal_autocheckpoint")).scalar_one()
+            assert pages * size == 40 * 2**20
+
+
 def test_a_creation_that_was_stopped_is_taken_up_again(database: Path) -> None:
     database.touch(mode=0o600)
     store, created = create_or_open(Location.parse(str(database)))

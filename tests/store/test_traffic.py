@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import random
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -84,6 +85,36 @@ def test_equal_texts_are_one_prompt(store: Store) -> None:
 
 def test_one_source_id_in_two_formats_is_two_requests(store: Store) -> None:
     assert add(store, request(1), request(1, source_kind="openai")).added == 2
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_batch_of_new_and_known_requests_ends_as_one_by_one(store: Store, seed: int) -> None:
+    """Attempts and repetitions, of rows that are there and of rows of the batch itself."""
+    rng = random.Random(seed)
+
+    def some() -> list[TrafficRequest]:
+        numbers = rng.choices(range(60), k=40)
+        outcomes = rng.choices(["success", "failure"], k=40)
+        return [
+            request(n, call_id=f"call-{n // 2}" if n < 40 else None, text=f"{n // 2}", status=o)
+            for n, o in zip(numbers, outcomes, strict=True)
+        ]
+
+    def stored(kind: str) -> list[object]:
+        return sorted(
+            (row["source_id"], row["text"], row["status"])
+            for row in rows(store)
+            if row["source_kind"] == kind
+        )
+
+    for _ in range(3):
+        batch = some()
+        together = add(store, *batch)
+        one_by_one = Written()
+        for each in batch:
+            one_by_one += add(store, replace(each, source_kind="openai"))
+        assert replace(together, changed=0) == replace(one_by_one, changed=0)
+        assert stored("litellm") == stored("openai")
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
