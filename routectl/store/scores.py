@@ -7,18 +7,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import (
-    Connection,
-    Double,
-    Executable,
-    SQLColumnExpression,
-    func,
-    literal,
-    select,
-)
-from sqlalchemy.sql.elements import ColumnElement
+from sqlalchemy import Connection, func, select
 
 from routectl.records import Population, RouterIdentity
+from routectl.store.columns import Real, Whole, read_columns
 from routectl.store.dialects import insert_ignoring_conflicts, insert_rows
 from routectl.store.models import Prompt, Request, Router, Score
 from routectl.store.populations import population_filter
@@ -137,87 +129,57 @@ def scored_requests(
     """The population's requests with this router's scores, in the order of their ids."""
     import numpy as np
 
-    requests = _structured(
+    requests = read_columns(
         connection,
-        select(
-            Request.prompt_id.label("prompt"),
-            Request.weight.label("weight"),
-            func.coalesce(Request.conversation_key, -1).label("conversation"),
-            _or_infinite(Request.time).label("time"),
-            _or_infinite(Request.tokens_in + Request.tokens_out).label("tokens"),
-            _or_infinite(Request.cost).label("spend"),
-        )
-        .where(
+        Request.id.expression,
+        {
+            "prompt": Whole(Request.prompt_id.expression),
+            "weight": Real(Request.weight.expression, exponent=7),
+            "conversation": Whole(Request.conversation_key.expression),
+            "time": Real(Request.time.expression, exponent=33),
+            "tokens": Whole(Request.tokens_in + Request.tokens_out),
+            "spend": Real(Request.cost.expression, exponent=5),
+        },
+        [
             *population_filter(population),
             Request.extraction_version == version,
             Request.prompt_id.is_not(None),
-        )
-        .order_by(Request.id),
-        [
-            ("prompt", "i8"),
-            ("weight", "f8"),
-            ("conversation", "i8"),
-            ("time", "f8"),
-            ("tokens", "f8"),
-            ("spend", "f8"),
         ],
     )
-    scores = _structured(
+    scores = read_columns(
         connection,
-        select(Score.prompt_id, Score.win_rate)
-        .where(Score.router_id == router)
-        .order_by(Score.prompt_id),
-        [("prompt", "i8"), ("win_rate", "f8")],
+        Score.prompt_id.expression,
+        {
+            "prompt": Whole(Score.prompt_id.expression),
+            "win_rate": Real(Score.win_rate.expression, exponent=1),
+        },
+        [Score.router_id == router],
     )
-    longer = _structured(
+    longer = read_columns(
         connection,
-        select(Score.prompt_id).where(Score.router_id == router, Score.longer_than_read),
-        [("prompt", "i8")],
+        Score.prompt_id.expression,
+        {"prompt": Whole(Score.prompt_id.expression)},
+        [Score.router_id == router, Score.longer_than_read.is_(True)],
     )
     # Two scans and a search: a join looks up a million scores one by one.
-    at = np.searchsorted(scores["prompt"], requests["prompt"])
-    at[at == len(scores)] = 0
-    found = (
-        scores["prompt"][at] == requests["prompt"]
-        if len(scores)
-        else np.zeros(len(requests), dtype=np.bool_)
-    )
-    requests, at = requests[found], at[found]
-
-    def known(name: str) -> NDArray[np.float64]:
-        values = np.ascontiguousarray(requests[name])
-        values[np.isinf(values)] = np.nan
-        return values
-
+    prompts, scored = requests["prompt"], scores["prompt"]
+    at = np.searchsorted(scored, prompts)
+    at[at == len(scored)] = 0
+    found = scored[at] == prompts if len(scored) else np.zeros(len(prompts), dtype=np.bool_)
+    if not found.all():
+        requests, at = {name: values[found] for name, values in requests.items()}, at[found]
+    tokens = requests["tokens"]
     return ScoredRequests(
         router=router,
         win_rates=scores["win_rate"][at],
-        weights=np.ascontiguousarray(requests["weight"]),
-        prompts=np.ascontiguousarray(requests["prompt"]),
-        conversations=np.ascontiguousarray(requests["conversation"]),
-        times=known("time"),
-        tokens=known("tokens"),
-        spend=known("spend"),
+        weights=requests["weight"],
+        prompts=requests["prompt"],
+        conversations=requests["conversation"],
+        times=requests["time"],
+        tokens=np.where(tokens < 0, np.nan, tokens),
+        spend=requests["spend"],
         longer_than_read=np.isin(requests["prompt"], longer["prompt"]),
     )
-
-
-def _or_infinite(column: SQLColumnExpression[Any]) -> ColumnElement[Any]:
-    """A number that numpy can take where the column is null: SQLite has no NaN."""
-    return func.coalesce(column, literal(float("inf"), Double))
-
-
-def _structured(
-    connection: Connection, query: Executable, fields: list[tuple[str, str]]
-) -> NDArray[Any]:
-    """The rows of a query as one structured array, straight from the driver's cursor."""
-    import numpy as np
-
-    result = connection.execute(query)
-    cursor: Any = result.cursor
-    rows: NDArray[Any] = np.fromiter(cursor, dtype=np.dtype(fields))
-    result.close()
-    return rows
 
 
 def prompts_without_text(
