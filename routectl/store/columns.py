@@ -11,16 +11,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import BigInteger, Connection, Double, case, cast, func, literal, select
+from sqlalchemy import BigInteger, Connection, Double, bindparam, case, cast, func, literal, select
 from sqlalchemy.sql.elements import ColumnElement
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-KEYS_AT_ONCE = 1 << 17
-"""Keys of one statement: its texts take some 10 MB, where SQLite refuses those above 1 GB."""
+KEYS_AT_ONCE = 1 << 18
+"""Keys of one statement: its texts take some 20 MB, where SQLite refuses those above 1 GB."""
 
+_ZERO = 0
+_USUAL = 1
 _UNKNOWN = -1
 _UNFIT = -2
 
@@ -54,11 +56,13 @@ class Whole:
 class Real:
     """A column of floats that are at least 0. Read as float64[n], NaN where null.
 
-    Quick for 0 and for what lies in [2^(exponent - 64), 2^exponent); right for all else.
+    Quick for 0, `usual` and what lies in [2^(exponent - 64), 2^exponent); right for all else.
     """
 
     value: ColumnElement[Any]
     exponent: int
+    usual: float | None = None
+    """The value that most rows have, if there is one: it travels as a short code."""
 
     def encoded(self) -> ColumnElement[Any]:
         first, *others = (
@@ -69,13 +73,15 @@ class Real:
             )
             for band in range(_BANDS)
         )
+        usual = (self.value == literal(self.usual, Double), literal(_USUAL))
         return case(
-            # First, because in SQLite a text is above every number.
+            *([] if self.usual is None else [usual]),
+            # Before the bands, because in SQLite a text is above every number.
             (self.value >= literal(2.0**self.exponent, Double), literal(_UNFIT)),
             first,
             (self.value.is_(None), literal(_UNKNOWN)),
             *others,
-            (self.value == literal(0.0, Double), literal(0)),
+            (self.value == literal(0.0, Double), literal(_ZERO)),
             else_=literal(_UNFIT),
         )
 
@@ -86,6 +92,8 @@ class Real:
         # The band of -1 is none; any will do.
         values = (codes & ((1 << _BAND_BITS) - 1)) * units[codes >> _BAND_BITS]
         values[codes == _UNKNOWN] = np.nan
+        if self.usual is not None:
+            values[codes == _USUAL] = self.usual
         return np.asarray(values, dtype=np.float64)
 
     def plain(self) -> tuple[ColumnElement[Any], str]:
@@ -138,20 +146,20 @@ def _read_as_texts(
     parts: dict[str, list[NDArray[Any]]] = {
         name: [column.decoded(np.empty(0, dtype=np.int64))] for name, column in columns.items()
     }
-    start = connection.execute(select(func.min(key)).where(*where)).scalar()
-    while start is not None:
-        end = start + KEYS_AT_ONCE
-        texts = connection.execute(
-            select(*(func.group_concat(column.encoded()) for column in columns.values())).where(
-                *where, key >= start, key < end
-            )
-        ).one()
+    start, end = bindparam("start", type_=BigInteger), bindparam("end", type_=BigInteger)
+    codes_of = [func.group_concat(column.encoded()) for column in columns.values()]
+    query = select(*codes_of).where(*where, key >= start, key < end)
+    next_key = select(func.min(key)).where(*where, key >= start)
+    first = connection.execute(select(func.min(key)).where(*where)).scalar()
+    while first is not None:
+        after = first + KEYS_AT_ONCE
+        texts = connection.execute(query, {"start": first, "end": after}).one()
         for (name, column), text in zip(columns.items(), texts, strict=True):
             codes: NDArray[np.int64] = np.fromstring(text or "", dtype=np.int64, sep=",")
             if isinstance(column, Real) and len(codes) and codes.min() <= _UNFIT:
                 return None
             parts[name].append(column.decoded(codes))
-        start = connection.execute(select(func.min(key)).where(*where, key >= end)).scalar()
+        first = connection.execute(next_key, {"start": after}).scalar()
     return {name: np.concatenate(arrays) for name, arrays in parts.items()}
 
 

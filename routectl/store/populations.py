@@ -11,7 +11,7 @@ from sqlalchemy import Connection, func, or_, select
 from sqlalchemy.sql.elements import ColumnElement
 
 from routectl.records import Condition, Exclusion, Population
-from routectl.store.models import Request
+from routectl.store.models import Request, Sample
 
 
 def population_filter(population: Population) -> list[ColumnElement[bool]]:
@@ -67,53 +67,63 @@ class Overview:
 
 def overview(connection: Connection, population: Population, version: int) -> Overview:
     """Count a population."""
-    where = population_filter(population)
-    current = Request.extraction_version == version
+    chosen = population_filter(population)
+    where = [*chosen, Request.extraction_version == version]
+    # Most populations are of one model group: that of any row, then, and no need to look further.
+    group = connection.execute(select(Request.model_group).where(*where).limit(1)).scalar()
 
     def weight(*conditions: ColumnElement[bool]) -> ColumnElement[Any]:
-        return func.coalesce(func.sum(Request.weight).filter(current, *conditions), 0.0)
+        return func.coalesce(func.sum(Request.weight).filter(*conditions), 0.0)
 
     # One scan for what is one number each: grouping by all of it would sort a million rows.
-    row = connection.execute(
+    requests, total, with_prompt, failures, cache_hits, of_other_groups = connection.execute(
         select(
-            func.count().filter(current),
-            weight(),
-            func.count(Request.prompt_id).filter(current),
-            *(weight(Request.exclusion == reason.value) for reason in Exclusion),
-            func.count().filter(~current),
+            func.count(),
+            func.coalesce(func.sum(Request.weight), 0.0),
+            func.count(Request.prompt_id),
             weight(Request.status == "failure"),
             weight(Request.cache_hit.is_(True)),
+            func.count().filter(Request.model_group.is_distinct_from(group)),
         ).where(*where)
     ).one()
-    requests, total, with_prompt, *weights = row
-    excluded = zip(Exclusion, weights[: len(Exclusion)], strict=True)
-    other_versions, failures, cache_hits = weights[len(Exclusion) :]
-    groups = _by_value(connection, Request.model_group, [*where, current])
-    samples = select(Request.sample_id).where(*where, current).distinct()
+    groups = _by_model_group(connection, where) if of_other_groups else {group: float(total)}
+    everything = connection.execute(select(func.count()).select_from(Request).where(*chosen))
+    # A table of few rows asks an index, instead of a million rows for theirs.
+    of_sample = select(Request.id).where(*where, Request.sample_id == Sample.id)
+    samples = select(Sample.id).where(of_sample.exists()).order_by(Sample.id)
     return Overview(
         requests=requests,
         weight=total,
         with_prompt=with_prompt,
-        excluded={reason.value: found for reason, found in excluded if found},
-        other_versions=other_versions,
-        model_groups=groups,
+        excluded=_excluded(connection, where) if with_prompt < requests else {},
+        other_versions=everything.scalar_one() - requests,
+        model_groups=groups if requests else {},
         failures=failures,
         cache_hits=cache_hits,
-        sample_ids=sorted(connection.execute(samples).scalars()),
+        sample_ids=list(connection.execute(samples).scalars()),
     )
+
+
+def _excluded(connection: Connection, where: Sequence[ColumnElement[bool]]) -> dict[str, float]:
+    """Weight by reason of exclusion, of the few requests that have no prompt."""
+    query = (
+        select(Request.exclusion, func.sum(Request.weight))
+        .where(*where, Request.prompt_id.is_(None))
+        .group_by(Request.exclusion)
+    )
+    found = {reason: float(total) for reason, total in connection.execute(query)}
+    return {reason.value: found[reason.value] for reason in Exclusion if reason.value in found}
 
 
 _FEW = 10
 
 
-def _by_value(
-    connection: Connection, column: Any, where: Sequence[ColumnElement[bool]]
+def _by_model_group(
+    connection: Connection, where: Sequence[ColumnElement[bool]]
 ) -> dict[str | None, float]:
-    """Weight by each value of a column."""
+    """Weight by model group."""
+    column, weight = Request.model_group, func.sum(Request.weight)
     values = list(connection.execute(select(column).where(*where).distinct()).scalars())
-    if not values:
-        return {}
-    weight = func.sum(Request.weight)
     if len(values) > _FEW:
         grouped = connection.execute(select(column, weight).where(*where).group_by(column)).all()
         return {value: float(total) for value, total in grouped}

@@ -134,7 +134,7 @@ def scored_requests(
         Request.id.expression,
         {
             "prompt": Whole(Request.prompt_id.expression),
-            "weight": Real(Request.weight.expression, exponent=7),
+            "weight": Real(Request.weight.expression, exponent=7, usual=1.0),
             "conversation": Whole(Request.conversation_key.expression),
             "time": Real(Request.time.expression, exponent=33),
             "tokens": Whole(Request.tokens_in + Request.tokens_out),
