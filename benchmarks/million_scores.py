@@ -33,15 +33,20 @@ from routectl.store.scores import add_router
 REPEATS = 5
 
 
-def fill(database: Path, count: int, conversations: bool) -> None:
-    """A database with so many requests of as many prompts, all of them scored."""
+def fill(database: Path, count: int, optional: bool) -> None:
+    """A database with so many requests of as many prompts, all of them scored.
+
+    Each has a time; with `optional` also a conversation of four, tokens and a cost of its own.
+    """
     identity = open_router("random").identity
     store, _ = create_or_open(Location.parse(str(database)))
     with store, store.write() as connection:
         router = add_router(connection, identity, {})
     rng = np.random.default_rng(0)
     rates = rng.beta(4, 4, count).tolist()
-    talks = rng.integers(0, count // 4, count).tolist()
+    talks = (rng.integers(0, count // 4, count) * 2**40).tolist()
+    tokens = rng.lognormal(6, 1, count).astype(int).tolist()
+    costs = rng.lognormal(-6, 1.5, count).tolist()
     raw = sqlite3.connect(database)
     raw.execute(
         "INSERT INTO samples (id, source, source_kind, population, seen, kept, counts, "
@@ -56,8 +61,16 @@ def fill(database: Path, count: int, conversations: bool) -> None:
     raw.executemany(
         "INSERT INTO requests (sample_id, source_kind, source_id, prompt_id, weight, "
         "extraction_version, time, model_group, status, conversation_key, tokens_in, tokens_out, "
-        "cost) VALUES (1, 'text', ?, ?, 1.0, 1, ?, 'smart', 'success', ?, 100, 50, 0.001)",
-        ((f"{n:032x}", n, 1.79e9 + n, talks[n] if conversations else None) for n in range(count)),
+        "cost) VALUES (1, 'text', ?, ?, 1.0, 1, ?, 'smart', 'success', ?, ?, ?, ?)",
+        (
+            (
+                f"{n:032x}",
+                n,
+                1.79e9 + n,
+                *((talks[n], tokens[n], 50, costs[n]) if optional else (None,) * 4),
+            )
+            for n in range(count)
+        ),
     )
     raw.executemany(
         "INSERT INTO scores (router_id, prompt_id, win_rate, longer_than_read) VALUES (?, ?, ?, 0)",
@@ -89,27 +102,33 @@ def read_and_sort(database: Path) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--count", type=int, default=1_000_000)
-    parser.add_argument("--conversations", action="store_true", help="four requests each")
     parser.add_argument("--peak-of", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.peak_of is not None:
         calibrate(arguments.peak_of)
         print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
         return
-    with tempfile.TemporaryDirectory() as folder:
-        database = Path(folder) / "routectl.db"
-        fill(database, arguments.count, arguments.conversations)
-        calibrate(database)  # imports and caches are warm for both
-        pairs = [(calibrate(database), read_and_sort(database)) for _ in range(REPEATS)]
-        ours, peer = (statistics.median(column) for column in zip(*pairs, strict=True))
-        peak = subprocess.run(
-            [sys.executable, __file__, "--peak-of", str(database)],
-            check=True,
-            capture_output=True,
-            text=True,
-            env=os.environ,
-        ).stdout
-    print(f"{arguments.count:,} scores, medians of {REPEATS}")
+    for optional in (True, False):
+        with tempfile.TemporaryDirectory() as folder:
+            database = Path(folder) / "routectl.db"
+            fill(database, arguments.count, optional)
+            measure(database, arguments.count, optional)
+
+
+def measure(database: Path, count: int, optional: bool) -> None:
+    """Both in turn, and the peak memory of a process of its own."""
+    calibrate(database)  # imports and caches are warm for both
+    pairs = [(calibrate(database), read_and_sort(database)) for _ in range(REPEATS)]
+    ours, peer = (statistics.median(column) for column in zip(*pairs, strict=True))
+    peak = subprocess.run(
+        [sys.executable, __file__, "--peak-of", str(database)],
+        check=True,
+        capture_output=True,
+        text=True,
+        env=os.environ,
+    ).stdout
+    what = "with" if optional else "without"
+    print(f"{count:,} scores, {what} conversations, tokens and costs, medians of {REPEATS}")
     print(f"calibrate            {ours:.2f} s")
     print(f"raw read and sort    {peer:.2f} s")
     print(f"ratio                {ours / peer:.2f} (at most 3 is wanted)")
