@@ -163,6 +163,9 @@ def scored_requests(
     )
     # Two scans and a search: a join looks up a million scores one by one.
     prompts, scored = requests["prompt"], scores["prompt"]
+    if (scored[1:] < scored[:-1]).any():  # SQLite scans in the key's order, and promises no order
+        order = np.argsort(scored)
+        scored, scores = scored[order], {name: column[order] for name, column in scores.items()}
     at = np.searchsorted(scored, prompts)
     at[at == len(scored)] = 0
     found = scored[at] == prompts if len(scored) else np.zeros(len(prompts), dtype=np.bool_)
