@@ -1,5 +1,6 @@
 """The entry point: kept so small that a Ctrl-C while the rest is imported is caught too."""
 
+import signal
 import sys
 
 
@@ -9,7 +10,10 @@ def main() -> None:
         from routectl.cli.app import run
 
         code = run(sys.argv[1:])
+        # What was asked for is done: a Ctrl-C while Python tidies up must not say otherwise.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
     except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         print("\nError: Interrupted; what was finished is kept.", file=sys.stderr)  # noqa: T201
         code = 1
     sys.exit(code)
