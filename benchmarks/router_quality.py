@@ -18,7 +18,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from routectl.evaluation.metrics import apgr, apgr_interval, quality_curve
+from routectl.evaluation.bootstrap import apgr_interval
+from routectl.evaluation.metrics import apgr, quality_curve
 from routectl.extraction import extract
 from routectl.routers import open_router
 from routectl.training.contamination import read_benchmark_prompts

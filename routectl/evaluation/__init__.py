@@ -1,1 +1,1 @@
-"""Benchmarks, metrics and curves."""
+"""How good a router is: curves, metrics and how sure they are."""

@@ -1,20 +1,28 @@
-"""How good a router is: the gap it recovers, exactly, from the curve over all achievable cuts."""
+"""How good a router is: the paper's figures, exactly, from the curve over all achievable cuts.
+
+The curve of a router holds the mean quality at each achievable strong fraction. Every figure is
+one lookup on it: AUC in the quality's own unit, and PGR, APGR and CPT (RouteLLM, arXiv
+2406.18665, section 3) as shares of the gap between always-weak and always-strong.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from routectl.errors import InputError
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+ROUNDING = 1e-9
+"""A quality that lies this share of the gap below its target counts as reached: sums of 14,000
+decimal qualities are off by less, and a curve that runs level at the target must not miss it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """The gap recovered at each achievable strong fraction, both from 0 to 1.
+    """The mean quality at each achievable strong fraction.
 
     Prompts with equal scores move together; between two cuts the curve is a straight line, which
     is what a coin thrown among the tied prompts gives on average.
@@ -22,15 +30,44 @@ class Curve:
 
     strong_fraction: NDArray[np.float64]
     """Shape (cuts + 1,), ascending from 0 to 1."""
-    gap_recovered: NDArray[np.float64]
-    """Shape (cuts + 1,): PGR (RouteLLM, equation 3), 0 for always-weak and 1 for always-strong."""
+    gain: NDArray[np.float64]
+    """Shape (cuts + 1,): mean quality above always-weak's, in the quality's own unit; starts at 0
+    and ends at the gap."""
+    weak_quality: float
+    """Mean quality of always-weak, in the quality's own unit."""
+
+    @property
+    def quality(self) -> NDArray[np.float64]:
+        """Shape (cuts + 1,): mean quality, from always-weak's to always-strong's."""
+        return self.weak_quality + self.gain
+
+    @property
+    def gap(self) -> float:
+        """How much better always-strong is than always-weak; not above 0 if it is no better."""
+        return float(self.gain[-1])
+
+    @property
+    def strong_quality(self) -> float:
+        """Mean quality of always-strong."""
+        return self.weak_quality + self.gap
+
+    @property
+    def gap_recovered(self) -> NDArray[np.float64]:
+        """Shape (cuts + 1,): PGR (RouteLLM, equation 3), 0 for always-weak, 1 for always-strong.
+
+        Raises:
+            InputError: the strong model is no better on average, so there is no gap to recover.
+        """
+        if not self.gap > 0:
+            raise InputError(
+                "The strong model is no better than the weak one on these prompts "
+                f"({self.strong_quality:.4g} against {self.weak_quality:.4g}), so there is no gap "
+                "to recover; check which of the two is the strong one."
+            )
+        return self.gain / self.gap
 
 
-def quality_curve(
-    scores: NDArray[np.float64],
-    strong_quality: NDArray[np.float64],
-    weak_quality: NDArray[np.float64],
-) -> Curve:
+def quality_curve(scores: ArrayLike, strong_quality: ArrayLike, weak_quality: ArrayLike) -> Curve:
     """The curve of a router's scores on prompts whose quality with either model is known.
 
     Args:
@@ -39,69 +76,178 @@ def quality_curve(
         weak_quality: shape (n,), the same for the weak model.
 
     Raises:
-        InputError: the strong model is no better on average, so there is no gap to recover.
+        InputError: no prompts, arrays of different shapes, or a number that is not finite.
     """
-    import numpy as np
+    ranked, strong, weak = checked(scores, strong_quality, weak_quality)
+    _, group = np.unique(-ranked, return_inverse=True)
+    count = len(ranked)
+    fractions = np.cumsum(np.bincount(group)) / count
+    gain = np.cumsum(np.bincount(group, weights=strong - weak)) / count
+    return Curve(
+        np.concatenate(([0.0], fractions)), np.concatenate(([0.0], gain)), float(weak.mean())
+    )
 
-    gain = strong_quality - weak_quality
-    if not gain.sum() > 0:
-        raise InputError(
-            "The strong model is no better than the weak one on these prompts, so there is no gap "
-            "to recover; check which of the two is the strong one."
-        )
-    _, group = np.unique(-scores, return_inverse=True)
-    fractions = np.cumsum(np.bincount(group)) / len(scores)
-    recovered = np.cumsum(np.bincount(group, weights=gain)) / gain.sum()
-    return Curve(np.concatenate(([0.0], fractions)), np.concatenate(([0.0], recovered)))
+
+def random_curve(strong_quality: ArrayLike, weak_quality: ArrayLike) -> Curve:
+    """The expectation of a router that knows nothing: exactly the straight line between the ends.
+
+    Its APGR is 0.5, and its CPT(x) is x: that of the expected curve.
+    """
+    return quality_curve(np.zeros(np.shape(strong_quality)), strong_quality, weak_quality)
+
+
+def oracle_curve(strong_quality: ArrayLike, weak_quality: ArrayLike) -> Curve:
+    """The best that any router can do: prompts in the order of what the strong model gains."""
+    strong, weak = (np.asarray(given, dtype=np.float64) for given in (strong_quality, weak_quality))
+    if strong.shape != weak.shape:
+        raise InputError(f"Strong qualities have shape {strong.shape}, and weak ones {weak.shape}.")
+    return quality_curve(strong - weak, strong, weak)
+
+
+def auc(curve: Curve) -> float:
+    """Area under the quality curve over the strong fraction from 0 to 1, in the quality's unit.
+
+    That is the mean quality over all strong fractions, as RouteLLM's evaluation prints it (in
+    percent where its qualities are).
+    """
+    return curve.weak_quality + float(np.trapezoid(curve.gain, curve.strong_fraction))
+
+
+def pgr(curve: Curve, strong_fraction: float) -> float:
+    """Performance gap recovered at a strong fraction in [0, 1] (RouteLLM, equation 3).
+
+    Raises:
+        InputError: no gap, see `Curve.gap_recovered`; or no fraction.
+    """
+    if not 0 <= strong_fraction <= 1:
+        raise InputError(f"A strong fraction lies between 0 and 1, and {strong_fraction} does not.")
+    return float(np.interp(strong_fraction, curve.strong_fraction, curve.gap_recovered))
 
 
 def apgr(curve: Curve) -> float:
-    """Average performance gap recovered: the area under the curve (RouteLLM, equation 4).
+    """Average performance gap recovered: the area under `gap_recovered` (RouteLLM, equation 4).
 
     The paper averages over a few cost thresholds; this is the exact integral. Scores that know
-    nothing have the expectation 0.5.
-    """
-    import numpy as np
+    nothing have the expectation 0.5. It can lie outside [0, 1], where cuts lie below always-weak
+    or above always-strong.
 
+    Raises:
+        InputError: no gap, see `Curve.gap_recovered`.
+    """
     return float(np.trapezoid(curve.gap_recovered, curve.strong_fraction))
 
 
-def apgr_interval(
-    scores: NDArray[np.float64],
-    strong_quality: NDArray[np.float64],
-    weak_quality: NDArray[np.float64],
-    *,
-    confidence: float = 0.95,
-    draws: int = 1000,
-    seed: int = 0,
-) -> tuple[float, float]:
-    """Percentile bootstrap interval of APGR over prompts.
+def cpt(curve: Curve, recovered: float) -> float | None:
+    """Call-performance threshold CPT(x): the least strong fraction that recovers x of the gap.
 
-    Draws of prompts on which the strong model happens to be no better have no APGR and are left
-    out.
+    It is the first crossing, also where the curve falls below again behind it. Since the curve
+    ends at 1, a share up to 1 is always reached; one above 1 (better than always-strong) may
+    never be.
 
     Args:
-        scores, strong_quality, weak_quality: as for `quality_curve`.
-        confidence: in (0, 1).
+        recovered: x, above 0; CPT(50%) is 0.5.
+
+    Returns:
+        In [0, 1], or None: never reached.
 
     Raises:
-        InputError: no draw has a gap to recover.
+        InputError: no gap, see `Curve.gap_recovered`; or x is not above 0.
     """
-    import numpy as np
+    if not recovered > 0:
+        raise InputError(f"CPT takes a share of the gap above 0, and {recovered} is not.")
+    return _first_crossing(curve.strong_fraction, curve.gap_recovered, recovered, ROUNDING)
 
-    generator = np.random.default_rng(seed)
-    n = len(scores)
-    values = []
-    for _ in range(draws):
-        rows = generator.integers(0, n, n)
-        try:
-            drawn = quality_curve(scores[rows], strong_quality[rows], weak_quality[rows])
-        except InputError:
-            continue
-        values.append(apgr(drawn))
-    if not values:
-        quality_curve(scores, strong_quality, weak_quality)
-        raise InputError("The gap between the two models is too small to give APGR an interval.")
-    tail = (1 - confidence) / 2
-    low, high = np.quantile(values, [tail, 1 - tail])
-    return float(low), float(high)
+
+def strong_fraction_for(curve: Curve, quality: float) -> float | None:
+    """The least strong fraction whose mean quality is `quality` or better; None: never.
+
+    In the quality's own unit, so it needs no gap: it holds where the weak model is the better
+    one, too.
+    """
+    slack = ROUNDING * abs(curve.gap)
+    return _first_crossing(curve.strong_fraction, curve.quality, quality, slack)
+
+
+def _first_crossing(
+    fractions: NDArray[np.float64], heights: NDArray[np.float64], target: float, slack: float
+) -> float | None:
+    reached = heights >= target - slack
+    if not reached.any():
+        return None
+    first = int(np.argmax(reached))
+    if first == 0:
+        return 0.0
+    below, above = heights[first - 1], heights[first]
+    share = min(1.0, (target - below) / (above - below))
+    return float(fractions[first - 1] + share * (fractions[first] - fractions[first - 1]))
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A figure by name, for those who ask for several: `AUC`, `APGR`, `pgr_at`, `cpt_at`."""
+
+    name: Literal["auc", "apgr", "pgr", "cpt"]
+    at: float | None = None
+    """PGR: the strong fraction; CPT: the share of the gap; else None."""
+
+    @property
+    def lower_is_better(self) -> bool:
+        """True for CPT: fewer strong calls for the same quality."""
+        return self.name == "cpt"
+
+    def of(self, curve: Curve) -> float | None:
+        """The figure of a curve; None where a CPT is never reached.
+
+        Raises:
+            InputError: as the figure's own function.
+        """
+        if self.name == "auc":
+            return auc(curve)
+        if self.at is None:
+            return apgr(curve)
+        return pgr(curve, self.at) if self.name == "pgr" else cpt(curve, self.at)
+
+    def __str__(self) -> str:
+        return self.name.upper() + ("" if self.at is None else f"({100 * self.at:.4g}%)")
+
+
+AUC = Metric("auc")
+APGR = Metric("apgr")
+
+
+def pgr_at(strong_fraction: float) -> Metric:
+    """PGR at a strong fraction in [0, 1]."""
+    return Metric("pgr", strong_fraction)
+
+
+def cpt_at(recovered: float) -> Metric:
+    """CPT at a share of the gap above 0: CPT(50%) is `cpt_at(0.5)`."""
+    return Metric("cpt", recovered)
+
+
+def checked(
+    scores: ArrayLike, strong_quality: ArrayLike, weak_quality: ArrayLike
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """The three arrays as float64 of one shape (n,).
+
+    Raises:
+        InputError: no prompts, arrays of different shapes, or a number that is not finite.
+    """
+    arrays = {
+        "scores": np.asarray(scores, dtype=np.float64),
+        "strong qualities": np.asarray(strong_quality, dtype=np.float64),
+        "weak qualities": np.asarray(weak_quality, dtype=np.float64),
+    }
+    shape = arrays["scores"].shape
+    if len(shape) != 1 or shape[0] == 0:
+        raise InputError(f"A curve takes one score per prompt, and these have the shape {shape}.")
+    for name, array in arrays.items():
+        if array.shape != shape:
+            raise InputError(f"There are {shape[0]} scores, and {name} of the shape {array.shape}.")
+        bad = np.flatnonzero(~np.isfinite(array))
+        if len(bad):
+            raise InputError(
+                f"Of the {name}, {len(bad)} of {shape[0]} are no finite number, the first in "
+                f"row {bad[0] + 1}."
+            )
+    return arrays["scores"], arrays["strong qualities"], arrays["weak qualities"]

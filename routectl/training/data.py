@@ -145,7 +145,7 @@ def embedder_noise(embedder: Embedder, prompts: Sequence[str]) -> float:
 def held_out_apgr(
     win_rates: NDArray[np.float64], measured: Comparisons, pair: ModelPair
 ) -> dict[str, float]:
-    """APGR of a pair on held-out prompts, where the two met and have a gap there.
+    """APGR of a pair on held-out prompts, where the two met and surely have a gap there.
 
     Args:
         win_rates: of all prompts of the comparisons, shape (prompts,); only those of prompts on
@@ -156,7 +156,8 @@ def held_out_apgr(
     """
     import numpy as np
 
-    from routectl.evaluation.metrics import apgr, apgr_interval, quality_curve
+    from routectl.evaluation.bootstrap import apgr_interval
+    from routectl.evaluation.metrics import apgr, quality_curve
 
     strong, weak = (measured.models.index(name) for name in (pair.strong, pair.weak))
     forward = (measured.model_a == strong) & (measured.model_b == weak)
@@ -168,6 +169,8 @@ def held_out_apgr(
         return {}
     scores, zero = win_rates[measured.prompt[met]], np.zeros(len(gain))
     low, high = apgr_interval(scores, gain, zero)
+    if not np.isfinite(low):
+        return {}
     return {
         "apgr": apgr(quality_curve(scores, gain, zero)),
         "apgr_low": low,
