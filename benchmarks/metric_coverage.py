@@ -4,17 +4,19 @@
 
 Draws benchmarks of which the truth is known, of the size and the gap of RouteLLM's three, and
 counts how often the stated 95 % interval holds it: that of the figure of one router, and that of
-the difference between two equally good ones. With u in [0, 1] the rank of a prompt's score, the expected gain of
-the strong model on it is gap * (1 + k (2u - 1)); then PGR at strong fraction f is f + k f (1 - f)
-exactly, APGR is 1/2 + k/6, and CPT(x) solves f + k f (1 - f) = x.
+the difference between two equally good ones. With u in [0, 1] the rank of a prompt's score, the
+expected gain of the strong model on it is gap * (1 + k (2u - 1)); then PGR at strong fraction f is
+f + k f (1 - f) exactly, APGR is 1/2 + k/6, and CPT(x) solves f + k f (1 - f) = x. Widths are
+medians: on a few draws of 72 prompts the gap itself is not sure, and the interval unbounded.
 """
 
 from __future__ import annotations
 
 import argparse
 import math
+import statistics
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -83,14 +85,14 @@ def drawn(scene: Scene, generator: Generator) -> tuple[dict[str, Floats], Floats
 
 @dataclass
 class Tally:
-    """How often an interval held the truth, and the sum of its widths."""
+    """How often an interval held the truth, and its widths."""
 
     held: int = 0
-    width: float = 0.0
+    widths: list[float] = field(default_factory=list)
 
     def add(self, low: float, high: float, true: float) -> None:
         self.held += low <= true <= high
-        self.width += high - low
+        self.widths.append(high - low)
 
 
 def measure(
@@ -129,7 +131,7 @@ def main() -> None:
         for metric, (figure, difference) in tallies.items():
             cells = [
                 f"{100 * tally.held / arguments.repetitions:.1f} % / "
-                f"{tally.width / arguments.repetitions:.3f}"
+                f"{statistics.median(tally.widths):.3f}"
                 for tally in (figure, difference)
             ]
             print(

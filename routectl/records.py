@@ -145,6 +145,12 @@ class RouterIdentity:
     config: Mapping[str, object] = field(default_factory=dict)
     """What the fingerprint is a digest of; plain JSON values."""
 
+    @property
+    def scored_as(self) -> Mapping[str, str]:
+        """Model of the pair that the router does not know -> the one that it is scored as."""
+        found = self.config.get("as")
+        return found if isinstance(found, dict) else {}
+
 
 @dataclass(frozen=True, slots=True)
 class Battle:

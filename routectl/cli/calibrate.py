@@ -55,6 +55,7 @@ def command(
     router_names: tuple[str, ...],
     strong_model: str | None,
     weak_model: str | None,
+    scored_as: tuple[str, ...],
     where: tuple[str, ...],
     since: str | None,
     until: str | None,
@@ -89,7 +90,7 @@ def command(
         next_requests=next_requests,
         note=note,
     )
-    routers = options.open_routers(router_names, strong_model, weak_model)
+    routers = options.open_routers(router_names, strong_model, weak_model, scored_as)
     console.database(location)
     results = calibrate(location, routers, question, console)
     if console.as_json:

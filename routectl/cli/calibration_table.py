@@ -7,7 +7,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from routectl.cli.console import Console, percent, when
+from routectl.cli.console import Console, pair_text, percent, when
 
 if TYPE_CHECKING:
     from routectl.calibration import Choice
@@ -35,6 +35,7 @@ def to_json(result: CalibrationResult) -> dict[str, object]:
         "router": result.router.name,
         "fingerprint": result.router.fingerprint,
         "model_pair": None if pair is None else asdict(pair),
+        "scored_as": result.router.scored_as,
         "noise": result.router.noise,
         **asdict(result.choice),
         "excluded_by_reason": result.excluded,
@@ -55,12 +56,11 @@ def config_string(result: CalibrationResult) -> str:
 def _print_in_full(console: Console, result: CalibrationResult) -> None:
     choice = result.choice
     long_run, next_share = choice.long_run, choice.next_share
-    pair = result.router.model_pair
     at = f"{percent(long_run.confidence, 0)} interval"
     rows = [
         ("calibration", f"{result.id}, {when(result.created_at)}"),
         ("router", f"{result.router.name}, fingerprint {result.router.fingerprint[:12]}"),
-        ("model pair", f"{pair} (strong / weak)" if pair else "none: a baseline"),
+        ("model pair", pair_text(result.router) or "none: a baseline"),
         ("population", _population(result)),
         ("target", f"{percent(choice.target)} strong{', at most' if choice.at_most else ''}"),
         ("threshold", choice.threshold),
@@ -141,11 +141,8 @@ def _print_side_by_side(console: Console, results: Sequence[CalibrationResult]) 
     )
     console.line()
     for result in results:
-        pair = result.router.model_pair
-        console.line(
-            f"Config string: {config_string(result)}"
-            + (f"  ({pair}, strong / weak)" if pair else "")
-        )
+        pair = pair_text(result.router)
+        console.line(f"Config string: {config_string(result)}" + (f"  {pair}" if pair else ""))
 
 
 def warnings(result: CalibrationResult) -> list[str]:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import click
 
+from routectl.records import RouterIdentity
 from routectl.workflow.reporter import Advance
 
 WIDTH = 100
@@ -96,6 +97,14 @@ class Console:
 def _alignment(column: Sequence[str]) -> str:
     """Numbers to the right, so that their digits stand below each other; words to the left."""
     return "right" if all(cell[:1].isdigit() or cell in ("", "-") for cell in column) else "left"
+
+
+def pair_text(router: RouterIdentity) -> str | None:
+    """The models between which a router decides; None for a baseline that knows none."""
+    if router.model_pair is None:
+        return None
+    mapped = "".join(f", {new} scored as {known}" for new, known in router.scored_as.items())
+    return f"{router.model_pair} (strong / weak){mapped}"
 
 
 def percent(share: float | None, digits: int = 1) -> str:

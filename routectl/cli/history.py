@@ -41,6 +41,7 @@ def command(route: str | None, limit: int, db: str, console: Console) -> None:
                         "fingerprint": c.fingerprint,
                         "strong_model": c.strong_model,
                         "weak_model": c.weak_model,
+                        "scored_as": c.details.get("scored_as", {}),
                         "population": c.population,
                         "target": c.target,
                         "threshold": c.threshold,

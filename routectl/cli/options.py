@@ -96,6 +96,14 @@ population = _stack(
     click.option("--until", metavar="TIME", help="Only requests before this time."),
 )
 
+scored_as = click.option(
+    "--as",
+    "scored_as",
+    multiple=True,
+    metavar="NEW=KNOWN",
+    help="Score the pair's model NEW, which the router does not know, as KNOWN. May repeat.",
+)
+
 routers = _stack(
     click.option(
         "-r",
@@ -115,6 +123,7 @@ routers = _stack(
     click.option(
         "--weak-model", metavar="MODEL", help="Weak model of the pair, as the router knows it."
     ),
+    scored_as,
 )
 
 
@@ -163,24 +172,55 @@ def parse_router(text: str) -> RouterChoice:
     return RouterChoice(name, Path(folder).expanduser() if folder else None)
 
 
+def parse_mapping(texts: tuple[str, ...]) -> dict[str, str]:
+    """What --as names: new model -> known model."""
+    found: dict[str, str] = {}
+    for text in texts:
+        new, _, known = (part.strip() for part in text.partition("="))
+        if not new or not known:
+            raise UsageError(f"--as {text} is not NEW=KNOWN, such as gpt-5=gpt-4-1106-preview")
+        if found.setdefault(new, known) != known:
+            raise UsageError(f"--as maps {new} twice, to {found[new]} and to {known}")
+    return found
+
+
 def open_routers(
-    texts: tuple[str, ...], strong_model: str | None, weak_model: str | None
+    texts: tuple[str, ...],
+    strong_model: str | None,
+    weak_model: str | None,
+    scored_as: tuple[str, ...] = (),
 ) -> list[OpenRouter]:
-    """The routers that --router names, each once, with the model pair."""
+    """The routers that --router names, each once, with the model pair.
+
+    A baseline among them knows no models, and is opened without the pair; where none of them
+    knows any, the pair is refused.
+    """
     from routectl.routers import names, open_router
 
     choices: list[RouterChoice] = []
     for text in texts:
         found = [RouterChoice(n, None) for n in names()] if text == "all" else [parse_router(text)]
         choices += [choice for choice in found if choice not in choices]
+    mapping = parse_mapping(scored_as)
+    plain = [open_router(choice.name, checkpoint=choice.checkpoint) for choice in choices]
+    if strong_model is None and weak_model is None and not mapping:
+        return plain
+    if not any(router.description.models for router in plain):
+        raise UsageError(
+            f"{', '.join(choice.name for choice in choices)}: no models are known there, so leave "
+            "out --strong-model, --weak-model and --as"
+        )
     return [
         open_router(
             choice.name,
             checkpoint=choice.checkpoint,
             strong_model=strong_model,
             weak_model=weak_model,
+            mapping=mapping,
         )
-        for choice in choices
+        if router.description.models
+        else router
+        for choice, router in zip(choices, plain, strict=True)
     ]
 
 

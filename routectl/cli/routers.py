@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from routectl.cli import options
-from routectl.cli.console import Console
+from routectl.cli.console import Console, pair_text
 
 if TYPE_CHECKING:
     from routectl.routers import OpenRouter
@@ -45,11 +45,12 @@ def list_(console: Console) -> None:
                 router.identity.name,
                 router.identity.fingerprint[:12],
                 str(router.identity.model_pair or "-"),
+                str(len(router.description.models) or "-"),
                 router.description.summary,
             )
             for router in opened
         ],
-        headers=["router", "fingerprint", "model pair (strong / weak)", "what it is"],
+        headers=["router", "fingerprint", "model pair (strong / weak)", "knows", "what it is"],
     )
 
 
@@ -57,8 +58,15 @@ def list_(console: Console) -> None:
 @click.argument("router", metavar="NAME[=DIR]")
 @click.option("--strong-model", metavar="MODEL", help="Strong model of the pair.")
 @click.option("--weak-model", metavar="MODEL", help="Weak model of the pair.")
+@options.scored_as
 @options.output
-def show(router: str, strong_model: str | None, weak_model: str | None, console: Console) -> None:
+def show(
+    router: str,
+    strong_model: str | None,
+    weak_model: str | None,
+    scored_as: tuple[str, ...],
+    console: Console,
+) -> None:
     """Show a router: its fingerprint, pair, models, noise and model card.
 
     \b
@@ -66,7 +74,7 @@ def show(router: str, strong_model: str | None, weak_model: str | None, console:
       routectl routers show mf
       routectl routers show mf=./my-checkpoint --strong-model gpt-4-1106-preview
     """
-    (opened,) = options.open_routers((router,), strong_model, weak_model)
+    (opened,) = options.open_routers((router,), strong_model, weak_model, scored_as)
     if console.as_json:
         console.json(_json(opened))
         return
@@ -75,7 +83,7 @@ def show(router: str, strong_model: str | None, weak_model: str | None, console:
         ("router", identity.name),
         ("what it is", about.summary),
         ("fingerprint", identity.fingerprint),
-        ("model pair", f"{identity.model_pair} (strong / weak)" if identity.model_pair else "none"),
+        ("model pair", pair_text(identity) or "none"),
         ("noise", f"{identity.noise:.1e}"),
         ("embedder", about.embedder or "none"),
         ("prompts go to", about.sends_prompts_to or "no other machine"),
@@ -94,6 +102,7 @@ def _json(router: OpenRouter) -> dict[str, object]:
         "name": router.identity.name,
         "fingerprint": router.identity.fingerprint,
         "model_pair": None if pair is None else asdict(pair),
+        "scored_as": router.identity.scored_as,
         "noise": router.identity.noise,
         "description": router.description,
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from routectl.cli import options
-from routectl.cli.console import Console
+from routectl.cli.console import Console, pair_text
 
 
 @click.command("score")
@@ -17,6 +17,7 @@ def command(
     router_names: tuple[str, ...],
     strong_model: str | None,
     weak_model: str | None,
+    scored_as: tuple[str, ...],
     where: tuple[str, ...],
     since: str | None,
     until: str | None,
@@ -36,7 +37,7 @@ def command(
 
     location = options.parse_database(db)
     population = options.parse_population(where, since, until)
-    routers = options.open_routers(router_names, strong_model, weak_model)
+    routers = options.open_routers(router_names, strong_model, weak_model, scored_as)
     console.database(location)
     results = score(location, routers, population, console)
     if console.as_json:
@@ -46,6 +47,7 @@ def command(
                     "router": r.router.name,
                     "fingerprint": r.router.fingerprint,
                     "model_pair": r.router.model_pair,
+                    "scored_as": r.router.scored_as,
                     "scored": r.scored,
                     "longer_than_read": r.longer_than_read,
                     "seconds": r.seconds,
@@ -69,4 +71,4 @@ def command(
     )
     for r in results:
         if r.router.model_pair is not None:
-            console.line(f"{r.router.name} decides between {r.router.model_pair} (strong / weak).")
+            console.line(f"{r.router.name} decides between {pair_text(r.router)}.")

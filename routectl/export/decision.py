@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from routectl.records import ModelPair
@@ -19,6 +20,8 @@ class Decision:
     """Exactly as the proxy will read it."""
     fingerprint: str | None
     model_pair: ModelPair | None
+    scored_as: Mapping[str, str]
+    """Model of the pair that the router does not know -> the one that it is scored as."""
     strong_fraction: float | None
     """What the threshold achieved on the sample that it was chosen on."""
     calibration_id: int | None

@@ -30,6 +30,8 @@ def _values(decision: Decision) -> dict[str, str | float | int | None]:
         "fingerprint": decision.fingerprint,
         "strong_model": None if pair is None else pair.strong,
         "weak_model": None if pair is None else pair.weak,
+        "scored_as": ",".join(f"{new}={known}" for new, known in decision.scored_as.items())
+        or None,
         "strong_fraction": decision.strong_fraction,
         "route": decision.route,
         "calibration_id": decision.calibration_id,

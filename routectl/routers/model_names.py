@@ -68,6 +68,16 @@ def canonical_names(names: Iterable[str]) -> dict[str, str]:
     return {name: first.setdefault(_folded(canonical(name)), canonical(name)) for name in names}
 
 
+def same_model(a: str, b: str) -> bool:
+    """Whether two spellings name one model."""
+    return _folded(canonical(a)) == _folded(canonical(b))
+
+
+def find(name: str, models: Sequence[str]) -> str | None:
+    """The one of `models` that `name` is a spelling of, if any."""
+    return next((model for model in models if same_model(name, model)), None)
+
+
 def resolve(name: str, models: Sequence[str], *, side: str) -> str:
     """Find what the user calls `name` among the `models` of a checkpoint.
 

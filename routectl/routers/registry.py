@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -36,6 +36,7 @@ def open_router(
     checkpoint: Path | None = None,
     strong_model: str | None = None,
     weak_model: str | None = None,
+    mapping: Mapping[str, str] | None = None,
 ) -> OpenRouter:
     """Find a router and say what it is, without loading its embedder.
 
@@ -43,12 +44,21 @@ def open_router(
         checkpoint: folder to read instead of the checkpoint that ships with routectl.
         strong_model: model of the pair; None takes the checkpoint's default pair's.
         weak_model: the same for the weak side.
+        mapping: model of the pair that the router does not know -> a model that it knows and
+            that is scored in its place.
 
     Raises:
-        RouterError: no such router, or the pair is none that it can decide between.
+        RouterError: no such router, or the pair or the mapping is none that it can decide on.
         CheckpointError: the checkpoint is missing, damaged or of another kind.
     """
-    return _opener(name)(checkpoint, strong_model, weak_model)
+    opener = _opener(name)
+    if not mapping:
+        return opener(checkpoint, strong_model, weak_model)
+    from routectl.routers.mapping import open_mapped
+
+    return open_mapped(
+        lambda strong, weak: opener(checkpoint, strong, weak), strong_model, weak_model, mapping
+    )
 
 
 def _opener(name: str) -> _Opener:

@@ -150,7 +150,11 @@ def _calibrate(
                 },
                 "excluded": excluded,
                 "rows_digest": digest,
-                "details": {"choice": asdict(choice), "longer_than_read": longer},
+                "details": {
+                    "choice": asdict(choice),
+                    "longer_than_read": longer,
+                    "scored_as": dict(identity.scored_as),
+                },
             },
         )
     return CalibrationResult(

@@ -39,6 +39,7 @@ def decide(
                 threshold=None,
                 fingerprint=None,
                 model_pair=None,
+                scored_as={},
                 strong_fraction=None,
                 calibration_id=None,
                 route=name,
@@ -69,6 +70,8 @@ def _decision(found: Calibration, route: str | None, activation_id: int | None) 
         threshold=found.threshold,
         fingerprint=found.fingerprint,
         model_pair=pair,
+        # Calibrations older than the option have no such detail.
+        scored_as=found.details.get("scored_as", {}),
         strong_fraction=found.strong_fraction,
         calibration_id=found.id,
         route=route,

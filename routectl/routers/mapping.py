@@ -1,0 +1,104 @@
+"""`--as NEW=KNOWN`: a model that a router does not know, scored as one that it knows.
+
+RouteLLM's section 5.3 finds that routers carry over to model pairs that they were not trained
+on. Whether that holds for a pair is for the user to say, so nothing is ever mapped unasked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from routectl.errors import RouterError
+from routectl.records import ModelPair, RouterIdentity
+from routectl.routers.model_names import canonical, find, same_model
+from routectl.routers.protocol import OpenRouter, Router, fingerprint
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+Opener = Callable[[str | None, str | None], OpenRouter]
+"""(strong model, weak model) -> the router, opened for that pair."""
+
+
+def open_mapped(
+    opener: Opener,
+    strong_model: str | None,
+    weak_model: str | None,
+    mapping: Mapping[str, str],
+) -> OpenRouter:
+    """Open a router for the known models, and let it say which models they stand for.
+
+    Args:
+        strong_model, weak_model: the pair as it was asked for, with the new names.
+        mapping: new name -> the known model that is scored in its place.
+
+    Raises:
+        RouterError: a new name is not in the pair, or the router knows it already; or it does
+            not know the model that should stand for it.
+    """
+    for new, known in mapping.items():
+        if not any(
+            side is not None and same_model(side, new) for side in (strong_model, weak_model)
+        ):
+            raise RouterError(
+                f"--as {new}={known}: {new} is neither the strong nor the weak model that was "
+                "asked for; name it with --strong-model or --weak-model."
+            )
+    opened = opener(_known(strong_model, mapping), _known(weak_model, mapping))
+    known_models, pair = opened.description.models, opened.identity.model_pair
+    if pair is None:
+        raise RouterError(f"The router {opened.identity.name!r} knows no models; leave out --as.")
+    for new, known in mapping.items():
+        already = find(new, known_models)
+        if already is not None:
+            raise RouterError(
+                f"--as {new}={known}: the router {opened.identity.name!r} knows {already} itself; "
+                "leave out --as."
+            )
+    names = {canonical(new): find(known, known_models) or known for new, known in mapping.items()}
+    renamed = ModelPair(
+        _new(strong_model, pair.strong, mapping), _new(weak_model, pair.weak, mapping)
+    )
+    identity = _renamed(opened.identity, renamed, names)
+    return replace(opened, identity=identity, loader=lambda: _MappedRouter(identity, opened.load()))
+
+
+def _known(model: str | None, mapping: Mapping[str, str]) -> str | None:
+    """What the router is asked for in place of `model`."""
+    if model is None:
+        return None
+    return next((known for new, known in mapping.items() if same_model(model, new)), model)
+
+
+def _new(model: str | None, opened: str, mapping: Mapping[str, str]) -> str:
+    """The name of a side of the pair: the new one where it was mapped."""
+    mapped = model is not None and any(same_model(model, new) for new in mapping)
+    return canonical(model) if model is not None and mapped else opened
+
+
+def _renamed(identity: RouterIdentity, pair: ModelPair, names: Mapping[str, str]) -> RouterIdentity:
+    facts: dict[str, object] = {
+        **identity.config,
+        "strong_model": pair.strong,
+        "weak_model": pair.weak,
+        "as": dict(names),
+        "scored_with": identity.fingerprint,
+    }
+    return replace(identity, fingerprint=fingerprint(facts), model_pair=pair, config=facts)
+
+
+@dataclass(frozen=True, slots=True)
+class _MappedRouter:
+    """A router under the identity that the mapping gave it."""
+
+    identity: RouterIdentity
+    router: Router
+
+    def strong_win_rates(self, prompts: Sequence[str]) -> NDArray[np.float64]:
+        return self.router.strong_win_rates(prompts)
+
+    def longer_than_read(self, prompts: Sequence[str]) -> NDArray[np.bool_]:
+        return self.router.longer_than_read(prompts)
