@@ -33,9 +33,16 @@ def list_(console: Console) -> None:
     Example:
       routectl routers list --json
     """
+    from routectl.errors import RoutectlError
     from routectl.routers import names, open_router
 
-    opened = [open_router(name) for name in names()]
+    opened = []
+    for name in names():
+        try:
+            opened.append(open_router(name))
+        except RoutectlError as error:
+            # One broken package must not hide the routers that work.
+            console.note(str(error))
     if console.as_json:
         console.json([_json(router) for router in opened])
         return

@@ -1,5 +1,6 @@
 """Routers: prompts in, strong win rates out. Importing this package loads no model library."""
 
+from routectl.routers.guarding import checked_scores, guarded
 from routectl.routers.protocol import OpenRouter, Router, RouterDescription
 from routectl.routers.registry import ENTRY_POINT_GROUP, names, open_router
 
@@ -8,6 +9,8 @@ __all__ = [
     "OpenRouter",
     "Router",
     "RouterDescription",
+    "checked_scores",
+    "guarded",
     "names",
     "open_router",
 ]

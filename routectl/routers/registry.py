@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import cast
 
 from routectl.errors import RouterError
+from routectl.routers.guarding import guarded
 from routectl.routers.protocol import OpenRouter
 
 ENTRY_POINT_GROUP = "routectl.routers"
@@ -51,7 +52,7 @@ def open_router(
         RouterError: no such router, or the pair or the mapping is none that it can decide on.
         CheckpointError: the checkpoint is missing, damaged or of another kind.
     """
-    opener = _opener(name)
+    opener = _guarded_opener(name)
     if not mapping:
         return opener(checkpoint, strong_model, weak_model)
     from routectl.routers.mapping import open_mapped
@@ -74,11 +75,45 @@ def _opener(name: str) -> _Opener:
     try:
         return cast(_Opener, entry.load())
     except Exception as error:
-        package = entry.dist.name if entry.dist else entry.value
         raise RouterError(
-            f"The router {name!r} of {package} cannot be imported ({error}); "
+            f"The router {name!r} of {package(name)} cannot be imported ({error}); "
             "reinstall or remove that package."
         ) from error
+
+
+def _guarded_opener(name: str) -> _Opener:
+    """The opener; a third party's answers with an OpenRouter of that name or is named."""
+    opener = _opener(name)
+    if name in _BUILT_IN:
+        return opener
+
+    def guarded_opener(
+        checkpoint: Path | None, strong_model: str | None, weak_model: str | None
+    ) -> OpenRouter:
+        opened = guarded(
+            name, lambda: opener(checkpoint, strong_model, weak_model), "when it was opened"
+        )
+        if not isinstance(opened, OpenRouter):
+            raise RouterError(
+                f"The router {name!r} of {package(name)} opened as a "
+                f"{type(opened).__name__} and not as an OpenRouter; upgrade or remove that package."
+            )
+        if opened.identity.name != name:
+            raise RouterError(
+                f"The router {name!r} of {package(name)} calls itself {opened.identity.name!r}; "
+                "upgrade or remove that package."
+            )
+        return opened
+
+    return guarded_opener
+
+
+def package(name: str) -> str | None:
+    """The package that a third-party router comes from; None for one of routectl's own."""
+    entry = _third_party().get(name)
+    if entry is None:
+        return None
+    return entry.dist.name if entry.dist else entry.value
 
 
 def _third_party() -> dict[str, EntryPoint]:

@@ -7,10 +7,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 
-from routectl.errors import RouterError
 from routectl.extraction import EXTRACTION_VERSION
 from routectl.records import Population, RouterIdentity
-from routectl.routers import OpenRouter, Router
+from routectl.routers import OpenRouter, Router, checked_scores, guarded
 from routectl.store.engine import Location, Store, open_store
 from routectl.store.scores import add_router, add_scores, router_id, texts, unscored_prompts
 from routectl.workflow.leasing import HeldLease, lease
@@ -80,28 +79,26 @@ def score_missing(
             host = router.description.sends_prompts_to
             if host is not None:
                 reporter.note(f"{identity.name} sends the prompts' texts to {host}")
-            loaded = router.load()
+            loaded = guarded(identity.name, router.load, "when it was loaded")
             with reporter.progress(work, len(missing)) as advance:
                 for step in _steps(missing):
-                    longer += _score_step(store, loaded, known, step, held)
+                    longer += _score_step(store, identity.name, loaded, known, step, held)
                     advance(len(step))
     return ScoringResult(identity, known, len(missing), longer, time.monotonic() - started)
 
 
 def _score_step(
-    store: Store, router: Router, router_id: int, prompt_ids: Sequence[int], held: HeldLease
+    store: Store,
+    name: str,
+    router: Router,
+    router_id: int,
+    prompt_ids: Sequence[int],
+    held: HeldLease,
 ) -> int:
     with store.read() as connection:
         found = texts(connection, prompt_ids)
     ids, prompts = list(found), list(found.values())
-    win_rates = router.strong_win_rates(prompts)
-    # NaN fails every comparison, so it is refused too.
-    if win_rates.shape != (len(prompts),) or not ((win_rates >= 0) & (win_rates <= 1)).all():
-        raise RouterError(
-            f"router {router.identity.name} returned something that is no strong win rate between "
-            "0 and 1: nothing of that batch was stored; check its checkpoint"
-        )
-    longer = router.longer_than_read(prompts)
+    win_rates, longer = checked_scores(name, router, prompts)
     with store.write() as connection:
         held.confirm(connection)
         add_scores(connection, router_id, ids, win_rates.tolist(), longer.tolist())
