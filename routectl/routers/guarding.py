@@ -49,7 +49,8 @@ def checked_scores(
         Two arrays of shape (n,); the first in [0, 1].
 
     Raises:
-        RouterError: the router raised, or returned something else; says what.
+        RouterError: the router raised, or returned something else; says what. Nothing of these
+            prompts is to be stored then.
     """
     import numpy as np
 
@@ -60,9 +61,7 @@ def checked_scores(
         if not isinstance(array, np.ndarray) or array.dtype.kind not in kinds:
             found = array.dtype if isinstance(array, np.ndarray) else type(array).__name__
             needed = "floats" if kinds == "f" else "bools"
-            raise _fault(
-                name, f"returned its {what} as {found} and not as a NumPy array of {needed}"
-            )
+            raise _fault(name, f"returned its {what} as {found}, not a NumPy array of {needed}")
         if array.shape != wanted:
             raise _fault(name, f"returned {what} of the shape {array.shape} and not {wanted}")
     if np.isnan(win_rates).any():

@@ -85,7 +85,7 @@ def test_a_third_party_router_does_the_main_job_like_the_others(
         ("gives_nan", "returned NaN as the strong win rate of 1 prompts"),
         ("gives_too_few", "returned strong win rates of the shape (135,) and not (136,)"),
         ("gives_two", "returned strong win rates outside [0, 1], from 0.2 to 1.8"),
-        ("gives_a_list", "returned its strong win rates as list and not as a NumPy array"),
+        ("gives_a_list", "returned its strong win rates as list, not a NumPy array of floats"),
         ("raises", "raised KeyError on a batch of which nothing was stored"),
     ],
 )
