@@ -21,8 +21,10 @@ from routectl.routers.checkpoint import (
     read_weights,
     require,
 )
+from routectl.routers.mf_published import open_published
 from routectl.routers.pairs import choose_pair, default_pair
 from routectl.routers.protocol import OpenRouter, RouterDescription, fingerprint
+from routectl.routers.published import is_published, locate
 
 if TYPE_CHECKING:
     import numpy as np
@@ -65,13 +67,20 @@ def open_router(
 ) -> OpenRouter:
     """Open an mf checkpoint for a model pair; None takes the checkpoint's default.
 
+    Args:
+        checkpoint: a folder of routectl's own or in RouteLLM's published layout, or the latter's
+            name on the model hub.
+
     Raises:
         RouterError: the checkpoint does not know a model, or strong and weak are one.
         CheckpointError: the checkpoint is missing, damaged or of another kind.
     """
     import numpy as np
 
-    found = read_checkpoint(checkpoint or SHIPPED / "mf_1", "mf")
+    folder = SHIPPED / "mf_1" if checkpoint is None else locate(checkpoint)
+    if is_published(folder):
+        return open_published(folder, strong_model, weak_model)
+    found = read_checkpoint(folder, "mf")
     factors, digest = read_factors(found)
     default = default_pair(found, factors.models)
     pair = choose_pair(strong_model, weak_model, default, factors.models)

@@ -38,7 +38,7 @@ class Handler(BaseHTTPRequestHandler):
             server.most_running = max(server.most_running, server.running)
             number = len(server.requests)
             fault = server.faults.pop(0) if server.faults else server.always
-        if self.path != "/v1/embeddings" or body["model"] != MODEL:
+        if self.path != "/v1/embeddings" or body["model"] != server.model:
             self.answer(404)
             return
         time.sleep(server.delay)
@@ -80,6 +80,7 @@ class Server(ThreadingHTTPServer):
         self.fails_from: int | None = None
         self.delay = 0.0
         self.running = self.most_running = 0
+        self.model = MODEL
         self.embedding: Callable[[str], list[float]] = embedding
 
     @property
