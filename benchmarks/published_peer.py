@@ -1,6 +1,6 @@
 """Scores of published checkpoint layouts: RouteLLM's own package beside routectl.
 
-    python -m venv PEER && PEER/bin/pip install routellm 'numpy<2' torch
+    python -m venv PEER && PEER/bin/pip install routellm torch 'numpy<2' 'datasets<4' 'pyarrow<20'
     python benchmarks/published_peer.py --peer PEER/bin/python [--only mf]
 
 Both read the same checkpoint, with weights drawn at random from a fixed seed, and the same vectors
