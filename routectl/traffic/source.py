@@ -169,7 +169,7 @@ class Source:
 
     def _refuse_what_is_no_text(self, probe: bytes) -> None:
         if not probe and self._file.error is None and not self._unpacker_failed:
-            raise InputError(f"{self.name} is empty: there is nothing to import.")
+            raise InputError(f"{self.name} is empty: there is nothing to read.")
         for magic, kind in _PACKED.items():
             if probe.startswith(magic):
                 raise InputError(
@@ -181,7 +181,7 @@ class Source:
                 f"`iconv -f UTF-16 -t UTF-8`."
             )
         if _is_binary(probe):
-            raise InputError(f"{self.name} is a binary file, not a log of requests.")
+            raise InputError(f"{self.name} is a binary file: give text, plain or gzipped.")
         if probe.startswith(b"\xef\xbb\xbf"):
             self._buffer.read(3)
 
@@ -221,7 +221,8 @@ class _Steady(io.RawIOBase):
         try:
             data = self._read(size)
         except (OSError, EOFError, zlib.error) as error:
-            self.error = error
+            # Its frames would keep alive whoever reads, and so the file open.
+            self.error = error.with_traceback(None)
             return b""
         self.count += len(data)
         return data

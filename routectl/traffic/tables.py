@@ -23,6 +23,11 @@ def header(first: bytes) -> list[str]:
 
 
 def _split_header(first: bytes) -> tuple[str, list[str]]:
+    delimiter, cells = _cells_of_header(first)
+    return delimiter, [cell.strip().lower() for cell in cells]
+
+
+def _cells_of_header(first: bytes) -> tuple[str, list[str]]:
     line = first.decode("utf-8", "replace")
     found = []
     for delimiter in _DELIMITERS:
@@ -30,7 +35,7 @@ def _split_header(first: bytes) -> tuple[str, list[str]]:
             cells = next(csv.reader([line], delimiter=delimiter, strict=True), [])
         except csv.Error:
             cells = []
-        found.append((delimiter, [cell.strip().lower() for cell in cells]))
+        found.append((delimiter, cells))
     return max(found, key=lambda pair: len(pair[1]))
 
 
@@ -44,12 +49,16 @@ def table_or_json_rows(source: Source, *columns: str) -> Iterator[Row]:
     return table_rows(source) if is_table(Head(source.head()), *columns) else json_rows(source)
 
 
-def table_rows(source: Source) -> Iterator[Row]:
+def table_rows(source: Source, *, as_written: bool = False) -> Iterator[Row]:
     """Yield one row per record of a table, its value a mapping from column to text.
 
-    Column names are in lower case. A record with line breaks in quotes is one row, numbered by
-    its first line. Where quotes are not right, the record's first line alone is at fault, and
-    reading goes on behind it. Blank lines are passed over; empty cells are left out.
+    A record with line breaks in quotes is one row, numbered by its first line. Where quotes are
+    not right, the record's first line alone is at fault, and reading goes on behind it. Blank
+    lines are passed over.
+
+    Args:
+        as_written: Keep column names as they are and empty cells; else names are in lower case
+            and empty cells are left out.
     """
     csv.field_size_limit(MAX_ROW)  # for the whole process: the module knows no other way
     lines = _Lines(source)
@@ -60,7 +69,7 @@ def table_rows(source: Source) -> Iterator[Row]:
             yield Row(number, first, None, source, TOO_LONG)
         elif not columns:
             lines.skip()
-            delimiter, columns = _split_header(first)
+            delimiter, columns = (_cells_of_header if as_written else _split_header)(first)
             reader = csv.reader(lines, delimiter=delimiter, strict=True)
         else:
             try:
@@ -72,7 +81,9 @@ def table_rows(source: Source) -> Iterator[Row]:
             fault = None if lines.are_utf8 else "not UTF-8"
             if len(cells) != len(columns):
                 fault = f"a record of {len(cells)} cells, and the header has {len(columns)}"
-            value = {name: cell for name, cell in zip(columns, cells, strict=False) if cell}
+            value = {
+                name: cell for name, cell in zip(columns, cells, strict=False) if cell or as_written
+            }
             yield Row(number, lines.raw(), value, source, fault)
 
 

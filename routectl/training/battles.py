@@ -21,6 +21,10 @@ from routectl.extraction import extract
 from routectl.records import Battle, Condition, Winner
 from routectl.training.rows import Row, keep, read_rows
 
+BattleReader = Callable[[Row], Battle | None]
+"""Makes a battle of a row; None of one that says nothing that a router could learn from. Raises
+RowError."""
+
 
 def read_battles(path: Path, conditions: Sequence[Condition] = ()) -> Iterator[Battle]:
     """The battles of a file whose rows meet the conditions; its shape is told by its columns.
@@ -31,10 +35,28 @@ def read_battles(path: Path, conditions: Sequence[Condition] = ()) -> Iterator[B
         InputError: no such file, none of the shapes, or a row that cannot be read.
     """
     columns, rows = read_rows(path)
-    for needed, reader in _SHAPES:
+    reader = battle_reader(path, columns)
+    if reader is None:
+        raise InputError(no_battles(path, columns))
+    found = (reader(row) for row in rows if keep(row, conditions))
+    return (battle for battle in found if battle is not None)
+
+
+def battle_reader(path: Path, columns: Sequence[str]) -> BattleReader | None:
+    """What reads the rows of a file with these columns; None where it is none of the shapes.
+
+    Raises:
+        InputError: the prompts, which stand in a file beside it, cannot be read.
+    """
+    for needed, make in _SHAPES:
         if needed.issubset(columns):
-            return reader(path, (row for row in rows if keep(row, conditions)))
-    raise InputError(
+            return make(path)
+    return None
+
+
+def no_battles(path: Path, columns: Sequence[str]) -> str:
+    """The sentence about a file that has none of the shapes."""
+    return (
         f"{path} holds no battles: its columns are {_shown(columns)}, and battles have "
         "prompt, model_a, model_b, winner; or the columns of Chatbot Arena or AlpacaEval."
     )
@@ -43,20 +65,20 @@ def read_battles(path: Path, conditions: Sequence[Condition] = ()) -> Iterator[B
 _SIDES: tuple[Winner, ...] = ("model_a", "model_b", "tie")
 
 
-def _arena(path: Path, rows: Iterator[Row]) -> Iterator[Battle]:
-    for row in rows:
-        votes = [row.number(f"winner_{side}") for side in _SIDES]
-        if sorted(votes) != [0, 0, 1]:
-            raise row.error("exactly one of winner_model_a, winner_model_b, winner_tie must be 1")
-        winner = _SIDES[votes.index(1)]
-        try:
-            turns = json.loads(row.text("prompt"))
-        except ValueError:
-            raise row.error("column 'prompt' must hold a JSON list of turns") from None
-        prompt = extract(turns)
-        # A vote on an empty prompt says nothing that a router could learn from.
-        if prompt is not None:
-            yield Battle(prompt, row.text("model_a"), row.text("model_b"), winner)
+def _arena(row: Row) -> Battle | None:
+    votes = [row.number(f"winner_{side}") for side in _SIDES]
+    if sorted(votes) != [0, 0, 1]:
+        raise row.error("exactly one of winner_model_a, winner_model_b, winner_tie must be 1")
+    winner = _SIDES[votes.index(1)]
+    try:
+        turns = json.loads(row.text("prompt"))
+    except ValueError:
+        raise row.error("column 'prompt' must hold a JSON list of turns") from None
+    prompt = extract(turns)
+    # A vote on an empty prompt says nothing that a router could learn from.
+    if prompt is None:
+        return None
+    return Battle(prompt, row.text("model_a"), row.text("model_b"), winner)
 
 
 _WINNERS: dict[str, Winner] = {
@@ -69,45 +91,55 @@ _WINNERS: dict[str, Winner] = {
 }
 
 
-def _plain(path: Path, rows: Iterator[Row]) -> Iterator[Battle]:
-    for row in rows:
-        said, model_a, model_b = (row.text(k) for k in ("winner", "model_a", "model_b"))
-        by_name: dict[str, Winner] = {model_a: "model_a", model_b: "model_b"}
-        winner = _WINNERS.get(said.strip().lower()) or by_name.get(said)
-        if winner is None:
-            raise row.error("column 'winner' must be model_a, model_b, tie, or a model's name")
-        yield Battle(_prompt(row, "prompt"), model_a, model_b, winner)
+def _plain(row: Row) -> Battle:
+    said, model_a, model_b = (row.text(k) for k in ("winner", "model_a", "model_b"))
+    by_name: dict[str, Winner] = {model_a: "model_a", model_b: "model_b"}
+    winner = _WINNERS.get(said.strip().lower()) or by_name.get(said)
+    if winner is None:
+        raise row.error("column 'winner' must be model_a, model_b, tie, or a model's name")
+    return Battle(_prompt(row, "prompt"), model_a, model_b, winner)
 
 
-def _alpaca(path: Path, rows: Iterator[Row]) -> Iterator[Battle]:
-    prompts = _sibling_prompts(path)
-    for row in rows:
+def _alpaca(path: Path) -> BattleReader:
+    prompts = read_sibling_prompts(path)
+
+    def read(row: Row) -> Battle | None:
+        if not _is_judged(row):
+            return None
         key = str(row.values["prompt_id"])
         if key not in prompts:
             raise row.error("its prompt_id is not in the prompts file beside it")
-        winner = _preferred(row)
-        yield Battle(prompts[key], row.text("model_a"), row.text("model_b"), winner)
+        return Battle(prompts[key], row.text("model_a"), row.text("model_b"), _preferred(row))
+
+    return read
 
 
-def _alpaca_annotations(path: Path, rows: Iterator[Row]) -> Iterator[Battle]:
-    for row in rows:
-        if row.values.get("preference") is None:  # the annotator failed
-            continue
-        models = (row.text("generator_1"), row.text("generator_2"))
-        yield Battle(_prompt(row, "instruction"), *models, _preferred(row))
+def _alpaca_annotations(row: Row) -> Battle | None:
+    if not _is_judged(row):
+        return None
+    models = (row.text("generator_1"), row.text("generator_2"))
+    return Battle(_prompt(row, "instruction"), *models, _preferred(row))
 
 
-_SHAPES: tuple[tuple[frozenset[str], Callable[[Path, Iterator[Row]], Iterator[Battle]]], ...] = (
+_SHAPES: tuple[tuple[frozenset[str], Callable[[Path], BattleReader]], ...] = (
     (
         frozenset(
             ["prompt", "model_a", "model_b", "winner_model_a", "winner_model_b", "winner_tie"]
         ),
-        _arena,
+        lambda path: _arena,
     ),
-    (frozenset(["prompt", "model_a", "model_b", "winner"]), _plain),
+    (frozenset(["prompt", "model_a", "model_b", "winner"]), lambda path: _plain),
     (frozenset(["prompt_id", "model_a", "model_b", "preference"]), _alpaca),
-    (frozenset(["instruction", "generator_1", "generator_2", "preference"]), _alpaca_annotations),
+    (
+        frozenset(["instruction", "generator_1", "generator_2", "preference"]),
+        lambda path: _alpaca_annotations,
+    ),
 )
+
+
+def _is_judged(row: Row) -> bool:
+    """An annotator that failed leaves the preference blank."""
+    return row.values.get("preference") not in (None, "")
 
 
 def _preferred(row: Row) -> Winner:
@@ -127,14 +159,20 @@ def _prompt(row: Row, column: str) -> str:
     return prompt
 
 
-def _sibling_prompts(path: Path) -> Mapping[str, str]:
-    """Prompt id -> prompt, from `<name>_prompts.jsonl` beside the file `<name>.csv[.gz]`."""
+def sibling_of(path: Path) -> Path:
+    """Where the prompts of a file `<name>.csv[.gz]` that names them by id stand."""
     stem = path.name.removesuffix(".gz").rsplit(".", 1)[0]
-    candidates = [path.with_name(f"{stem}_prompts.jsonl{end}") for end in ("", ".gz")]
+    return path.with_name(f"{stem}_prompts.jsonl")
+
+
+def read_sibling_prompts(path: Path) -> Mapping[str, str]:
+    """Prompt id -> prompt, from `<name>_prompts.jsonl` beside the file `<name>.csv[.gz]`."""
+    plain = sibling_of(path)
+    candidates = (plain, plain.with_name(f"{plain.name}.gz"))
     found = next((candidate for candidate in candidates if candidate.is_file()), None)
     if found is None:
         raise InputError(
-            f"{path} names its prompts by prompt_id, and {candidates[0]} is not there to say "
+            f"{path} names its prompts by prompt_id, and {plain} is not there to say "
             "what they are; put the prompts file beside it."
         )
     _, rows = read_rows(found)

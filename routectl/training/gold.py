@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import math
 import string
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,17 +40,27 @@ def read_gold(path: Path, conditions: Sequence[Condition] = ()) -> Iterator[Gold
         InputError: no such file, no such shape, or a row that cannot be read.
     """
     columns, rows = read_rows(path)
-    text_column = next((column for column in _TEXT_COLUMNS if column in columns), None)
-    models = [c for c in columns if c not in (*_TEXT_COLUMNS, *_LABEL_COLUMNS)]
-    if text_column is None or not models:
+    reader = gold_reader(columns)
+    if reader is None:
         raise InputError(
             f"{path} holds no gold labels: its columns are {', '.join(columns[:8])}, and a gold "
             "table has prompt or question, and one column per model or a column scores."
         )
-    wanted = (row for row in rows if keep(row, conditions))
-    if "scores" in columns:
-        return (_gold_row(row, text_column, _scores(row)) for row in wanted)
-    return (_gold_row(row, text_column, _by_column(row, models)) for row in wanted)
+    return (reader(row) for row in rows if keep(row, conditions))
+
+
+def gold_reader(columns: Sequence[str]) -> Callable[[Row], GoldRow] | None:
+    """What reads the rows of a file with these columns; None where it holds no gold labels."""
+    text_column = next((column for column in _TEXT_COLUMNS if column in columns), None)
+    models = [c for c in columns if c not in (*_TEXT_COLUMNS, *_LABEL_COLUMNS)]
+    if text_column is None or not models:
+        return None
+    scored = "scores" in columns
+
+    def read(row: Row) -> GoldRow:
+        return _gold_row(row, text_column, _scores(row) if scored else _by_column(row, models))
+
+    return read
 
 
 def choices(question: str, options: Sequence[str]) -> str:

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import csv
-import gzip
-import io
-import json
-import zlib
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from routectl.errors import InputError
-from routectl.records import Condition
+from routectl.records import Condition, Reject
+from routectl.traffic.rows import json_rows
+from routectl.traffic.source import Source, open_source
+from routectl.traffic.tables import table_rows
 
-# Answers of a model can be long; the csv module's own limit is 131,072 characters.
-_LONGEST_FIELD = 2**31 - 1
+OnReject = Callable[[Reject], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +25,14 @@ class Row:
     line: int
     """1-based line number; in a JSON list, the number of the element."""
     values: Mapping[str, Any]
+    raw: bytes = field(repr=False)
+    """As it stands in the file, without the end of its last line."""
 
     def text(self, column: str) -> str:
         """The value of a column that must hold text.
 
         Raises:
-            InputError: it holds none.
+            RowError: it holds none.
         """
         value = self.values.get(column)
         if not isinstance(value, str) or not value.strip():
@@ -43,7 +43,7 @@ class Row:
         """The value of a column that must hold a number.
 
         Raises:
-            InputError: it holds none.
+            RowError: it holds none.
         """
         value = self.values.get(column)
         try:
@@ -51,101 +51,95 @@ class Row:
         except (TypeError, ValueError):
             raise self.error(f"column {column!r} must hold a number and does not") from None
 
-    def error(self, what: str) -> InputError:
+    def error(self, what: str) -> RowError:
         """The error for something in this row that cannot be read."""
-        return InputError(f"{self.path}, line {self.line}: {what}.")
+        return RowError(Reject(str(self.path), self.line, what, self.raw))
 
 
-def read_rows(path: Path) -> tuple[tuple[str, ...], Iterator[Row]]:
-    """The columns of a table file (of its first row), and its rows.
+class RowError(InputError):
+    """A row that cannot be read as what it should be."""
+
+    def __init__(self, reject: Reject) -> None:
+        super().__init__(f"{reject.source}, line {reject.line}: {reject.reason}.")
+        self.reject = reject
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table file that is being read."""
+
+    path: Path
+    kind: Literal["csv", "json_lines", "json_list"]
+    """A list is what does not keep to lines."""
+    header: bytes
+    """The first line of a CSV, as it stands in the file; empty for JSON."""
+    columns: tuple[str, ...]
+    """Of its first row."""
+    rows: Iterator[Row]
+    """Once only; raises InputError where the file is damaged, after all rows before that."""
+    source: Source
+
+
+def open_table(path: Path, on_reject: OnReject | None = None) -> Table:
+    """Begin to read a table file; its rows are read as they are asked for.
+
+    Args:
+        on_reject: told of each row that is not whole, which is then passed over; without it such
+            a row is an error.
 
     Raises:
         InputError: the file cannot be read, holds no rows, or is neither CSV nor JSON. The
-            iterator raises it for a row that cannot be read.
+            iterator raises it, too, for a row that cannot be read.
     """
-    text = _read_text(path)
-    start = text.lstrip("\ufeff \t\r\n")
-    if not start:
-        raise InputError(f"{path} is empty; give a file of battles or of gold labels.")
-    if start[0] == "{":
-        rows = _json_lines(path, text)
-    elif start[0] == "[":
-        rows = _json_list(path, text)
-    else:
-        rows = _csv(path, text)
-    first = next(rows, None)
+    source = open_source(str(path))
+    try:
+        header = source.head()[0]
+        rows = _rows(path, source, header, on_reject or _refuse)
+        # From here on the file is closed by the iterator, even if nobody reads on.
+        first = next(rows, None)
+    except BaseException:
+        source.close()
+        raise
     if first is None:
-        raise InputError(f"{path} has a header and no rows.")
-
-    def all_rows() -> Iterator[Row]:
-        yield first
-        yield from rows
-
-    return tuple(first.values), all_rows()
-
-
-def _read_text(path: Path) -> str:
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        raise InputError(f"There is no file {path}; check the path.") from None
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}.") from error
-    if data[:2] == b"\x1f\x8b":
-        try:
-            data = gzip.decompress(data)
-        except (OSError, EOFError, zlib.error):
-            raise InputError(f"{path} is a damaged or truncated gzip file.") from None
-    try:
-        text = data.decode("utf-8")
-    except UnicodeDecodeError:
-        raise InputError(f"{path} is not UTF-8 text; give CSV, JSON Lines or JSON.") from None
-    if "\0" in text[:1024]:
-        raise InputError(f"{path} is a binary file; give CSV, JSON Lines or JSON.")
-    return text
+        raise InputError(f"{path} has a header and no rows that can be read.")
+    is_csv = not _is_json(header)
+    return Table(
+        path,
+        "csv" if is_csv else "json_list" if source.spans_lines else "json_lines",
+        header if is_csv else b"",
+        tuple(first.values),
+        chain([first], rows),
+        source,
+    )
 
 
-def _csv(path: Path, text: str) -> Iterator[Row]:
-    csv.field_size_limit(_LONGEST_FIELD)
-    reader = csv.DictReader(io.StringIO(text.removeprefix("\ufeff"), newline=""), strict=True)
-    while True:
-        try:
-            values = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            raise InputError(f"{path}, line {reader.line_num}: not CSV ({error}).") from None
-        row = Row(path, reader.line_num, values)
-        if None in values or None in values.values():
-            raise row.error("has another number of columns than the header")
-        yield row
+def read_rows(
+    path: Path, on_reject: OnReject | None = None
+) -> tuple[tuple[str, ...], Iterator[Row]]:
+    """The columns of a table file (of its first row), and its rows; as `open_table`."""
+    table = open_table(path, on_reject)
+    return table.columns, table.rows
 
 
-def _json_lines(path: Path, text: str) -> Iterator[Row]:
-    # Not splitlines: JSON strings may hold other line separators of Unicode as they are.
-    for number, line in enumerate(text.removeprefix("\ufeff").split("\n"), start=1):
-        if not line.strip():
-            continue
-        try:
-            values = json.loads(line)
-        except ValueError:
-            raise InputError(f"{path}, line {number}: not valid JSON.") from None
-        yield _json_row(path, number, values)
+def _rows(path: Path, source: Source, header: bytes, on_reject: OnReject) -> Iterator[Row]:
+    with source:
+        is_json = _is_json(header)
+        for row in json_rows(source) if is_json else table_rows(source, as_written=True):
+            fault = row.fault
+            if fault is None and not isinstance(row.value, dict):
+                fault = "a row must be a JSON object"
+            if fault is not None:
+                on_reject(Reject(str(path), row.number, fault, row.raw))
+            elif isinstance(row.value, dict):
+                yield Row(path, row.number, row.value, row.raw)
 
 
-def _json_list(path: Path, text: str) -> Iterator[Row]:
-    try:
-        elements = json.loads(text.removeprefix("\ufeff"))
-    except ValueError as error:
-        raise InputError(f"{path} is not valid JSON ({error}).") from None
-    for number, values in enumerate(elements, start=1):
-        yield _json_row(path, number, values)
+def _is_json(header: bytes) -> bool:
+    return header.lstrip()[:1] in (b"{", b"[")
 
 
-def _json_row(path: Path, number: int, values: object) -> Row:
-    if not isinstance(values, dict):
-        raise InputError(f"{path}, line {number}: a row must be a JSON object.")
-    return Row(path, number, values)
+def _refuse(reject: Reject) -> None:
+    raise RowError(reject)
 
 
 def keep(row: Row, conditions: Sequence[Condition]) -> bool:

@@ -146,19 +146,27 @@ def test_conditions_choose_the_rows(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "data", "match"),
     [
-        ("missing.csv", None, "There is no file"),
-        ("empty.csv", b" \n", "is empty"),
-        ("cut.csv.gz", gzip.compress(b"prompt,model_a\n" * 99)[:-20], "truncated gzip"),
-        ("binary.csv", b"\x89PNG\xff\xfe", "is not UTF-8 text"),
-        ("nul.csv", b"prompt\0,model_a\nx,y\n", "is a binary file"),
+        ("missing.csv", None, "does not exist"),
+        ("empty.csv", b" \n", "begins with nothing"),
+        (
+            "cut.csv.gz",
+            gzip.compress(b"prompt,model_a\n" * 99)[:-20],
+            "gzip data ends in the middle",
+        ),
+        ("binary.csv", b"\x89PNG\0\0\xff\xfe", "is a binary file"),
+        ("latin.csv", b"prompt,model_a,model_b,winner\nna\xefve,y,z,tie\n", "line 2: not UTF-8"),
         ("header.csv", b"prompt,model_a,model_b,winner\n", "has a header and no rows"),
         ("other.csv", b"a,b\n1,2\n", "holds no battles: its columns are a, b"),
-        ("short.csv", b"prompt,model_a,model_b,winner\nx,y\n", "line 2: has another number"),
+        (
+            "short.csv",
+            b"prompt,model_a,model_b,winner\nx,y\n",
+            "line 2: a record of 2 cells, and the header has 4",
+        ),
         ("who.csv", b"prompt,model_a,model_b,winner\nx,y,z,w\n", "line 2: column 'winner'"),
         ("blank.csv", b"prompt,model_a,model_b,winner\n,y,z,tie\n", "line 2: column 'prompt'"),
-        ("bad.jsonl", b'{"prompt": \n', "line 1: not valid JSON"),
+        ("bad.jsonl", b'{"prompt": \n', "line 1: not JSON"),
         ("list.json", b"[1]", "line 1: a row must be a JSON object"),
-        ("quote.csv", b'prompt,model_a\n"x,y\n', "not CSV"),
+        ("quote.csv", b'prompt,model_a\n"x,y\n', "line 2: not a record of a table"),
     ],
 )
 def test_a_file_that_holds_no_battles_is_a_sentence(
