@@ -20,6 +20,7 @@ BENCHMARKS: tuple[tuple[str, ...], ...] = (
     ("score_startup.py",),
     ("embedder_speed.py", "--prompts", PROMPTS),
     ("scoring_speed.py", "--prompts", PROMPTS),
+    ("similarity_speed.py", "--queries", "20000", "--rounds", "1"),
     ("interval_coverage.py",),
 )
 

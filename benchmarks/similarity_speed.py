@@ -52,7 +52,7 @@ def run(side: str, arguments: argparse.Namespace) -> dict[str, Any]:
     if side == "routectl":
         import routectl.similarity  # noqa: F401
     else:
-        import sentence_transformers.util
+        import sentence_transformers.util  # noqa: F401
         import torch
 
         if arguments.threads:
@@ -97,9 +97,8 @@ def main() -> int:
         {side: statistics.median(one[what] for one in runs) for side, runs in sides.items()}
         for what in ("seconds", "memory")
     )
-    print(
-        f"{arguments.queries:,} x {arguments.others:,} x {arguments.dimension}, {arguments.rounds} rounds, medians"
-    )
+    size = f"{arguments.queries:,} x {arguments.others:,} x {arguments.dimension}"
+    print(f"{size}, medians of {arguments.rounds} rounds")
     for side in sides:
         print(f"{side:10} {seconds[side]:7.2f} s   {memory[side]:7.1f} MB more than before")
     print(f"time ratio {seconds['peer'] / seconds['routectl']:.2f}")

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from routectl.errors import InputError
 from routectl.extraction import extract
 from routectl.training.rows import read_rows
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
 SIMILAR = 0.95
 """Cosine from which a prompt counts as the same question (RouteLLM, section 5.1)."""
 
-_ROWS_AT_ONCE = 1024
 
-
-def read_benchmark_prompts(path: Path) -> list[str]:
-    """The prompts of a benchmark's file: its column `prompt`, or the first of its `turns`.
+def read_benchmark(path: Path) -> Iterator[tuple[int, str]]:
+    """The prompts of a benchmark's file with their lines: its column `prompt`, or the first of its
+    `turns`.
 
     Raises:
         InputError: the file cannot be read or has neither column.
@@ -30,34 +24,17 @@ def read_benchmark_prompts(path: Path) -> list[str]:
     column = next((name for name in ("prompt", "turns") if name in columns), None)
     if column is None:
         raise InputError(f"{path} holds no prompts: it has neither a column prompt nor turns.")
-    prompts = []
     for row in rows:
         value = row.values.get(column)
         prompt = extract(value[:1] if isinstance(value, list) else value)
         if prompt is None:
             raise row.error(f"column {column!r} must hold text and does not")
-        prompts.append(prompt)
-    return prompts
+        yield row.line, prompt
 
 
-def similar(
-    vectors: NDArray[np.float32], others: NDArray[np.float32], threshold: float = SIMILAR
-) -> NDArray[np.bool_]:
-    """Which rows of `vectors` have a row of `others` at a cosine of `threshold` or above.
-
-    Args:
-        vectors: shape (n, D), rows of length 1.
-        others: shape (m, D), rows of length 1.
-
-    Returns:
-        Shape (n,).
-    """
-    import numpy as np
-
-    found = np.zeros(len(vectors), dtype=np.bool_)
-    for start in range(0, len(others), _ROWS_AT_ONCE):
-        found |= (vectors @ others[start : start + _ROWS_AT_ONCE].T >= threshold).any(axis=1)
-    return found
+def read_benchmark_prompts(path: Path) -> list[str]:
+    """The prompts of a benchmark's file, as `read_benchmark` reads them."""
+    return [prompt for _, prompt in read_benchmark(path)]
 
 
 def read_all(paths: Sequence[Path]) -> list[str]:

@@ -11,8 +11,9 @@ from routectl.embedding import Embedder
 from routectl.errors import InputError, RouterError
 from routectl.records import ModelPair
 from routectl.routers.model_names import resolve
+from routectl.similarity import nearest
 from routectl.training.comparisons import Comparisons, ratings, read_comparisons
-from routectl.training.contamination import read_all, similar
+from routectl.training.contamination import SIMILAR, read_all
 from routectl.training.partial import PartialRun
 from routectl.training.report import Progress
 from routectl.training.request import TrainingRequest
@@ -100,7 +101,7 @@ def read_training_data(
         embedded = embed_texts(embedder, texts, partial, on_progress)
         found = embedded[: len(comparisons.prompts)]
         if judged:
-            alike = similar(found, embedded[len(found) :])
+            alike = nearest(found, embedded[len(found) :]).cosine >= SIMILAR
             comparisons = comparisons.of_prompts(~alike)
             _require_enough(comparisons, request.drop_ties)
     return TrainingData(
