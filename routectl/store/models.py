@@ -282,3 +282,28 @@ class Lease(Base):
     since: Mapped[datetime]
     expires_at: Mapped[datetime]
     """A holder that has not renewed by then is taken for dead."""
+
+
+class Battle(Base):
+    """One preference record: which of two models answered a prompt better."""
+
+    __tablename__ = "battles"
+    __table_args__ = (
+        UniqueConstraint("source", "source_id"),
+        Index(None, "prompt_id"),
+        CheckConstraint("winner IN ('model_a', 'model_b', 'tie')", name="winner_known"),
+    )
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    source: Mapped[str]
+    """The data set."""
+    source_id: Mapped[str]
+    """Digest of the row's own id, its content, and how often that stood in its file before."""
+    prompt_id: Mapped[int] = mapped_column(ForeignKey("prompts.id"))
+    model_a: Mapped[str]
+    """As the data set spells it."""
+    model_b: Mapped[str]
+    winner: Mapped[str]
+    annotator: Mapped[str | None]
+    """Who judged, where the data says so."""
+    imported_at: Mapped[datetime]

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from routectl.store.engine import SCHEMA_VERSION
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -58,7 +60,9 @@ def test_the_installed_wheel_makes_and_upgrades_a_database(
     database = tmp_path / "routectl.db"
     run(routectl, "init", "--db", database, cwd=tmp_path)
     run(routectl, "db", "downgrade", "0001", "--db", database, cwd=tmp_path)
-    assert "0001 to 0002" in run(routectl, "db", "upgrade", "--db", database, cwd=tmp_path)
+    assert f"0001 to {SCHEMA_VERSION}" in run(
+        routectl, "db", "upgrade", "--db", database, cwd=tmp_path
+    )
     where = run(
         environment / "python", "-c", "import routectl; print(routectl.__file__)", cwd=tmp_path
     )

@@ -70,7 +70,7 @@ def test_a_migration_copies_the_database_first(
 ) -> None:
     routectl("import", log)
     result = routectl("db", "downgrade", "0001")
-    copy = database.with_name("routectl.db.schema-0002.bak")
+    copy = database.with_name(f"routectl.db.schema-{SCHEMA_VERSION}.bak")
     assert str(copy) in result.err
     assert stat.S_IMODE(copy.stat().st_mode) == 0o600
     assert rows_by_table(str(copy))["requests"] == rows_by_table(str(database))["requests"]
