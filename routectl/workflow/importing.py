@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import errno
 import gc
 import hashlib
 import json
 import math
-import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -17,11 +15,10 @@ from datetime import datetime
 from itertools import islice
 from pathlib import Path
 
-from routectl.errors import InputError, NoPromptsError, RoutectlError, UsageError
+from routectl.errors import NoPromptsError, RoutectlError, UsageError
 from routectl.extraction import EXTRACTION_VERSION
 from routectl.records import Population, Reject, TrafficRequest
 from routectl.store.engine import Location, Store, create_or_open
-from routectl.store.failures import reason_of
 from routectl.store.traffic import (
     BATCH,
     Batch,
@@ -33,6 +30,7 @@ from routectl.store.traffic import (
     unfinished_sample,
 )
 from routectl.traffic import ImportCounts, find_sources, open_source, read, sniff, take
+from routectl.workflow.files import lines_kept_aside
 from routectl.workflow.reporter import Advance, Reporter
 
 _HOW_TO_LOG_PROMPTS = (
@@ -101,7 +99,9 @@ def import_traffic(
     with ExitStack() as stack:
         sink = None
         if rejects_path is not None:
-            sink = stack.enter_context(_reject_file(rejects_path, paths))
+            sink = stack.enter_context(
+                lines_kept_aside(rejects_path, [Path(path) for path in paths if path != "-"])
+            )
         advance = stack.enter_context(reporter.progress("reading", _total_bytes(paths)))
         requests = take(
             _read_all(paths, format, source_name, result, sink, advance, reporter),
@@ -351,34 +351,6 @@ def _total_bytes(paths: Sequence[str]) -> int | None:
     if "-" in paths:
         return None
     return sum(Path(path).stat().st_size for path in paths if Path(path).is_file())
-
-
-@contextmanager
-def _reject_file(path: Path, paths: Sequence[str]) -> Iterator[Callable[[bytes], None]]:
-    if any(Path(p).resolve() == path.resolve() for p in paths if p != "-"):
-        raise UsageError(f"--rejects {path} would overwrite the log itself: name another file")
-
-    @contextmanager
-    def refusals() -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            raise InputError(
-                f"cannot write --rejects {path}: {reason_of(error)}; what was imported is kept"
-            ) from None
-
-    with refusals():
-        # The lines may hold prompts: only the owner may read them. Without a buffer, what
-        # cannot be written is known at the line that it is.
-        file = os.fdopen(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "wb", 0)
-
-    def write(line: bytes) -> None:
-        with refusals():
-            if file.write(line + b"\n") <= len(line):
-                raise OSError(errno.ENOSPC, "only a part could be written")
-
-    with file:
-        yield write
 
 
 def _refuse_a_log_of_nothing(result: ImportResult) -> None:
