@@ -43,6 +43,8 @@ FACTS = {
     "calibrations": "fingerprint, population, threshold, rows_digest, intervals, details "
     "FROM calibrations",
     "routes": "name FROM routes",
+    "battles": "source, source_id, p.digest, model_a, model_b, winner, annotator "
+    "FROM battles JOIN prompts p ON p.id = prompt_id",
     "activations": "r.name, mode, calibration_id, note "
     "FROM activations JOIN routes r ON r.id = route_id",
 }
@@ -60,6 +62,7 @@ IMPORTED_AHEAD = (
     "tty",
     "routectl.calibration",
     "routectl.cli.activate",
+    "routectl.cli.battles",
     "routectl.cli.calibrate",
     "routectl.cli.db",
     "routectl.cli.export",
@@ -67,6 +70,7 @@ IMPORTED_AHEAD = (
     "routectl.cli.score",
     "routectl.store.schema",
     "routectl.workflow.activating",
+    "routectl.workflow.battles",
     "routectl.workflow.calibrating",
     "routectl.workflow.databases",
     "routectl.workflow.exporting",
@@ -269,10 +273,11 @@ def _serve() -> None:
     for module in IMPORTED_AHEAD:
         import_module(module)
     from routectl.cli.app import run
-    from routectl.store import engine, leases
+    from routectl.store import battles, engine, leases
     from routectl.workflow import importing, leasing
 
     importing.BATCH = 1000  # more transactions, so that more moments lie between two of them
+    battles.BATCH = 1000
     engine.BUSY_TIMEOUT_SECONDS = 1.0
     leases.LIFETIME = timedelta(seconds=0.05)
     leasing.POLL_SECONDS = 0.01

@@ -25,6 +25,7 @@ COMMANDS = (
     "export",
     "routers",
     "train",
+    "battles",
     "db",
     "completion",
 )

@@ -1,0 +1,297 @@
+"""`routectl battles contamination`: training prompts that a benchmark also asks."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+
+from routectl.errors import InputError, UsageError
+from routectl.similarity import similar_pairs
+from routectl.store import battles as stored
+from routectl.store.engine import Location, open_store
+from routectl.training.battles import battle_reader, no_battles, read_sibling_prompts, sibling_of
+from routectl.training.contamination import read_benchmark
+from routectl.training.gold import gold_reader
+from routectl.training.rows import Row, Table, open_table
+from routectl.workflow.battles import battle_line
+from routectl.workflow.embedding import embed, open_with_a_word
+from routectl.workflow.files import Write, new_file
+from routectl.workflow.reporter import Reporter
+
+_PROMPT_ID = "prompt_id"
+
+
+@dataclass(frozen=True, slots=True)
+class Cleaned:
+    """What became of one input."""
+
+    name: str
+    rows: int
+    removed: int
+    output: Path | None
+
+
+@dataclass(frozen=True, slots=True)
+class Contamination:
+    """What was found."""
+
+    threshold: float
+    embedder: str
+    prompts: int
+    """Distinct prompts of the inputs."""
+    against: int
+    """Distinct prompts of the benchmarks."""
+    contaminated: int
+    """Of the inputs' prompts: those with a benchmark's prompt at the threshold or nearer."""
+    pairs: int
+    inputs: list[Cleaned]
+    pairs_file: Path | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A row of a file, or a battle of the store."""
+
+    name: str
+    line: int
+
+    def to_json(self) -> dict[str, object]:
+        return {"file": self.name, "line": self.line} if self.name else {"battle": self.line}
+
+
+@dataclass(frozen=True, slots=True)
+class _Pair:
+    prompt: str
+    other: str
+    cosine: float
+
+
+def find_contamination(
+    location: Location,
+    files: Sequence[Path],
+    *,
+    against: Sequence[Path],
+    threshold: float,
+    output: Path | None,
+    pairs_path: Path | None,
+    with_texts: bool,
+    overwrite: bool,
+    embedder: str | None,
+    reporter: Reporter,
+) -> Contamination:
+    """Find prompts of training data that resemble a benchmark's, and write the data without them.
+
+    Args:
+        files: battles or gold tables; without any, the store's battles.
+        against: files of benchmarks' prompts.
+        threshold: cosine from which two prompts count as the same question.
+        output: the cleaned file, in the shape of its input; a folder where `files` are several.
+        pairs_path: JSON lines: each pair's rows, digests and cosine.
+        with_texts: put the prompts' texts into the pairs file, too.
+
+    Raises:
+        InputError: a file cannot be read or written.
+        UsageError: a file is there already, and is not to be overwritten.
+    """
+    outputs = _outputs(files, output)
+    protected = {path.resolve() for path in (*files, *against)}
+    for path in [*outputs, pairs_path]:
+        if path is not None:
+            _require_free(path, protected, overwrite)
+    sides = [_FileInput(path, out) for path, out in zip(files, outputs, strict=True)]
+    inputs: Sequence[_Input] = sides or [_StoreInput(location, output)]
+    prompts = list(dict.fromkeys(p for each in inputs for p in each.prompts()))
+    others = _benchmark_prompts(against)
+    other_texts = list(others)
+    model = open_with_a_word(embedder, "the data and the benchmarks", reporter)
+    pairs = [
+        _Pair(prompts[query], other_texts[other], float(cosine))
+        for found in similar_pairs(
+            embed(model, prompts, "embedding the data", reporter),
+            embed(model, other_texts, "embedding the benchmarks", reporter),
+            threshold,
+        )
+        for query, other, cosine in zip(found.query, found.other, found.cosine, strict=True)
+    ]
+    bad = {pair.prompt: list[_Place]() for pair in pairs}
+    cleaned = [each.clean(bad, overwrite) for each in inputs]
+    if pairs_path is not None:
+        with new_file(pairs_path, overwrite=overwrite) as write:
+            for line in _pair_lines(pairs, bad, others, with_texts):
+                write(line)
+    return Contamination(
+        threshold=threshold,
+        embedder=model.name,
+        prompts=len(prompts),
+        against=len(others),
+        contaminated=len(bad),
+        pairs=len(pairs),
+        inputs=cleaned,
+        pairs_file=pairs_path,
+    )
+
+
+def _outputs(files: Sequence[Path], output: Path | None) -> list[Path | None]:
+    if output is None:
+        return [None] * len(files)
+    if len(files) <= 1 and not output.is_dir():
+        return [output] * len(files)
+    if len({path.name for path in files}) < len(files):
+        raise UsageError("two FILEs have one name, and would be one file in --output: clean each")
+    try:
+        output.mkdir(exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"--output {output} must be a folder for several FILEs, and is none: {error.strerror}"
+        ) from None
+    return [output / path.name for path in files]
+
+
+def _require_free(path: Path, protected: set[Path], overwrite: bool) -> None:
+    if path.resolve() in protected:
+        raise UsageError(f"{path} is an input and would be overwritten: name another file")
+    if path.exists() and not overwrite:
+        raise UsageError(f"{path} is there already: add --overwrite, or name another file")
+
+
+def _benchmark_prompts(paths: Sequence[Path]) -> dict[str, list[_Place]]:
+    found: dict[str, list[_Place]] = {}
+    for path in paths:
+        for line, prompt in read_benchmark(path):
+            found.setdefault(prompt, []).append(_Place(str(path), line))
+    return found
+
+
+def _pair_lines(
+    pairs: Iterable[_Pair],
+    places: Mapping[str, list[_Place]],
+    others: Mapping[str, list[_Place]],
+    with_texts: bool,
+) -> Iterator[bytes]:
+    for pair in pairs:
+        line: dict[str, object] = {
+            "cosine": round(pair.cosine, 6),
+            "digest": _sha256(pair.prompt),
+            "rows": [place.to_json() for place in places[pair.prompt]],
+            "against_digest": _sha256(pair.other),
+            "against_rows": [place.to_json() for place in others[pair.other]],
+        }
+        if with_texts:
+            line |= {"text": pair.prompt, "against_text": pair.other}
+        yield json.dumps(line, ensure_ascii=False).encode() + b"\n"
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+class _FileInput:
+    """A file of battles or gold labels; it is read twice, so that memory holds its prompts only."""
+
+    def __init__(self, path: Path, output: Path | None) -> None:
+        self._path = path
+        self._output = output
+
+    def prompts(self) -> Iterator[str]:
+        table = open_table(self._path)
+        reader = _prompt_reader(self._path, table)
+        found = (reader(row) for row in table.rows)
+        return (prompt for prompt in found if prompt is not None)
+
+    def clean(self, bad: Mapping[str, list[_Place]], overwrite: bool) -> Cleaned:
+        if self._output is None:
+            return self._write(bad, lambda data: None)
+        with new_file(self._output, overwrite=overwrite) as write:
+            done = self._write(bad, write)
+        self._copy_prompts(bad, overwrite)
+        return done
+
+    def _write(self, bad: Mapping[str, list[_Place]], write: Write) -> Cleaned:
+        table = open_table(self._path)
+        reader = _prompt_reader(self._path, table)
+        is_list = table.kind == "json_list"
+        end = b"" if is_list else b"\n"
+        write(table.header + end if table.header else b"[\n" if is_list else b"")
+        rows = removed = 0
+        for row in table.rows:
+            rows += 1
+            prompt = reader(row)
+            if prompt is not None and prompt in bad:
+                bad[prompt].append(_Place(str(self._path), row.line))
+                removed += 1
+                continue
+            write((b",\n" if is_list and rows - removed > 1 else b"") + row.raw + end)
+        write(b"\n]\n" if is_list else b"")
+        return Cleaned(str(self._path), rows, removed, self._output)
+
+    def _copy_prompts(self, bad: Mapping[str, list[_Place]], overwrite: bool) -> None:
+        """The prompts file that AlpacaEval's long form needs beside it, without the bad ones."""
+        assert self._output is not None
+        columns = open_table(self._path).columns
+        if _PROMPT_ID not in columns or "prompt" in columns or "question" in columns:
+            return
+        with new_file(sibling_of(self._output), overwrite=overwrite) as write:
+            for number, prompt in read_sibling_prompts(self._path).items():
+                if prompt not in bad:
+                    line = {_PROMPT_ID: number, "prompt": prompt}
+                    write(json.dumps(line, ensure_ascii=False).encode() + b"\n")
+
+
+class _StoreInput:
+    """The store's battles."""
+
+    def __init__(self, location: Location, output: Path | None) -> None:
+        self._location = location
+        self._output = output
+
+    def prompts(self) -> Iterator[str]:
+        with open_store(self._location) as store, store.read() as connection:
+            found = stored.battle_prompts(connection)
+        if not found:
+            raise InputError(
+                "the database holds no battles: name a FILE, or run `routectl battles import FILE`"
+            )
+        return iter(found.values())
+
+    def clean(self, bad: Mapping[str, list[_Place]], overwrite: bool) -> Cleaned:
+        out = self._output
+        rows = removed = 0
+        with (
+            open_store(self._location) as store,
+            store.read() as connection,
+            new_file(out, overwrite=overwrite) if out else nullcontext(lambda data: None) as write,
+        ):
+            texts = stored.battle_prompts(connection)
+            for battle in stored.stored_battles(connection):
+                prompt = texts.get(battle.prompt)
+                if prompt is None:
+                    continue
+                rows += 1
+                if prompt in bad:
+                    bad[prompt].append(_Place("", battle.id))
+                    removed += 1
+                else:
+                    write(battle_line(battle, prompt))
+        return Cleaned(str(self._location), rows, removed, out)
+
+
+_Input = _FileInput | _StoreInput
+
+
+def _prompt_reader(path: Path, table: Table) -> Callable[[Row], str | None]:
+    battles = battle_reader(path, table.columns)
+    if battles is not None:
+
+        def of_battle(row: Row) -> str | None:
+            battle = battles(row)
+            return None if battle is None else battle.prompt
+
+        return of_battle
+    gold = gold_reader(table.columns)
+    if gold is None:
+        raise InputError(no_battles(path, table.columns))
+    return lambda row: gold(row).prompt

@@ -1,0 +1,46 @@
+"""Embedding texts for a command that needs their vectors, with a word and progress."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from routectl.embedding import DEFAULT, Embedder, open_embedder, remote_host
+from routectl.workflow.reporter import Reporter
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+_AT_ONCE = 256
+"""Texts between two steps of the progress bar."""
+
+
+def open_with_a_word(name: str | None, whose: str, reporter: Reporter) -> Embedder:
+    """Load an embedder, and say so when it is another machine that will see the prompts.
+
+    Args:
+        name: as for `embedding.open_embedder`; None is the one that is installed.
+        whose: whose prompts they are.
+    """
+    host = None if name is None else remote_host(name)
+    if host is not None:
+        reporter.note(f"the prompts of {whose} are sent to {host}")
+    return open_embedder(name or DEFAULT)
+
+
+def embed(
+    model: Embedder, texts: Sequence[str], label: str, reporter: Reporter
+) -> NDArray[np.float32]:
+    """Vectors of texts, shape (n, dimension), rows of length 1."""
+    import numpy as np
+
+    vectors = np.empty((len(texts), model.dimension), dtype=np.float32)
+    # Longest first: texts of like length share a batch, and what does not fit fails at once.
+    order = sorted(range(len(texts)), key=lambda row: -len(texts[row]))
+    with reporter.progress(label, len(texts)) as advance:
+        for start in range(0, len(order), _AT_ONCE):
+            rows = order[start : start + _AT_ONCE]
+            vectors[rows] = model.embed([texts[row] for row in rows])
+            advance(len(rows))
+    return vectors
