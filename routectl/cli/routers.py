@@ -51,14 +51,19 @@ def list_(console: Console) -> None:
             (
                 router.identity.name,
                 router.identity.fingerprint[:12],
-                str(router.identity.model_pair or "-"),
                 str(len(router.description.models) or "-"),
-                router.description.summary,
+                _what_it_is(router),
             )
             for router in opened
         ],
-        headers=["router", "fingerprint", "model pair (strong / weak)", "knows", "what it is"],
+        headers=["router", "fingerprint", "models", "what it is"],
     )
+
+
+def _what_it_is(router: OpenRouter) -> str:
+    pair = router.identity.model_pair
+    decides = "" if pair is None else f"; unless told otherwise for {pair} (strong / weak)"
+    return f"{router.description.summary}{decides}"
 
 
 @command.command("show")
