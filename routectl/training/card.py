@@ -24,6 +24,7 @@ def model_card(
     settings: Mapping[str, object],
     more_figures: Mapping[str, str] | None = None,
     limits: str | None = None,
+    early_stopping: bool = True,
 ) -> str:
     """On what it was trained, how, how good it is, and what it cannot do.
 
@@ -33,6 +34,8 @@ def model_card(
         settings: the training's, by name.
         more_figures: further rows of the table of held-out figures.
         limits: further limits, a paragraph.
+        early_stopping: whether the held-out loss chose the epoch; else every epoch is one step of
+            a solver that runs until it has converged.
     """
     files = "\n".join(f"| `{path.name}` | `{file_digest(path)}` |" for path in request.files)
     filters = ", ".join(f"`{condition}`" for condition in request.conditions) or "none"
@@ -61,7 +64,7 @@ def model_card(
 
 ## Training
 
-{_epochs(report, request)}
+{_epochs(report, request, early_stopping)}
 
 | setting | value |
 |---|---|
@@ -71,7 +74,7 @@ def model_card(
 
 {_figures(report, more_figures or {})}
 
-The held-out prompts also chose where to stop, so these figures flatter a little.
+{_FLATTERED if early_stopping else _FAIR}
 
 ## Models
 
@@ -116,10 +119,18 @@ def _contamination(report: TrainingReport, request: TrainingRequest) -> str:
     )
 
 
-def _epochs(report: TrainingReport, request: TrainingRequest) -> str:
+_FLATTERED = "The held-out prompts also chose where to stop, so these figures flatter a little."
+_FAIR = "The held-out prompts chose nothing."
+
+
+def _epochs(report: TrainingReport, request: TrainingRequest, early_stopping: bool) -> str:
     took = f"It took {report.seconds:,.0f} s of wall-clock time."
     if report.curve is None:
         return f"Seed {request.seed}; {report.held_out_prompts:,} prompts held out whole. {took}"
+    if not early_stopping:
+        return f"""{report.epochs} steps to convergence, on all but {report.held_out_prompts:,}
+prompts that were held out whole (seed {request.seed}). {took}
+The losses by step: [{LOSSES}]({LOSSES}), drawn in `{CURVE}`."""
     return f"""{report.epochs} epochs with seed {request.seed}; stopped early by the loss on
 {report.held_out_prompts:,} prompts that were held out whole. {took}
 The losses by epoch: [{LOSSES}]({LOSSES}), drawn in `{CURVE}`."""

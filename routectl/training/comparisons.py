@@ -6,8 +6,9 @@ models on a prompt the better one wins. Equal outcomes are ties, and a tie is ha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,32 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _OUTCOMES = {"model_a": 1.0, "tie": 0.5, "model_b": 0.0}
+
+
+@dataclass(frozen=True, slots=True)
+class Shortfalls:
+    """Where a model's answer fell short of the best possible one. n gold labels; shape (n,) each.
+
+    The best possible is the highest score that any model has in the same task of the same file.
+    """
+
+    prompt: NDArray[np.int32]
+    """Indices into the comparisons' prompts, ascending."""
+    model: NDArray[np.int32]
+    outcome: NDArray[np.float32]
+    """1 where it fell short, so that a perfect answer would have won; 1/2 where it did not."""
+    weight: NDArray[np.float32]
+    """All labels of one row of gold labels weigh 1 together."""
+
+    def of_prompts(self, wanted: NDArray[np.bool_]) -> Shortfalls:
+        """The labels on the prompts where `wanted` is True."""
+        return self.rows(wanted[self.prompt])
+
+    def rows(self, rows: NDArray[np.bool_]) -> Shortfalls:
+        """The labels where `rows`, shape (n,), is True."""
+        return Shortfalls(
+            self.prompt[rows], self.model[rows], self.outcome[rows], self.weight[rows]
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +69,9 @@ class Comparisons:
     weight: NDArray[np.float32]
     battle_rows: int
     gold_rows: int
+    task: NDArray[np.int32]
+    """Of each prompt, which task of which file it is from, shape (prompts,); 0 for battles."""
+    shortfalls: Shortfalls
 
     def __len__(self) -> int:
         return len(self.prompt)
@@ -53,13 +83,14 @@ class Comparisons:
     def of_prompts(self, wanted: NDArray[np.bool_]) -> Comparisons:
         """The comparisons on the prompts where `wanted`, shape (len(prompts),), is True."""
         rows = wanted[self.prompt]
-        return self._rows(rows)
+        return self._rows(rows, self.shortfalls.of_prompts(wanted))
 
     def without_ties(self) -> Comparisons:
         """The comparisons that one of the models won."""
-        return self._rows(self.outcome != 0.5)
+        short = self.shortfalls
+        return self._rows(self.outcome != 0.5, short.rows(short.outcome != 0.5))
 
-    def _rows(self, rows: NDArray[np.bool_]) -> Comparisons:
+    def _rows(self, rows: NDArray[np.bool_], shortfalls: Shortfalls) -> Comparisons:
         return Comparisons(
             self.prompts,
             self.models,
@@ -70,6 +101,8 @@ class Comparisons:
             self.weight[rows],
             self.battle_rows,
             self.gold_rows,
+            self.task,
+            shortfalls,
         )
 
 
@@ -98,7 +131,9 @@ def read_comparisons(
         battle_rows.extend(read_battles(path, conditions))
     for number, path in enumerate(gold, start=len(battles)):
         on_file(path, number, total)
-        gold_rows.extend(read_gold(path, conditions))
+        gold_rows.extend(
+            replace(row, task=f"{number} {row.task}") for row in read_gold(path, conditions)
+        )
     return make_comparisons(battle_rows, gold_rows)
 
 
@@ -168,8 +203,49 @@ def make_comparisons(battles: Iterable[Battle], gold: Iterable[GoldRow]) -> Comp
     arrays = [np.concatenate(column) for column in zip(*parts, strict=True)]
     order = np.argsort(arrays[0], kind="stable")
     prompt, model_a, model_b, outcome, weight = (array[order] for array in arrays)
+    task, shortfalls = _against_perfect(gold, prompts, column)
     return Comparisons(
-        tuple(prompts), models, prompt, model_a, model_b, outcome, weight, len(battles), len(gold)
+        tuple(prompts),
+        models,
+        prompt,
+        model_a,
+        model_b,
+        outcome,
+        weight,
+        len(battles),
+        len(gold),
+        task,
+        shortfalls,
+    )
+
+
+def _against_perfect(
+    gold: Sequence[GoldRow], prompts: Mapping[str, int], column: Mapping[str, int]
+) -> tuple[NDArray[np.int32], Shortfalls]:
+    """The task of each prompt, and where models fell short of that task's best score."""
+    import numpy as np
+
+    best: dict[str, float] = {}
+    for row in gold:
+        best[row.task] = max(best.get(row.task, -math.inf), *row.scores.values(), -math.inf)
+    number = {name: index for index, name in enumerate(best, start=1)}
+    task = np.zeros(len(prompts), dtype=np.int32)
+    parts: list[tuple[int, int, float, float]] = []
+    for row in gold:
+        if row.prompt not in prompts:
+            continue
+        task[prompts[row.prompt]] = number[row.task]
+        by_model = {column[name]: score for name, score in row.scores.items()}
+        for model, score in by_model.items():
+            short = 1.0 if score < best[row.task] else 0.5
+            parts.append((prompts[row.prompt], model, short, 1 / len(by_model)))
+    parts.sort()
+    columns = list(zip(*parts, strict=True)) or [(), (), (), ()]
+    return task, Shortfalls(
+        np.array(columns[0], dtype=np.int32),
+        np.array(columns[1], dtype=np.int32),
+        np.array(columns[2], dtype=np.float32),
+        np.array(columns[3], dtype=np.float32),
     )
 
 
@@ -202,8 +278,18 @@ def ratings(comparisons: Comparisons) -> NDArray[np.float64]:
     outcome = comparisons.outcome.astype(np.float64)
     np.add.at(wins, (comparisons.model_a, comparisons.model_b), weight * outcome)
     np.add.at(wins, (comparisons.model_b, comparisons.model_a), weight * (1 - outcome))
+    return bradley_terry(wins)
+
+
+def bradley_terry(wins: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Ratings, shape (n,), of a matrix of wins: `wins[i, j]` is how often i beat j.
+
+    As for `ratings`: on the scale of log-odds, mean 0, one win and one loss for everyone added.
+    """
+    import numpy as np
+
     games = wins + wins.T
-    rating = np.zeros(n)
+    rating = np.zeros(len(wins))
     for _ in range(100):
         # Newton's method on the concave log-likelihood.
         p = 1 / (1 + np.exp(rating[None, :] - rating[:, None]))

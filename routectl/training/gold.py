@@ -13,7 +13,7 @@ import json
 import math
 import string
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from routectl.errors import InputError
@@ -22,6 +22,7 @@ from routectl.records import Condition
 from routectl.training.rows import Row, keep, read_rows
 
 _TEXT_COLUMNS = ("prompt", "question")
+_TASK_COLUMNS = ("task", "category")
 _LABEL_COLUMNS = ("id", "task", "category", "domain", "subject", "options", "split", "prompt_id")
 
 
@@ -31,6 +32,8 @@ class GoldRow:
 
     prompt: str
     scores: Mapping[str, float]
+    task: str = field(default="", compare=False)
+    """Which part of its file it is from: the column `task`, else `category`; "" without both."""
 
 
 def read_gold(path: Path, conditions: Sequence[Condition] = ()) -> Iterator[GoldRow]:
@@ -80,7 +83,8 @@ def _gold_row(row: Row, text_column: str, scores: Mapping[str, float]) -> GoldRo
     prompt = extract(text)
     if prompt is None:
         raise row.error(f"column {text_column!r} must hold text and does not")
-    return GoldRow(prompt, scores)
+    task = next((row.values[name] for name in _TASK_COLUMNS if name in row.values), "")
+    return GoldRow(prompt, scores, str(task))
 
 
 def _options(row: Row) -> list[str]:

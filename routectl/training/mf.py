@@ -15,6 +15,7 @@ from routectl.training.data import (
     held_out_apgr,
     read_training_data,
 )
+from routectl.training.difficulty import DifficultySettings, fit_difficulty
 from routectl.training.factorize import Fit, Settings, factorize
 from routectl.training.partial import PartialRun
 from routectl.training.report import Progress, TrainingReport, no_progress
@@ -26,13 +27,18 @@ A checkpoint of routectl's `mf` router: matrix factorization, section 4.2.2 of R
 against the weak model's.
 """
 
+_LIMITS = """
+It orders prompts by one difficulty, the same for every pair of models; pairs differ in how far
+their rates spread. How models differ on a whole kind of prompts is not in a rate.
+"""
+
 
 def train_mf(
     request: TrainingRequest,
     *,
     embedder: str | None = None,
     reads: str = "head",
-    settings: Settings | None = None,
+    settings: Settings | DifficultySettings | None = None,
     on_progress: Progress = no_progress,
 ) -> TrainingReport:
     """Train matrix factorization and write its checkpoint, whole or not at all.
@@ -44,6 +50,7 @@ def train_mf(
     Args:
         embedder: as for `embedding.open_embedder`; None is the one that is installed.
         reads: what is read of a long prompt, one of `embedding.READS`.
+        settings: which of the two fits, and how; None is `factorize` with its own settings.
 
     Raises:
         InputError: a file cannot be read, or there is too little to learn from.
@@ -60,14 +67,7 @@ def train_mf(
     with PartialRun(request.output, facts) as partial:
         model = open_embedder(embedder or DEFAULT, reads=reads)
         data = read_training_data(request, model, partial, on_progress)
-        fit = factorize(
-            data.vectors,
-            data.training,
-            data.measured,
-            settings,
-            request.seed,
-            lambda done, most: on_progress("train", done, most),
-        )
+        fit = _fit(data, settings, request.seed, on_progress)
         report = TrainingReport.of(
             "mf",
             request,
@@ -85,7 +85,7 @@ def train_mf(
             tensors["probe"] = model.probe
         write_checkpoint(
             request.output,
-            _config(request, data, model, settings),
+            _config(request, data, model, len(fit.weights)),
             tensors,
             model_card(
                 report,
@@ -93,6 +93,8 @@ def train_mf(
                 introduction=_INTRODUCTION,
                 reads=embedder_line(model),
                 settings=asdict(settings),
+                limits=_LIMITS if isinstance(settings, DifficultySettings) else None,
+                early_stopping=isinstance(settings, Settings),
             ),
             curve_files(report),
         )
@@ -100,15 +102,26 @@ def train_mf(
     return report.with_fingerprint(open_router(request.output, None, None).identity.fingerprint)
 
 
+def _fit(
+    data: TrainingData, settings: Settings | DifficultySettings, seed: int, on_progress: Progress
+) -> Fit:
+    def on_step(done: int, most: int) -> None:
+        on_progress("train", done, most)
+
+    if isinstance(settings, DifficultySettings):
+        return fit_difficulty(data.vectors, data.training, data.measured, settings, on_step)
+    return factorize(data.vectors, data.training, data.measured, settings, seed, on_step)
+
+
 def _config(
-    request: TrainingRequest, data: TrainingData, model: Embedder, settings: Settings
+    request: TrainingRequest, data: TrainingData, model: Embedder, dimension: int
 ) -> dict[str, object]:
     return {
         "kind": "mf",
         "name": request.output.name,
         "licence": request.licence,
         "default_pair": {"strong": data.pair.strong, "weak": data.pair.weak},
-        "dimension": settings.dimension,
+        "dimension": dimension,
         "models": list(data.comparisons.models),
         "embedder": {
             "name": model.name,

@@ -89,3 +89,29 @@ def test_conditions_that_leave_nothing_are_refused(tmp_path: Path) -> None:
     path.write_text("task,prompt,x,y\na,q,1,0\n")
     with pytest.raises(InputError, match="nothing to learn from"):
         read_comparisons([], [path], [Condition("task", "!=", "a")])
+
+
+def test_a_model_falls_short_where_the_task_has_seen_a_better_score() -> None:
+    rows = [
+        GoldRow("p", {"x": 1.0, "y": 0.0}, "exam"),
+        GoldRow("q", {"x": 7.0, "y": 9.0}, "judged"),
+        GoldRow("r", {"x": 0.5}, "exam"),
+    ]
+    made = make_comparisons([], rows)
+    short = made.shortfalls
+    assert [
+        (made.prompts[p], made.models[m], float(outcome), float(weight))
+        for p, m, outcome, weight in zip(
+            short.prompt, short.model, short.outcome, short.weight, strict=True
+        )
+    ] == [("p", "x", 0.5, 0.5), ("p", "y", 1.0, 0.5), ("q", "x", 1.0, 0.5), ("q", "y", 0.5, 0.5)]
+    assert made.task[0] != made.task[1]
+    assert made.of_prompts(np.array([True, False])).shortfalls.prompt.tolist() == [0, 0]
+    assert made.without_ties().shortfalls.outcome.tolist() == [1.0, 1.0]
+
+
+def test_tasks_of_two_files_are_not_one_though_they_share_a_name(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / f"{name}.csv").write_text(f"task,prompt,x,y\nmath,{name},1,0\nlaw,l{name},1,0")
+    made = read_comparisons([], [tmp_path / "one.csv", tmp_path / "two.csv"])
+    assert len(set(made.task.tolist())) == 4

@@ -16,7 +16,15 @@ if TYPE_CHECKING:
 @click.command("mf", cls=shared.ManyFiles)
 @shared.training_options
 @shared.embedder
-def command(request: TrainingRequest, embedder: str | None, console: Console) -> None:
+@click.option(
+    "--fit",
+    type=click.Choice(["factors", "difficulty"]),
+    default="factors",
+    show_default=True,
+    help="A vector for each model, or one direction for all: how difficult a prompt is. The "
+    "latter holds better on other kinds of prompts; it needs gold labels to be good.",
+)
+def command(request: TrainingRequest, embedder: str | None, fit: str, console: Console) -> None:
     """Train matrix factorization (section 4.2.2 of the RouteLLM paper).
 
     The output is a folder of config.json, model.safetensors and a model card, to be used as
@@ -28,8 +36,14 @@ def command(request: TrainingRequest, embedder: str | None, console: Console) ->
       routectl train mf --battles arena_55k.csv own.jsonl --gold own.csv --output both --seed 1
     """
     from routectl.training import train_mf
+    from routectl.training.difficulty import DifficultySettings
 
     shared.say_where_prompts_go(console, embedder)
     with shared.Phases(console) as on_progress:
-        report = train_mf(request, embedder=embedder, on_progress=on_progress)
+        report = train_mf(
+            request,
+            embedder=embedder,
+            settings=DifficultySettings() if fit == "difficulty" else None,
+            on_progress=on_progress,
+        )
     shared.print_report(console, report)
