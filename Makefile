@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test lint docs bench example checkpoint-mf clean
+.PHONY: demo test lint docs bench bench-routers example checkpoint-mf clean
 
 $(INSTALLED): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "routectl needs Python 3.11 or newer; name one with make PYTHON=...")'
@@ -33,13 +33,22 @@ bench: $(INSTALLED)
 example: $(INSTALLED)
 	$(BIN)/python examples/make_database.py
 
-# How mf_1 was trained: make checkpoint-mf GOLD=DIR BENCHMARKS=DIR OUTPUT=DIR
+# APGR and CPT of every shipped router: make bench-routers BENCHMARKS=DIR
+bench-routers: $(INSTALLED)
+	$(BIN)/python benchmarks/router_quality.py --data $(BENCHMARKS)
+
+# How mf_2 was trained: make checkpoint-mf GOLD=DIR BENCHMARKS=DIR OUTPUT=DIR; it splits MMLU into
+# $(OUTPUT).mmlu, of which it learns from 1,500 labels. mf_1 was trained without them and with
+#   --fit factors --strong-model gemini-1.5-pro-002 --benchmark (the three whole benchmarks)
 checkpoint-mf: $(INSTALLED)
-	$(BIN)/routectl train mf --gold $(GOLD)/mmlu_pro.csv.gz $(GOLD)/llmrouter.jsonl.gz \
+	$(BIN)/python benchmarks/split_mmlu.py --data $(BENCHMARKS) --output $(OUTPUT).mmlu
+	$(BIN)/routectl train mf --fit difficulty \
+	  --gold $(GOLD)/mmlu_pro.csv.gz $(GOLD)/llmrouter.jsonl.gz $(OUTPUT).mmlu/mmlu_labels.csv.gz \
 	  --where 'task!=arc_challenge' --where 'task!=natural_qa' \
 	  --where 'task!=trivia_qa' --where 'task!=mmlu' \
-	  --benchmark $(BENCHMARKS)/mt_bench.jsonl $(BENCHMARKS)/gsm8k.csv.gz $(BENCHMARKS)/mmlu.csv.gz \
-	  --strong-model gemini-1.5-pro-002 --weak-model Mixtral-8x7B-Instruct-v0.1 \
+	  --benchmark $(BENCHMARKS)/mt_bench.jsonl $(BENCHMARKS)/gsm8k.csv.gz \
+	  $(OUTPUT).mmlu/mmlu_rest.csv.gz \
+	  --strong-model gpt-4-1106-preview --weak-model Mixtral-8x7B-Instruct-v0.1 \
 	  --licence Apache-2.0 --seed 0 --output $(OUTPUT)
 
 clean:
