@@ -77,7 +77,7 @@ def open_router(
     """
     import numpy as np
 
-    folder = SHIPPED / "mf_1" if checkpoint is None else locate(checkpoint)
+    folder = SHIPPED / "mf_2" if checkpoint is None else locate(checkpoint)
     if is_published(folder):
         return open_published(folder, strong_model, weak_model)
     found = read_checkpoint(folder, "mf")

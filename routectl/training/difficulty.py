@@ -17,7 +17,9 @@ the training (docs/routers.md):
 
 A prompt's comparisons depend on v through one number, t = q . v. So a step of Newton's method
 needs one gradient and one curvature a prompt, and a solve in as many unknowns as a vector has
-numbers; the problem is convex, the answer has no seed, and a few steps reach it.
+numbers. The curvature hardly changes from step to step, so its matrix, which is most of the work,
+is computed again only where a step brought too little. The problem is convex, the answer has no
+seed, and a few steps reach it.
 
 What is stored has the form of section 4.2.2 of RouteLLM, with two dimensions: a model's vector is
 (r_M, sqrt(1 - r_M^2)) with ratings scaled into [-1, 1], and only the first dimension has a weight.
@@ -25,6 +27,7 @@ What is stored has the form of section 4.2.2 of RouteLLM, with two dimensions: a
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -37,8 +40,10 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-_CONVERGED = 1e-8
-"""Newton's decrement, half the expected fall of the loss per unit of weight, at which it stops."""
+_CONVERGED = 1e-9
+"""Expected fall of the loss per unit of weight (half of Newton's decrement) at which it stops."""
+_TOO_LITTLE = 0.1
+"""The curvature is computed again where the expected fall is more than this share of the last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,20 +81,23 @@ def fit_difficulty(
     rating, levels = _ratings(games, settings.levels)
     seen = _Problem(games, rating, levels)
     measured = _Problem(_Games.of(held_out, settings.perfect_weight), rating, levels)
-    x = np.ascontiguousarray(vectors[seen.prompts], dtype=np.float64)
+    rows = vectors[seen.prompts]
+    x = rows.astype(np.float64)
     x_measured = vectors[measured.prompts].astype(np.float64)
     direction = np.zeros(vectors.shape[1])
     losses: list[tuple[float, float]] = []
+    inverse, fall, last_fall, total = None, math.inf, math.inf, games.weight.sum()
     for step in range(1, settings.max_steps + 1):
         gradient, curvature = seen.derivatives(x @ direction)
-        slope = x.T @ gradient + settings.precision * direction
-        hessian = (x * curvature[:, None]).T @ x
-        hessian.flat[:: len(direction) + 1] += settings.precision
-        move = np.linalg.solve(hessian, slope)
+        slope = gradient @ x + settings.precision * direction
+        if inverse is None or fall > _TOO_LITTLE * last_fall:
+            inverse = _inverse(rows, curvature, settings.precision)
+        move = inverse @ slope
         direction = direction - move
+        last_fall, fall = fall, float(slope @ move) / 2
         losses.append((seen.loss(x @ direction), measured.loss(x_measured @ direction)))
         on_step(step, settings.max_steps)
-        if slope @ move / 2 < _CONVERGED * games.weight.sum():
+        if fall < _CONVERGED * total:
             break
     on_step(settings.max_steps, settings.max_steps)
     return _as_factors(
@@ -102,6 +110,21 @@ def fit_difficulty(
             baseline=measured.loss(np.zeros(len(measured.prompts))),
         ),
     )
+
+
+def _inverse(
+    rows: NDArray[np.float32], curvature: NDArray[np.float64], precision: float
+) -> NDArray[np.float64]:
+    """Of the loss's matrix of second derivatives. In single precision: it only says where to step.
+
+    Where the steps end is decided by the slope, which is computed in double precision.
+    """
+    import numpy as np
+
+    root = np.sqrt(curvature).astype(np.float32)
+    scaled = rows * root[:, None]
+    hessian = (scaled.T @ scaled).astype(np.float64) + precision * np.eye(rows.shape[1])
+    return np.linalg.inv(hessian).astype(np.float64)
 
 
 def _as_factors(
@@ -199,6 +222,9 @@ class _Problem:
 
         won = 1 / (1 + np.exp(-(self._offset + self._gap * t[self._row])))
         weighted = self._weight * self._gap
-        first = np.bincount(self._row, weighted * (won - self._outcome), len(t))
-        second = np.bincount(self._row, weighted * self._gap * won * (1 - won), len(t))
+        slopes: NDArray[np.float64] = weighted * (won - self._outcome)
+        curvatures: NDArray[np.float64] = weighted * self._gap * won * (1 - won)
+        first, second = np.zeros(len(t)), np.zeros(len(t))
+        np.add.at(first, self._row, slopes)
+        np.add.at(second, self._row, curvatures)
         return first, second

@@ -10,6 +10,7 @@ from routectl.routers.checkpoint import SHIPPED, WEIGHTS
 
 PINNED = {
     "mf_1": "e79ba7d179634b700bc0efd7d2c53ded602f09ca52d74e0922b8d09e33f51947",
+    "mf_2": "fbbb23fc11516a54df3ee25f0f1603bcd9dcdee2814fc6d848ec1767162f391e",
     "length_1": "09c31f8fa02eaa15bd07282c23414f36ab0d5f9c46316d85f00ac903f993a000",
 }
 
@@ -30,13 +31,20 @@ def test_every_shipped_checkpoint_with_weights_is_pinned() -> None:
 @pytest.mark.parametrize(
     ("name", "fingerprint"),
     [
-        ("mf", "4f3161bdffa839b3793e2231d8a19ba1338b36395f14b05a8a8e10c7e11434ee"),
+        ("mf", "9c54c3f804467dcdbb7be5d731c74548ce70be46871532b539c0b2d006ff9180"),
         ("random", "7b33be84bcdf18aed4dccaeb4c3a251cce0fb8990becfa5d4db58bd1ca7bda88"),
         ("length", "f96abd22739f57c8ccc0495c88e5d6661d27513c12879ea92ed57944a6a5bb1b"),
     ],
 )
 def test_the_shipped_routers_keep_their_fingerprints(name: str, fingerprint: str) -> None:
     assert open_router(name).identity.fingerprint == fingerprint
+
+
+def test_the_mf_that_shipped_first_still_opens_as_it_was() -> None:
+    first = open_router("mf", checkpoint=SHIPPED / "mf_1")
+    expected = "4f3161bdffa839b3793e2231d8a19ba1338b36395f14b05a8a8e10c7e11434ee"
+    assert first.identity.fingerprint == expected
+    assert str(first.description.default_pair).startswith("gemini-1.5-pro-002 / ")
 
 
 def test_the_shipped_mf_checkpoint_is_small_and_has_a_card() -> None:

@@ -12,6 +12,7 @@ from routectl.routers import open_router
 from routectl.similarity import nearest
 from routectl.training import TrainingReport, TrainingRequest, train_length, train_mf
 from routectl.training.contamination import SIMILAR, read_benchmark_prompts
+from routectl.training.difficulty import DifficultySettings
 from routectl.training.factorize import Settings
 from routectl.training.report import Progress, no_progress
 
@@ -214,3 +215,23 @@ def test_a_benchmark_is_read_by_its_prompts_or_first_turns(tmp_path: Path) -> No
     path.write_text('{"text": "first"}\n')
     with pytest.raises(InputError, match="neither a column prompt nor turns"):
         read_benchmark_prompts(path)
+
+
+def test_the_fit_of_one_difficulty_makes_a_checkpoint_like_any_other(
+    gold: Path, tiny: str, tmp_path: Path
+) -> None:
+    report = train_mf(
+        TrainingRequest(output=tmp_path / "one", gold=[gold], weak_model="weak"),
+        embedder=tiny,
+        settings=DifficultySettings(precision=1),
+    )
+    router = open_router("mf", checkpoint=report.path)
+    assert router.identity.fingerprint == report.fingerprint
+    fresh = prompts(400)[300:]
+    rates = router.load().strong_win_rates([prompt for prompt, _ in fresh])
+    hard = np.array([is_hard for _, is_hard in fresh])
+    assert rates[hard].min() > rates[~hard].max()
+    card = (report.path / "README.md").read_text()
+    assert "steps to convergence" in card
+    assert "stopped early" not in card
+    assert "one difficulty" in card
