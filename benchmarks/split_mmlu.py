@@ -29,7 +29,8 @@ import numpy as np
 from router_quality import LEFT_OUT, prompt_digest
 
 from routectl.embedding import open_embedder
-from routectl.training.contamination import read_benchmark_prompts, similar
+from routectl.similarity import nearest
+from routectl.training.contamination import SIMILAR, read_benchmark_prompts
 from routectl.training.rows import read_rows
 
 LABELS, SEED = 1500, 0
@@ -59,8 +60,7 @@ def main() -> None:
     chosen = np.sort(np.random.default_rng(SEED).choice(candidates, LABELS, replace=False))
     embedder = open_embedder()
     vectors = embedder.embed([row["prompt"] for row in rows])
-    left_out = similar(vectors, vectors[chosen])
-    left_out[chosen] = True  # a vector's product with itself may round to less than 1
+    left_out = nearest(vectors, vectors[chosen]).cosine >= SIMILAR
     arguments.output.mkdir(parents=True, exist_ok=True)
     write_rows(arguments.output / "mmlu_labels.csv.gz", [rows[index] for index in chosen])
     rest = [row for row, out in zip(rows, left_out, strict=True) if not out]

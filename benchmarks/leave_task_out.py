@@ -1,0 +1,135 @@
+"""How well mf's fits hold on a task that they have not seen: leave one task out, for each task.
+
+    python benchmarks/leave_task_out.py --gold FILE [FILE ...] [--where 'COLUMN!=VALUE' ...]
+        [--factors]
+
+For every task of the gold tables (column task, else category, else the file) each fit is trained on
+all other tasks and scores this one. Judged is the gap between the mean scores of two tiers: the
+third of the task's models that score highest in it, and the third that score lowest. Printed are
+the mean APGR over tasks with its 95 % bootstrap interval over prompts, and the difference from the
+plainest fit, paired by prompt; over all tasks, and over those in which the strong tier scores
+above 0.7, as a strong model of today does on most traffic. --factors adds `train mf --fit factors`,
+which takes most of an hour.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from routectl.embedding import open_embedder
+from routectl.evaluation.metrics import apgr, quality_curve
+from routectl.records import Condition
+from routectl.training.comparisons import Comparisons, read_comparisons
+from routectl.training.difficulty import DifficultySettings, fit_difficulty
+from routectl.training.factorize import Fit, Settings, factorize
+from routectl.training.gold import read_gold
+
+SEED, DRAWS, MOSTLY_RIGHT = 0, 400, 0.7
+FITS: dict[str, Settings | DifficultySettings] = {
+    "difficulty, neither": DifficultySettings(perfect_weight=0, levels=False),
+    "difficulty": DifficultySettings(),
+    "difficulty, no perfect answer": DifficultySettings(perfect_weight=0),
+    "difficulty, no levels": DifficultySettings(levels=False),
+}
+
+
+def tiers(
+    paths: list[Path], conditions: list[Condition], comparisons: Comparisons
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean scores of each prompt's strong and weak tier, NaN where a tier was not asked."""
+    place = {prompt: index for index, prompt in enumerate(comparisons.prompts)}
+    scores: dict[int, dict[str, float]] = {}
+    for path in paths:
+        for row in read_gold(path, conditions):
+            if row.prompt in place:
+                scores[place[row.prompt]] = dict(row.scores)
+    strong, weak = (np.full(len(place), np.nan) for _ in range(2))
+    for task in np.unique(comparisons.task):
+        rows = [i for i in np.flatnonzero(comparisons.task == task) if i in scores]
+        names = sorted({name for i in rows for name in scores[i]})
+        means = {m: np.mean([scores[i][m] for i in rows if m in scores[i]]) for m in names}
+        order = sorted(names, key=lambda name: means[name])
+        count = max(1, len(order) // 3)
+        for side, members in ((weak, order[:count]), (strong, order[-count:])):
+            for i in rows:
+                known = [scores[i][m] for m in members if m in scores[i]]
+                side[i] = np.mean(known) if known else np.nan
+    return strong, weak
+
+
+def direction(
+    vectors: NDArray[np.float32], others: Comparisons, settings: Settings | DifficultySettings
+) -> NDArray[np.float64]:
+    """Of the fit's strongest model against its weakest, by the sign of their scores' spread."""
+    held_out = np.random.default_rng(SEED).random(len(others.prompts)) < 0.1
+    parts = others.of_prompts(~held_out), others.of_prompts(held_out)
+    fit: Fit
+    if isinstance(settings, DifficultySettings):
+        fit = fit_difficulty(vectors, *parts, settings, lambda *_: None)
+    else:
+        fit = factorize(vectors, *parts, settings, SEED, lambda *_: None)
+    wins = np.zeros(len(others.models))
+    np.add.at(wins, others.model_a, others.weight * (2 * others.outcome - 1))
+    np.add.at(wins, others.model_b, others.weight * (1 - 2 * others.outcome))
+    gap = fit.model_vectors[wins.argmax()] - fit.model_vectors[wins.argmin()]
+    return (fit.projection.T @ (fit.weights * gap)).astype(np.float64)
+
+
+def mean_apgr(
+    tasks: list[tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]],
+    generator: np.random.Generator | None,
+) -> NDArray[np.float64]:
+    """Mean over tasks of each fit's APGR, shape (fits,); on prompts drawn anew if asked to."""
+    values = []
+    for scores, strong, weak in tasks:
+        rows = np.arange(len(strong))
+        if generator is not None:
+            rows = generator.integers(0, len(strong), len(strong))
+        if (strong[rows] - weak[rows]).sum() > 0:
+            curves = [quality_curve(s[rows], strong[rows], weak[rows]) for s in scores]
+            values.append([apgr(curve) for curve in curves])
+    return np.mean(values, axis=0)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--gold", type=Path, nargs="+", required=True)
+    parser.add_argument("--where", action="append", default=[], metavar="COLUMN!=VALUE")
+    parser.add_argument("--factors", action="store_true")
+    arguments = parser.parse_args()
+    fits = {**FITS, "factors": Settings()} if arguments.factors else FITS
+    pairs = (text.split("!=", 1) for text in arguments.where)
+    conditions = [Condition(column, "!=", value) for column, value in pairs]
+    comparisons = read_comparisons([], arguments.gold, conditions)
+    strong, weak = tiers(arguments.gold, conditions, comparisons)
+    vectors = open_embedder().embed(comparisons.prompts)
+    judged = []
+    for task in np.unique(comparisons.task):
+        here = (comparisons.task == task) & np.isfinite(strong) & np.isfinite(weak)
+        others = comparisons.of_prompts(comparisons.task != task)
+        scores = np.array([vectors[here] @ direction(vectors, others, s) for s in fits.values()])
+        judged.append((scores, strong[here], weak[here]))
+    for name, chosen in (
+        ("all tasks", judged),
+        ("strong tier above 0.7", [task for task in judged if task[1].mean() > MOSTLY_RIGHT]),
+    ):
+        value = mean_apgr(chosen, None)
+        generator = np.random.default_rng(SEED)
+        drawn = np.array([mean_apgr(chosen, generator) for _ in range(DRAWS)])
+        print(f"\n| {name} ({len(chosen)}) | mean APGR | less that of the first |\n|---|---|---|")
+        for column, fit in enumerate(fits):
+            low, high = np.quantile(drawn[:, column], [0.025, 0.975])
+            less = np.quantile(drawn[:, column] - drawn[:, 0], [0.025, 0.975])
+            print(
+                f"| {fit} | {value[column]:.3f} ({low:.3f} to {high:.3f}) | "
+                f"{value[column] - value[0]:+.3f} ({less[0]:+.3f} to {less[1]:+.3f}) |",
+                flush=True,
+            )
+
+
+if __name__ == "__main__":
+    main()
