@@ -4,6 +4,10 @@ The paper trains its BERT and causal-LLM classifiers on battles between a class 
 of weak models (RouteLLM, section 4). Here the two classes lie round the default pair: strong is
 who is rated no more than a third of the pair's gap below its strong model, weak is who is no more
 than that above its weak model, and who is between teaches neither.
+
+Data sets seldom ask the same models. Of a prompt that nobody of one class answered, the comparisons
+of two models count that are rated as far apart as the classes' edges are, a third of the gap: the
+better rated stands for strong. Without them a data set that lacks one class would teach nothing.
 """
 
 from __future__ import annotations
@@ -68,12 +72,16 @@ def strong_weak_labels(comparisons: Comparisons, pair: ModelPair) -> StrongWeakL
     side = np.where(rating >= strong - margin, 1, 0) - np.where(rating <= weak + margin, 1, 0)
     a, b = side[comparisons.model_a], side[comparisons.model_b]
     rows = a * b == -1
+    apart = rating[comparisons.model_a] - rating[comparisons.model_b]
+    of_classes = np.zeros(len(comparisons.prompts), dtype=np.bool_)
+    of_classes[comparisons.prompt[rows]] = True
+    rows |= (np.abs(apart) >= margin) & ~of_classes[comparisons.prompt]
     if not rows.any():
         raise InputError(
             "In this data no strong model met a weak one on a prompt; name another pair with "
             "--strong-model and --weak-model."
         )
-    won = np.where(a[rows] == 1, comparisons.outcome[rows], 1 - comparisons.outcome[rows])
+    won = np.where(apart[rows] > 0, comparisons.outcome[rows], 1 - comparisons.outcome[rows])
     column = np.select([won == 1, won == 0.5], [0, 1], default=2)
     prompt, position = np.unique(comparisons.prompt[rows], return_inverse=True)
     outcome = np.zeros((len(prompt), 3))

@@ -45,6 +45,24 @@ def test_a_weak_models_win_is_one_from_either_side_of_the_battle() -> None:
     assert labels.outcome.tolist() == [[1, 0, 0]] * 3 + [[0, 0, 1]] * 2
 
 
+def test_a_data_set_without_the_strong_class_teaches_by_the_models_that_lie_as_far_apart() -> None:
+    # Another data set asked only the middle and the worst, and a model that is hardly better.
+    rows = [
+        GoldRow(f"else {n}", {"middle": float(n < 60), "worst": 0.0, "bad": float(n == 0)})
+        for n in range(100)
+    ]
+    comparisons = make_comparisons([], [*GOLD, *rows])
+    labels = strong_weak_labels(comparisons, PAIR)
+    assert len(labels) == 200
+    by_prompt = dict(
+        zip([comparisons.prompts[row] for row in labels.prompt], labels.outcome, strict=True)
+    )
+    assert by_prompt["else 1"].tolist() == [1, 0, 0]
+    assert by_prompt["else 99"].tolist() == [0, 1, 0]
+    assert by_prompt["prompt 50"].tolist() == [1, 0, 0]
+    assert "middle" not in (*labels.strong_models, *labels.weak_models)
+
+
 def test_labels_of_some_prompts_are_theirs_alone() -> None:
     labels = strong_weak_labels(make_comparisons([], GOLD), PAIR)
     wanted = np.zeros(100, dtype=np.bool_)
