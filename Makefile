@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test lint docs bench bench-routers example checkpoint-mf clean
+.PHONY: demo test lint docs bench bench-routers example checkpoint-mf checkpoint-bert clean
 
 $(INSTALLED): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "routectl needs Python 3.11 or newer; name one with make PYTHON=...")'
@@ -43,6 +43,19 @@ bench-routers: $(INSTALLED)
 checkpoint-mf: $(INSTALLED)
 	$(BIN)/python benchmarks/split_mmlu.py --data $(BENCHMARKS) --output $(OUTPUT).mmlu
 	$(BIN)/routectl train mf --fit difficulty \
+	  --gold $(GOLD)/mmlu_pro.csv.gz $(GOLD)/llmrouter.jsonl.gz $(OUTPUT).mmlu/mmlu_labels.csv.gz \
+	  --where 'task!=arc_challenge' --where 'task!=natural_qa' \
+	  --where 'task!=trivia_qa' --where 'task!=mmlu' \
+	  --benchmark $(BENCHMARKS)/mt_bench.jsonl $(BENCHMARKS)/gsm8k.csv.gz \
+	  $(OUTPUT).mmlu/mmlu_rest.csv.gz \
+	  --strong-model gpt-4-1106-preview --weak-model Mixtral-8x7B-Instruct-v0.1 \
+	  --licence Apache-2.0 --seed 0 --output $(OUTPUT)
+
+# How bert_1 was trained: make checkpoint-bert GOLD=DIR BENCHMARKS=DIR OUTPUT=DIR; of MMLU, split into
+# $(OUTPUT).mmlu, it learns from 1,500 labels.
+checkpoint-bert: $(INSTALLED)
+	$(BIN)/python benchmarks/split_mmlu.py --data $(BENCHMARKS) --output $(OUTPUT).mmlu
+	$(BIN)/routectl train bert \
 	  --gold $(GOLD)/mmlu_pro.csv.gz $(GOLD)/llmrouter.jsonl.gz $(OUTPUT).mmlu/mmlu_labels.csv.gz \
 	  --where 'task!=arc_challenge' --where 'task!=natural_qa' \
 	  --where 'task!=trivia_qa' --where 'task!=mmlu' \

@@ -21,6 +21,7 @@ BENCHMARKS: tuple[tuple[str, ...], ...] = (
     ("embedder_speed.py", "--prompts", PROMPTS),
     ("scoring_speed.py", "--prompts", PROMPTS),
     ("similarity_speed.py", "--queries", "20000", "--rounds", "1"),
+    ("bert_speed.py", "--prompts", PROMPTS),
     ("interval_coverage.py",),
 )
 

@@ -60,15 +60,32 @@ def locate(name: str) -> EmbedderFiles:
     Raises:
         CheckpointError: not there, not what is pinned, weights that are a pickle, own code.
     """
+    files = _find(name)
+    _refuse_unsafe(files.name, files.folder)
+    return files
+
+
+def locate_encoder(name: str) -> EmbedderFiles:
+    """Find the files of any model, not only of one that gives vectors of texts.
+
+    Args:
+        name: as for `locate`.
+
+    Raises:
+        CheckpointError: not there, not what is pinned, no safetensors weights.
+    """
+    files = _find(name)
+    _refuse_pickles(files.name, files.folder, {files.folder})
+    return files
+
+
+def _find(name: str) -> EmbedderFiles:
     if name == DEFAULT:
-        folder = _installed_default()
-    elif Path(name).expanduser().is_dir():
-        folder = Path(name).expanduser().resolve()
-        name = str(folder)
-    else:
-        folder = _from_hub(name)
-    _refuse_unsafe(name, folder)
-    return EmbedderFiles(name, folder)
+        return EmbedderFiles(name, _installed_default())
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        return EmbedderFiles(str(folder.resolve()), folder.resolve())
+    return EmbedderFiles(name, _from_hub(name))
 
 
 def _installed_default() -> Path:
@@ -123,7 +140,12 @@ def _refuse_unsafe(name: str, folder: Path) -> None:
         raise CheckpointError(
             f"The embedder {name!r} needs code of its own ({foreign[0]}), which is never run."
         )
-    for place in {folder, *places}:
+    _refuse_pickles(name, folder, {folder, *places})
+
+
+def _refuse_pickles(name: str, folder: Path, places: set[Path]) -> None:
+    """Refuse a model without safetensors weights, and a part of one that has a pickle instead."""
+    for place in places:
         pickled = sorted(p.name for p in place.glob("pytorch_model*.bin")) if place.is_dir() else []
         if pickled and not any(place.glob("*.safetensors")):
             raise CheckpointError(

@@ -20,7 +20,7 @@ def load_sentence_transformer(files: EmbedderFiles) -> Any:
     Raises:
         Exception: whatever the libraries raise on damaged files.
     """
-    with _quiet():
+    with quiet():
         from sentence_transformers import SentenceTransformer
 
         return SentenceTransformer(
@@ -33,7 +33,7 @@ def load_sentence_transformer(files: EmbedderFiles) -> Any:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Keep the model libraries' progress bars and notices off standard error."""
     import transformers.utils.logging as transformers_logging
 

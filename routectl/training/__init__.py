@@ -1,6 +1,7 @@
 """Preference data in, a router's checkpoint out. Importing this package loads no model library."""
 
 from routectl.embedding import remote_host
+from routectl.training.bert import train_bert
 from routectl.training.length import train_length
 from routectl.training.mf import train_mf
 from routectl.training.report import Progress, TrainingReport
@@ -11,6 +12,7 @@ __all__ = [
     "TrainingReport",
     "TrainingRequest",
     "remote_host",
+    "train_bert",
     "train_length",
     "train_mf",
 ]

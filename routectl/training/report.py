@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from routectl.training.data import TrainingData
 
 Progress = Callable[[str, int, int], None]
-"""Called with the phase ("read", "embed", "train"), how much is done, and how much at most."""
+"""Called with the phase ("read", "embed", "encode", "train"), how much is done, and how much at
+most."""
 
 
 def no_progress(phase: str, done: int, total: int) -> None:

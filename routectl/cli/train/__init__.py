@@ -6,7 +6,7 @@ from importlib import import_module
 
 import click
 
-ROUTERS = ("mf", "length")
+ROUTERS = ("mf", "bert", "length")
 """Each is a module of this package with a `command`."""
 
 

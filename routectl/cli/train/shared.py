@@ -161,7 +161,14 @@ def say_where_prompts_go(console: Console, embedder: str | None) -> None:
 class Phases:
     """A progress bar for each phase in turn."""
 
-    _LABELS = MappingProxyType({"read": "reading", "embed": "embedding", "train": "training"})
+    _LABELS = MappingProxyType(
+        {
+            "read": "reading",
+            "embed": "embedding",
+            "encode": "encoding",
+            "train": "training",
+        }
+    )
 
     def __init__(self, console: Console) -> None:
         self._console = console

@@ -1,0 +1,305 @@
+"""Training of the `bert` router: files of preference data in, a checkpoint out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from routectl.embedding import DEFAULT, open_embedder
+from routectl.errors import CheckpointError, InputError
+from routectl.records import RouterIdentity
+from routectl.routers.bert import (
+    Base,
+    BertClassifier,
+    BertRouter,
+    open_router,
+    require_fitting,
+    trained_shapes,
+)
+from routectl.routers.checkpoint import require_free, write_checkpoint
+from routectl.training.card import curve_files, model_card
+from routectl.training.data import TrainingData, held_out_apgr, read_training_data
+from routectl.training.finetune import Settings, States, fine_tune
+from routectl.training.labels import StrongWeakLabels, strong_weak_labels
+from routectl.training.partial import PartialRun
+from routectl.training.report import Progress, TrainingReport, no_progress
+from routectl.training.request import TrainingRequest, request_facts
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from routectl.embedding.bert import BertSettings
+    from routectl.embedding.files import EmbedderFiles
+
+_KEPT_AT_ONCE = 512
+"""Prompts of a kept piece of states: that much a stopped run computes again."""
+_NOISE_BUDGETS = (1, 256, 1024, 8192)
+_NOISE_SAMPLE = 128
+
+_INTRODUCTION = """
+A checkpoint of routectl's `bert` router: a BERT classifier, section 4.2.3 of RouteLLM
+(arXiv 2406.18665). From a prompt alone it predicts whether a strong model's answer would win
+against a weak model's, tie with it or lose. It holds the last layers and the head; the layers
+below are those of the encoder that is named here.
+"""
+
+_LIMITS = """
+It decides between its strong tier and its weak tier and tells no model from its tier-mates:
+
+- Strong tier: {strong}
+- Weak tier: {weak}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Encoder:
+    """The base, found and in memory."""
+
+    files: EmbedderFiles
+    settings: BertSettings
+    base: Base
+    model: Any
+    """The BertForSequenceClassification that is trained."""
+
+
+def train_bert(
+    request: TrainingRequest,
+    *,
+    base: str | None = None,
+    settings: Settings | None = None,
+    on_progress: Progress = no_progress,
+) -> TrainingReport:
+    """Train a BERT classifier and write its checkpoint, whole or not at all.
+
+    The same files and seed give the same weights on the same machine, however often the training
+    was stopped on the way: what the frozen layers make of the prompts is kept, and every epoch. The
+    states take 0.8 kB of memory a token (with the default base), about 0.1 GB for 1,000 prompts.
+
+    Args:
+        base: folder of a BERT, or its name on the model hub; None is the one that is installed.
+
+    Raises:
+        InputError: a file cannot be read, or there is too little to learn from.
+        RouterError: the default pair is not in the data.
+        CheckpointError: the base cannot be loaded, or the output is not free.
+    """
+    started = time.monotonic()
+    settings = settings or Settings()
+    require_free(request.output)
+    facts = request_facts("bert", request, {**asdict(settings), "base": base})
+    with PartialRun(request.output, facts) as partial:
+        encoder = _open_base(base or DEFAULT, settings, request.seed)
+        data = read_training_data(request, open_embedder(), partial, on_progress, vectors=False)
+        labels = strong_weak_labels(data.comparisons, data.pair)
+        held_out = data.held_out[labels.prompt]
+        if held_out.all() or not held_out.any():
+            raise InputError(
+                "There are too few prompts on which a strong model met a weak one: some have to "
+                "be held out, and some learned from; give more data."
+            )
+        names = trained_shapes(encoder.base, settings.layers)
+        prompts = [data.comparisons.prompts[row] for row in labels.prompt]
+        fit = fine_tune(
+            encoder.model,
+            names,
+            _states(encoder, settings.layers, prompts, partial, on_progress),
+            labels.outcome,
+            held_out,
+            settings,
+            request.seed,
+            partial,
+            lambda done, most: on_progress("train", done, most),
+        )
+        tensors = _as_stored(fit.tensors)
+        router = _router(encoder, tensors)
+        report = TrainingReport.of(
+            "bert",
+            request,
+            data,
+            curve=fit.curve,
+            metrics=_metrics(router, data),
+            seconds=time.monotonic() - started,
+        )
+        write_checkpoint(
+            request.output,
+            _config(request, data, labels, encoder.base, settings, _noise(router, prompts)),
+            tensors,
+            _card(report, request, labels, encoder.base, settings),
+            curve_files(report),
+        )
+        partial.remove()
+    return report.with_fingerprint(open_router(request.output, None, None).identity.fingerprint)
+
+
+def _open_base(name: str, settings: Settings, seed: int) -> _Encoder:
+    """Find a base, and make a classifier of it whose head is drawn by the seed."""
+    import torch
+
+    from routectl.embedding.bert import encoder_settings
+    from routectl.embedding.files import locate_encoder
+    from routectl.embedding.sentence_transformer import quiet
+
+    files = locate_encoder(name)
+    found = encoder_settings(files)
+    torch.manual_seed(seed)
+    try:
+        with quiet():
+            from transformers import AutoModelForSequenceClassification
+
+            model = AutoModelForSequenceClassification.from_pretrained(
+                files.folder,
+                num_labels=3,
+                use_safetensors=True,
+                local_files_only=True,
+                trust_remote_code=False,
+                dtype="float32",
+                # A base may be a classifier of other classes.
+                ignore_mismatched_sizes=True,
+            )
+    except Exception as error:  # whatever the library raises on damaged files
+        raise CheckpointError(
+            f"The encoder {name!r} in {files.folder} cannot be loaded ({type(error).__name__}); "
+            "restore its files."
+        ) from error
+    if not 0 <= settings.layers <= found.layers:
+        raise InputError(
+            f"{settings.layers} layers cannot be trained: the encoder {name!r} has {found.layers}."
+        )
+    sizes = model.config
+    base = Base(
+        files.name,
+        files.digest(),
+        found.layers,
+        int(sizes.hidden_size),
+        int(sizes.intermediate_size),
+        found.max_tokens,
+    )
+    return _Encoder(files, found, base, model)
+
+
+def _states(
+    encoder: _Encoder,
+    trained_layers: int,
+    prompts: Sequence[str],
+    partial: PartialRun,
+    on_progress: Progress,
+) -> States:
+    """What the layers below the trained ones make of the prompts; what was kept is taken up."""
+    import numpy as np
+    import torch
+
+    from routectl.embedding.batches import batches
+    from routectl.embedding.bert import Bert
+    from routectl.embedding.reading import TokenReader
+
+    bert = Bert(encoder.settings)
+    require_fitting(bert.tokenizer, bert.vocabulary, encoder.files.folder)
+    reader = TokenReader(bert.tokenizer, encoder.base.max_tokens, "head")
+    tokens = reader.read(prompts)
+    lengths = [len(ids) for ids in tokens]
+    starts = np.concatenate(([0], np.cumsum(lengths))).astype(np.int64)
+    values = np.empty((starts[-1], bert.dimension), dtype=np.float16)
+    for first in range(0, len(prompts), _KEPT_AT_ONCE):
+        last = min(first + _KEPT_AT_ONCE, len(prompts))
+        piece, name = values[starts[first] : starts[last]], f"states-{first:08d}"
+        kept = partial.load(name)
+        if kept is not None:
+            piece[:] = kept[0]["states"]
+            continue
+        for rows in batches(lengths[first:last], 1024):
+            on_progress("encode", first, len(prompts))
+            with torch.inference_mode():
+                texts = [tokens[first + row] for row in rows]
+                found = bert.states(texts, encoder.base.layers - trained_layers).numpy()
+            ends = np.cumsum([len(ids) for ids in texts])[:-1]
+            for row, part in zip(rows, np.split(found, ends), strict=True):
+                values[starts[first + row] : starts[first + row + 1]] = part
+        partial.save(name, {"states": piece})
+    on_progress("encode", len(prompts), len(prompts))
+    return States(values, starts)
+
+
+def _as_stored(tensors: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """In half precision, which is what all figures are then measured with."""
+    import numpy as np
+
+    stored = {name: tensor.astype(np.float16) for name, tensor in tensors.items()}
+    if not all(np.isfinite(tensor).all() for tensor in stored.values()):
+        raise InputError(
+            "The training ended at weights that are no finite numbers; another --seed may do "
+            "better, else the labels hold something that cannot be learned."
+        )
+    return stored
+
+
+def _router(encoder: _Encoder, tensors: dict[str, NDArray[Any]]) -> BertRouter:
+    from routectl.embedding.reading import TokenReader
+
+    classifier = BertClassifier.of(encoder.settings, tensors)
+    reader = TokenReader(classifier.bert.tokenizer, encoder.base.max_tokens, "head")
+    return BertRouter(RouterIdentity("bert", "", None, 0.0), classifier, reader)
+
+
+def _metrics(router: BertRouter, data: TrainingData) -> dict[str, float]:
+    import numpy as np
+
+    rates = np.full(len(data.comparisons.prompts), np.nan)
+    rows = np.flatnonzero(data.held_out)
+    rates[rows] = router.strong_win_rates([data.comparisons.prompts[row] for row in rows])
+    return held_out_apgr(rates, data.measured, data.pair)
+
+
+def _noise(router: BertRouter, prompts: Sequence[str]) -> float:
+    """The largest difference between two scores of one prompt over batch sizes, times a factor."""
+    import numpy as np
+
+    from routectl.embedding.noise import SAFETY_FACTOR
+
+    by_length = sorted(prompts, key=len)
+    sample = by_length[:: max(1, len(by_length) // _NOISE_SAMPLE)][:_NOISE_SAMPLE]
+    scores = [router.strong_win_rates(sample, token_budget=size) for size in _NOISE_BUDGETS]
+    # Scores that happen to agree in every bit do not show that all do.
+    seen = max(float(np.ptp(scores, axis=0).max()), float(np.finfo(np.float32).eps))
+    return seen * SAFETY_FACTOR
+
+
+def _config(
+    request: TrainingRequest,
+    data: TrainingData,
+    labels: StrongWeakLabels,
+    base: Base,
+    settings: Settings,
+    noise: float,
+) -> dict[str, object]:
+    return {
+        "kind": "bert",
+        "name": request.output.name,
+        "licence": request.licence,
+        "default_pair": {"strong": data.pair.strong, "weak": data.pair.weak},
+        "strong_models": list(labels.strong_models),
+        "weak_models": list(labels.weak_models),
+        "base": asdict(base),
+        "trained_layers": settings.layers,
+        "noise": noise,
+    }
+
+
+def _card(
+    report: TrainingReport,
+    request: TrainingRequest,
+    labels: StrongWeakLabels,
+    base: Base,
+    settings: Settings,
+) -> str:
+    return model_card(
+        report,
+        request,
+        introduction=_INTRODUCTION,
+        reads=f"{base.name}, {base.max_tokens} tokens (`head`), digest\n  `{base.digest}`",
+        settings=asdict(settings),
+        limits=_LIMITS.format(
+            strong=", ".join(labels.strong_models), weak=", ".join(labels.weak_models)
+        ),
+    )
