@@ -46,7 +46,8 @@ below are those of the encoder that is named here.
 """
 
 _LIMITS = """
-It decides between its strong tier and its weak tier and tells no model from its tier-mates:
+Of the models above it knows two tiers. It decides between them and tells no model from its
+tier-mates; those that are in neither tier taught it little or nothing, and it does not know them.
 
 - Strong tier: {strong}
 - Weak tier: {weak}

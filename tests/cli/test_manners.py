@@ -108,7 +108,7 @@ def test_tables_stay_within_100_columns(
     ("words", "offered"),
     [
         ("routectl cali", {"calibrate"}),
-        ("routectl calibrate -r ", {"mf", "random", "length", "all"}),
+        ("routectl calibrate -r ", {"mf", "bert", "random", "length", "all"}),
         ("routectl import --format open", {"openai", "openai-batch"}),
         ("routectl score --where mod", {"model_group="}),
     ],
