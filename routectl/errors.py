@@ -6,7 +6,8 @@
     │   └── NoPromptsError        a log that was read whole and holds nothing to score
     ├── StoreError                the database is missing, locked, damaged, or of another schema
     ├── CheckpointError           a router's files are missing, damaged, or of another shape
-    ├── EmbeddingError            a remote embedder does not answer, or not as it should
+    ├── EndpointError             a model behind an endpoint does not answer, or not as it should
+    │   └── EmbeddingError        it was to embed prompts
     ├── RouterError               no such router or model, or scores that are no strong win rates
     ├── CalibrationError          no threshold can be chosen from what there is
     └── CheckFailed               exit code 3: a check ran well and said no
@@ -44,7 +45,11 @@ class CheckpointError(RoutectlError):
     """A checkpoint's files are missing, damaged, or of another shape than the router expects."""
 
 
-class EmbeddingError(RoutectlError):
+class EndpointError(RoutectlError):
+    """A model behind an endpoint does not answer, refuses, or answers with nothing usable."""
+
+
+class EmbeddingError(EndpointError):
     """A remote embedder does not answer, refuses, or answers with no usable vectors."""
 
 

@@ -13,7 +13,8 @@ from urllib.parse import parse_qs, urlsplit
 
 from routectl.embedding import endpoint
 from routectl.embedding.batches import batches
-from routectl.errors import EmbeddingError, UsageError
+from routectl.endpoint import Endpoint, Patience
+from routectl.errors import EndpointError, UsageError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -108,11 +109,11 @@ def open_remote(name: RemoteName, reads: str) -> RemoteEmbedder:
 class RemoteEmbedder:
     """An endpoint's vectors, a few requests at a time. Prompts leave this machine."""
 
-    def __init__(self, name: RemoteName, reads: str, patience: endpoint.Patience) -> None:
+    def __init__(self, name: RemoteName, reads: str, patience: Patience) -> None:
         self.name = name.name
         self.max_tokens = name.characters
         self.reads = reads
-        self._endpoint = endpoint.Endpoint(name.url, name.model, patience)
+        self._endpoint = Endpoint(name.url, name.model, endpoint.SERVICE, patience)
         self._characters = name.characters
         self.dimension = 0
         probe = self.embed(PROBES)
@@ -178,7 +179,8 @@ class RemoteEmbedder:
         """One request's vectors, in the order of the texts and of length 1."""
         import numpy as np
 
-        answer = self._endpoint.post(texts, stop)
+        request = {"model": self._endpoint.model, "input": list(texts), "encoding_format": "float"}
+        answer = self._endpoint.post(request, stop)
         data = answer.get("data") if isinstance(answer, dict) else None
         if not isinstance(data, list) or not all(isinstance(item, dict) for item in data):
             raise self._wrong("no list of embeddings")
@@ -204,8 +206,8 @@ class RemoteEmbedder:
         unit: NDArray[np.float32] = (vectors / lengths).astype(np.float32)
         return unit
 
-    def _wrong(self, what: str) -> EmbeddingError:
-        return EmbeddingError(
-            f"The embedding endpoint {self._endpoint.host} answers with {what}: it is not an "
-            "OpenAI-compatible one, or it is damaged; nothing of that batch was used."
+    def _wrong(self, what: str) -> EndpointError:
+        return self._endpoint.error(
+            f"answers with {what}: it is not an OpenAI-compatible one, or it is damaged; nothing "
+            "of that batch was used."
         )

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from routectl.embedding import endpoint, open_embedder, remote_host
-from routectl.embedding.endpoint import Patience
 from routectl.embedding.noise import embedding_noise
 from routectl.embedding.remote import CHARACTERS, PROBES, RemoteEmbedder, parse_remote
+from routectl.endpoint import OPENAI_KEY, Patience, key_for
 from routectl.errors import EmbeddingError, UsageError
 from tests.embedding.endpoint_server import (
     DIMENSION,
@@ -35,7 +35,7 @@ QUICK = Patience(request=0.5, first_delay=0.02, longest_delay=0.05, attempts=4, 
 
 @pytest.fixture(autouse=True)
 def _no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in (endpoint.KEY, endpoint.OPENAI_KEY):
+    for name in (endpoint.KEY, OPENAI_KEY):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(endpoint, "PATIENCE", QUICK)
 
@@ -177,7 +177,7 @@ def test_a_refused_connection_is_a_sentence() -> None:
 def test_the_key_comes_from_the_environment_and_is_never_said(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(endpoint.OPENAI_KEY, "sk-openai")
+    monkeypatch.setenv(OPENAI_KEY, "sk-openai")
     assert opened(server) is not None
     open_embedder(server.name)
     assert server.headers[-1]["Authorization"] == "Bearer sk-openai"
@@ -193,11 +193,11 @@ def test_the_key_comes_from_the_environment_and_is_never_said(
 def test_a_checkpoint_from_anywhere_does_not_get_the_key_for_openai(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv(endpoint.OPENAI_KEY, "sk-openai")
-    assert endpoint._key("https://api.openai.com/v1") == "sk-openai"
-    assert endpoint._key("http://localhost:8080/v1") == "sk-openai"
+    monkeypatch.setenv(OPENAI_KEY, "sk-openai")
+    assert key_for("https://api.openai.com/v1", endpoint.SERVICE) == "sk-openai"
+    assert key_for("http://localhost:8080/v1", endpoint.SERVICE) == "sk-openai"
     for url in ("https://example.org/v1", "http://api.openai.com/v1", "https://api.openai.com.x/"):
-        assert endpoint._key(url) is None
+        assert key_for(url, endpoint.SERVICE) is None
 
 
 @pytest.mark.parametrize(

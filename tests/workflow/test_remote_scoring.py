@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from routectl.embedding import endpoint
-from routectl.embedding.endpoint import Patience
+from routectl.endpoint import OPENAI_KEY, Patience
 from routectl.training import TrainingRequest, train_mf
 from routectl.training.factorize import Settings
 from tests.conftest import Routectl
@@ -21,7 +21,7 @@ from tests.embedding.endpoint_server import Server, embedding
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in (endpoint.KEY, endpoint.OPENAI_KEY):
+    for name in (endpoint.KEY, OPENAI_KEY):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(
         endpoint, "PATIENCE", Patience(request=5, first_delay=0.01, attempts=3, total=5)
