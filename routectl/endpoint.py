@@ -123,7 +123,9 @@ class Endpoint:
         """
         body = json.dumps(request).encode()
         answer = self.persist(lambda: self.attempt(body), stop)
-        return self.parsed(answer) if answer.status == 200 else self.refuse(answer)
+        if answer.status != 200:
+            raise self.refused(answer)
+        return self.parsed(answer)
 
     def persist(self, attempt: Callable[[], Answer], stop: Event) -> Answer:
         """The first answer that trying again would not change, whatever its status.
@@ -197,13 +199,9 @@ class Endpoint:
         """The error that says a clause of this endpoint."""
         return self._service.error(f"The {self._service.name} {self.host} {clause}")
 
-    def refuse(self, answer: Answer) -> object:
-        """Raise the error for an answer that is not 200 and will not become it.
-
-        Raises:
-            EndpointError: always.
-        """
-        raise self.error(self._refusal(answer.status))
+    def refused(self, answer: Answer) -> EndpointError:
+        """The error for an answer that is not 200 and will not become it."""
+        return self.error(self._refusal(answer.status))
 
     def _refusal(self, status: int | None) -> str:
         service, model = self._service, self.model

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from routectl.cli import options
+from routectl.cli.battles_judge import judge
 from routectl.cli.console import Console, percent, when
 from routectl.cli.train.shared import ManyFiles
 
@@ -386,3 +387,6 @@ def contamination(
     if found.pairs_file is not None:
         rows.append(("pairs", str(found.pairs_file)))
     console.table(rows)
+
+
+command.add_command(judge)

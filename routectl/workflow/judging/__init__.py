@@ -1,0 +1,25 @@
+"""Asking two models for answers and a judge for verdicts: kept call by call, within a budget."""
+
+from routectl.workflow.judging.gathering import file_prompts, population_prompts
+from routectl.workflow.judging.planning import Plan, plan_judging
+from routectl.workflow.judging.running import (
+    JudgingReport,
+    judge_prompts,
+    judge_to_file,
+    require_free,
+    work_path,
+)
+from routectl.workflow.judging.setup import Judging
+
+__all__ = [
+    "Judging",
+    "JudgingReport",
+    "Plan",
+    "file_prompts",
+    "judge_prompts",
+    "judge_to_file",
+    "plan_judging",
+    "population_prompts",
+    "require_free",
+    "work_path",
+]

@@ -1,0 +1,35 @@
+"""The prompts that are judged: of files, or of the traffic in the store."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from routectl.errors import InputError
+from routectl.extraction import EXTRACTION_VERSION
+from routectl.records import Population
+from routectl.store.engine import Location, open_store
+from routectl.store.scores import texts, unscored_prompts
+from routectl.training.prompts import draw, read_prompts
+
+
+def file_prompts(paths: Sequence[Path], sample: int | None, seed: int) -> list[str]:
+    """The distinct prompts of files, or a sample of them; see `prompts.read_prompts`."""
+    return draw(read_prompts(paths), sample, seed)
+
+
+def population_prompts(
+    location: Location, population: Population, sample: int | None, seed: int
+) -> list[str]:
+    """The distinct prompts of a population, or a sample of them, whatever their frequency.
+
+    Raises:
+        InputError: there are none.
+    """
+    with open_store(location) as store, store.read() as connection:
+        # Of no router, so of all prompts that have a text.
+        ids = unscored_prompts(connection, None, population, EXTRACTION_VERSION)
+        found = texts(connection, ids)
+    if not found:
+        raise InputError(f"{location} holds no request of this population that has a prompt")
+    return draw(found.values(), sample, seed)

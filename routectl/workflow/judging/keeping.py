@@ -1,0 +1,169 @@
+"""What a judging keeps: a file of JSON lines that only grows, written before and after each call.
+
+The line before a call says what it may cost at most, the line after it what it did cost and what
+was answered. A call with only the first line was under way when the process ended, and may have
+been paid: it counts with its worst case.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from threading import Lock
+from typing import IO, Any
+
+from routectl.errors import InputError
+from routectl.store.failures import reason_of
+
+_FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a model answered."""
+
+    content: str
+    """Empty where it answered nothing."""
+    cut: bool
+    """Whether it ended at the limit of tokens."""
+
+
+@dataclass(slots=True)
+class Kept:
+    """What earlier calls gave and cost."""
+
+    replies: dict[str, Reply]
+    """By the call's name."""
+    spent: dict[str, Decimal]
+    """US dollars by model, with the worst case of calls whose end is not known."""
+    calls: int = 0
+    """Calls that were sent."""
+    lost: int = 0
+    """Calls whose end is not known."""
+
+    @property
+    def total(self) -> Decimal:
+        """US dollars."""
+        return sum(self.spent.values(), Decimal(0))
+
+
+class WorkFile:
+    """The kept calls of one judging. Only one process has it open."""
+
+    def __init__(self, path: Path, file: IO[bytes], kept: Kept) -> None:
+        self.path = path
+        self.kept = kept
+        self._file = file
+        self._lock = Lock()
+
+    def sent(self, call: str, model: str, worst: Decimal) -> int:
+        """Keep that a call is about to be sent; returns its number."""
+        with self._lock:
+            number = self.kept.calls
+            self._append({"sent": number, "call": call, "model": model, "worst": str(worst)})
+            self.kept.calls += 1
+            return number
+
+    def ended(self, number: int, call: str, model: str, cost: Decimal, reply: Reply | None) -> None:
+        """Keep what a call cost and, where it is of use, what was answered."""
+        line: dict[str, object] = {"ended": number, "cost": str(cost)}
+        if reply is not None:
+            line |= {"content": reply.content, "cut": reply.cut}
+        with self._lock:
+            self._append(line)
+            if reply is not None:
+                self.kept.replies[call] = reply
+            self.kept.spent[model] = self.kept.spent.get(model, Decimal(0)) + cost
+
+    def _append(self, line: Mapping[str, object]) -> None:
+        try:
+            self._file.write(json.dumps(line).encode() + b"\n")
+            self._file.flush()
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            raise InputError(
+                f"{self.path} cannot be written: {reason_of(error)}; what it holds is kept"
+            ) from None
+
+
+def read_work(path: Path, facts: Mapping[str, object]) -> Kept:
+    """What a work file keeps; nothing where there is none.
+
+    Raises:
+        InputError: it cannot be read, is damaged, or is of another judging.
+    """
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return Kept({}, {})
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {reason_of(error)}") from None
+    return _read(path, data, facts)[0]
+
+
+@contextmanager
+def open_work(path: Path, facts: Mapping[str, object]) -> Iterator[WorkFile]:
+    """Go on with a work file, or begin one; only its owner can read it, since it holds answers.
+
+    Raises:
+        InputError: it cannot be read or written, is damaged, is of another judging, or another
+            process is at work on it.
+    """
+    try:
+        file = os.fdopen(os.open(path, os.O_CREAT | os.O_RDWR, 0o600), "r+b")
+    except OSError as error:
+        raise InputError(f"{path} cannot be written: {reason_of(error)}") from None
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise InputError(f"another judging is at work in {path}: wait for it") from None
+        kept, whole = _read(path, file.read(), facts)
+        # What a power cut left of a last line is no line.
+        file.truncate(whole)
+        file.seek(whole)
+        work = WorkFile(path, file, kept)
+        if not whole:
+            work._append({"format": _FORMAT, "facts": facts})
+        yield work
+
+
+def _read(path: Path, data: bytes, facts: Mapping[str, object]) -> tuple[Kept, int]:
+    """What whole lines say, and how many bytes they are."""
+    whole = data.rfind(b"\n") + 1
+    kept = Kept({}, {})
+    under_way: dict[int, tuple[str, str, Decimal]] = {}
+    for number, line in enumerate(data[:whole].splitlines(), start=1):
+        try:
+            value: dict[str, Any] = json.loads(line)
+            if number == 1:
+                same = value["format"] == _FORMAT and value["facts"] == facts
+            elif "sent" in value:
+                call = (value["call"], value["model"], Decimal(value["worst"]))
+                under_way[value["sent"]] = call
+                kept.calls += 1
+            else:
+                name, model, _ = under_way.pop(value["ended"])
+                kept.spent[model] = kept.spent.get(model, Decimal(0)) + Decimal(value["cost"])
+                if "content" in value:
+                    kept.replies[name] = Reply(value["content"], value["cut"])
+        except (ValueError, KeyError, TypeError, ArithmeticError):
+            raise InputError(
+                f"{path}, line {number}, is damaged, so the judging cannot go on from it; move it "
+                "away to begin again"
+            ) from None
+        if not same:
+            raise InputError(
+                f"{path} keeps the work of another judging (other models, addresses, tokens, seed "
+                "or routectl); move it away to begin again, or name another output"
+            )
+    for _, model, worst in under_way.values():
+        kept.spent[model] = kept.spent.get(model, Decimal(0)) + worst
+    kept.lost = len(under_way)
+    return kept, whole

@@ -1,0 +1,79 @@
+"""What a judging will do and cost, before anything is sent."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+
+from routectl.prices import ModelPrice
+from routectl.training.judging_costs import Calls, Estimate, estimate
+from routectl.workflow.judging.keeping import read_work
+from routectl.workflow.judging.setup import Judging
+
+ANSWERS, VERDICTS = ("strong", "weak"), ("forward", "backward")
+"""The calls of a prompt; a verdict that is none is asked for once more, as `again_of`."""
+
+
+def call_name(prompt: str, role: str) -> str:
+    """The name under which a call's answer is kept."""
+    return f"{hashlib.sha256(prompt.encode()).hexdigest()[:32]} {role}"
+
+
+def again_of(role: str) -> str:
+    """The second asking for a verdict."""
+    return f"{role} again"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What will be sent where, and what that costs."""
+
+    hosts: tuple[str, ...]
+    prompts: int
+    answers: int
+    """Calls to the two models that are still to be made."""
+    verdicts: int
+    """Calls to the judge, without those that have to be made again."""
+    kept: int
+    """Answers of the models and the judge that an earlier run kept."""
+    prices: tuple[ModelPrice, ModelPrice, ModelPrice]
+    """Of the strong model, the weak one and the judge."""
+    estimate: Estimate
+    """Of the calls that are still to be made."""
+    spent: Decimal
+    """US dollars, by earlier runs that this one continues."""
+    max_tokens: int
+    verdict_tokens: int
+    max_cost: Decimal | None
+
+
+def plan_judging(prompts: Sequence[str], setup: Judging, work_path: Path) -> Plan:
+    """Look at what is to be done; sends nothing, and writes nothing.
+
+    Raises:
+        UsageError: a model has no price.
+        InputError: the work file cannot be read, or is of another judging.
+    """
+    prices = setup.known_prices()
+    kept = read_work(work_path, setup.facts)
+    missing = {
+        role: [len(text) for text in prompts if call_name(text, role) not in kept.replies]
+        for role in (*ANSWERS, *VERDICTS)
+    }
+    calls = Calls(missing["strong"], missing["weak"], [*missing["forward"], *missing["backward"]])
+    return Plan(
+        setup.hosts,
+        len(prompts),
+        len(calls.strong) + len(calls.weak),
+        len(calls.verdicts),
+        len(kept.replies),
+        prices,
+        estimate(calls, *prices, max_tokens=setup.max_tokens, verdict_tokens=setup.verdict_tokens),
+        kept.total,
+        setup.max_tokens,
+        setup.verdict_tokens,
+        setup.max_cost,
+    )

@@ -1,0 +1,507 @@
+"""`battles judge` against a real server: verdicts, faults, kills and money."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from routectl.endpoint import OPENAI_KEY, Patience
+from routectl.records import Battle
+from routectl.training.battles import read_battles
+from routectl.training.judging import JUDGE_PROMPT
+from routectl.workflow.judging import setup, work_path
+from tests.chat_server import (
+    JUDGE,
+    PRICES,
+    STRONG,
+    WEAK,
+    Fault,
+    Handler,
+    Request,
+    Server,
+    body,
+    changed,
+    hang_up,
+    stall,
+    status,
+)
+from tests.conftest import Result, Routectl, payload, write_log
+
+PROMPTS = [f"question {n}{(' weak', ' tie', '')[n % 3]}" for n in range(12)]
+QUICK = Patience(request=0.4, first_delay=0.02, longest_delay=0.05, attempts=4, total=5.0)
+
+Judge = Callable[..., Result]
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in (setup.JUDGE_KEY, setup.MODELS_KEY, OPENAI_KEY):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(setup, "PATIENCE", QUICK)
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with Server.started() as running:
+        yield running
+
+
+@pytest.fixture
+def prompts(tmp_path: Path) -> Path:
+    return write_prompts(tmp_path / "prompts.jsonl", PROMPTS)
+
+
+@pytest.fixture
+def output(tmp_path: Path) -> Path:
+    return tmp_path / "judged.jsonl"
+
+
+def write_prompts(path: Path, texts: list[str]) -> Path:
+    path.write_text("".join(json.dumps({"prompt": text}) + "\n" for text in texts))
+    return path
+
+
+def arguments(server: Server, output: Path) -> list[str]:
+    models = ["--strong-model", STRONG, "--weak-model", WEAK, "--judge", JUDGE]
+    prices = [f"--price={model}={i}/{o}" for model, (i, o) in PRICES.items()]
+    return [*models, "--endpoint", server.url, "--output", str(output), *prices]
+
+
+@pytest.fixture
+def judge(routectl: Routectl, server: Server, prompts: Path, output: Path) -> Judge:
+    """Run `battles judge` on the prompts."""
+
+    def call(*more: object, yes: bool = True, files: tuple[Path, ...] = (prompts,)) -> Result:
+        given = arguments(server, output)
+        return routectl("battles", "judge", *files, *given, *more, *(["--yes"] if yes else []))
+
+    return call
+
+
+def rows(output: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in output.read_text().splitlines()]
+
+
+def test_verdicts_in_both_orders_become_battles_that_training_reads(
+    judge: Judge, server: Server, output: Path
+) -> None:
+    done = judge("--json")
+    assert done.code == 0, done.err
+    expected = {
+        text: "model_b" if "weak" in text else "tie" if "tie" in text else "model_a"
+        for text in PROMPTS
+    }
+    assert sorted(read_battles(output), key=str) == sorted(
+        (Battle(text, STRONG, WEAK, winner) for text, winner in expected.items()), key=str
+    )
+    row = rows(output)[0]
+    assert row["judge"] == JUDGE
+    assert row["judge_prompt"] == JUDGE_PROMPT
+    assert row["verdicts"] == [row["winner"]] * 2
+    assert [server.asked(model) for model in PRICES] == [12, 12, 24]
+    # Each answer was shown once in either place.
+    shown = [
+        request["messages"][1]["content"]
+        for request in server.requests
+        if "critic" in request["model"]
+    ]
+    assert sum(text.index("big model") < text.index("small model") for text in shown) == 12
+    assert {request["temperature"] for request in server.requests} == {0}
+    assert {request["seed"] for request in server.requests} == {0}
+    tally = done.json["tally"]
+    assert (tally["strong_won"], tally["weak_won"], tally["ties"], tally["disagreed"]) == (
+        4,
+        4,
+        4,
+        0,
+    )
+    assert done.json["complete"] is True
+    assert done.json["cost"] == pytest.approx(float(server.charged))
+    assert not work_path(output).exists()
+    assert output.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_judge_that_favours_a_place_makes_ties_alone(
+    judge: Judge, server: Server, output: Path
+) -> None:
+    server.verdict = lambda prompt, first, second: "The first one.\nVERDICT: FIRST"
+    done = judge("--json")
+    assert done.code == 0, done.err
+    assert {row["winner"] for row in rows(output)} == {"tie"}
+    assert all(row["verdicts"] == ["model_a", "model_b"] for row in rows(output))
+    tally = done.json["tally"]
+    assert (tally["disagreed"], tally["first_place"], tally["second_place"]) == (12, 24, 0)
+    output.unlink()
+    assert "12 because the orders differ" in judge().out
+
+
+def test_a_judge_without_a_verdict_is_asked_once_more_and_then_not_guessed(
+    judge: Judge, server: Server, output: Path
+) -> None:
+    server.verdict = lambda prompt, first, second: "I like the first one better, FIRST I say."
+    done = judge()
+    assert done.code == 1
+    assert "of 12 the judge gave no verdict" in done.err
+    assert server.asked(JUDGE) == 24
+    again = server.requests[-1]["messages"]
+    assert [message["role"] for message in again] == ["system", "user", "assistant", "user"]
+    assert not output.exists()
+    # It was asked and paid, so the same run asks nobody anything.
+    server.requests.clear()
+    assert judge().code == 1
+    assert server.requests == []
+
+
+def test_what_a_judge_says_when_asked_again_counts(
+    judge: Judge, server: Server, output: Path
+) -> None:
+    said: set[str] = set()
+
+    def late(prompt: str, first: str, second: str) -> str:
+        known = prompt + first in said
+        said.add(prompt + first)
+        return f"VERDICT: {'SECOND' if STRONG in second else 'FIRST'}" if known else "Hm"
+
+    server.verdict = late
+    assert judge().code == 0
+    assert [row["winner"] for row in rows(output)] == ["model_a"] * 12
+    assert server.asked(JUDGE) == 48
+
+
+def test_one_prompt_without_a_verdict_is_left_out_and_counted(
+    judge: Judge, server: Server, output: Path
+) -> None:
+    fair = server.verdict
+    server.verdict = lambda *shown: "who knows" if shown[0] == PROMPTS[0] else fair(*shown)
+    done = judge()
+    assert done.code == 0
+    assert "11 of 12" in done.out
+    assert "1 for no verdict in two askings" in done.out
+    assert PROMPTS[0] not in {row["prompt"] for row in rows(output)}
+
+
+def test_equal_answers_are_a_tie_and_no_answer_is_none(
+    judge: Judge, server: Server, output: Path
+) -> None:
+    def same(model: str, prompt: str) -> str:
+        return "" if prompt == PROMPTS[0] and model == WEAK else " 42 " if model == WEAK else "42"
+
+    server.answer = same
+    done = judge("--json")
+    assert (done.code, server.asked(JUDGE)) == (0, 0)
+    assert {(row["winner"], *row["verdicts"]) for row in rows(output)} == {("tie",)}
+    assert (done.json["tally"]["equal_answers"], done.json["tally"]["no_answer"]) == (11, 1)
+
+
+@pytest.mark.parametrize(
+    "faults",
+    [
+        [status(429, Retry_After="0")] * 3,
+        [status(500), status(503), status(502)],
+        [stall],
+        [hang_up, status(429)],
+    ],
+    ids=["429", "5xx", "stall", "hang up"],
+)
+def test_what_passes_is_tried_again(
+    judge: Judge, server: Server, output: Path, faults: list[Fault]
+) -> None:
+    server.faults = list(faults)
+    done = judge("--json")
+    assert done.code == 0, done.err
+    assert len(rows(output)) == 12
+    assert len(server.requests) == 48 + len(faults)
+    # What was computed and never arrived counts, with its worst case.
+    assert Decimal(str(done.json["cost"])) >= server.charged.quantize(Decimal("1e-9"))
+
+
+@pytest.mark.parametrize(
+    ("fault", "sentence"),
+    [
+        (status(401), "wants a key .*set ROUTECTL_"),
+        (status(404), "has no model 'big' or no /chat/completions"),
+        (status(302, Location="http://127.0.0.1:9/v1"), "redirects .*not followed"),
+        (status(400), r"refuses the request \(HTTP 400\); look at --max-tokens"),
+        (status(429), r"limits the rate \(HTTP 429, 4 attempts\); what was done is kept"),
+        (status(500), r"answers with HTTP 500 \(4 attempts\)"),
+        (stall, r"says nothing for 0.4 s \(4 attempts\)"),
+        (hang_up, "breaks off its answer"),
+        (body(b"<html>SECRET"), "no JSON"),
+        (body(b"[" * 100_000), "no JSON"),
+        (body(b"[]"), "no choice that holds a message"),
+        (body(b'{"error": {"message": "SECRET"}}'), "no choice that holds a message"),
+        (changed(choices=[]), "no choice that holds a message"),
+        (changed(choices=[{"message": {"content": 7}}]), "no choice that holds a message"),
+        (changed(choices=[{"text": "old"}]), "no choice that holds a message"),
+        (changed(choices=[{"message": {"content": None}}]), "of 12 a model's answer was empty"),
+    ],
+)
+def test_what_does_not_pass_is_one_sentence_without_a_prompt_or_a_key(
+    judge: Judge,
+    server: Server,
+    output: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    fault: Fault,
+    sentence: str,
+) -> None:
+    if "wants" not in sentence:
+        monkeypatch.setenv(setup.JUDGE_KEY, "sk-own")
+    server.always = fault
+    failed = judge("--verbose", "--concurrency", "1")
+    assert failed.code == 1
+    last = failed.err.strip().splitlines()[-1]
+    assert re.search(sentence, last), last
+    for secret in ("SECRET", "sk-own", "question", "Traceback"):
+        assert secret not in failed.err + failed.out
+    assert not output.exists()
+    # The outage is over: what was done is kept, and the rest is done.
+    server.always = None
+    if "empty" not in sentence:
+        assert judge().code == 0
+        assert len(rows(output)) == 12
+
+
+def test_a_request_that_is_refused_costs_its_prompt_alone(
+    judge: Judge, server: Server, output: Path
+) -> None:
+    def filtered(handler: Handler, request: Request) -> bool:
+        if PROMPTS[3] not in request["messages"][-1]["content"]:
+            return False
+        return status(400, b'{"error": {"code": "content_filter"}}')(handler, request)
+
+    server.always = filtered
+    done = judge("--concurrency", "1")
+    assert done.code == 0, done.err
+    assert "1 for a refused request" in done.out
+    assert len(rows(output)) == 11
+
+
+def test_a_model_that_takes_no_temperature_is_asked_without_it(
+    judge: Judge, server: Server, output: Path
+) -> None:
+    def reasoning(handler: Handler, request: Request) -> bool:
+        if request["model"] != JUDGE:
+            return False
+        for name, wanted in (("max_tokens", "Use 'max_completion_tokens'"), ("temperature", "")):
+            if name in request:
+                words = f"Unsupported: '{name}'. {wanted}"
+                return status(400, json.dumps({"error": words}).encode())(handler, request)
+        return False
+
+    server.always = reasoning
+    done = judge("--concurrency", "1")
+    assert done.code == 0, done.err
+    assert "critic takes no temperature" in done.err
+    assert len(rows(output)) == 12
+    assert server.asked(JUDGE) == 24 + 2
+    assert {
+        request.get("temperature") for request in server.requests if request["model"] == WEAK
+    } == {0}
+
+
+@pytest.mark.parametrize("limit", ["0", "0.003", "0.02", "0.05"])
+def test_the_limit_is_never_passed_and_a_larger_one_goes_on(
+    judge: Judge, server: Server, output: Path, limit: str
+) -> None:
+    server.delay = 0.01
+    short = judge("--max-cost", limit, "--concurrency", "8", "--max-tokens", "60", "--json")
+    assert short.code == 3, short.err
+    assert "run it again with a larger one to go on" in short.err
+    assert server.charged <= Decimal(limit)
+    assert short.json["complete"] is False
+    assert short.json["cost"] == pytest.approx(float(server.charged))
+    judged = short.json["tally"]["judged"]
+    assert len(rows(output) if output.exists() else []) == judged < 12
+    done = judge("--max-cost", "1", "--concurrency", "8", "--max-tokens", "60", "--json")
+    assert done.code == 0, done.err
+    assert len(rows(output)) == 12
+    # Nothing was asked twice, so both runs together paid what one would have.
+    assert set(server.answered.values()) == {1}
+    assert done.json["cost"] == pytest.approx(float(server.charged))
+
+
+def test_answers_that_never_arrive_count_against_the_limit(
+    judge: Judge, server: Server, output: Path
+) -> None:
+    def every_other(handler: Handler, request: Request) -> bool:
+        return len(server.requests) % 2 == 0 and hang_up(handler, request)
+
+    server.always = every_other
+    short = judge("--max-cost", "0.04", "--max-tokens", "60", "--concurrency", "3", "--json")
+    assert short.code == 3, short.err
+    assert Decimal("0.01") < server.charged <= Decimal("0.04")
+    assert Decimal(str(short.json["cost"])) <= Decimal("0.04")
+
+
+def test_an_answer_that_does_not_say_what_it_used_counts_with_its_worst_case(
+    judge: Judge, server: Server
+) -> None:
+    server.always = changed(usage=None)
+    short = judge("--max-cost", "0.05", "--max-tokens", "60", "--json")
+    assert short.code == 3
+    assert server.charged <= Decimal("0.05")
+    assert "did not say how many tokens" in short.err
+
+
+def test_a_killed_run_goes_on_and_pays_nothing_twice_but_what_was_under_way(
+    judge: Judge, server: Server, prompts: Path, output: Path
+) -> None:
+    server.delay = 0.03
+    command = [sys.executable, "-m", "routectl", "battles", "judge", str(prompts)]
+    given = [*arguments(server, output), "--yes", "--concurrency", "3"]
+    kills = 0
+    for calls in (5, 17, 30):
+        with subprocess.Popen(
+            [*command, *given],
+            env={**os.environ},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        ) as process:
+            while len(server.requests) < calls and process.poll() is None:
+                time.sleep(0.002)
+            process.send_signal(signal.SIGKILL)
+        kills += process.returncode == -signal.SIGKILL
+        time.sleep(2 * server.delay)
+    assert kills == 3
+    assert work_path(output).stat().st_mode & 0o777 == 0o600
+    done = judge("--concurrency", "3", "--json")
+    assert done.code == 0, done.err
+    assert len(rows(output)) == 12
+    twice = sum(times - 1 for times in server.answered.values())
+    assert twice <= done.json["lost"] <= 9
+    assert Decimal(str(done.json["cost"])) >= server.charged.quantize(Decimal("1e-9"))
+    undisturbed = rows(output)
+    output.unlink()
+    assert judge().code == 0
+    assert rows(output) == undisturbed
+
+
+def test_half_a_line_at_the_end_of_the_kept_work_is_no_damage(
+    judge: Judge, server: Server, output: Path
+) -> None:
+    assert judge("--max-cost", "0.05", "--max-tokens", "60").code == 3
+    kept = work_path(output)
+    with kept.open("ab") as file:
+        file.write(b'{"sent": 99, "ca')
+    assert judge("--max-tokens", "60").code == 0
+    assert set(server.answered.values()) == {1}
+
+
+def test_kept_work_that_is_damaged_or_of_another_judging_is_left_alone(
+    judge: Judge, server: Server, output: Path
+) -> None:
+    assert judge("--max-cost", "0.05", "--max-tokens", "60").code == 3
+    kept, asked = work_path(output), len(server.requests)
+    before = kept.read_bytes()
+    other = judge()
+    assert other.code == 1
+    assert "keeps the work of another judging" in other.err
+    kept.write_bytes(before[:200] + b"\n" + before[200:])
+    damaged = judge("--max-tokens", "60")
+    assert damaged.code == 1
+    assert "is damaged" in damaged.err
+    assert len(server.requests) == asked
+
+
+def test_without_yes_nothing_is_sent_and_all_is_said(
+    judge: Judge, server: Server, output: Path
+) -> None:
+    asked = judge("--max-cost", "5", yes=False)
+    assert asked.code == 2
+    assert "nothing was sent: add --yes" in asked.err
+    assert server.requests == []
+    assert f"12, which leave this machine for {server.host}" in asked.err
+    assert "48: 24 answers of big and small, 24 verdicts of critic in both orders" in asked.err
+    assert "big 10 in, 30 out (USD per million tokens, --price)" in asked.err
+    assert "Limit: 5.00 USD in all" in asked.err
+    assert "question" not in asked.err
+    assert list(output.parent.glob("judged*")) == []
+
+
+def test_a_key_goes_to_its_own_host_and_an_openai_key_to_this_machine(
+    judge: Judge, server: Server, output: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(setup.JUDGE_KEY, "sk-judge")
+    with Server.started() as other:
+        assert judge("--judge-endpoint", other.url).code == 0
+        assert {headers["Authorization"] for headers in other.headers} == {"Bearer sk-judge"}
+        assert not any("Authorization" in headers for headers in server.headers)
+        assert (other.asked(JUDGE), server.asked(JUDGE)) == (24, 0)
+    output.unlink()
+    server.headers.clear()
+    assert judge().code == 0
+    assert {headers["Authorization"] for headers in server.headers} == {"Bearer sk-judge"}
+    output.unlink()
+    monkeypatch.delenv(setup.JUDGE_KEY)
+    monkeypatch.setenv(OPENAI_KEY, "sk-openai")
+    assert judge().code == 0
+    assert server.headers[-1]["Authorization"] == "Bearer sk-openai"
+
+
+def test_a_few_calls_are_under_way_at_once(judge: Judge, server: Server) -> None:
+    server.delay = 0.02
+    assert judge("--concurrency", "3").code == 0
+    assert server.most_running == 3
+
+
+def test_prompts_of_the_traffic_are_judged_each_once(
+    judge: Judge, routectl: Routectl, server: Server, output: Path, tmp_path: Path
+) -> None:
+    log = [
+        payload(n, f"ask {n % 20}", model_group="smart" if n % 20 < 10 else "x") for n in range(60)
+    ]
+    assert routectl("import", write_log(tmp_path / "log.jsonl", log)).code == 0
+    chosen = ("--from-traffic", "--where", "model_group=smart")
+    few = judge(*chosen, "--sample", "4", files=())
+    assert few.code == 0, few.err
+    first = {row["prompt"] for row in rows(output)}
+    output.unlink()
+    assert judge(*chosen, files=()).code == 0
+    every = {row["prompt"] for row in rows(output)}
+    assert len(first) == 4
+    assert first < every == {f"ask {n}" for n in range(10)}
+
+
+@pytest.mark.parametrize(
+    ("more", "sentence"),
+    [
+        (["--weak-model", STRONG], "cannot be judged against itself"),
+        (["--judge", "nameless"], "no price is known for nameless: .*--price nameless=IN/OUT"),
+        (["--price", "big=1"], "not of the form MODEL=IN/OUT"),
+        (["--price", "big=1/2"], "names big twice"),
+        (["--max-cost", "nan"], "no amount of US dollars"),
+        (["--endpoint", "http://me:sk-own@host/v1"], "holds a user, a password"),
+        (["--endpoint", "https://host/v1?key=sk-own"], "holds a user, a password or settings"),
+        (["--endpoint", "host/v1"], "an endpoint is named"),
+        (["--from-traffic"], "one of the two"),
+        (["--since", "7d"], "add --from-traffic"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_anything_is_sent(
+    judge: Judge, server: Server, more: list[str], sentence: str
+) -> None:
+    refused = judge(*more)
+    assert refused.code == 2
+    assert re.search(sentence, refused.err), refused.err
+    assert "sk-own" not in refused.err
+    assert server.requests == []
+
+
+def test_an_output_that_is_there_is_not_replaced(
+    judge: Judge, output: Path, server: Server
+) -> None:
+    output.write_text("mine")
+    assert judge().code == 2
+    assert output.read_text() == "mine"
+    assert server.requests == []
