@@ -178,6 +178,8 @@ def judge(
     plan = judging.plan_judging(prompts, setup, judging.work_path(output))
     if not (yes and console.quiet):
         _say_plan(plan, setup)
+        for warning in plan.warnings:
+            console.note(warning)
     if not yes and not (sys.stdin.isatty() and click.confirm("Send them?", err=True)):
         raise UsageError("nothing was sent: add --yes to send the prompts to the hosts above")
     report = judging.judge_to_file(prompts, setup, output, console)
@@ -235,7 +237,7 @@ def _print_report(console: Console, report: JudgingReport) -> None:
     decided = tally.first_place + tally.second_place
     if decided:
         rows.append(
-            ("first place", f"{_share(tally.first_place, decided)} of the verdicts for one")
+            ("first place", f"{_share(tally.first_place, decided)} of verdicts for a model")
         )
     left_out = {
         "no verdict in two askings": tally.unparsable,

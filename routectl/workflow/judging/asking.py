@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import partial
-from threading import Event
+from threading import Event, Lock
 from typing import cast
 
 from routectl.endpoint import REFUSALS, Answer, Endpoint, Patience, Service
@@ -85,6 +85,7 @@ class ChatModel:
         self._budget = budget
         self._work = work
         self._stop = stop
+        self._counting = Lock()
 
     def ask(self, call: str, messages: Sequence[Message]) -> Reply:
         """The model's answer; a kept one where there is one.
@@ -152,10 +153,12 @@ class ChatModel:
         if answer.status == 200:
             usage = _usage(answer.body)
             if usage is None:
-                self.unmetered += 1
+                with self._counting:
+                    self.unmetered += 1
                 return worst
             cost = self._price.cost(*usage)
-            self.over += cost > worst
+            with self._counting:
+                self.over += cost > worst
             return cost
         unknown = answer.status in _MAY_BE_PAID and not answer.unreached
         return worst if unknown else Decimal(0)
@@ -164,8 +167,9 @@ class ChatModel:
         error = self._endpoint.refused(answer)
         if answer.status not in REFUSALS:
             return error
-        self.refusal = error
-        self._refusals += 1
+        with self._counting:
+            self.refusal = error
+            self._refusals += 1
         everything = not self._answers and self._refusals >= _REFUSALS_AT_FIRST
         return error if everything else RefusedError()
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
+from urllib.parse import urlsplit
 
+from routectl.endpoint import is_loopback
 from routectl.prices import ModelPrice
 from routectl.training.judging_costs import Calls, Estimate, estimate
 from routectl.workflow.judging.keeping import read_work
@@ -48,6 +50,8 @@ class Plan:
     max_tokens: int
     verdict_tokens: int
     max_cost: Decimal | None
+    warnings: tuple[str, ...]
+    """What to think of before saying yes, as sentences."""
 
 
 def plan_judging(prompts: Sequence[str], setup: Judging, work_path: Path) -> Plan:
@@ -76,4 +80,14 @@ def plan_judging(prompts: Sequence[str], setup: Judging, work_path: Path) -> Pla
         setup.max_tokens,
         setup.verdict_tokens,
         setup.max_cost,
+        tuple(_warnings(setup)),
     )
+
+
+def _warnings(setup: Judging) -> Iterator[str]:
+    if setup.judge in (setup.pair.strong, setup.pair.weak):
+        yield f"{setup.judge} judges its own answers, and judges favour their own"
+    for url in dict.fromkeys((setup.url, setup.judge_url)):
+        parts = urlsplit(url)
+        if parts.scheme == "http" and not is_loopback(parts.hostname or ""):
+            yield f"prompts and key go to {parts.netloc} unencrypted: its address begins with http:"
