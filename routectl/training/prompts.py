@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
-import zlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from routectl.errors import InputError
 from routectl.extraction import extract
+from routectl.traffic.source import open_source
+from routectl.traffic.splitting import Cut
 from routectl.training.contamination import read_benchmark_prompts
 
 _TEXT = (".txt", ".txt.gz")
@@ -48,19 +48,15 @@ def draw(prompts: Iterable[str], size: int | None, seed: int) -> list[str]:
 
 
 def _lines(path: Path) -> list[str]:
-    try:
-        data = path.read_bytes()
-        if path.suffix == ".gz":
-            data = gzip.decompress(data)
-        text = data.decode("utf-8-sig")
-    except FileNotFoundError:
-        raise InputError(f"There is no file {path}; check the path.") from None
-    except UnicodeDecodeError:
-        raise InputError(f"{path} is not UTF-8 text.") from None
-    except (EOFError, zlib.error, gzip.BadGzipFile):
-        raise InputError(f"{path} is a damaged or truncated gzip file.") from None
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}.") from error
-    # Not splitlines: a prompt may hold other line separators of Unicode.
-    prompts = (extract(line.removesuffix("\r")) for line in text.split("\n"))
-    return [prompt for prompt in prompts if prompt is not None]
+    found = []
+    with open_source(str(path)) as source:
+        for number, line in enumerate(source.lines(), start=1):
+            try:
+                prompt = extract(line.removesuffix(b"\r").decode())
+            except UnicodeDecodeError:
+                raise InputError(f"{path}, line {number}: not UTF-8 text.") from None
+            if isinstance(line, Cut):
+                raise InputError(f"{path}, line {number}: too long to be one prompt.")
+            if prompt is not None:
+                found.append(prompt)
+    return found

@@ -26,11 +26,10 @@ def test_tables_and_texts_give_their_distinct_prompts(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "data", "sentence"),
     [
-        ("none.txt", None, "There is no file"),
+        ("none.txt", None, "does not exist"),
         ("blank.txt", b" \n\n", "holds no prompt"),
-        ("latin.txt", b"\xe9", "not UTF-8"),
-        ("cut.txt.gz", gzip.compress(b"a" * 100)[:-9], "damaged or truncated gzip"),
-        ("table.csv", b"a,b\n1,2\n", "holds no prompts"),
+        ("latin.txt", b"a\n\xe9t\xe9 un deux trois", "line 2: not UTF-8"),
+        ("cut.txt.gz", gzip.compress(b"a" * 100)[:-9], "is damaged"),
     ],
 )
 def test_what_holds_no_prompts_is_one_sentence(

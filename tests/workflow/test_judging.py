@@ -128,6 +128,23 @@ def test_verdicts_in_both_orders_become_battles_that_training_reads(
     assert output.stat().st_mode & 0o777 == 0o600
 
 
+def test_judged_battles_are_imported_and_trained_on(
+    judge: Judge, routectl: Routectl, output: Path, tmp_path: Path
+) -> None:
+    assert judge().code == 0
+    imported = routectl("battles", "import", output, "--json")
+    assert (imported.code, imported.json["added"], imported.json["rejected"]) == (0, 6, 0)
+    listed = routectl("battles", "list", "--json").json["pairs"][0]
+    assert [listed[key] for key in ("model_a", "model_b", "model_a_won", "ties")] == [
+        STRONG,
+        WEAK,
+        2,
+        2,
+    ]
+    trained = routectl("train", "length", "--battles", output, "--output", tmp_path / "length")
+    assert trained.code == 0, trained.err
+
+
 def test_a_judge_that_favours_a_place_makes_ties_alone(
     judge: Judge, server: Server, output: Path
 ) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
@@ -12,10 +11,9 @@ from decimal import Decimal
 from pathlib import Path
 from threading import Event
 
-from routectl.errors import EndpointError, InputError, UsageError
+from routectl.errors import EndpointError, UsageError
 from routectl.prices import ModelPrice
 from routectl.records import ModelPair, Winner
-from routectl.store.failures import reason_of
 from routectl.training.judging import (
     JUDGE_PROMPT,
     JudgedPrompt,
@@ -28,6 +26,7 @@ from routectl.training.judging import (
     parse_verdict,
     winner_of,
 )
+from routectl.workflow.files import new_file
 from routectl.workflow.judging import setup as defaults
 from routectl.workflow.judging.asking import ChatModel, RefusedError
 from routectl.workflow.judging.keeping import WorkFile, open_work
@@ -73,7 +72,8 @@ def work_path(output: Path) -> Path:
 def judge_to_file(
     prompts: Sequence[str], setup: Judging, output: Path, reporter: Reporter
 ) -> JudgingReport:
-    """Judge prompts and write the battles as JSON lines, in the order of the prompts.
+    """Judge prompts and write the battles as JSON lines, in the order of the prompts; gzipped where
+    the output's name ends in .gz.
 
     Where the budget does not last, the battles so far are written, and the same judging with a
     larger one goes on.
@@ -93,8 +93,10 @@ def judge_to_file(
     judged = [done[text] for text in prompts if text in done and done[text].winner is not None]
     if not judged:
         return report
-    rows = [battle_row(one, setup.pair, setup.judge) for one in judged]
-    _write(output, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+    with new_file(output, overwrite=True) as write:
+        for one in judged:
+            row = battle_row(one, setup.pair, setup.judge)
+            write(json.dumps(row, ensure_ascii=False).encode() + b"\n")
     if report.complete:
         work_path(output).unlink(missing_ok=True)
     return replace(report, output=output)
@@ -276,17 +278,3 @@ class _Crew:
             f"form that it was asked for, of {tally.no_answer:,} a model's answer was empty; try "
             "another judge, or a larger --max-tokens or --verdict-tokens"
         )
-
-
-def _write(path: Path, text: str) -> None:
-    """Write a file whole or not at all, for its owner alone: it holds prompts."""
-    new = path.with_name(f".{path.name}.new")
-    try:
-        with os.fdopen(os.open(new, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "wb") as file:
-            file.write(text.encode())
-            file.flush()
-            os.fsync(file.fileno())
-        new.replace(path)
-    except OSError as error:
-        new.unlink(missing_ok=True)
-        raise InputError(f"cannot write {path}: {reason_of(error)}; every call is kept") from None
