@@ -67,7 +67,7 @@ class Handler(BaseHTTPRequestHandler):
         """A whole answer, which is charged for."""
         server, messages = self.server, request["messages"]
         if request["model"] == JUDGE:
-            material = _MATERIAL.search(messages[1]["content"])
+            material = _MATERIAL.search(messages[0]["content"])
             assert material is not None
             content = server.verdict(*material.groups()[1:])
         else:

@@ -69,10 +69,8 @@ def judge_messages(prompt: str, first: str, second: str) -> list[Message]:
     # An answer that wants to end the material early would have to hold a digest of itself.
     fence = hashlib.sha256("\0".join((prompt, first, second)).encode()).hexdigest()[:12]
     material = _MATERIAL.format(fence=fence, prompt=prompt, first=first, second=second)
-    return [
-        {"role": "system", "content": _INSTRUCTIONS},
-        {"role": "user", "content": material},
-    ]
+    # Not all models take a system message.
+    return [{"role": "user", "content": f"{_INSTRUCTIONS}\n\n{material}"}]
 
 
 def again_messages(messages: Sequence[Message], reply: str) -> list[Message]:

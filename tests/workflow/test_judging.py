@@ -112,7 +112,7 @@ def test_verdicts_in_both_orders_become_battles_that_training_reads(
     assert [server.asked(model) for model in PRICES] == [6, 6, 12]
     # Each answer was shown once in either place.
     shown = [
-        request["messages"][1]["content"]
+        request["messages"][0]["content"]
         for request in server.requests
         if "critic" in request["model"]
     ]
@@ -168,7 +168,7 @@ def test_a_judge_without_a_verdict_is_asked_once_more_and_then_not_guessed(
     assert "of 6 the judge gave no verdict" in done.err
     assert server.asked(JUDGE) == 12
     again = server.requests[-1]["messages"]
-    assert [message["role"] for message in again] == ["system", "user", "assistant", "user"]
+    assert [message["role"] for message in again] == ["user", "assistant", "user"]
     assert not output.exists()
     # It was asked and paid, so the same run asks nobody anything.
     server.requests.clear()
@@ -298,6 +298,19 @@ def test_a_request_that_is_refused_costs_its_prompt_alone(
     assert done.code == 0, done.err
     assert "1 for a refused request" in done.out
     assert len(rows(output)) == 5
+
+
+def test_of_an_answer_in_parts_the_texts_count(judge: Judge, server: Server, output: Path) -> None:
+    def parts(handler: Handler, request: Request) -> bool:
+        whole = json.loads(handler.completion(request))
+        message = whole["choices"][0]["message"]
+        thought = {"type": "thinking", "thinking": "VERDICT: TIE"}
+        message["content"] = [thought, {"type": "text", "text": message["content"]}]
+        return body(json.dumps(whole).encode())(handler, request)
+
+    server.always = parts
+    assert judge().code == 0
+    assert len({row["winner"] for row in rows(output)}) == 3
 
 
 def test_a_model_that_takes_no_temperature_is_asked_without_it(

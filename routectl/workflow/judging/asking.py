@@ -198,6 +198,10 @@ def _reply(body: bytes) -> Reply | None:
         return None
     # A refusal of the model's own comes as null beside a text of another name.
     content = message.get("content") or ""
+    if isinstance(content, list):
+        # Models that think aloud answer in parts, of which the texts are the answer.
+        parts = [part for part in content if isinstance(part, dict) and part.get("type") == "text"]
+        content = "\n".join(str(part.get("text", "")) for part in parts)
     if not isinstance(content, str):
         return None
     # JSON can name halves of characters, which no other place takes.
