@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -106,6 +107,43 @@ def show(
     ]
     rows += [("knows" if n == 0 else "", model) for n, model in enumerate(about.models)]
     console.table(rows)
+
+
+@command.command("prepare")
+@click.argument("router", metavar="NAME", type=click.Choice(["causal_llm"]))
+@click.option(
+    "--base",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="PATH",
+    help="Folder of a base model to use from now on, instead of converting the installed one.",
+)
+@options.output
+def prepare(router: str, base: Path | None, console: Console) -> None:
+    """Bring the base model that a router needs into the cache.
+
+    Without --base the installed package's model is converted, which takes about half a minute,
+    once; scoring does it too where it was not done. A folder is linked, not copied. Which base a
+    checkpoint needs is decided by a digest, so several may lie side by side.
+
+    \b
+    Examples:
+      routectl routers prepare causal_llm
+      routectl routers prepare causal_llm --base /models/SmolLM2-135M-Instruct
+    """
+    from routectl.routers.causal_base import default_base, keep_base
+
+    found = default_base() if base is None else keep_base(base)
+    if console.as_json:
+        console.json(found)
+        return
+    console.table(
+        [
+            ("router", router),
+            ("base model", found.name),
+            ("folder", str(found.folder)),
+            ("digest", found.digest),
+        ]
+    )
 
 
 def _json(router: OpenRouter) -> dict[str, object]:

@@ -56,6 +56,10 @@ class RouterDescription:
     """The model card."""
     sends_prompts_to: str | None = None
     """Host that gets the prompts to embed; None for a router that runs on this machine alone."""
+    slow: bool = False
+    """Whether it takes about a second a prompt, so that nobody should run it without asking."""
+    notice: str | None = None
+    """What to say before it is loaded: a sentence without its full stop."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,213 @@
+"""A causal language model that rates a prompt, section 4.2.4 of RouteLLM (arXiv 2406.18665).
+
+It predicts one of five ratings of how well the weak model's answer would do. The strong win rate is
+1 less the probability of a rating of `score_threshold` or more, given one of the five, so every
+prompt has a score. A checkpoint is a low-rank adapter of a base model that is installed apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from routectl.errors import CheckpointError, RouterError
+from routectl.records import ModelPair, RouterIdentity
+from routectl.routers.causal_base import find_base, is_ready
+from routectl.routers.causal_model import (
+    RATINGS,
+    TOKEN_BUDGET,
+    RatingReader,
+    Template,
+    adapter_shapes,
+    load_model,
+    merge_adapter,
+    rating_logits,
+    strong_win_rates,
+)
+from routectl.routers.causal_published import open_published
+from routectl.routers.checkpoint import (
+    SHIPPED,
+    Checkpoint,
+    read_checkpoint,
+    read_weights,
+    require,
+)
+from routectl.routers.model_names import resolve
+from routectl.routers.protocol import OpenRouter, RouterDescription, fingerprint
+from routectl.routers.published import is_published, locate
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+SUMMARY = "a causal language model that rates the prompt (RouteLLM, section 4.2.4); slow"
+
+CONVERTS = (
+    "causal_llm converts its base model into the cache first, once, which takes about half a minute"
+)
+
+
+def open_router(
+    checkpoint: Path | None, strong_model: str | None, weak_model: str | None
+) -> OpenRouter:
+    """Open a causal_llm checkpoint: one of routectl's, or one in RouteLLM's published layout.
+
+    Raises:
+        RouterError: the checkpoint does not know a model on that side.
+        CheckpointError: the checkpoint is missing, damaged or of another kind. That the base is
+            missing is said when it is loaded, so that the router can be listed without it.
+    """
+    folder = SHIPPED / "causal_llm_1" if checkpoint is None else locate(checkpoint)
+    if is_published(folder):
+        return open_published(folder, strong_model, weak_model)
+    found = read_checkpoint(folder, "causal_llm")
+    base_name: str = found.get("base", "name", kind=str)
+    base_digest: str = found.get("base", "digest", kind=str)
+    rank: int = found.get("adapter", "rank", kind=int)
+    scale: float = found.get("adapter", "scale", kind=(int, float))
+    tensors, digest = _read_adapter(found, rank)
+    template = Template(*(found.get("template", k, kind=str) for k in ("before", "after")))
+    score_threshold = _score_threshold(found)
+    max_tokens: int = found.get("max_tokens", kind=int)
+    noise: float = found.get("noise", kind=(int, float))
+    default, strong_models, weak_models = _tiers(found)
+    pair = ModelPair(
+        default.strong
+        if strong_model is None
+        else resolve(strong_model, strong_models, side="strong"),
+        default.weak if weak_model is None else resolve(weak_model, weak_models, side="weak"),
+    )
+    if pair.strong == pair.weak:
+        raise RouterError(
+            f"{pair.strong} is both the strong and the weak model; choose two different models."
+        )
+    from routectl.extraction import EXTRACTION_VERSION
+
+    facts: dict[str, object] = {
+        "router": "causal_llm",
+        "weights": digest,
+        "scale": float(scale),
+        "base": base_digest,
+        "template": [template.before, template.after],
+        "score_threshold": score_threshold,
+        "max_tokens": max_tokens,
+        "strong_model": pair.strong,
+        "weak_model": pair.weak,
+        "extraction": EXTRACTION_VERSION,
+    }
+    identity = RouterIdentity("causal_llm", fingerprint(facts), pair, noise, facts)
+    description = RouterDescription(
+        name="causal_llm",
+        kind="causal_llm",
+        summary=SUMMARY,
+        checkpoint=found.folder,
+        models=(*strong_models, *weak_models),
+        default_pair=default,
+        embedder=None,
+        reads=f"the beginning of a long prompt ({max_tokens} tokens with the template)",
+        licence=found.licence,
+        card=found.card,
+        slow=True,
+        notice=None if is_ready(base_digest) else CONVERTS,
+    )
+
+    def load() -> CausalLlmRouter:
+        base = find_base(base_name, base_digest)
+        reader = RatingReader(base.folder, template, max_tokens)
+        model = load_model(base.folder)
+        _require_fit(tensors, model.config.to_dict(), rank, found)
+        merge_adapter(model, tensors, scale)
+        return CausalLlmRouter(identity, model, reader, tensors["bias"], score_threshold)
+
+    return OpenRouter(identity, description, load)
+
+
+def _read_adapter(checkpoint: Checkpoint, rank: int) -> tuple[dict[str, NDArray[Any]], str]:
+    """The tensors of an adapter, each finite and of its rank, and the SHA-256 of their file."""
+    tensors, digest = read_weights(checkpoint)
+    for name, tensor in tensors.items():
+        if name == "bias":
+            require(tensors, name, (len(RATINGS),), checkpoint)
+            continue
+        side = name.rsplit(".", 1)[-1]
+        if side not in ("A", "B") or tensor.ndim != 2 or tensor.shape["AB".index(side)] != rank:
+            # B is (outputs, rank) and A is (rank, inputs).
+            raise CheckpointError(
+                f"{checkpoint.weights_path}: {name!r} is no tensor of an adapter of rank {rank}; "
+                "restore the checkpoint."
+            )
+        require(tensors, name, tensor.shape, checkpoint)
+    return tensors, digest
+
+
+def _require_fit(
+    tensors: Mapping[str, NDArray[Any]],
+    base_config: Mapping[str, Any],
+    rank: int,
+    checkpoint: Checkpoint,
+) -> None:
+    """Refuse an adapter that does not have just the tensors that its base calls for."""
+    shapes = adapter_shapes(base_config, rank)
+    for name, shape in shapes.items():
+        require(tensors, name, shape, checkpoint)
+    extra = sorted(set(tensors) - set(shapes))
+    if extra:
+        raise CheckpointError(
+            f"{checkpoint.weights_path} holds the tensor {extra[0]!r}, which the base model has no "
+            "place for; restore the checkpoint."
+        )
+
+
+def _score_threshold(checkpoint: Checkpoint) -> int:
+    value: int = checkpoint.get("score_threshold", kind=int)
+    if not 2 <= value <= 5:
+        raise CheckpointError(
+            f"{checkpoint.folder} has the score_threshold {value}, and it must be 2 to 5; "
+            "restore the checkpoint."
+        )
+    return value
+
+
+def _tiers(checkpoint: Checkpoint) -> tuple[ModelPair, tuple[str, ...], tuple[str, ...]]:
+    """The default pair, and the models that stood on either side in training."""
+    sides = [
+        tuple(str(m) for m in checkpoint.get("models", side, kind=list))
+        for side in ("strong", "weak")
+    ]
+    pair = ModelPair(*(checkpoint.get("default_pair", k, kind=str) for k in ("strong", "weak")))
+    if pair.strong not in sides[0] or pair.weak not in sides[1]:
+        raise CheckpointError(
+            f"{checkpoint.folder} names {pair} as its default pair, and does not hold both models."
+        )
+    return pair, sides[0], sides[1]
+
+
+class CausalLlmRouter:
+    """A base model with an adapter merged into it."""
+
+    def __init__(
+        self,
+        identity: RouterIdentity,
+        model: Any,
+        reader: RatingReader,
+        bias: NDArray[Any],
+        score_threshold: int,
+    ) -> None:
+        self.identity = identity
+        self._model = model
+        self._reader = reader
+        self._bias = bias
+        self._score_threshold = score_threshold
+
+    def strong_win_rates(
+        self, prompts: Sequence[str], *, token_budget: int = TOKEN_BUDGET
+    ) -> NDArray[np.float64]:
+        """Shape (n,), in [0, 1]. `token_budget` moves speed and the noise, and nothing else."""
+        tokens = self._reader.read(prompts)
+        logits = rating_logits(self._model, tokens, self._reader.ratings, token_budget)
+        return strong_win_rates(logits + self._bias, self._score_threshold)
+
+    def longer_than_read(self, prompts: Sequence[str]) -> NDArray[np.bool_]:
+        """Shape (n,): True where the prompt has more tokens than are read."""
+        return self._reader.longer_than_read(prompts)
