@@ -51,7 +51,13 @@ def test_it_holds_the_scores_that_the_shipped_routers_give(database: Path) -> No
     connection = sqlite3.connect(database)
     stored = dict(connection.execute("SELECT name, fingerprint FROM routers"))
     connection.close()
-    assert stored == {name: open_router(name).identity.fingerprint for name in names()}
+    # `calibrate -r all` leaves out a slow router that has not scored, and so does the example.
+    opened = [open_router(name) for name in names()]
+    assert stored == {
+        router.identity.name: router.identity.fingerprint
+        for router in opened
+        if not router.description.slow
+    }
 
 
 def test_what_it_activated_can_be_exported(routectl: Routectl) -> None:

@@ -92,7 +92,9 @@ def command(
     )
     routers = options.open_routers(router_names, strong_model, weak_model, scored_as)
     console.database(location)
-    results = calibrate(location, routers, question, console)
+    results = calibrate(
+        location, routers, question, console, unnamed=options.unnamed_routers(router_names, routers)
+    )
     if console.as_json:
         console.json([to_json(result) for result in results])
     else:

@@ -195,12 +195,9 @@ def open_routers(
     A baseline among them knows no models, and is opened without the pair; where none of them
     knows any, the pair is refused.
     """
-    from routectl.routers import names, open_router
+    from routectl.routers import open_router
 
-    choices: list[RouterChoice] = []
-    for text in texts:
-        found = [RouterChoice(n, None) for n in names()] if text == "all" else [parse_router(text)]
-        choices += [choice for choice in found if choice not in choices]
+    choices = _choices(texts)
     mapping = parse_mapping(scored_as)
     plain = [open_router(choice.name, checkpoint=choice.checkpoint) for choice in choices]
     if strong_model is None and weak_model is None and not mapping:
@@ -222,6 +219,26 @@ def open_routers(
         else router
         for choice, router in zip(choices, plain, strict=True)
     ]
+
+
+def unnamed_routers(texts: tuple[str, ...], opened: list[OpenRouter]) -> set[str]:
+    """Fingerprints of the `opened` routers that --router means only by 'all'."""
+    named = {parse_router(text) for text in texts if text != "all"}
+    return {
+        router.identity.fingerprint
+        for choice, router in zip(_choices(texts), opened, strict=True)
+        if choice not in named
+    }
+
+
+def _choices(texts: tuple[str, ...]) -> list[RouterChoice]:
+    from routectl.routers import names
+
+    choices: list[RouterChoice] = []
+    for text in texts:
+        found = [RouterChoice(n, None) for n in names()] if text == "all" else [parse_router(text)]
+        choices += [choice for choice in found if choice not in choices]
+    return choices
 
 
 def fraction(_ctx: click.Context, _param: click.Parameter, value: str) -> float:

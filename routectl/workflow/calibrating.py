@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -21,6 +21,7 @@ from routectl.store.scores import (
     prompts_without_text,
     router_id,
     scored_requests,
+    unscored_prompts,
 )
 from routectl.workflow.actor import actor
 from routectl.workflow.reporter import Reporter
@@ -63,9 +64,18 @@ class CalibrationResult:
 
 
 def calibrate(
-    location: Location, routers: Sequence[OpenRouter], question: Question, reporter: Reporter
+    location: Location,
+    routers: Sequence[OpenRouter],
+    question: Question,
+    reporter: Reporter,
+    *,
+    unnamed: Collection[str] = (),
 ) -> list[CalibrationResult]:
     """Choose and record a threshold for each router.
+
+    Args:
+        unnamed: fingerprints of routers that nobody asked for by name. Of these a slow one takes
+            part only if all of its scores are stored.
 
     Raises:
         NoPromptsError: the population is empty, or none of its requests has a prompt.
@@ -76,7 +86,32 @@ def calibrate(
             found = overview(connection, question.population, EXTRACTION_VERSION)
         _refuse_an_empty_population(found, question.population)
         _say_what_the_population_mixes(found, question.population, reporter)
-        return [_calibrate(store, router, question, found, reporter) for router in routers]
+        wanted = [
+            router
+            for router in routers
+            if router.identity.fingerprint not in unnamed
+            or not router.description.slow
+            or _is_scored(store, router, question.population, found, reporter)
+        ]
+        return [_calibrate(store, router, question, found, reporter) for router in wanted]
+
+
+def _is_scored(
+    store: Store, router: OpenRouter, population: Population, found: Overview, reporter: Reporter
+) -> bool:
+    """Whether a slow router's scores are all there; says that it is left out where they are not."""
+    with store.read() as connection:
+        known = router_id(connection, router.identity)
+        if known is not None:
+            missing = unscored_prompts(connection, known, population, EXTRACTION_VERSION)
+            if not missing:
+                return True
+    name = router.identity.name
+    reporter.note(
+        f"{name} is left out, because it is slow and has not scored all of these prompts; run "
+        f"`routectl score -r {name}` first, or name it with -r {name}"
+    )
+    return False
 
 
 def _calibrate(

@@ -17,6 +17,8 @@ from routectl.workflow.reporter import Reporter
 
 FIRST_STEP = 64
 """Prompts of the first step; later ones are sized by the speed seen."""
+SLOW_FIRST_STEP = 8
+"""The same for a slow router, which says after it how long the rest will take."""
 LARGEST_STEP = 4096
 STEP_SECONDS = 5.0
 """How long a step should take: that much a killed run loses."""
@@ -79,11 +81,19 @@ def score_missing(
             host = router.description.sends_prompts_to
             if host is not None:
                 reporter.note(f"{identity.name} sends the prompts' texts to {host}")
+            if router.description.notice is not None:
+                reporter.note(router.description.notice)
             loaded = guarded(identity.name, router.load, "when it was loaded")
+            slow = router.description.slow
+            first = SLOW_FIRST_STEP if slow else FIRST_STEP
+            began, done = time.monotonic(), 0
             with reporter.progress(work, len(missing)) as advance:
-                for step in _steps(missing):
+                for step in _steps(missing, first):
                     longer += _score_step(store, identity.name, loaded, known, step, held)
                     advance(len(step))
+                    done += len(step)
+                    if slow and done == len(step) < len(missing):
+                        _say_how_long(identity.name, done, len(missing), began, reporter)
     return ScoringResult(identity, known, len(missing), longer, time.monotonic() - started)
 
 
@@ -105,9 +115,20 @@ def _score_step(
     return int(longer.sum())
 
 
-def _steps(prompt_ids: Sequence[int]) -> Iterator[Sequence[int]]:
+def _say_how_long(name: str, done: int, total: int, began: float, reporter: Reporter) -> None:
+    """Of a slow router: how long the rest will take at the speed of its first step."""
+    seconds = (time.monotonic() - began) / done
+    left = (total - done) * seconds
+    shown = f"{left:,.0f} seconds" if left < 120 else f"{left / 60:,.0f} minutes"
+    reporter.note(
+        f"{name} takes {seconds:.2g} s a prompt here, so the other {total - done:,} take about "
+        f"{shown}; a run that is stopped keeps what it scored"
+    )
+
+
+def _steps(prompt_ids: Sequence[int], first: int) -> Iterator[Sequence[int]]:
     """Parts that take about `STEP_SECONDS` each, by the speed of the one before."""
-    size, start = FIRST_STEP, 0
+    size, start = first, 0
     while start < len(prompt_ids):
         began = time.monotonic()
         step = prompt_ids[start : start + size]
