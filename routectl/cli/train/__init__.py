@@ -6,7 +6,7 @@ from importlib import import_module
 
 import click
 
-ROUTERS = ("mf", "bert", "length")
+ROUTERS = ("mf", "bert", "causal_llm", "length")
 """Each is a module of this package with a `command`."""
 
 

@@ -167,6 +167,7 @@ class Phases:
             "embed": "embedding",
             "encode": "encoding",
             "train": "training",
+            "measure": "measuring",
         }
     )
 

@@ -1,0 +1,357 @@
+"""Training of the `causal_llm` router: files of preference data in, an adapter out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from routectl.embedding import DEFAULT, open_embedder
+from routectl.embedding.noise import SAFETY_FACTOR
+from routectl.errors import CheckpointError
+from routectl.routers.causal_base import BaseFiles, default_base, keep_base
+from routectl.routers.causal_model import (
+    DEFAULT_TEMPLATE,
+    RATINGS,
+    RatingReader,
+    load_model,
+)
+from routectl.routers.checkpoint import require_free, write_checkpoint
+from routectl.training.adapter import AdapterSettings, Examples, FitState, fit_adapter
+from routectl.training.card import curve_files, model_card
+from routectl.training.curve import LossCurve
+from routectl.training.data import TrainingData, held_out_apgr, read_training_data
+from routectl.training.labels import StrongWeakLabels, strong_weak_labels
+from routectl.training.partial import PartialRun
+from routectl.training.report import Progress, TrainingReport, no_progress
+from routectl.training.request import TrainingRequest, request_facts
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from routectl.routers.causal_llm import CausalLlmRouter
+
+MAX_TOKENS = 512
+"""Tokens that are read when scoring, template included."""
+SCORE_THRESHOLD = 4
+"""From which rating on the weak model's answer is good enough (RouteLLM's default)."""
+HELD_OUT_EXAMPLES = 96
+"""Held-out prompts that the loss is taken on, at most: each costs as much as a scored one."""
+
+_NOISE_SAMPLE = 16
+_NOISE_BUDGETS = (1, 512, 2048)
+
+# What a battle's outcome says of the weak model's answer. A rating of 4 or 5 is good enough, so a
+# tie is 4 and a win of the weak model 5; how bad a lost answer was is not known, so it is 1.
+_RATING_OF_OUTCOME = (1, 4, 5)
+
+_INTRODUCTION = """
+A checkpoint of routectl's `causal_llm` router: a causal language model that predicts one of five
+ratings of the weak model's answer, section 4.2.4 of RouteLLM (arXiv 2406.18665). The strong win
+rate is the probability of a rating below {threshold}. It is a low-rank adapter (of the query and
+value projections, {parameters:,} numbers) of the base model {base}, which is installed apart.
+"""
+
+_LIMITS = """
+It is slow: a prompt takes about half a second of one CPU core. Of {available:,} prompts with a
+label it learned from {learned:,}, and its loss was taken on {measured:,} held-out ones, because
+training without a GPU takes more than a second for each. More data would probably help. The
+epochs of the curve are evaluations: parts of a pass over the examples.
+
+It gives one score for every pair of a strong and a weak model: strong are {strong}; the
+others above are weak.
+"""
+
+
+def train_causal_llm(
+    request: TrainingRequest,
+    *,
+    base: Path | None = None,
+    examples: int | None = None,
+    settings: AdapterSettings | None = None,
+    on_progress: Progress = no_progress,
+) -> TrainingReport:
+    """Train an adapter of a base model and write its checkpoint, whole or not at all.
+
+    A run that is stopped goes on from its last kept step, and ends at the adapter that it would
+    have ended at.
+
+    Args:
+        base: folder of the base model; None is the default one.
+        examples: learn from so many of the prompts, drawn with the request's seed; None is all.
+
+    Raises:
+        InputError: a file cannot be read, or there is too little to learn from.
+        RouterError: the default pair is not in the data.
+        CheckpointError: the base or peft is missing, or the output is not free.
+    """
+    from routectl.routers.causal_llm import open_router
+
+    started = time.monotonic()
+    settings = settings or AdapterSettings()
+    require_free(request.output)
+    _require_peft()
+    found = default_base() if base is None else keep_base(base)
+    chosen = {**asdict(settings), "base": found.digest, "examples": examples}
+    with PartialRun(request.output, request_facts("causal_llm", request, chosen)) as partial:
+        data = read_training_data(
+            request, open_embedder(DEFAULT), partial, on_progress, vectors=False
+        )
+        labels = strong_weak_labels(data.comparisons, data.pair)
+        learned = _drawn(labels.of_prompts(~data.held_out), examples, request.seed)
+        measured = _drawn(labels.of_prompts(data.held_out), HELD_OUT_EXAMPLES, request.seed)
+        quality = weak_quality(request, data)
+        tensors, state = _fit(
+            found, data, quality, learned, measured, settings, request.seed, partial, on_progress
+        )
+        config: dict[str, object] = {
+            "kind": "causal_llm",
+            "name": request.output.name,
+            "licence": request.licence,
+            "default_pair": {"strong": data.pair.strong, "weak": data.pair.weak},
+            "models": {"strong": list(labels.strong_models), "weak": list(labels.weak_models)},
+            "base": {"name": found.name, "digest": found.digest},
+            "adapter": {"rank": settings.rank, "scale": settings.scale},
+            "template": asdict(DEFAULT_TEMPLATE),
+            "score_threshold": SCORE_THRESHOLD,
+            "max_tokens": MAX_TOKENS,
+        }
+        router = _as_it_scores(found, tensors, settings.scale, config)
+        metrics = _metrics(router, data, on_progress)
+        config["noise"] = _noise(router, data, on_progress)
+        report = TrainingReport.of(
+            "causal_llm",
+            request,
+            data,
+            curve=_curve(
+                state,
+                *(targets(part.outcome, quality[part.prompt]) for part in (learned, measured)),
+            ),
+            metrics=metrics,
+            seconds=time.monotonic() - started,
+        )
+        report = replace(report, models=(*labels.strong_models, *labels.weak_models))
+        card = model_card(
+            report,
+            request,
+            introduction=_INTRODUCTION.format(
+                threshold=SCORE_THRESHOLD,
+                parameters=sum(tensor.size for tensor in tensors.values()),
+                base=found.name,
+            ),
+            reads=f"the beginning of a long prompt, {MAX_TOKENS} tokens with the template",
+            settings={**chosen, "score threshold": SCORE_THRESHOLD},
+            limits=_LIMITS.format(
+                available=len(labels),
+                learned=len(learned),
+                measured=len(measured),
+                strong=", ".join(labels.strong_models),
+            ),
+        )
+        write_checkpoint(request.output, config, tensors, card, curve_files(report))
+        partial.remove()
+    return report.with_fingerprint(open_router(request.output, None, None).identity.fingerprint)
+
+
+def targets(
+    outcome: NDArray[np.float32], quality: NDArray[np.float32] | None = None
+) -> NDArray[np.float32]:
+    """The share of each rating of the weak models' answers, shape (n, 5), rows sum to 1.
+
+    Args:
+        outcome: shares of strong wins, ties and weak wins, shape (n, 3).
+        quality: mean score of the weak models' answers, 0 to 1, shape (n,); NaN where nobody
+            marked them. Where it is known it decides: that share is a 5, the rest a 1. A tie of
+            two wrong answers is no sign that the weak one was good enough.
+    """
+    import numpy as np
+
+    shares = np.zeros((len(outcome), len(RATINGS)), dtype=np.float32)
+    for column, rating in enumerate(_RATING_OF_OUTCOME):
+        shares[:, rating - 1] = outcome[:, column]
+    if quality is not None:
+        marked = ~np.isnan(quality)
+        shares[marked] = 0
+        shares[marked, 0] = 1 - quality[marked]
+        shares[marked, -1] = quality[marked]
+    return shares
+
+
+def weak_quality(request: TrainingRequest, data: TrainingData) -> NDArray[np.float32]:
+    """Of each prompt, the mean score of the models that are rated about as the weak one is.
+
+    About is within a third of the pair's gap, above or below: those far below fail where the weak
+    model would not. A score counts beside the best that any model has in the same file.
+
+    Returns:
+        Shape (prompts,), 0 to 1; NaN where no such model has a gold label.
+    """
+    import numpy as np
+
+    from routectl.routers.model_names import canonical_names
+    from routectl.training.comparisons import ratings
+    from routectl.training.gold import read_gold
+
+    rating = dict(zip(data.comparisons.models, ratings(data.comparisons), strict=True))
+    margin = (rating[data.pair.strong] - rating[data.pair.weak]) / 3
+    near = {m for m, r in rating.items() if abs(r - rating[data.pair.weak]) <= margin}
+    position = {prompt: row for row, prompt in enumerate(data.comparisons.prompts)}
+    quality = np.full(len(position), np.nan, dtype=np.float32)
+    for path in request.gold:
+        rows = list(read_gold(path, request.conditions))
+        name = canonical_names(sorted({m for row in rows for m in row.scores}))
+        best = max((score for row in rows for score in row.scores.values()), default=1.0)
+        for row in rows:
+            scores = [score / best for m, score in row.scores.items() if name[m] in near]
+            if scores and row.prompt in position:
+                quality[position[row.prompt]] = np.clip(np.mean(scores), 0, 1)
+    return quality
+
+
+def _require_peft() -> None:
+    from importlib.util import find_spec
+
+    if find_spec("peft") is None:
+        raise CheckpointError(
+            "Training a causal language model takes the package peft; run "
+            "`pip install 'routectl[causal-llm]'`."
+        )
+
+
+def _drawn(labels: StrongWeakLabels, most: int | None, seed: int) -> StrongWeakLabels:
+    """All labels, or `most` of them drawn at random."""
+    import numpy as np
+
+    if most is None or most >= len(labels):
+        return labels
+    drawn = np.random.default_rng([seed, 3]).permutation(labels.prompt)[:most]
+    wanted = np.zeros(int(labels.prompt.max()) + 1, dtype=np.bool_)
+    wanted[drawn] = True
+    return labels.of_prompts(wanted)
+
+
+def _fit(
+    base: BaseFiles,
+    data: TrainingData,
+    quality: NDArray[np.float32],
+    learned: StrongWeakLabels,
+    measured: StrongWeakLabels,
+    settings: AdapterSettings,
+    seed: int,
+    partial: PartialRun,
+    on_progress: Progress,
+) -> tuple[dict[str, NDArray[np.float32]], FitState]:
+    """The adapter and where its fit ended, from where an earlier run stopped."""
+    reader = RatingReader(base.folder, DEFAULT_TEMPLATE, settings.max_tokens)
+
+    def examples(labels: StrongWeakLabels) -> Examples:
+        prompts = [data.comparisons.prompts[row] for row in labels.prompt]
+        return Examples(reader.read(prompts), targets(labels.outcome, quality[labels.prompt]))
+
+    def keep(state: FitState) -> None:
+        facts = asdict(state)
+        partial.save("fit", facts.pop("tensors"), facts)
+
+    state = None
+    kept = partial.load("fit")
+    if kept is not None:
+        state = FitState(tensors=kept[0], **kept[1])
+    return fit_adapter(
+        load_model(base.folder, settings.dtype),
+        examples(learned),
+        examples(measured),
+        reader.ratings,
+        settings,
+        seed,
+        state,
+        keep,
+        lambda done, total: on_progress("train", done, total),
+    )
+
+
+def _curve(
+    state: FitState, learned: NDArray[np.float32], measured: NDArray[np.float32]
+) -> LossCurve:
+    """The losses, beside that of the mean target, which knows nothing of a prompt."""
+    import numpy as np
+
+    # A rating that was never seen costs no infinite loss: it has a tenth of an example.
+    shares = np.maximum(learned.mean(axis=0), 0.1 / len(learned))
+    baseline = -(measured * np.log(shares / shares.sum())).sum(axis=1).mean()
+    return LossCurve(
+        tuple(state.training), tuple(state.held_out), state.best_evaluation, float(baseline)
+    )
+
+
+def _as_it_scores(
+    base: BaseFiles,
+    tensors: dict[str, NDArray[np.float32]],
+    scale: float,
+    config: dict[str, Any],
+) -> CausalLlmRouter:
+    """The router that the checkpoint will be, in float32."""
+    from routectl.records import RouterIdentity
+    from routectl.routers.causal_llm import CausalLlmRouter
+    from routectl.routers.causal_model import merge_adapter
+
+    model = load_model(base.folder)
+    merge_adapter(model, tensors, scale)
+    reader = RatingReader(base.folder, DEFAULT_TEMPLATE, MAX_TOKENS)
+    identity = RouterIdentity("causal_llm", "", None, 0.0)
+    return CausalLlmRouter(identity, model, reader, tensors["bias"], SCORE_THRESHOLD)
+
+
+def _metrics(
+    router: CausalLlmRouter, data: TrainingData, on_progress: Progress
+) -> dict[str, float]:
+    """APGR of the default pair, on `HELD_OUT_EXAMPLES` of the held-out prompts where it met."""
+    import numpy as np
+
+    measured = data.measured
+    strong, weak = (measured.models.index(name) for name in (data.pair.strong, data.pair.weak))
+    both = {strong, weak}
+    met = [
+        {int(a), int(b)} == both for a, b in zip(measured.model_a, measured.model_b, strict=True)
+    ]
+    prompts = np.unique(measured.prompt[np.array(met, dtype=np.bool_)])
+    prompts = np.random.default_rng(0).permutation(prompts)[:HELD_OUT_EXAMPLES]
+    if len(prompts) == 0:
+        return {}
+    wanted = np.zeros(len(data.comparisons.prompts), dtype=np.bool_)
+    wanted[prompts] = True
+    rates = np.full(len(wanted), np.nan)
+    texts = [data.comparisons.prompts[row] for row in prompts]
+    rates[prompts] = _scored(router, texts, on_progress)
+    return held_out_apgr(rates, measured.of_prompts(wanted), data.pair)
+
+
+def _scored(
+    router: CausalLlmRouter, prompts: Sequence[str], on_progress: Progress
+) -> NDArray[np.float64]:
+    import numpy as np
+
+    rates = np.empty(len(prompts))
+    for start in range(0, len(prompts), 16):
+        on_progress("measure", start, len(prompts))
+        rates[start : start + 16] = router.strong_win_rates(prompts[start : start + 16])
+    on_progress("measure", len(prompts), len(prompts))
+    return rates
+
+
+def _noise(router: CausalLlmRouter, data: TrainingData, on_progress: Progress) -> float:
+    """The largest difference of two scores of one prompt over batch sizes, with a safety factor."""
+    import numpy as np
+
+    by_length = sorted((data.comparisons.prompts[row] for row in data.used), key=len)
+    step = max(1, len(by_length) // _NOISE_SAMPLE)
+    sample = by_length[::step][:_NOISE_SAMPLE]
+    rates = []
+    for number, budget in enumerate(_NOISE_BUDGETS):
+        on_progress("noise", number, len(_NOISE_BUDGETS))
+        rates.append(router.strong_win_rates(sample, token_budget=budget))
+    seen = float(np.ptp(np.stack(rates), axis=0).max())
+    # Two scores that happen to agree in every bit do not show that all do.
+    return max(seen, float(np.finfo(np.float32).eps)) * SAFETY_FACTOR
