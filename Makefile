@@ -65,14 +65,14 @@ checkpoint-bert: $(INSTALLED)
 	  --strong-model gpt-4-1106-preview --weak-model Mixtral-8x7B-Instruct-v0.1 \
 	  --licence Apache-2.0 --seed 0 --output $(OUTPUT)
 
-# How causal_llm_1 was trained: make checkpoint-causal_llm GOLD=DIR BENCHMARKS=DIR OUTPUT=DIR EXAMPLES=384
+# How causal_llm_1 was trained: make checkpoint-causal_llm GOLD=DIR BENCHMARKS=DIR OUTPUT=DIR
 checkpoint-causal_llm: $(INSTALLED)
 	$(BIN)/routectl train causal_llm --gold $(GOLD)/mmlu_pro.csv.gz $(GOLD)/llmrouter.jsonl.gz \
 	  --where 'task!=arc_challenge' --where 'task!=natural_qa' \
 	  --where 'task!=trivia_qa' --where 'task!=mmlu' \
 	  --benchmark $(BENCHMARKS)/mt_bench.jsonl $(BENCHMARKS)/gsm8k.csv.gz $(BENCHMARKS)/mmlu.csv.gz \
 	  --strong-model gemini-1.5-pro-002 --weak-model Mixtral-8x7B-Instruct-v0.1 \
-	  --licence Apache-2.0 --seed 0 --examples $(EXAMPLES) --output $(OUTPUT)
+	  --licence Apache-2.0 --seed 0 --examples 320 --output $(OUTPUT)
 
 clean:
 	rm -rf $(VENV) .demo dist build .coverage

@@ -9,6 +9,7 @@ from routectl.routers import open_router
 from routectl.routers.checkpoint import SHIPPED, WEIGHTS
 
 PINNED = {
+    "causal_llm_1": "6a47a7f45524ee8141adbefa505034c5187f2e350c34b5420419ee3155d84ff5",
     "mf_1": "e79ba7d179634b700bc0efd7d2c53ded602f09ca52d74e0922b8d09e33f51947",
     "mf_2": "fbbb23fc11516a54df3ee25f0f1603bcd9dcdee2814fc6d848ec1767162f391e",
     "bert_1": "391e32abaf198ad42cf6ad38c1188b45ef0b7d15f0e6a1b9b6e11c44dea8fb08",
@@ -34,6 +35,7 @@ def test_every_shipped_checkpoint_with_weights_is_pinned() -> None:
     [
         ("mf", "9c54c3f804467dcdbb7be5d731c74548ce70be46871532b539c0b2d006ff9180"),
         ("bert", "2b38c7652aefd590313cb09b9c199a26397cc697edf8511713588cf5b3d0ea6a"),
+        ("causal_llm", "6af98f110bab328ea723f3562469627d1cb34fa73c47cde316ee376e9f1d4a23"),
         ("random", "7b33be84bcdf18aed4dccaeb4c3a251cce0fb8990becfa5d4db58bd1ca7bda88"),
         ("length", "f96abd22739f57c8ccc0495c88e5d6661d27513c12879ea92ed57944a6a5bb1b"),
     ],
@@ -51,6 +53,8 @@ def test_the_mf_that_shipped_first_still_opens_as_it_was() -> None:
 
 @pytest.mark.parametrize(("name", "most"), [("mf", 2_000_000), ("bert", 4_000_000)])
 def test_a_shipped_checkpoint_is_small_and_has_a_card(name: str, most: int) -> None:
+@pytest.mark.parametrize("name", ["mf", "causal_llm"])
+def test_a_shipped_checkpoint_is_small_and_has_a_card(name: str) -> None:
     description = open_router(name).description
     assert description.checkpoint is not None
     assert sum(path.stat().st_size for path in description.checkpoint.iterdir()) < most
