@@ -51,10 +51,10 @@ def test_the_mf_that_shipped_first_still_opens_as_it_was() -> None:
     assert str(first.description.default_pair).startswith("gemini-1.5-pro-002 / ")
 
 
-@pytest.mark.parametrize(("name", "most"), [("mf", 2_000_000), ("bert", 4_000_000)])
+@pytest.mark.parametrize(
+    ("name", "most"), [("mf", 2_000_000), ("bert", 4_000_000), ("causal_llm", 2_100_000)]
+)
 def test_a_shipped_checkpoint_is_small_and_has_a_card(name: str, most: int) -> None:
-@pytest.mark.parametrize("name", ["mf", "causal_llm"])
-def test_a_shipped_checkpoint_is_small_and_has_a_card(name: str) -> None:
     description = open_router(name).description
     assert description.checkpoint is not None
     assert sum(path.stat().st_size for path in description.checkpoint.iterdir()) < most
