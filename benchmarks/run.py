@@ -22,6 +22,7 @@ BENCHMARKS: tuple[tuple[str, ...], ...] = (
     ("scoring_speed.py", "--prompts", PROMPTS),
     ("similarity_speed.py", "--queries", "20000", "--rounds", "1"),
     ("bert_speed.py", "--prompts", PROMPTS),
+    ("sw_ranking_speed.py",),
     ("interval_coverage.py",),
 )
 
