@@ -7,7 +7,7 @@ pair that collapses to `sigmoid(q . v)` with `v = W1^T (w2 * (v_strong - v_weak)
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,7 @@ from routectl.routers.checkpoint import (
     read_weights,
     require,
 )
+from routectl.routers.embedded import read_embedder
 from routectl.routers.mf_published import open_published
 from routectl.routers.pairs import choose_pair, default_pair
 from routectl.routers.protocol import OpenRouter, RouterDescription, fingerprint
@@ -46,8 +47,6 @@ class Factors:
     """W1, shape (d, D)."""
     weights: NDArray[Any]
     """w2, shape (d,)."""
-    probe: NDArray[Any] | None = None
-    """Vectors of a remote embedder's fixed texts when it was trained on, shape (k, D)."""
 
     def direction(self, pair: ModelPair) -> NDArray[np.float64]:
         """v, shape (D,): the strong win rate of a prompt vector q is sigmoid(q . v)."""
@@ -81,40 +80,27 @@ def open_router(
     if is_published(folder):
         return open_published(folder, strong_model, weak_model)
     found = read_checkpoint(folder, "mf")
-    factors, digest = read_factors(found)
+    tensors, digest = read_weights(found)
+    factors = read_factors(found, tensors)
+    embedder = read_embedder(found, tensors)
     default = default_pair(found, factors.models)
     pair = choose_pair(strong_model, weak_model, default, factors.models)
-    embedder_name: str = found.get("embedder", "name", kind=str)
-    embedder_digest: str = found.get("embedder", "digest", kind=str)
-    max_tokens: int = found.get("embedder", "max_tokens", kind=int)
-    reads: str = found.get("embedder", "reads", kind=str)
-    if reads not in _READS:
-        raise CheckpointError(
-            f"{found.folder} wants {reads!r} of a long prompt, which this routectl cannot read; "
-            "upgrade routectl or restore the checkpoint."
-        )
-    from routectl.embedding import remote_host
     from routectl.extraction import EXTRACTION_VERSION
 
-    host = remote_host(embedder_name)
     facts: dict[str, object] = {
         "router": "mf",
         "weights": digest,
-        "embedder": embedder_digest,
-        "max_tokens": max_tokens,
-        "reads": reads,
-        "normalised": True,
+        **embedder.facts,
         "strong_model": pair.strong,
         "weak_model": pair.weak,
         "extraction": EXTRACTION_VERSION,
     }
     direction = factors.direction(pair)
-    embedding_noise: float = found.get("embedder", "noise", kind=(int, float))
     identity = RouterIdentity(
         "mf",
         fingerprint(facts),
         pair,
-        score_noise(float(np.linalg.norm(direction)), embedding_noise),
+        score_noise(float(np.linalg.norm(direction)), embedder.noise),
         facts,
     )
     description = RouterDescription(
@@ -124,91 +110,40 @@ def open_router(
         checkpoint=found.folder,
         models=factors.models,
         default_pair=default,
-        embedder=embedder_name,
-        reads=f"{_READS[reads]} ({max_tokens} {'tokens' if host is None else 'characters'})",
+        embedder=embedder.name,
+        reads=embedder.phrase,
         licence=found.licence,
         card=found.card,
-        sends_prompts_to=host,
+        sends_prompts_to=embedder.host,
     )
 
     def load() -> MfRouter:
-        from routectl.embedding import open_embedder
+        return MfRouter(identity, direction, embedder.load())
 
-        embedder = open_embedder(embedder_name, reads=reads)
-        if embedder.dimension != len(direction):
-            raise CheckpointError(
-                f"{found.folder} expects prompt vectors of {len(direction)} numbers, and the "
-                f"embedder {embedder_name!r} gives {embedder.dimension}."
-            )
-        if (embedder.digest, embedder.max_tokens) != (embedder_digest, max_tokens):
-            raise CheckpointError(
-                f"{found.folder} was trained on another version of the embedder {embedder_name!r} "
-                "than the one installed (their digests differ), so its scores would mean nothing; "
-                "install that version or train again."
-            )
-        if embedder.probe is not None:
-            _require_unmoved(embedder, factors.probe, embedding_noise, found.folder)
-        return MfRouter(identity, direction, embedder)
-
-    return OpenRouter(identity, description, load)
+    return OpenRouter(identity, description, load, embedder.shares)
 
 
-def _require_unmoved(
-    embedder: Embedder, trained_on: NDArray[Any] | None, noise: float, folder: Path
-) -> None:
-    """Refuse a remote model that is no longer the one it was, which only its vectors can tell."""
-    import numpy as np
-
-    if trained_on is None or embedder.probe is None:
-        raise CheckpointError(f"{folder} holds no probe of its remote embedder; train it again.")
-    moved = float(np.linalg.norm(embedder.probe - trained_on, axis=1).max())
-    if not moved <= noise:
-        raise CheckpointError(
-            f"The model behind the embedder {embedder.name!r} is not the one that {folder} was "
-            f"trained on (its vectors moved by {moved:.1e}, their noise is {noise:.1e}), so its "
-            "scores would mean nothing; go back to that model or train again."
-        )
-
-
-_READS = {
-    "head": "the beginning of a long prompt",
-    "head_tail": "the beginning and the end of a long prompt",
-}
-
-
-def read_factors(checkpoint: Checkpoint) -> tuple[Factors, str]:
-    """The trained weights of a checkpoint and the SHA-256 of their file.
+def read_factors(checkpoint: Checkpoint, tensors: Mapping[str, NDArray[Any]]) -> Factors:
+    """The trained weights among the tensors of a checkpoint.
 
     Raises:
-        CheckpointError: missing, truncated, or of other shapes than the config says.
+        CheckpointError: one is missing, or of another shape than the config says.
     """
     import numpy as np
 
     models: list[object] = checkpoint.get("models", kind=list)
     dimension: int = checkpoint.get("dimension", kind=int)
     width: int = checkpoint.get("embedder", "dimension", kind=int)
-    tensors, digest = read_weights(checkpoint)
     names = tuple(str(model) for model in models)
     factors = Factors(
         names,
         require(tensors, "model_vectors", (len(names), dimension), checkpoint),
         require(tensors, "projection", (dimension, width), checkpoint),
         require(tensors, "weights", (dimension,), checkpoint),
-        _probe(tensors, width, checkpoint),
     )
     if not np.linalg.norm(factors.model_vectors.astype(np.float64), axis=1).all():
         raise CheckpointError(f"{checkpoint.weights_path}: a model's vector is zero.")
-    return factors, digest
-
-
-def _probe(
-    tensors: dict[str, NDArray[Any]], width: int, checkpoint: Checkpoint
-) -> NDArray[Any] | None:
-    from routectl.embedding.remote import PROBES
-
-    if "probe" not in tensors:
-        return None
-    return require(tensors, "probe", (len(PROBES), width), checkpoint)
+    return factors
 
 
 def score_noise(direction_length: float, embedding_noise: float) -> float:

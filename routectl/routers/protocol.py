@@ -69,6 +69,9 @@ class OpenRouter:
     identity: RouterIdentity
     description: RouterDescription
     loader: Callable[[], Router]
+    shares: str | None = None
+    """Routers for which this is equal embed prompts alike, and remember the vectors of their last
+    batch together: scored batch by batch, side by side, each prompt is embedded once."""
 
     def load(self) -> Router:
         """Load what it takes to score.

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from routectl.embedding import DEFAULT, Embedder, open_embedder
 from routectl.records import ModelPair
 from routectl.routers.checkpoint import require_free, write_checkpoint
+from routectl.routers.embedded import embedder_config, probe_tensor
 from routectl.training.card import curve_files, embedder_line, model_card
 from routectl.training.data import (
     TrainingData,
@@ -80,9 +81,8 @@ def train_mf(
             "model_vectors": fit.model_vectors,
             "projection": fit.projection,
             "weights": fit.weights,
+            **probe_tensor(model),
         }
-        if model.probe is not None:
-            tensors["probe"] = model.probe
         write_checkpoint(
             request.output,
             _config(request, data, model, len(fit.weights)),
@@ -123,14 +123,7 @@ def _config(
         "default_pair": {"strong": data.pair.strong, "weak": data.pair.weak},
         "dimension": dimension,
         "models": list(data.comparisons.models),
-        "embedder": {
-            "name": model.name,
-            "digest": model.digest,
-            "dimension": model.dimension,
-            "max_tokens": model.max_tokens,
-            "reads": model.reads,
-            "noise": embedder_noise(model, data.comparisons.prompts),
-        },
+        "embedder": embedder_config(model, embedder_noise(model, data.comparisons.prompts)),
     }
 
 

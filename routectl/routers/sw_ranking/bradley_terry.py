@@ -47,6 +47,53 @@ def pair_columns(
     return columns
 
 
+def counts(
+    rows: NDArray[np.integer],
+    first: NDArray[np.integer],
+    second: NDArray[np.integer],
+    outcome: NDArray[np.floating],
+    weight: NDArray[np.floating],
+    shape: tuple[int, int],
+) -> NDArray[np.float64]:
+    """The statistics of sets of battles. Battles within one tier say nothing, and drop out.
+
+    Args:
+        rows: which set each battle belongs to, shape (battles,), as all of these.
+        first: tier of model a.
+        second: tier of model b.
+        outcome: 1 where a won, 0 where b won, 1/2 for a tie.
+        weight: of the battle, >= 0.
+        shape: number of sets, number of tiers.
+
+    Returns:
+        Shape (sets, `statistics_width`).
+    """
+    import numpy as np
+
+    sets, tiers = shape
+    apart = first != second
+    rows, first, second = rows[apart], first[apart], second[apart]
+    won, met = (outcome[apart] * weight[apart]).astype(np.float64), weight[apart]
+    pairs, width = len(tier_pairs(tiers)[0]), statistics_width(tiers)
+    found = np.zeros(sets * width)
+    base = rows.astype(np.intp) * width
+    for column, amount in (
+        (pair_columns(first, second, tiers), met),
+        (pairs + first, won),
+        (pairs + second, met - won),
+    ):
+        found += np.bincount(base + column, weights=amount, minlength=len(found))
+    return found.reshape(sets, width)
+
+
+def even(tiers: int, battles: float) -> NDArray[np.float64]:
+    """The statistics of so many ties between each two tiers, shape (`statistics_width`,)."""
+    import numpy as np
+
+    pairs = len(tier_pairs(tiers)[0])
+    return np.concatenate((np.full(pairs, battles), np.full(tiers, (tiers - 1) * battles / 2)))
+
+
 def fit(
     statistics: NDArray[np.float64], tiers: int, start: NDArray[np.float64] | None = None
 ) -> NDArray[np.float64]:
@@ -65,14 +112,13 @@ def fit(
     """
     import numpy as np
 
-    totals = statistics.sum(axis=1, keepdims=True) / 2
+    # The scale of the weights moves no rating, and would hide a singular matrix.
+    met, wins = _split(_per_battle(statistics), tiers)
     ratings = np.zeros((len(statistics), tiers))
     if start is not None:
         ratings += start - start[..., -1:]
-    # The scale of the weights moves no rating, and would hide a singular matrix.
-    scaled = statistics / np.where(totals > 0, totals, 1.0)
     for _ in range(_MOST_STEPS):
-        gradient, hessian = _derivatives(scaled, ratings)
+        gradient, hessian = _derivatives(met, wins, ratings)
         try:
             step = np.linalg.solve(hessian, gradient[..., None])[..., 0]
         except np.linalg.LinAlgError:
@@ -95,8 +141,8 @@ def gradient_norms(
     """Largest entry of the log-likelihood's gradient, per battle's weight; shape (n,)."""
     import numpy as np
 
-    scaled = statistics / (statistics.sum(axis=1, keepdims=True) / 2)
-    norms: NDArray[np.float64] = np.abs(_derivatives(scaled, ratings)[0]).max(axis=1)
+    met, wins = _split(_per_battle(statistics), ratings.shape[1])
+    norms: NDArray[np.float64] = np.abs(_derivatives(met, wins, ratings)[0]).max(axis=1)
     return norms
 
 
@@ -115,21 +161,39 @@ def adjoint(
 
     tiers = ratings.shape[1]
     a, b = tier_pairs(tiers)
-    _, hessian = _derivatives(statistics, ratings)
-    asked = np.zeros(tiers)
+    _, hessian = _derivatives(*_split(statistics, tiers), ratings)
+    asked = np.zeros((tiers, 1))
     asked[first] += 1
     asked[second] -= 1
     moved = np.zeros_like(ratings)
-    moved[:, :-1] = np.linalg.solve(
-        hessian, np.broadcast_to(asked[:-1, None], (len(hessian), tiers - 1, 1))
-    )[..., 0]
-    expected = _win_rates(ratings, a, b)
+    moved[:, :-1] = np.linalg.solve(hessian, asked[:-1])[..., 0]
+    expected = _win_rates(ratings)[:, a, b]
     of_pairs = -(moved[:, a] * expected + moved[:, b] * (1 - expected))
     return np.concatenate((of_pairs, moved), axis=1)
 
 
+def _per_battle(statistics: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Scaled so that each set's battles weigh 1 in all."""
+    import numpy as np
+
+    totals = statistics.sum(axis=1, keepdims=True) / 2
+    return statistics / np.where(totals > 0, totals, 1.0)
+
+
+def _split(
+    statistics: NDArray[np.float64], tiers: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """How often each two tiers met, shape (n, T, T), and how often each won, shape (n, T)."""
+    import numpy as np
+
+    a, b = tier_pairs(tiers)
+    met = np.zeros((len(statistics), tiers, tiers))
+    met[:, a, b] = met[:, b, a] = statistics[:, : len(a)]
+    return met, statistics[:, len(a) :]
+
+
 def _derivatives(
-    statistics: NDArray[np.float64], ratings: NDArray[np.float64]
+    met: NDArray[np.float64], wins: NDArray[np.float64], ratings: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Gradient and negative Hessian of the log-likelihood, the last tier's rating held at 0.
 
@@ -138,25 +202,20 @@ def _derivatives(
     """
     import numpy as np
 
-    tiers = ratings.shape[1]
-    a, b = tier_pairs(tiers)
-    rows = np.arange(len(a))
-    met, wins = statistics[:, : len(a)], statistics[:, len(a) :]
-    side_a, side_b = np.zeros((2, len(a), tiers))
-    side_a[rows, a] = side_b[rows, b] = 1.0
-    difference = side_a - side_b
-    curvatures = (difference[:, :, None] * difference[:, None, :]).reshape(len(a), -1)
-    expected = _win_rates(ratings, a, b)
-    won = met * expected
-    gradient = wins - won @ side_a - (met - won) @ side_b
-    hessian = ((won * (1 - expected)) @ curvatures).reshape(-1, tiers, tiers)
-    return gradient[:, :-1], hessian[:, :-1, :-1]
+    rates = _win_rates(ratings)
+    won = met * rates
+    hessian = -won * (1 - rates)
+    tiers = np.arange(ratings.shape[1])
+    hessian[:, tiers, tiers] = -hessian.sum(axis=2)
+    return (wins - won.sum(axis=2))[:, :-1], hessian[:, :-1, :-1]
 
 
-def _win_rates(
-    ratings: NDArray[np.float64], a: NDArray[np.intp], b: NDArray[np.intp]
-) -> NDArray[np.float64]:
+def _win_rates(ratings: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Of each tier against each other, shape (n, T, T)."""
     import numpy as np
 
     # Clipped where the rate is 0 or 1 to every bit, so that exp cannot overflow.
-    return 1 / (1 + np.exp(np.clip(ratings[:, b] - ratings[:, a], -700, 700)))
+    rates: NDArray[np.float64] = 1 / (
+        1 + np.exp(np.clip(ratings[:, None, :] - ratings[:, :, None], -700, 700))
+    )
+    return rates

@@ -1,0 +1,76 @@
+"""One embedder for the routers of this process that read a prompt alike."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+from weakref import WeakValueDictionary
+
+from routectl.embedding import DEFAULT, Embedder, open_embedder
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+_opened: WeakValueDictionary[tuple[str, str, str], SharedEmbedder] = WeakValueDictionary()
+
+
+def open_shared(name: str = DEFAULT, *, reads: str = "head") -> SharedEmbedder:
+    """As `open_embedder`, and the same object for the same embedder as long as anyone holds it.
+
+    Raises:
+        CheckpointError, EmbeddingError, UsageError: as `open_embedder`.
+    """
+    embedder = open_embedder(name, reads=reads)
+    key = (embedder.name, embedder.digest, embedder.reads)
+    found = _opened.get(key)
+    if found is None:
+        found = _opened[key] = SharedEmbedder(embedder)
+    # The one that was asked for just now tells what a remote model is today.
+    found.probe = embedder.probe
+    return found
+
+
+class SharedEmbedder:
+    """An embedder that remembers the vectors of the last batch: routers score it one by one."""
+
+    def __init__(self, embedder: Embedder) -> None:
+        self.name = embedder.name
+        self.digest = embedder.digest
+        self.dimension = embedder.dimension
+        self.max_tokens = embedder.max_tokens
+        self.reads = embedder.reads
+        self.probe = embedder.probe
+        self.least_noise = embedder.least_noise
+        self._embedder = embedder
+        self._vectors: dict[str, NDArray[np.float32]] = {}
+        self._longer: dict[str, np.bool_] = {}
+
+    def embed(self, texts: Sequence[str], *, token_budget: int = 1024) -> NDArray[np.float32]:
+        """Shape (n, dimension), rows of length 1."""
+        import numpy as np
+
+        known = self._vectors
+        new = [text for text in dict.fromkeys(texts) if text not in known]
+        if new:
+            found = dict(
+                zip(new, self._embedder.embed(new, token_budget=token_budget), strict=True)
+            )
+            known = {text: found[text] if text in found else known[text] for text in texts}
+            self._vectors = known
+        vectors = np.empty((len(texts), self.dimension), dtype=np.float32)
+        for row, text in enumerate(texts):
+            vectors[row] = known[text]
+        return vectors
+
+    def longer_than_read(self, texts: Sequence[str]) -> NDArray[np.bool_]:
+        """Shape (n,): True where a text has more tokens than are read."""
+        import numpy as np
+
+        known = self._longer
+        new = [text for text in dict.fromkeys(texts) if text not in known]
+        if new:
+            found = dict(zip(new, self._embedder.longer_than_read(new), strict=True))
+            known = {text: found[text] if text in found else known[text] for text in texts}
+            self._longer = known
+        return np.array([known[text] for text in texts], dtype=np.bool_)
