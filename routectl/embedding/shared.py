@@ -46,16 +46,21 @@ class SharedEmbedder:
         self._vectors: dict[str, NDArray[np.float32]] = {}
         self._longer: dict[str, np.bool_] = {}
 
-    def embed(self, texts: Sequence[str], *, token_budget: int = 1024) -> NDArray[np.float32]:
-        """Shape (n, dimension), rows of length 1."""
+    def embed(
+        self, texts: Sequence[str], *, token_budget: int | None = None
+    ) -> NDArray[np.float32]:
+        """Shape (n, dimension), rows of length 1.
+
+        Args:
+            token_budget: None is the embedder's own.
+        """
         import numpy as np
 
         known = self._vectors
         new = [text for text in dict.fromkeys(texts) if text not in known]
         if new:
-            found = dict(
-                zip(new, self._embedder.embed(new, token_budget=token_budget), strict=True)
-            )
+            budget = {} if token_budget is None else {"token_budget": token_budget}
+            found = dict(zip(new, self._embedder.embed(new, **budget), strict=True))
             known = {text: found[text] if text in found else known[text] for text in texts}
             self._vectors = known
         vectors = np.empty((len(texts), self.dimension), dtype=np.float32)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
+from itertools import chain
 
 from routectl.extraction import EXTRACTION_VERSION
 from routectl.records import Population, RouterIdentity
@@ -35,6 +37,7 @@ class ScoringResult:
     longer_than_read: int
     """Of those: prompts of which the router reads only a part."""
     seconds: float
+    """Of the run; routers that share vectors run side by side."""
 
 
 def score(
@@ -43,9 +46,17 @@ def score(
     population: Population,
     reporter: Reporter,
 ) -> list[ScoringResult]:
-    """Score the population's prompts with each router, as far as they are not."""
+    """Score the population's prompts with each router, as far as they are not.
+
+    Routers that share vectors go through the prompts side by side, the others one after another.
+    """
+    results: dict[int, ScoringResult] = {}
     with open_store(location) as store:
-        return [score_missing(store, router, population, reporter) for router in routers]
+        for group in _groups(routers):
+            side_by_side = [routers[at] for at in group]
+            found = _score_side_by_side(store, side_by_side, population, reporter)
+            results.update(zip(group, found, strict=True))
+    return [results[at] for at in range(len(routers))]
 
 
 def score_missing(
@@ -61,20 +72,49 @@ def score_missing(
         StoreError: among others, its lease was lost to another run.
         EmbeddingError: its embedder is remote and does not answer as it should.
     """
-    identity = router.identity
+    return _score_side_by_side(store, [router], population, reporter)[0]
+
+
+def _groups(routers: Sequence[OpenRouter]) -> list[list[int]]:
+    """Positions of the routers that go side by side. A router that is named twice goes twice."""
+    groups: dict[object, list[int]] = {}
+    seen: set[tuple[str, str]] = set()
+    for at, router in enumerate(routers):
+        identity = (router.identity.name, router.identity.fingerprint)
+        alone = router.shares is None or identity in seen
+        groups.setdefault(at if alone else router.shares, []).append(at)
+        seen.add(identity)
+    return list(groups.values())
+
+
+@dataclass(slots=True)
+class _Work:
+    """One router's part of a run."""
+
+    router: OpenRouter
+    router_id: int | None
+    missing: Sequence[int]
+    """Ids of the prompts that it has not scored."""
+    longer: int = 0
+
+    @property
+    def name(self) -> str:
+        return self.router.identity.name
+
+    @property
+    def lease(self) -> str:
+        return f"score {self.name} {self.router.identity.fingerprint}"
+
+
+def _score_side_by_side(
+    store: Store, routers: Sequence[OpenRouter], population: Population, reporter: Reporter
+) -> list[ScoringResult]:
+    """Score with routers of different identities; every step with one after another."""
     started = time.monotonic()
+    works = []
     with store.read() as connection:
-        known = router_id(connection, identity)
-        missing = unscored_prompts(connection, known, population, EXTRACTION_VERSION)
-    reporter.detail(f"{len(missing):,} prompts to score with {identity.name}")
-    if known is not None and not missing:
-        return ScoringResult(identity, known, 0, 0, time.monotonic() - started)
-    work = f"scoring with {identity.name}"
-    with lease(store, f"score {identity.name} {identity.fingerprint}", work, reporter) as held:
-        with store.write() as connection:
-            known = add_router(connection, identity, _versions())
-        with store.read() as connection:
-            # Whoever held the lease before may have scored some of them.
+        for router in routers:
+            known = router_id(connection, router.identity)
             missing = unscored_prompts(connection, known, population, EXTRACTION_VERSION)
         longer = 0
         if missing:
@@ -95,24 +135,77 @@ def score_missing(
                     if slow and done == len(step) < len(missing):
                         _say_how_long(identity.name, done, len(missing), began, reporter)
     return ScoringResult(identity, known, len(missing), longer, time.monotonic() - started)
+            reporter.detail(f"{len(missing):,} prompts to score with {router.identity.name}")
+            works.append(_Work(router, known, missing))
+    waiting = [work for work in works if work.router_id is None or work.missing]
+    # All runs take leases in one order, so that two never wait for each other.
+    waiting.sort(key=lambda work: work.lease)
+    with ExitStack() as stack:
+        leases = [
+            stack.enter_context(lease(store, work.lease, f"scoring with {work.name}", reporter))
+            for work in waiting
+        ]
+        if waiting:
+            _score_under_leases(store, waiting, leases, population, reporter)
+    seconds = time.monotonic() - started
+    results = []
+    for work in works:
+        assert work.router_id is not None
+        identity = work.router.identity
+        results.append(
+            ScoringResult(identity, work.router_id, len(work.missing), work.longer, seconds)
+        )
+    return results
+
+
+def _score_under_leases(
+    store: Store,
+    works: Sequence[_Work],
+    leases: Sequence[HeldLease],
+    population: Population,
+    reporter: Reporter,
+) -> None:
+    with store.write() as connection:
+        for work in works:
+            work.router_id = add_router(connection, work.router.identity, _versions())
+    with store.read() as connection:
+        for work in works:
+            # Whoever held the lease before may have scored some of them.
+            work.missing = unscored_prompts(
+                connection, work.router_id, population, EXTRACTION_VERSION
+            )
+    missing = list(dict.fromkeys(chain.from_iterable(work.missing for work in works)))
+    if not missing:
+        return
+    loaded = []
+    for work in works:
+        host = work.router.description.sends_prompts_to
+        if host is not None:
+            reporter.note(f"{work.name} sends the prompts' texts to {host}")
+        loaded.append(guarded(work.name, work.router.load, "when it was loaded"))
+    wanted = [frozenset(work.missing) for work in works]
+    label = f"scoring with {' and '.join(work.name for work in works)}"
+    with reporter.progress(label, len(missing)) as advance:
+        for step in _steps(missing):
+            with store.read() as connection:
+                found = texts(connection, step)
+            for work, router, ids, held in zip(works, loaded, wanted, leases, strict=True):
+                prompts = {id: text for id, text in found.items() if id in ids}
+                _score_step(store, work, router, prompts, held)
+            advance(len(step))
 
 
 def _score_step(
-    store: Store,
-    name: str,
-    router: Router,
-    router_id: int,
-    prompt_ids: Sequence[int],
-    held: HeldLease,
-) -> int:
-    with store.read() as connection:
-        found = texts(connection, prompt_ids)
-    ids, prompts = list(found), list(found.values())
-    win_rates, longer = checked_scores(name, router, prompts)
+    store: Store, work: _Work, router: Router, prompts: Mapping[int, str], held: HeldLease
+) -> None:
+    if not prompts:
+        return
+    win_rates, longer = checked_scores(work.name, router, list(prompts.values()))
+    assert work.router_id is not None
     with store.write() as connection:
         held.confirm(connection)
-        add_scores(connection, router_id, ids, win_rates.tolist(), longer.tolist())
-    return int(longer.sum())
+        add_scores(connection, work.router_id, list(prompts), win_rates.tolist(), longer.tolist())
+    work.longer += int(longer.sum())
 
 
 def _say_how_long(name: str, done: int, total: int, began: float, reporter: Reporter) -> None:
