@@ -7,6 +7,7 @@ from routectl.training.length import train_length
 from routectl.training.mf import train_mf
 from routectl.training.report import Progress, TrainingReport
 from routectl.training.request import TrainingRequest
+from routectl.training.sw_ranking import train_sw_ranking
 
 __all__ = [
     "Progress",
@@ -17,4 +18,5 @@ __all__ = [
     "train_causal_llm",
     "train_length",
     "train_mf",
+    "train_sw_ranking",
 ]

@@ -54,6 +54,8 @@ class TrainingReport:
     """Other held-out figures by name: "apgr" of the default pair and its interval, where it met."""
     seconds: float
     """Wall-clock time of this run; of a training that was stopped, of its last part."""
+    notes: tuple[str, ...] = ()
+    """What was done that nobody asked for, a sentence each."""
 
     @property
     def epochs(self) -> int:
@@ -99,3 +101,7 @@ class TrainingReport:
     def with_fingerprint(self, fingerprint: str) -> TrainingReport:
         """The same report, of a checkpoint that has been written and opened."""
         return replace(self, fingerprint=fingerprint)
+
+    def with_notes(self, *notes: str | None) -> TrainingReport:
+        """The same report with those of the notes that there are."""
+        return replace(self, notes=tuple(note for note in notes if note))

@@ -194,6 +194,8 @@ class Phases:
 
 
 def print_report(console: Console, report: TrainingReport) -> None:
+    for note in report.notes:
+        console.note(note)
     if console.as_json:
         console.json(asdict(report))
         return

@@ -1,0 +1,234 @@
+"""Training of the `sw_ranking` router: files of preference data in, a checkpoint out.
+
+Nothing is fitted but the models' ratings, which sort them into tiers. What is kept is the prompts'
+vectors in half precision and, for each prompt, how often two tiers met on it and which one won.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from routectl.embedding import DEFAULT, Embedder, open_embedder
+from routectl.errors import UsageError
+from routectl.routers.checkpoint import require_free, write_checkpoint
+from routectl.routers.embedded import embedder_config, probe_tensor
+from routectl.routers.sw_ranking.bradley_terry import counts, even, fit
+from routectl.routers.sw_ranking.noise import score_noise
+from routectl.routers.sw_ranking.ranking import Ranking, Ratings
+from routectl.routers.sw_ranking.router import win_rates
+from routectl.routers.sw_ranking.tiers import MOST_TIERS, make_tiers
+from routectl.training.card import embedder_line, model_card
+from routectl.training.connectivity import choose_prior
+from routectl.training.data import TrainingData, embedder_noise, held_out_apgr, read_training_data
+from routectl.training.factorize import rating_loss
+from routectl.training.partial import PartialRun
+from routectl.training.report import Progress, TrainingReport, no_progress
+from routectl.training.request import TrainingRequest, request_facts
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from routectl.training.comparisons import Comparisons
+
+_NOISE_SAMPLE = 128
+
+_INTRODUCTION = """
+A checkpoint of routectl's `sw_ranking` router: similarity-weighted ranking, section 4.2.1 of
+RouteLLM (arXiv 2406.18665). For each prompt it rates tiers of models anew, from all battles of the
+training data, those on similar prompts weighing more. It holds the vectors of the training data's
+prompts in half precision and which tier won how often on each; it holds no text.
+"""
+
+_LIMITS = """
+Models of one tier have one rating: it refuses a pair of them. Where nothing in its data resembles a
+prompt (no cosine above 0), all battles weigh the same.
+"""
+
+
+def train_sw_ranking(
+    request: TrainingRequest,
+    *,
+    embedder: str | None = None,
+    reads: str = "head",
+    prior: float | None = None,
+    on_progress: Progress = no_progress,
+) -> TrainingReport:
+    """Rate the models, sort them into tiers, and write vectors and outcomes as a checkpoint.
+
+    A tenth of the prompts is held out whole and does not go into the checkpoint. The same files and
+    seed give the same weights on the same machine. A run that is stopped keeps its vectors.
+
+    Args:
+        embedder: as for `embedding.open_embedder`; None is the one that is installed.
+        reads: what is read of a long prompt, one of `embedding.READS`.
+        prior: ties between each two models that are added to the battles, > 0; None adds some only
+            where the ratings would not be finite otherwise, and the report says so.
+
+    Raises:
+        InputError: a file cannot be read, or there is too little to learn from; or there are models
+            that never met the others, and no prior is given.
+        RouterError: the default pair is not in the data, or of one tier.
+        CheckpointError: the embedder cannot be loaded, or the output is not free.
+        EmbeddingError: the embedder is remote and does not answer as it should.
+        UsageError: the prior is not above 0.
+    """
+    import numpy as np
+
+    from routectl.routers.sw_ranking import open_router
+
+    if prior is not None and not (np.isfinite(prior) and prior > 0):
+        raise UsageError("--prior is a number of ties between each two models, above 0")
+    started = time.monotonic()
+    require_free(request.output)
+    settings = {"embedder": embedder, "reads": reads, "prior": prior}
+    facts = request_facts("sw_ranking", request, settings)
+    with PartialRun(request.output, facts) as partial:
+        model = open_embedder(embedder or DEFAULT, reads=reads)
+        data = read_training_data(request, model, partial, on_progress)
+        added, why = choose_prior(data.training, prior)
+        ratings = model_ratings(data.training, added)
+        ranking = make_ranking(data, ratings, added)
+        ranking.tiers_of(data.pair)
+        on_progress("measure", 0, 2)
+        solver = Ratings(ranking)
+        noise = embedder_noise(model, data.comparisons.prompts)
+        ranking.noise[:] = score_noise(solver, _unlike(data, model), noise)
+        on_progress("measure", 1, 2)
+        report = _measured(request, data, ranking, solver, ratings, time.monotonic() - started)
+        on_progress("measure", 2, 2)
+        config = {
+            "kind": "sw_ranking",
+            "name": request.output.name,
+            "licence": request.licence,
+            "default_pair": {"strong": data.pair.strong, "weak": data.pair.weak},
+            "models": list(ranking.models),
+            "tiers": list(ranking.tiers),
+            "prior": ranking.prior,
+            "prompts": len(ranking.vectors),
+            "count_rows": len(ranking.counts),
+            "embedder": embedder_config(model, noise),
+        }
+        tensors: dict[str, NDArray[Any]] = {
+            "vectors": ranking.vectors,
+            "counts": ranking.counts,
+            "group": ranking.group,
+            "noise": ranking.noise,
+            **probe_tensor(model),
+        }
+        card = model_card(
+            report,
+            request,
+            introduction=_INTRODUCTION,
+            reads=embedder_line(model),
+            settings={"tiers": ranking.tier_count, "prior, ties between each two models": added},
+            limits="\n\n".join(
+                part for part in (_LIMITS.strip(), why and f"{why}.", _tier_lines(ranking)) if part
+            ),
+        )
+        write_checkpoint(request.output, config, tensors, card)
+        partial.remove()
+    opened = open_router(request.output, None, None)
+    return report.with_fingerprint(opened.identity.fingerprint).with_notes(why)
+
+
+def model_ratings(comparisons: Comparisons, prior: float) -> NDArray[np.float64]:
+    """Bradley and Terry's ratings of the models, shape (models,); log-odds, mean 0.
+
+    Raises:
+        RouterError: there are none.
+    """
+    models = len(comparisons.models)
+    alike = comparisons.prompt * 0
+    statistics = counts(
+        alike,
+        comparisons.model_a,
+        comparisons.model_b,
+        comparisons.outcome,
+        comparisons.weight,
+        (1, models),
+    )
+    ratings = fit(statistics + even(models, prior), models)[0]
+    centred: NDArray[np.float64] = ratings - ratings.mean()
+    return centred
+
+
+def make_ranking(data: TrainingData, ratings: NDArray[np.float64], prior: float) -> Ranking:
+    """The training prompts and their outcomes by tier; the noise is 0 so far.
+
+    A prompt on which only models of one tier met stays: it can be the nearest one.
+    """
+    import numpy as np
+
+    tiers = make_tiers(ratings, min(MOST_TIERS, len(ratings)))
+    size = int(tiers.max()) + 1
+    training = data.training
+    used, row = np.unique(training.prompt, return_inverse=True)
+    statistics = counts(
+        row,
+        tiers[training.model_a],
+        tiers[training.model_b],
+        training.outcome,
+        training.weight,
+        (len(used), size),
+    )
+    distinct, group = np.unique(statistics.astype(np.float32), axis=0, return_inverse=True)
+    order = np.argsort(group, axis=None, kind="stable")
+    return Ranking(
+        training.models,
+        tuple(tiers.tolist()),
+        data.vectors[used[order]].astype(np.float16),
+        distinct,
+        group.ravel()[order].astype(np.int32),
+        prior,
+        np.zeros((size, size), dtype=np.float32),
+    )
+
+
+def _unlike(data: TrainingData, model: Embedder) -> NDArray[np.float32]:
+    """Vectors of prompts that are not in the ranking: some held out, some of other kinds."""
+    import numpy as np
+
+    from routectl.embedding.remote import PROBES
+
+    held_out = np.flatnonzero(data.held_out)[:_NOISE_SAMPLE]
+    return np.concatenate((data.vectors[held_out], model.embed([*PROBES, "Hi", "?"])))
+
+
+def _measured(
+    request: TrainingRequest,
+    data: TrainingData,
+    ranking: Ranking,
+    solver: Ratings,
+    ratings: NDArray[np.float64],
+    seconds: float,
+) -> TrainingReport:
+    """The report, with the loss and the APGR on the held-out prompts."""
+    import numpy as np
+
+    measured, tiers = data.measured, np.array(ranking.tiers)
+    used, row = np.unique(measured.prompt, return_inverse=True)
+    by_prompt = solver.of(data.vectors[used])
+    p = win_rates(by_prompt[row], tiers[measured.model_a], tiers[measured.model_b])
+    y, w = measured.outcome.astype(np.float64), measured.weight.astype(np.float64)
+    loss = -(w * (y * np.log(p) + (1 - y) * np.log1p(-p))).sum() / w.sum()
+    rates = np.full(len(data.comparisons.prompts), np.nan)
+    rates[used] = win_rates(by_prompt, *ranking.tiers_of(data.pair))
+    return TrainingReport.of(
+        "sw_ranking",
+        request,
+        data,
+        metrics=held_out_apgr(rates, measured, data.pair),
+        seconds=seconds,
+        held_out_loss=float(loss),
+        baseline_loss=rating_loss(ratings, measured),
+    )
+
+
+def _tier_lines(ranking: Ranking) -> str:
+    lines = []
+    for number in range(ranking.tier_count):
+        names = [m for m, tier in zip(ranking.models, ranking.tiers, strict=True) if tier == number]
+        lines.append(f"- {', '.join(names)}")
+    return "The tiers, the strongest first:\n\n" + "\n".join(lines)
