@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .PHONY: demo test lint docs bench bench-routers example checkpoint-mf checkpoint-bert checkpoint-causal_llm clean
+.PHONY: demo test lint docs bench example checkpoint-mf checkpoint-sw clean
 
 $(INSTALLED): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "routectl needs Python 3.11 or newer; name one with make PYTHON=...")'
@@ -73,6 +74,17 @@ checkpoint-causal_llm: $(INSTALLED)
 	  --benchmark $(BENCHMARKS)/mt_bench.jsonl $(BENCHMARKS)/gsm8k.csv.gz $(BENCHMARKS)/mmlu.csv.gz \
 	  --strong-model gemini-1.5-pro-002 --weak-model Mixtral-8x7B-Instruct-v0.1 \
 	  --licence Apache-2.0 --seed 0 --examples 320 --output $(OUTPUT)
+
+# How sw_ranking_1 was trained, with 1,500 labels of MMLU whose rest is the benchmark:
+# make checkpoint-sw GOLD=DIR BENCHMARKS=DIR MMLU_LABELS=FILE MMLU_REST=FILE OUTPUT=DIR
+checkpoint-sw: $(INSTALLED)
+	$(BIN)/routectl train sw_ranking \
+	  --gold $(GOLD)/mmlu_pro.csv.gz $(GOLD)/llmrouter.jsonl.gz $(MMLU_LABELS) \
+	  --where 'task!=arc_challenge' --where 'task!=natural_qa' \
+	  --where 'task!=trivia_qa' --where 'task!=mmlu' \
+	  --benchmark $(BENCHMARKS)/mt_bench.jsonl $(BENCHMARKS)/gsm8k.csv.gz $(MMLU_REST) \
+	  --strong-model gpt-4-1106-preview --weak-model Mixtral-8x7B-Instruct-v0.1 \
+	  --licence Apache-2.0 --seed 0 --output $(OUTPUT)
 
 clean:
 	rm -rf $(VENV) .demo dist build .coverage
