@@ -3,7 +3,8 @@
     python benchmarks/scoring_speed.py --prompts FILE [--count 2000] [--rounds 3]
 
 FILE is JSON Lines with a key `prompt`. All embed the same prompts in one process, in turn, and
-`mf` and `sw_ranking` go side by side through steps, as in `routectl score`. The ratios of the medians are printed; they should be at most 1.1 for `mf` and 1.15 for the three.
+`mf` and `sw_ranking` go side by side through steps, as in `routectl score`. The ratios of the
+medians are printed; they should be at most 1.1 for `mf` and 1.15 for the three.
 """
 
 from __future__ import annotations
