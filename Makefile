@@ -4,8 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test lint docs bench bench-routers example checkpoint-mf checkpoint-bert checkpoint-causal_llm clean
-.PHONY: demo test lint docs bench example checkpoint-mf checkpoint-sw clean
+.PHONY: demo test lint docs bench bench-routers example checkpoint-mf checkpoint-bert checkpoint-causal_llm checkpoint-sw clean
 
 $(INSTALLED): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "routectl needs Python 3.11 or newer; name one with make PYTHON=...")'

@@ -76,7 +76,6 @@ def model_card(
 
 {_FLATTERED if early_stopping else _FAIR}
 
-{_stopped(report)}
 ## Models
 
 {", ".join(report.models)}
@@ -108,12 +107,6 @@ def curve_files(report: TrainingReport) -> dict[str, bytes]:
     files = {LOSSES: (json.dumps(asdict(report.curve), indent=2) + "\n").encode()}
     picture = curve_picture(report.curve, f"{report.path.name}: {report.router}")
     return files if picture is None else {**files, CURVE: picture}
-
-
-def _stopped(report: TrainingReport) -> str:
-    if report.curve is None:
-        return ""
-    return "\nThe held-out prompts also chose where to stop, so these figures flatter a little.\n"
 
 
 def _contamination(report: TrainingReport, request: TrainingRequest) -> str:

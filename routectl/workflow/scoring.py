@@ -116,25 +116,6 @@ def _score_side_by_side(
         for router in routers:
             known = router_id(connection, router.identity)
             missing = unscored_prompts(connection, known, population, EXTRACTION_VERSION)
-        longer = 0
-        if missing:
-            host = router.description.sends_prompts_to
-            if host is not None:
-                reporter.note(f"{identity.name} sends the prompts' texts to {host}")
-            if router.description.notice is not None:
-                reporter.note(router.description.notice)
-            loaded = guarded(identity.name, router.load, "when it was loaded")
-            slow = router.description.slow
-            first = SLOW_FIRST_STEP if slow else FIRST_STEP
-            began, done = time.monotonic(), 0
-            with reporter.progress(work, len(missing)) as advance:
-                for step in _steps(missing, first):
-                    longer += _score_step(store, identity.name, loaded, known, step, held)
-                    advance(len(step))
-                    done += len(step)
-                    if slow and done == len(step) < len(missing):
-                        _say_how_long(identity.name, done, len(missing), began, reporter)
-    return ScoringResult(identity, known, len(missing), longer, time.monotonic() - started)
             reporter.detail(f"{len(missing):,} prompts to score with {router.identity.name}")
             works.append(_Work(router, known, missing))
     waiting = [work for work in works if work.router_id is None or work.missing]
@@ -182,17 +163,24 @@ def _score_under_leases(
         host = work.router.description.sends_prompts_to
         if host is not None:
             reporter.note(f"{work.name} sends the prompts' texts to {host}")
+        if work.router.description.notice is not None:
+            reporter.note(work.router.description.notice)
         loaded.append(guarded(work.name, work.router.load, "when it was loaded"))
     wanted = [frozenset(work.missing) for work in works]
     label = f"scoring with {' and '.join(work.name for work in works)}"
+    slow = any(work.router.description.slow for work in works)
+    began, done = time.monotonic(), 0
     with reporter.progress(label, len(missing)) as advance:
-        for step in _steps(missing):
+        for step in _steps(missing, SLOW_FIRST_STEP if slow else FIRST_STEP):
             with store.read() as connection:
                 found = texts(connection, step)
             for work, router, ids, held in zip(works, loaded, wanted, leases, strict=True):
                 prompts = {id: text for id, text in found.items() if id in ids}
                 _score_step(store, work, router, prompts, held)
             advance(len(step))
+            done += len(step)
+            if slow and done == len(step) < len(missing):
+                _say_how_long(works[0].name, done, len(missing), began, reporter)
 
 
 def _score_step(

@@ -37,7 +37,6 @@ def test_every_shipped_checkpoint_with_weights_is_pinned() -> None:
         ("mf", "9c54c3f804467dcdbb7be5d731c74548ce70be46871532b539c0b2d006ff9180"),
         ("bert", "2b38c7652aefd590313cb09b9c199a26397cc697edf8511713588cf5b3d0ea6a"),
         ("causal_llm", "6af98f110bab328ea723f3562469627d1cb34fa73c47cde316ee376e9f1d4a23"),
-        ("mf", "4f3161bdffa839b3793e2231d8a19ba1338b36395f14b05a8a8e10c7e11434ee"),
         ("sw_ranking", "543db1ef237140e19fcb781acb4ec5bccd98d2447281bc03c179567c5be81def"),
         ("random", "7b33be84bcdf18aed4dccaeb4c3a251cce0fb8990becfa5d4db58bd1ca7bda88"),
         ("length", "f96abd22739f57c8ccc0495c88e5d6661d27513c12879ea92ed57944a6a5bb1b"),
@@ -68,10 +67,3 @@ def test_a_shipped_checkpoint_is_small_and_has_a_card(name: str, most: int) -> N
         assert heading in card
     for model in description.models:
         assert model in card
-
-
-def test_the_shipped_sw_ranking_checkpoint_is_below_ten_megabytes() -> None:
-    description = open_router("sw_ranking").description
-    assert description.checkpoint is not None
-    assert sum(path.stat().st_size for path in description.checkpoint.iterdir()) < 10_000_000
-    assert description.licence == "Apache-2.0"
