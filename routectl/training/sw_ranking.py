@@ -122,6 +122,7 @@ def train_sw_ranking(
             request,
             introduction=_INTRODUCTION,
             reads=embedder_line(model),
+            early_stopping=False,
             settings={"tiers": ranking.tier_count, "prior, ties between each two models": added},
             limits="\n\n".join(
                 part for part in (_LIMITS.strip(), why and f"{why}.", _tier_lines(ranking)) if part
