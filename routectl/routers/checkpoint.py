@@ -193,7 +193,7 @@ def write_checkpoint(
     Args:
         config: without `format` and `weights_sha256`, which are added.
         tensors: None for a router that has no weights.
-        more: further files by name, such as the picture that the card shows.
+        more: further files by their path in the folder, such as the picture that the card shows.
 
     Raises:
         CheckpointError: something is there already, or the folder cannot be written.
@@ -216,6 +216,7 @@ def write_checkpoint(
         (temporary / CONFIG).write_text(text + "\n", encoding="utf-8")
         (temporary / CARD).write_text(card, encoding="utf-8")
         for name, content in (more or {}).items():
+            (temporary / name).parent.mkdir(parents=True, exist_ok=True)
             (temporary / name).write_bytes(content)
         temporary.chmod(0o755)
         if folder.exists():

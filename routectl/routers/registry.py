@@ -15,7 +15,7 @@ from routectl.routers.protocol import OpenRouter
 
 ENTRY_POINT_GROUP = "routectl.routers"
 
-_BUILT_IN = ("mf", "sw_ranking", "bert", "causal_llm", "random", "length")
+_BUILT_IN = ("mf", "sw_ranking", "bert", "causal_llm", "ensemble", "random", "length")
 
 # RouteLLM splits `router-NAME-THRESHOLD` at "-", so a name cannot hold one.
 _NAME = re.compile(r"[a-z][a-z0-9_]*")

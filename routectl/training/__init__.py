@@ -3,6 +3,7 @@
 from routectl.embedding import remote_host
 from routectl.training.bert import train_bert
 from routectl.training.causal_llm import train_causal_llm
+from routectl.training.ensemble import Member, train_ensemble
 from routectl.training.length import train_length
 from routectl.training.mf import train_mf
 from routectl.training.report import Progress, TrainingReport
@@ -10,12 +11,14 @@ from routectl.training.request import TrainingRequest
 from routectl.training.sw_ranking import train_sw_ranking
 
 __all__ = [
+    "Member",
     "Progress",
     "TrainingReport",
     "TrainingRequest",
     "remote_host",
     "train_bert",
     "train_causal_llm",
+    "train_ensemble",
     "train_length",
     "train_mf",
     "train_sw_ranking",

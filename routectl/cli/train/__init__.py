@@ -6,7 +6,7 @@ from importlib import import_module
 
 import click
 
-ROUTERS = ("mf", "sw_ranking", "bert", "causal_llm", "length")
+ROUTERS = ("mf", "sw_ranking", "bert", "causal_llm", "ensemble", "length")
 """Each is a module of this package with a `command`."""
 
 

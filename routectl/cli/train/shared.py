@@ -166,6 +166,7 @@ class Phases:
             "read": "reading",
             "embed": "embedding",
             "encode": "encoding",
+            "score": "scoring",
             "train": "training",
             "measure": "measuring",
         }

@@ -1,0 +1,249 @@
+"""Training of the `ensemble` router: members' scores of labelled prompts in, a checkpoint out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from routectl.embedding import DEFAULT, open_embedder
+from routectl.errors import InputError, UsageError
+from routectl.evaluation.metrics import APGR
+from routectl.routers.checkpoint import SHIPPED, require_free, write_checkpoint
+from routectl.routers.ensemble import MEMBERS, open_router
+from routectl.routers.protocol import OpenRouter
+from routectl.training.card import model_card
+from routectl.training.data import TrainingData, read_training_data
+from routectl.training.labels import StrongWeakLabels, strong_weak_labels
+from routectl.training.partial import PartialRun
+from routectl.training.report import Progress, TrainingReport, no_progress
+from routectl.training.request import TrainingRequest, request_facts
+from routectl.training.stacking import Members, Stack, figures, stack
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+_SCORED_AT_ONCE = 256
+
+_INTRODUCTION = """
+A checkpoint of routectl's `ensemble` router: the scores of its members, each replaced by its rank
+in a reference sample, and weighed by logistic stacking.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A router that takes part: its name, and its checkpoint where it is not the shipped one."""
+
+    name: str
+    checkpoint: Path | None = None
+
+    def __str__(self) -> str:
+        return self.name if self.checkpoint is None else f"{self.name}={self.checkpoint}"
+
+
+def train_ensemble(
+    request: TrainingRequest,
+    members: Sequence[Member],
+    *,
+    fresh: bool = False,
+    on_progress: Progress = no_progress,
+) -> TrainingReport:
+    """Weigh members by held-out preference data, and write the ensemble's checkpoint.
+
+    Of the data it learns only from the tenth of the prompts that every training with the same
+    data and seed holds out, so that members trained on it do not seem better than they are.
+
+    Args:
+        members: two or more; the same router may take part with several checkpoints.
+        fresh: no member has learned from this data, so all of its prompts are used.
+
+    Raises:
+        UsageError: fewer than two members, one twice, or an ensemble among them.
+        InputError: a file cannot be read, or there is too little to learn from.
+        RouterError: no such router, or one that does not know the pair.
+        CheckpointError: a member's checkpoint is damaged, or the output is not free.
+    """
+    started = time.monotonic()
+    _require_members(members)
+    require_free(request.output)
+    opened = [_open(member, None) for member in members]
+    fingerprints = [member.identity.fingerprint for member in opened]
+    facts = request_facts("ensemble", request, {"members": fingerprints, "fresh": fresh})
+    with PartialRun(request.output, facts) as partial:
+        data = read_training_data(
+            request, open_embedder(DEFAULT), partial, on_progress, vectors=False
+        )
+        opened = [_open(member, data) for member in members]
+        labels = strong_weak_labels(data.comparisons, data.pair)
+        if not fresh:
+            labels = labels.of_prompts(data.held_out)
+        names = tuple(str(member) for member in members)
+        found = Members(
+            names,
+            tuple(member.identity.noise for member in opened),
+            _scores(opened, labels, data, partial, on_progress),
+        )
+        result = stack(found, labels.outcome.astype("f8"), request.seed)
+        report = _report(request, data, labels, result, time.monotonic() - started)
+        _write(request, report, data, members, opened, result, fresh)
+        partial.remove()
+    return report.with_fingerprint(open_router(request.output, None, None).identity.fingerprint)
+
+
+def _require_members(members: Sequence[Member]) -> None:
+    if len(members) < 2:
+        raise UsageError("an ensemble has two members or more: give --member twice or more often")
+    if len(set(members)) < len(members):
+        raise UsageError("a member is named twice: give each --member once")
+    if any(member.name == "ensemble" for member in members):
+        raise UsageError("an ensemble cannot be a member: name its members instead")
+
+
+def _open(member: Member, data: TrainingData | None) -> OpenRouter:
+    """A member, for the data's pair where it knows models."""
+    from routectl.routers import open_router as open_any
+
+    opened = open_any(member.name, checkpoint=member.checkpoint)
+    if data is None or not opened.description.models:
+        return opened
+    return open_any(
+        member.name,
+        checkpoint=member.checkpoint,
+        strong_model=data.pair.strong,
+        weak_model=data.pair.weak,
+    )
+
+
+def _scores(
+    members: Sequence[OpenRouter],
+    labels: StrongWeakLabels,
+    data: TrainingData,
+    partial: PartialRun,
+    on_progress: Progress,
+) -> NDArray[np.float64]:
+    """Each member's scores of the labelled prompts, shape (m, n); a stopped run keeps them."""
+    import numpy as np
+
+    prompts = [data.comparisons.prompts[row] for row in labels.prompt]
+    scores = np.empty((len(members), len(prompts)))
+    total = len(members) * len(prompts)
+    for number, member in enumerate(members):
+        loaded = None
+        for start in range(0, len(prompts), _SCORED_AT_ONCE):
+            on_progress("score", number * len(prompts) + start, total)
+            part = prompts[start : start + _SCORED_AT_ONCE]
+            name = f"scores-{number}-{start:08d}"
+            kept = partial.load(name)
+            if kept is None:
+                loaded = loaded or member.load()
+                found = loaded.strong_win_rates(part)
+                partial.save(name, {"win_rates": found})
+            else:
+                found = kept[0]["win_rates"]
+            scores[number, start : start + len(part)] = found
+    on_progress("score", total, total)
+    if not np.isfinite(scores).all():
+        raise InputError("A member's scores are not finite numbers; check its checkpoint.")
+    return scores
+
+
+def _report(
+    request: TrainingRequest,
+    data: TrainingData,
+    labels: StrongWeakLabels,
+    result: Stack,
+    seconds: float,
+) -> TrainingReport:
+    estimate = result.judged.estimate("ensemble", APGR)
+    assert estimate.value is not None  # only CPT may never be reached
+    return TrainingReport.of(
+        "ensemble",
+        request,
+        data,
+        held_out_loss=result.held_out_loss,
+        baseline_loss=result.baseline_loss,
+        metrics={
+            "apgr": estimate.value,
+            "apgr_low": estimate.low,
+            "apgr_high": estimate.high,
+            "apgr_prompts": float(len(labels)),
+        },
+        seconds=seconds,
+    )
+
+
+def _write(
+    request: TrainingRequest,
+    report: TrainingReport,
+    data: TrainingData,
+    members: Sequence[Member],
+    opened: Sequence[OpenRouter],
+    result: Stack,
+    fresh: bool,
+) -> None:
+    import numpy as np
+
+    weighing = result.weighing
+    settings: dict[str, object] = {
+        f"weight of {member}": f"{weight:.4f}"
+        for member, weight in zip(members, weighing.weights, strict=True)
+    }
+    settings |= {
+        "intercept": f"{weighing.intercept:.4f}",
+        "penalty on squared weights": result.penalty,
+        "prompts that weights were fitted on": "all" if fresh else "the held-out ones",
+        "best member of each fold": ", ".join(result.best_members),
+    }
+    card = model_card(
+        report,
+        request,
+        introduction=_INTRODUCTION,
+        reads="; ".join(f"{m.identity.name}: {m.description.reads}" for m in opened),
+        settings=settings,
+        more_figures=figures(result, [str(member) for member in members]),
+        limits="A member is never turned round: one that orders prompts the wrong way gets "
+        "weight 0.",
+    )
+    tensors = {"weights": weighing.weights, "intercept": np.array([weighing.intercept])}
+    for number, reference in enumerate(weighing.references):
+        tensors[f"{number}.knots"] = reference.knots
+        tensors[f"{number}.ranks"] = reference.ranks
+    entries, more = _entries(members, opened)
+    config = {
+        "kind": "ensemble",
+        "name": request.output.name,
+        "licence": request.licence,
+        "default_pair": {"strong": data.pair.strong, "weak": data.pair.weak},
+        "members": entries,
+    }
+    write_checkpoint(request.output, config, tensors, card, more)
+
+
+def _entries(
+    members: Sequence[Member], opened: Sequence[OpenRouter]
+) -> tuple[list[dict[str, object]], dict[str, bytes]]:
+    """What the config says of the members, and the files of those that are not shipped.
+
+    The latter come along, so that the ensemble can be moved.
+    """
+    entries: list[dict[str, object]] = []
+    more: dict[str, bytes] = {}
+    for number, (member, router) in enumerate(zip(members, opened, strict=True)):
+        entry: dict[str, object] = {
+            "router": member.name,
+            "fingerprint": router.identity.fingerprint,
+            "knows_models": bool(router.description.models),
+        }
+        folder = router.description.checkpoint
+        if folder is not None and folder.parent == SHIPPED:
+            entry["shipped"] = folder.name
+        elif folder is not None:
+            entry["folder"] = name = f"{number}_{member.name}"
+            for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+                more[f"{MEMBERS}/{name}/{file.relative_to(folder)}"] = file.read_bytes()
+        entries.append(entry)
+    return entries, more

@@ -1,0 +1,220 @@
+"""Logistic stacking: how much each member's rank should count, and whether that is worth it.
+
+The weights minimise the cross-entropy of the held-out labels with a penalty on their squares,
+none below 0; the penalty is chosen by cross-validation. Whether the ensemble beats its best
+member is asked of prompts that chose neither weights nor penalty nor best member: all three are
+found anew in each outer fold's other prompts (nested cross-validation).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from routectl.errors import InputError
+from routectl.evaluation.bootstrap import Bootstrap, bootstrap
+from routectl.evaluation.metrics import APGR, apgr, quality_curve
+from routectl.routers.ensemble import Weighing, rank_reference
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+PENALTIES = (0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3)
+FOLDS = 5
+LEAST_PROMPTS = 50
+"""Fewer cannot say anything in five folds of five."""
+
+_BEST = "best member"
+_ENSEMBLE = "ensemble"
+
+
+@dataclass(frozen=True, slots=True)
+class Members:
+    """The members' scores of n labelled prompts."""
+
+    names: tuple[str, ...]
+    noise: tuple[float, ...]
+    scores: NDArray[np.float64]
+    """Shape (m, n)."""
+
+    def of(self, rows: NDArray[np.intp]) -> Members:
+        return Members(self.names, self.noise, self.scores[:, rows])
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """The fitted ensemble, and what nested cross-validation says of it."""
+
+    weighing: Weighing
+    penalty: float
+    judged: Bootstrap
+    """APGR of "ensemble", "best member" and each member, on prompts that none was fitted on."""
+    held_out_loss: float
+    """Cross-entropy of the outer folds, nats."""
+    baseline_loss: float
+    """The same, of the mean label of each fold's other prompts."""
+    best_members: tuple[str, ...]
+    """The member that was best in each outer fold's other prompts."""
+
+    @property
+    def verdict(self) -> str:
+        """Of the ensemble against its best member: better, worse or can't tell."""
+        return self.judged.compare(_ENSEMBLE, _BEST, APGR).verdict
+
+
+def stack(members: Members, outcome: NDArray[np.float64], seed: int) -> Stack:
+    """Fit an ensemble and judge it.
+
+    Args:
+        outcome: shares of strong wins, ties and weak wins, shape (n, 3), rows sum to 1.
+        seed: of the folds and of the bootstrap.
+
+    Raises:
+        InputError: too few prompts, no gap between the models, or no member that helps.
+    """
+    import numpy as np
+
+    n = len(outcome)
+    if n < LEAST_PROMPTS:
+        raise InputError(
+            f"An ensemble needs at least {LEAST_PROMPTS} labelled prompts that its members have "
+            f"not learned from, and there are {n}; give more data."
+        )
+    draw = np.random.default_rng([seed, 2])
+    labels, gain = _labels(outcome), outcome[:, 0] - outcome[:, 2]
+    if not gain.sum() > 0:
+        raise InputError(
+            "On these prompts the strong models win no more often than the weak ones, so there is "
+            "nothing that an ensemble could learn; name another pair."
+        )
+    rates, best_ranks = np.empty(n), np.empty(n)
+    ranks = np.empty_like(members.scores)
+    baseline = np.empty(n)
+    best_members = []
+    for inside, outside in _folds(n, draw):
+        weighing, _ = fit(members.of(inside), labels[inside], draw)
+        rates[outside] = weighing.strong_win_rates(list(members.scores[:, outside]))
+        for row, reference in enumerate(weighing.references):
+            ranks[row, outside] = reference.of(members.scores[row, outside])
+        best = _best_member(members.of(inside), gain[inside])
+        best_members.append(members.names[best])
+        best_ranks[outside] = ranks[best, outside]
+        baseline[outside] = labels[inside].mean()
+    zero = np.zeros(n)
+    scores = {_ENSEMBLE: rates, _BEST: best_ranks} | dict(zip(members.names, ranks, strict=True))
+    weighing, penalty = fit(members, labels, draw)
+    return Stack(
+        weighing,
+        penalty,
+        bootstrap(scores, gain, zero, metrics=(APGR,), seed=seed),
+        _loss(rates, labels),
+        _loss(baseline, labels),
+        tuple(best_members),
+    )
+
+
+def fit(
+    members: Members, labels: NDArray[np.float64], draw: np.random.Generator
+) -> tuple[Weighing, float]:
+    """The weighing with the penalty that cross-validation on these prompts chooses.
+
+    Args:
+        labels: the strong model's share of wins, ties counted half, shape (n,).
+    """
+    import numpy as np
+
+    losses = np.zeros(len(PENALTIES))
+    for inside, outside in _folds(len(labels), draw):
+        part = members.of(inside)
+        for column, penalty in enumerate(PENALTIES):
+            weighing = _weigh(part, labels[inside], penalty)
+            rates = weighing.strong_win_rates(list(members.scores[:, outside]))
+            losses[column] += _loss(rates, labels[outside]) * len(outside)
+    # Of equal penalties the largest: the simplest ensemble that is as good.
+    penalty = PENALTIES[int(len(PENALTIES) - 1 - np.argmin(losses[::-1]))]
+    return _weigh(members, labels, penalty), penalty
+
+
+def _weigh(members: Members, labels: NDArray[np.float64], penalty: float) -> Weighing:
+    import numpy as np
+    from scipy.optimize import minimize
+
+    from routectl.routers.mf import sigmoid
+
+    references = tuple(
+        rank_reference(scores, noise)
+        for scores, noise in zip(members.scores, members.noise, strict=True)
+    )
+    features = np.stack(
+        [
+            2 * reference.of(scores) - 1
+            for reference, scores in zip(references, members.scores, strict=True)
+        ]
+    )
+
+    def loss(parameters: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        weights, intercept = parameters[:-1], parameters[-1]
+        logits = weights @ features + intercept
+        value = (np.logaddexp(0, logits) - labels * logits).mean() + penalty * weights @ weights
+        wrong = (sigmoid(logits) - labels) / len(labels)
+        return float(value), np.append(features @ wrong + 2 * penalty * weights, wrong.sum())
+
+    start = np.append(np.full(len(features), 1 / len(features)), 0.0)
+    bounds = [(0.0, None)] * len(features) + [(None, None)]
+    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds)
+    return Weighing(references, found.x[:-1], float(found.x[-1]))
+
+
+def _best_member(members: Members, gain: NDArray[np.float64]) -> int:
+    import numpy as np
+
+    zero = np.zeros(len(gain))
+    if not gain.sum() > 0:  # a fold without a gap cannot tell; the first is as good as any
+        return 0
+    return int(np.argmax([apgr(quality_curve(row, gain, zero)) for row in members.scores]))
+
+
+def _labels(outcome: NDArray[np.float64]) -> NDArray[np.float64]:
+    labels: NDArray[np.float64] = outcome[:, 0] + outcome[:, 1] / 2
+    return labels
+
+
+def _loss(rates: NDArray[np.float64], labels: NDArray[np.float64]) -> float:
+    import numpy as np
+
+    safe = np.clip(rates, 1e-12, 1 - 1e-12)
+    return float(-(labels * np.log(safe) + (1 - labels) * np.log1p(-safe)).mean())
+
+
+def _folds(
+    n: int, draw: np.random.Generator
+) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+    """Rows to learn from and rows to judge by, five times; every row is judged by once."""
+    import numpy as np
+
+    fold = draw.permutation(n) % FOLDS
+    for number in range(FOLDS):
+        yield np.flatnonzero(fold != number), np.flatnonzero(fold == number)
+
+
+def figures(judged: Stack, names: Sequence[str]) -> dict[str, str]:
+    """Rows of the model card: APGR of all, the difference, and what it means."""
+    rows = {}
+    for name in (_ENSEMBLE, *names):
+        estimate = judged.judged.estimate(name, APGR)
+        rows[f"APGR of {name}, nested cross-validation"] = (
+            f"{estimate.value:.3f} ({estimate.low:.3f} to {estimate.high:.3f})"
+        )
+    difference = judged.judged.compare(_ENSEMBLE, _BEST, APGR)
+    rows["ensemble less its best member, APGR"] = (
+        f"{difference.difference:+.3f} ({difference.low:+.3f} to {difference.high:+.3f})"
+    )
+    said = {
+        "better": "yes",
+        "worse": "no, it is worse",
+        "can't tell": "these prompts cannot tell",
+    }
+    rows["does the ensemble beat its best member?"] = said[difference.verdict]
+    return rows
