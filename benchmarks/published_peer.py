@@ -29,7 +29,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from routectl.routers import open_router
 from tests.embedding.endpoint_server import Server
-from tests.routers.published_layouts import text_vector, write_mf
+from tests.routers.published_layouts import text_vector, write_mf, write_sw_ranking
+from tests.routers.tiny_llama import make_published as write_causal_llm
+from tests.routers.xlm_r import make_published
 
 PROMPTS = [
     "What is the capital of Australia?",
@@ -57,6 +59,13 @@ def endpoint() -> Iterator[None]:
         server.shutdown()
 
 
+def write_bert(folder: Path) -> None:
+    """A published bert whose tokenizer, like the real one, knows how much the model reads."""
+    make_published(folder)
+    path = folder / "tokenizer_config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"model_max_length": 62}))
+
+
 def ours(folder: Path, name: str) -> NDArray[np.float64]:
     with endpoint():
         return open_router(name, checkpoint=folder / name).load().strong_win_rates(PROMPTS)
@@ -71,7 +80,12 @@ def theirs(peer: Path, folder: Path, name: str) -> NDArray[np.float64]:
     return scores
 
 
-LAYOUTS: dict[str, Callable[[Path], object]] = {"mf": write_mf}
+LAYOUTS: dict[str, Callable[[Path], object]] = {
+    "mf": write_mf,
+    "bert": write_bert,
+    "causal_llm": write_causal_llm,
+    "sw_ranking": write_sw_ranking,
+}
 
 
 def main() -> None:

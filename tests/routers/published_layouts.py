@@ -44,3 +44,30 @@ def text_vector(text: str) -> list[float]:
     draw = np.random.default_rng(list(text.encode()))
     vector = draw.normal(size=MF_WIDTH)
     return [float(number) for number in vector / np.linalg.norm(vector)]
+
+
+def write_sw_ranking(folder: Path, *, models: int = 10, battles: int = 400) -> Path:
+    """Battles in Chatbot Arena's columns, and a vector for each that is long enough to be used.
+
+    With no more models than tiers, each model is a tier of its own.
+    """
+    draw = np.random.default_rng(7)
+    others = [f"model-{number}" for number in range(models - 2)]
+    names = ["gpt-4-1106-preview", "mixtral-8x7b-instruct-v0.1", *others]
+    strength = np.linspace(2, -2, models)
+    rows, vectors = [], []
+    for number in range(battles):
+        a, b = draw.choice(models, 2, replace=False)
+        first = f"Question {number}" + (" of some length" if number % 9 else "")
+        vector = np.array(text_vector(first))
+        won = 1 / (1 + np.exp(strength[b] - strength[a] + 30 * (vector[0] - vector[1])))
+        winner = draw.choice(["model_a", "model_b", "tie"], p=[0.8 * won, 0.8 * (1 - won), 0.2])
+        votes = {f"winner_{side}": int(side == winner) for side in ("model_a", "model_b", "tie")}
+        prompt = json.dumps([first, "and then?"])
+        rows.append({"model_a": names[a], "model_b": names[b], "prompt": prompt, **votes})
+        if len(first) >= 16:
+            vectors.append(vector)
+    folder.mkdir(parents=True)
+    (folder / "battles.json").write_text(json.dumps(rows))
+    np.save(folder / "embeddings.npy", np.array(vectors))
+    return folder

@@ -26,8 +26,8 @@ class Ranking:
     models: tuple[str, ...]
     tiers: tuple[int, ...]
     """Of each model; 0 is the strongest, and none is empty."""
-    vectors: NDArray[np.float16]
-    """Of the prompts, shape (N, D)."""
+    vectors: NDArray[np.floating]
+    """Of the prompts, shape (N, D); half precision in a checkpoint of routectl's own."""
     counts: NDArray[np.float32]
     """Distinct rows of statistics, see `bradley_terry`: shape (G, F)."""
     group: NDArray[np.int32]

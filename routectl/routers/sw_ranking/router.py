@@ -11,6 +11,8 @@ from routectl.routers.checkpoint import SHIPPED, read_checkpoint, read_weights
 from routectl.routers.embedded import read_embedder
 from routectl.routers.pairs import choose_pair, default_pair
 from routectl.routers.protocol import OpenRouter, RouterDescription, fingerprint
+from routectl.routers.published import locate
+from routectl.routers.sw_ranking.published import is_published, open_published
 from routectl.routers.sw_ranking.ranking import Ranking, Ratings, read_ranking
 
 if TYPE_CHECKING:
@@ -27,11 +29,18 @@ def open_router(
 ) -> OpenRouter:
     """Open a sw_ranking checkpoint for a model pair; None takes the checkpoint's default.
 
+    Args:
+        checkpoint: a folder of routectl's own, or of battles and embeddings as RouteLLM publishes
+            them (`published.py`).
+
     Raises:
         RouterError: the checkpoint does not know a model, or both are of one tier.
         CheckpointError: the checkpoint is missing, damaged or of another kind.
     """
-    found = read_checkpoint(checkpoint or SHIPPED / "sw_ranking_1", "sw_ranking")
+    folder = SHIPPED / "sw_ranking_1" if checkpoint is None else locate(checkpoint)
+    if is_published(folder):
+        return open_published(folder, strong_model, weak_model)
+    found = read_checkpoint(folder, "sw_ranking")
     tensors, digest = read_weights(found)
     ranking = read_ranking(found, tensors)
     embedder = read_embedder(found, tensors)
