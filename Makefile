@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test lint docs bench bench-routers example checkpoint-mf checkpoint-bert checkpoint-causal_llm checkpoint-sw clean
+.PHONY: demo test lint docs bench bench-routers example checkpoint-mf checkpoint-bert checkpoint-causal_llm checkpoint-sw checkpoint-ensemble clean
 
 $(INSTALLED): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "routectl needs Python 3.11 or newer; name one with make PYTHON=...")'
@@ -82,6 +82,18 @@ checkpoint-sw: $(INSTALLED)
 	  --where 'task!=arc_challenge' --where 'task!=natural_qa' \
 	  --where 'task!=trivia_qa' --where 'task!=mmlu' \
 	  --benchmark $(BENCHMARKS)/mt_bench.jsonl $(BENCHMARKS)/gsm8k.csv.gz $(MMLU_REST) \
+	  --strong-model gpt-4-1106-preview --weak-model Mixtral-8x7B-Instruct-v0.1 \
+	  --licence Apache-2.0 --seed 0 --output $(OUTPUT)
+
+# How ensemble_1 was trained, of the routers that ship: make checkpoint-ensemble GOLD=DIR BENCHMARKS=DIR OUTPUT=DIR
+checkpoint-ensemble: $(INSTALLED)
+	$(BIN)/python benchmarks/split_mmlu.py --data $(BENCHMARKS) --output $(OUTPUT).mmlu
+	$(BIN)/routectl train ensemble --member mf sw_ranking bert length \
+	  --gold $(GOLD)/mmlu_pro.csv.gz $(GOLD)/llmrouter.jsonl.gz $(OUTPUT).mmlu/mmlu_labels.csv.gz \
+	  --where 'task!=arc_challenge' --where 'task!=natural_qa' \
+	  --where 'task!=trivia_qa' --where 'task!=mmlu' \
+	  --benchmark $(BENCHMARKS)/mt_bench.jsonl $(BENCHMARKS)/gsm8k.csv.gz \
+	  $(OUTPUT).mmlu/mmlu_rest.csv.gz \
 	  --strong-model gpt-4-1106-preview --weak-model Mixtral-8x7B-Instruct-v0.1 \
 	  --licence Apache-2.0 --seed 0 --output $(OUTPUT)
 

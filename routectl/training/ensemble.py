@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from routectl.embedding import DEFAULT, open_embedder
 from routectl.errors import InputError, UsageError
-from routectl.evaluation.metrics import APGR
 from routectl.routers.checkpoint import SHIPPED, require_free, write_checkpoint
 from routectl.routers.ensemble import MEMBERS, open_router
 from routectl.routers.protocol import OpenRouter
@@ -20,11 +19,12 @@ from routectl.training.labels import StrongWeakLabels, strong_weak_labels
 from routectl.training.partial import PartialRun
 from routectl.training.report import Progress, TrainingReport, no_progress
 from routectl.training.request import TrainingRequest, request_facts
-from routectl.training.stacking import Members, Stack, figures, stack
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    from routectl.training.stacking import Stack
 
 _SCORED_AT_ONCE = 256
 
@@ -67,6 +67,8 @@ def train_ensemble(
         RouterError: no such router, or one that does not know the pair.
         CheckpointError: a member's checkpoint is damaged, or the output is not free.
     """
+    from routectl.training.stacking import Members, stack
+
     started = time.monotonic()
     _require_members(members)
     require_free(request.output)
@@ -158,6 +160,8 @@ def _report(
     result: Stack,
     seconds: float,
 ) -> TrainingReport:
+    from routectl.evaluation.metrics import APGR
+
     estimate = result.judged.estimate("ensemble", APGR)
     assert estimate.value is not None  # only CPT may never be reached
     return TrainingReport.of(
@@ -187,6 +191,8 @@ def _write(
 ) -> None:
     import numpy as np
 
+    from routectl.training.stacking import figures
+
     weighing = result.weighing
     settings: dict[str, object] = {
         f"weight of {member}": f"{weight:.4f}"
@@ -204,6 +210,7 @@ def _write(
         introduction=_INTRODUCTION,
         reads="; ".join(f"{m.identity.name}: {m.description.reads}" for m in opened),
         settings=settings,
+        early_stopping=False,
         more_figures=figures(result, [str(member) for member in members]),
         limits="A member is never turned round: one that orders prompts the wrong way gets "
         "weight 0.",

@@ -41,11 +41,12 @@ def third_party(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_built_in_routers() -> None:
-    assert names()[:4] == ("mf", "bert", "random", "length")
+    paper = ("mf", "sw_ranking", "bert", "causal_llm")
+    assert names()[:7] == (*paper, "ensemble", "random", "length")
 
 
 def test_an_unknown_router_is_told_the_known_ones() -> None:
-    with pytest.raises(RouterError, match="no router named 'best'; the routers are mf, bert, "):
+    with pytest.raises(RouterError, match="named .best.; the routers are mf, sw_ranking, "):
         open_router("best")
 
 
