@@ -46,7 +46,7 @@ def test_the_built_in_routers() -> None:
 
 
 def test_an_unknown_router_is_told_the_known_ones() -> None:
-    with pytest.raises(RouterError, match="named .best.; the routers are mf, sw_ranking, "):
+    with pytest.raises(RouterError, match=r"named .best.; the routers are mf, sw_ranking, "):
         open_router("best")
 
 
