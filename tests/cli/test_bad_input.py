@@ -154,7 +154,7 @@ def test_a_strong_fraction_is_between_0_and_1(routectl: Routectl, log: Path, val
 
 def test_an_unknown_router_names_the_known_ones(routectl: Routectl, log: Path) -> None:
     routectl("import", log)
-    one_sentence(routectl("score", "-r", "magic"), "'magic'", "mf, bert, random, length")
+    one_sentence(routectl("score", "-r", "magic"), "'magic'", "mf, sw_ranking, bert, causal_llm")
 
 
 @pytest.mark.parametrize(
