@@ -419,7 +419,11 @@ def test_an_interrupted_run_waits_for_what_is_under_way_and_keeps_it(
     server.delay = 0.3
     command = [sys.executable, "-m", "routectl", "battles", "judge", str(prompts)]
     with subprocess.Popen(
-        [*command, *arguments(server, output), "--yes"], stderr=subprocess.PIPE, text=True
+        [*command, *arguments(server, output), "--yes"],
+        stderr=subprocess.PIPE,
+        text=True,
+        # A shell that runs its jobs in the background may have told us to ignore the signal.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     ) as process:
         while len(server.requests) < 6 and process.poll() is None:
             time.sleep(0.01)
