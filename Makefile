@@ -38,32 +38,31 @@ example: $(INSTALLED)
 bench-routers: $(INSTALLED)
 	$(BIN)/python benchmarks/router_quality.py --data $(BENCHMARKS)
 
+# What mf_2, sw_ranking_1, bert_1 and ensemble_1 learned from. MMLU is split into $(OUTPUT).mmlu, of which
+# 1,500 labels are learned from.
+LEARNED_FROM = --gold $(GOLD)/mmlu_pro.csv.gz $(GOLD)/llmrouter.jsonl.gz \
+  $(OUTPUT).mmlu/mmlu_labels.csv.gz \
+  --where 'task!=arc_challenge' --where 'task!=natural_qa' \
+  --where 'task!=trivia_qa' --where 'task!=mmlu' \
+  --benchmark $(BENCHMARKS)/mt_bench.jsonl $(BENCHMARKS)/gsm8k.csv.gz \
+  $(OUTPUT).mmlu/mmlu_rest.csv.gz \
+  --strong-model gpt-4-1106-preview --weak-model Mixtral-8x7B-Instruct-v0.1 \
+  --licence Apache-2.0 --seed 0 --output $(OUTPUT)
+
 # How mf_2 was trained: make checkpoint-mf GOLD=DIR BENCHMARKS=DIR OUTPUT=DIR; it splits MMLU into
 # $(OUTPUT).mmlu, of which it learns from 1,500 labels. mf_1 was trained without them and with
 #   --fit factors --strong-model gemini-1.5-pro-002 --benchmark (the three whole benchmarks)
 checkpoint-mf: $(INSTALLED)
 	$(BIN)/python benchmarks/split_mmlu.py --data $(BENCHMARKS) --output $(OUTPUT).mmlu
 	$(BIN)/routectl train mf --fit difficulty \
-	  --gold $(GOLD)/mmlu_pro.csv.gz $(GOLD)/llmrouter.jsonl.gz $(OUTPUT).mmlu/mmlu_labels.csv.gz \
-	  --where 'task!=arc_challenge' --where 'task!=natural_qa' \
-	  --where 'task!=trivia_qa' --where 'task!=mmlu' \
-	  --benchmark $(BENCHMARKS)/mt_bench.jsonl $(BENCHMARKS)/gsm8k.csv.gz \
-	  $(OUTPUT).mmlu/mmlu_rest.csv.gz \
-	  --strong-model gpt-4-1106-preview --weak-model Mixtral-8x7B-Instruct-v0.1 \
-	  --licence Apache-2.0 --seed 0 --output $(OUTPUT)
+	  $(LEARNED_FROM)
 
 # How bert_1 was trained: make checkpoint-bert GOLD=DIR BENCHMARKS=DIR OUTPUT=DIR; of MMLU, split into
 # $(OUTPUT).mmlu, it learns from 1,500 labels.
 checkpoint-bert: $(INSTALLED)
 	$(BIN)/python benchmarks/split_mmlu.py --data $(BENCHMARKS) --output $(OUTPUT).mmlu
 	$(BIN)/routectl train bert \
-	  --gold $(GOLD)/mmlu_pro.csv.gz $(GOLD)/llmrouter.jsonl.gz $(OUTPUT).mmlu/mmlu_labels.csv.gz \
-	  --where 'task!=arc_challenge' --where 'task!=natural_qa' \
-	  --where 'task!=trivia_qa' --where 'task!=mmlu' \
-	  --benchmark $(BENCHMARKS)/mt_bench.jsonl $(BENCHMARKS)/gsm8k.csv.gz \
-	  $(OUTPUT).mmlu/mmlu_rest.csv.gz \
-	  --strong-model gpt-4-1106-preview --weak-model Mixtral-8x7B-Instruct-v0.1 \
-	  --licence Apache-2.0 --seed 0 --output $(OUTPUT)
+	  $(LEARNED_FROM)
 
 # How causal_llm_1 was trained: make checkpoint-causal_llm GOLD=DIR BENCHMARKS=DIR OUTPUT=DIR
 checkpoint-causal_llm: $(INSTALLED)
@@ -89,13 +88,7 @@ checkpoint-sw: $(INSTALLED)
 checkpoint-ensemble: $(INSTALLED)
 	$(BIN)/python benchmarks/split_mmlu.py --data $(BENCHMARKS) --output $(OUTPUT).mmlu
 	$(BIN)/routectl train ensemble --member mf sw_ranking bert length \
-	  --gold $(GOLD)/mmlu_pro.csv.gz $(GOLD)/llmrouter.jsonl.gz $(OUTPUT).mmlu/mmlu_labels.csv.gz \
-	  --where 'task!=arc_challenge' --where 'task!=natural_qa' \
-	  --where 'task!=trivia_qa' --where 'task!=mmlu' \
-	  --benchmark $(BENCHMARKS)/mt_bench.jsonl $(BENCHMARKS)/gsm8k.csv.gz \
-	  $(OUTPUT).mmlu/mmlu_rest.csv.gz \
-	  --strong-model gpt-4-1106-preview --weak-model Mixtral-8x7B-Instruct-v0.1 \
-	  --licence Apache-2.0 --seed 0 --output $(OUTPUT)
+	  $(LEARNED_FROM)
 
 clean:
 	rm -rf $(VENV) .demo dist build .coverage

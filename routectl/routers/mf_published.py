@@ -21,6 +21,7 @@ from routectl.routers.published import published_config, published_weights
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from routectl.embedding.remote import RemoteName
     from routectl.routers.mf import Factors, MfRouter
 
 MODELS = [
@@ -102,6 +103,11 @@ def embedder_name() -> str:
     return f"openai:{url.rstrip('/')}#{EMBEDDING_MODEL}"
 
 
+def published_shares(remote: RemoteName, width: int) -> str:
+    """For `OpenRouter.shares`: published routers of one endpoint embed each prompt once."""
+    return f"{remote.name} {remote.digest(width)} head"
+
+
 def open_published(folder: Path, strong_model: str | None, weak_model: str | None) -> OpenRouter:
     """Open a published mf checkpoint for a model pair; None takes RouteLLM's own.
 
@@ -155,10 +161,10 @@ def open_published(folder: Path, strong_model: str | None, weak_model: str | Non
     )
 
     def load() -> MfRouter:
-        from routectl.embedding import open_embedder
+        from routectl.embedding.shared import open_shared
         from routectl.routers.mf import MfRouter
 
-        embedder = open_embedder(name)
+        embedder = open_shared(name)
         if embedder.dimension != len(direction):
             raise CheckpointError(
                 f"{folder} expects prompt vectors of {len(direction)} numbers, and {name} gives "
@@ -166,7 +172,7 @@ def open_published(folder: Path, strong_model: str | None, weak_model: str | Non
             )
         return MfRouter(identity, direction, embedder)
 
-    return OpenRouter(identity, description, load)
+    return OpenRouter(identity, description, load, published_shares(remote, len(direction)))
 
 
 def _factors(

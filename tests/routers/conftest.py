@@ -1,11 +1,27 @@
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.embedding.endpoint_server import Server
 from tests.routers.checkpoints import write_mf
+from tests.routers.published_layouts import text_vector
 
 
 @pytest.fixture
 def mf_folder(tmp_path: Path) -> Path:
     """A small mf checkpoint that is in order."""
     return write_mf(tmp_path / "checkpoint")
+
+
+@pytest.fixture
+def embedding_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    """An endpoint that has the vectors of `text_vector`, where OpenAI's would be."""
+    server = Server()
+    server.model, server.embedding = "text-embedding-3-small", text_vector
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    monkeypatch.setenv("OPENAI_BASE_URL", f"http://127.0.0.1:{server.server_address[1]}/v1")
+    yield server
+    server.shutdown()
+    server.server_close()

@@ -1,8 +1,6 @@
 """An mf checkpoint that RouteLLM published works as it is."""
 
 import shutil
-import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -19,17 +17,6 @@ from tests.routers.published_layouts import mf_tensors, text_vector, write_mf
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     return write_mf(tmp_path / "published")
-
-
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    server = Server()
-    server.model, server.embedding = "text-embedding-3-small", text_vector
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    monkeypatch.setenv("OPENAI_BASE_URL", f"http://127.0.0.1:{server.server_address[1]}/v1")
-    yield server
-    server.shutdown()
-    server.server_close()
 
 
 def by_the_formula(prompt: str, strong: str, weak: str) -> float:
@@ -50,7 +37,7 @@ PROMPTS = ["What is 2 + 2?", "Prove it.", "Übersetze: Haus"]
 
 
 def test_it_scores_by_the_published_formula_over_the_endpoints_vectors(
-    folder: Path, server: Server
+    folder: Path, embedding_server: Server
 ) -> None:
     router = open_router("mf", checkpoint=folder)
     rates = router.load().strong_win_rates(PROMPTS)
@@ -63,7 +50,7 @@ def test_it_scores_by_the_published_formula_over_the_endpoints_vectors(
 
 
 def test_any_pair_of_its_64_models_may_be_asked_for_by_any_spelling(
-    folder: Path, server: Server
+    folder: Path, embedding_server: Server
 ) -> None:
     router = open_router(
         "mf", checkpoint=folder, strong_model="openai/gpt-4-0613", weak_model="Vicuna-7B"
@@ -95,7 +82,7 @@ def test_the_fingerprint_is_of_weights_and_pair_and_not_of_the_address(
 
 
 def test_a_team_calibrates_and_exports_with_it(
-    folder: Path, server: Server, routectl: Routectl, log: Path
+    folder: Path, embedding_server: Server, routectl: Routectl, log: Path
 ) -> None:
     assert routectl("import", log).code == 0
     done = routectl("calibrate", "-r", f"mf={folder}", "--strong-fraction", "0.3")

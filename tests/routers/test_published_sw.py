@@ -1,8 +1,6 @@
 """Battles and embeddings as RouteLLM publishes them score as they are."""
 
 import json
-import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,17 +22,6 @@ STRONG, WEAK = "gpt-4-1106-preview", "mixtral-8x7b-instruct-v0.1"
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     return write_sw_ranking(tmp_path / "published")
-
-
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    server = Server()
-    server.model, server.embedding = "text-embedding-3-small", text_vector
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    monkeypatch.setenv("OPENAI_BASE_URL", f"http://127.0.0.1:{server.server_address[1]}/v1")
-    yield server
-    server.shutdown()
-    server.server_close()
 
 
 def refitted(folder: Path, prompt: str, tiers: dict[str, int], *, anchored: bool = False) -> float:
@@ -76,7 +63,9 @@ def tiers_of(folder: Path) -> dict[str, int]:
     return dict(zip(ranking.models, ranking.tiers, strict=True))
 
 
-def test_scores_are_those_of_a_regression_over_all_battles(folder: Path, server: Server) -> None:
+def test_scores_are_those_of_a_regression_over_all_battles(
+    folder: Path, embedding_server: Server
+) -> None:
     rates = open_router("sw_ranking", checkpoint=folder).load().strong_win_rates(PROMPTS)
     expected = [refitted(folder, prompt, tiers_of(folder)) for prompt in PROMPTS]
     assert np.abs(rates - expected).max() < 1e-5
@@ -84,7 +73,7 @@ def test_scores_are_those_of_a_regression_over_all_battles(folder: Path, server:
 
 
 def test_battles_within_a_tier_drop_out_where_the_published_code_anchors_the_tier(
-    tmp_path: Path, server: Server
+    tmp_path: Path, embedding_server: Server
 ) -> None:
     folder = write_sw_ranking(tmp_path / "more", models=14, battles=900)
     tiers = tiers_of(folder)
@@ -96,7 +85,9 @@ def test_battles_within_a_tier_drop_out_where_the_published_code_anchors_the_tie
     assert np.abs(rates - anchored).max() > 1e-4
 
 
-def test_another_pair_of_its_models_is_another_router(folder: Path, server: Server) -> None:
+def test_another_pair_of_its_models_is_another_router(
+    folder: Path, embedding_server: Server
+) -> None:
     usual = open_router("sw_ranking", checkpoint=folder)
     other = open_router("sw_ranking", checkpoint=folder, weak_model="model-7")
     assert usual.identity.fingerprint != other.identity.fingerprint

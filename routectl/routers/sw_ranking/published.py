@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from routectl.errors import CheckpointError
 from routectl.records import RouterIdentity
-from routectl.routers.mf_published import DEFAULT_PAIR
+from routectl.routers.mf_published import DEFAULT_PAIR, embedder_name, published_shares
 from routectl.routers.pairs import choose_pair
 from routectl.routers.protocol import OpenRouter, RouterDescription, fingerprint
 from routectl.routers.sw_ranking.bradley_terry import counts, fit
@@ -56,7 +56,6 @@ def open_published(folder: Path, strong_model: str | None, weak_model: str | Non
     from routectl.embedding import remote_host
     from routectl.embedding.remote import NOISE, parse_remote
     from routectl.extraction import EXTRACTION_VERSION
-    from routectl.routers.mf_published import embedder_name
     from routectl.routers.sw_ranking.router import SUMMARY, SwRankingRouter
 
     ranking = read_published(folder)
@@ -112,7 +111,7 @@ def open_published(folder: Path, strong_model: str | None, weak_model: str | Non
             )
         return SwRankingRouter(identity, ranking, tiers, embedder)
 
-    return OpenRouter(identity, description, load, f"{name} {remote.digest(width)} head")
+    return OpenRouter(identity, description, load, published_shares(remote, width))
 
 
 def read_published(folder: Path) -> Ranking:
