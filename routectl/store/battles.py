@@ -6,7 +6,6 @@ decided by `requests` alone, which no battle has.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,9 +15,10 @@ from sqlalchemy import Connection, distinct, func, select
 
 from routectl.records import Battle, Population
 from routectl.store import models
-from routectl.store.dialects import among, insert_ignoring_conflicts, insert_rows
+from routectl.store.dialects import among, insert_ignoring_conflicts
 from routectl.store.models import Prompt, Request
 from routectl.store.populations import population_filter
+from routectl.store.prompts import prompt_ids
 
 BATCH = 10_000
 """Battles written in one transaction."""
@@ -48,7 +48,7 @@ def add_battles(connection: Connection, source: str, battles: Sequence[NewBattle
     added = [new for new in battles if new.source_id not in known]
     if not added:
         return 0
-    prompts = _prompt_ids(connection, sorted({new.battle.prompt for new in added}))
+    prompts = prompt_ids(connection, sorted({new.battle.prompt for new in added}))
     now = datetime.now(UTC)
     connection.execute(
         insert_ignoring_conflicts(connection, models.Battle),
@@ -67,15 +67,6 @@ def add_battles(connection: Connection, source: str, battles: Sequence[NewBattle
         ],
     )
     return len(added)
-
-
-def _prompt_ids(connection: Connection, texts: Sequence[str]) -> dict[str, int]:
-    """Ids of texts, after adding those that are new."""
-    digests = {hashlib.sha256(text.encode()).hexdigest(): text for text in texts}
-    rows = [(digest, text, len(text)) for digest, text in digests.items()]
-    insert_rows(connection, Prompt, ("digest", "text", "length"), rows)
-    stored = select(Prompt.digest, Prompt.id).where(among(connection, Prompt.digest, list(digests)))
-    return {digests[row.digest]: row.id for row in connection.execute(stored)}
 
 
 @dataclass(frozen=True, slots=True)

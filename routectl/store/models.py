@@ -18,6 +18,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     Text,
     TypeDecorator,
@@ -65,6 +66,7 @@ class Base(DeclarativeBase):
         str: Text,
         float: Double,
         datetime: UtcDateTime,
+        bytes: LargeBinary,
         dict[str, Any]: JSON,
         list[Any]: JSON,
     }
@@ -307,3 +309,41 @@ class Battle(Base):
     annotator: Mapped[str | None]
     """Who judged, where the data says so."""
     imported_at: Mapped[datetime]
+
+
+class Evaluation(Base):
+    """How good a router was on prompts whose answers by two models were judged."""
+
+    __tablename__ = "evaluations"
+    __table_args__ = (CheckConstraint("kind IN ('benchmark', 'traffic')", name="kind_known"),)
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    created_at: Mapped[datetime]
+    actor: Mapped[str]
+    note: Mapped[str | None]
+    package_version: Mapped[str]
+    benchmark: Mapped[str]
+    """The benchmark's name, or what the traffic was drawn from."""
+    kind: Mapped[str]
+    data_digest: Mapped[str]
+    """SHA-256 of prompts, qualities and weights: equal digests were judged on the same rows."""
+    router_id: Mapped[int] = mapped_column(ForeignKey("routers.id"))
+    router: Mapped[str]
+    fingerprint: Mapped[str]
+    strong_model: Mapped[str]
+    """Of the pair whose answers were compared, as the benchmark spells it."""
+    weak_model: Mapped[str]
+    seed: Mapped[int] = mapped_column(BigInteger)
+    """Of the bootstrap."""
+    draws: Mapped[int] = mapped_column(BigInteger)
+    confidence: Mapped[float]
+    rows: Mapped[int] = mapped_column(BigInteger)
+    strong_quality: Mapped[float]
+    """Mean, in the benchmark's own unit."""
+    weak_quality: Mapped[float]
+    figures: Mapped[dict[str, Any]]
+    """By metric: value, low, high; nulls where it is never reached or has no meaning."""
+    details: Mapped[dict[str, Any]]
+    """All else that was printed."""
+    columns: Mapped[bytes]
+    """The rows, see `store.evaluations`."""

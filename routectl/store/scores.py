@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -78,11 +78,36 @@ def unscored_prompts(
     return [int(id) for id in connection.execute(query).scalars()]
 
 
+def unscored_of(connection: Connection, router: int | None, prompt_ids: Sequence[int]) -> list[int]:
+    """Those of the prompts that this router has not scored, longest text first."""
+    scored = {} if router is None else win_rates(connection, router, prompt_ids)
+    lengths: dict[int, int] = {}
+    for ids in _parts([id for id in prompt_ids if id not in scored]):
+        query = select(Prompt.id, Prompt.length).where(Prompt.id.in_(ids), Prompt.text.is_not(None))
+        lengths.update((row.id, row.length) for row in connection.execute(query))
+    return sorted(lengths, key=lambda prompt: (-lengths[prompt], prompt))
+
+
+def win_rates(connection: Connection, router: int, prompt_ids: Sequence[int]) -> dict[int, float]:
+    """A router's scores of these prompts by id; a prompt that it has not scored is not in it."""
+    found: dict[int, float] = {}
+    for ids in _parts(prompt_ids):
+        query = select(Score.prompt_id, Score.win_rate).where(
+            Score.router_id == router, Score.prompt_id.in_(ids)
+        )
+        found.update((row.prompt_id, row.win_rate) for row in connection.execute(query))
+    return found
+
+
+def _parts(prompt_ids: Sequence[int]) -> Iterator[list[int]]:
+    for start in range(0, len(prompt_ids), _IDS_AT_ONCE):
+        yield list(prompt_ids[start : start + _IDS_AT_ONCE])
+
+
 def texts(connection: Connection, prompt_ids: Sequence[int]) -> dict[int, str]:
     """Texts of prompts by id; a prompt whose text was purged is not in it."""
     found: dict[int, str] = {}
-    for start in range(0, len(prompt_ids), _IDS_AT_ONCE):
-        ids = list(prompt_ids[start : start + _IDS_AT_ONCE])
+    for ids in _parts(prompt_ids):
         query = select(Prompt.id, Prompt.text).where(Prompt.id.in_(ids), Prompt.text.is_not(None))
         found.update({int(id): text for id, text in connection.execute(query) if text is not None})
     return found

@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from itertools import chain
 
+from sqlalchemy import Connection
+
 from routectl.extraction import EXTRACTION_VERSION
 from routectl.records import Population, RouterIdentity
 from routectl.routers import OpenRouter, Router, checked_scores, guarded
 from routectl.store.engine import Location, Store, open_store
-from routectl.store.scores import add_router, add_scores, router_id, texts, unscored_prompts
+from routectl.store.scores import (
+    add_router,
+    add_scores,
+    router_id,
+    texts,
+    unscored_of,
+    unscored_prompts,
+)
 from routectl.workflow.leasing import HeldLease, lease
 from routectl.workflow.reporter import Reporter
+
+Unscored = Callable[[Connection, int | None], Sequence[int]]
+"""Ids of the prompts that a router (its id, None if it is new) has yet to score."""
 
 FIRST_STEP = 64
 """Prompts of the first step; later ones are sized by the speed seen."""
@@ -50,12 +62,36 @@ def score(
 
     Routers that share vectors go through the prompts side by side, the others one after another.
     """
-    results: dict[int, ScoringResult] = {}
     with open_store(location) as store:
-        for group in _groups(routers):
-            side_by_side = [routers[at] for at in group]
-            found = _score_side_by_side(store, side_by_side, population, reporter)
-            results.update(zip(group, found, strict=True))
+        return _score_all(store, routers, _of_population(population), reporter)
+
+
+def score_prompts(
+    store: Store, routers: Sequence[OpenRouter], prompt_ids: Sequence[int], reporter: Reporter
+) -> list[ScoringResult]:
+    """Score these prompts with each router, as far as they are not: as `score`."""
+
+    def unscored(connection: Connection, known: int | None) -> Sequence[int]:
+        return unscored_of(connection, known, prompt_ids)
+
+    return _score_all(store, routers, unscored, reporter)
+
+
+def _of_population(population: Population) -> Unscored:
+    def unscored(connection: Connection, known: int | None) -> Sequence[int]:
+        return unscored_prompts(connection, known, population, EXTRACTION_VERSION)
+
+    return unscored
+
+
+def _score_all(
+    store: Store, routers: Sequence[OpenRouter], unscored: Unscored, reporter: Reporter
+) -> list[ScoringResult]:
+    results: dict[int, ScoringResult] = {}
+    for group in _groups(routers):
+        side_by_side = [routers[at] for at in group]
+        found = _score_side_by_side(store, side_by_side, unscored, reporter)
+        results.update(zip(group, found, strict=True))
     return [results[at] for at in range(len(routers))]
 
 
@@ -72,7 +108,7 @@ def score_missing(
         StoreError: among others, its lease was lost to another run.
         EmbeddingError: its embedder is remote and does not answer as it should.
     """
-    return _score_side_by_side(store, [router], population, reporter)[0]
+    return _score_side_by_side(store, [router], _of_population(population), reporter)[0]
 
 
 def _groups(routers: Sequence[OpenRouter]) -> list[list[int]]:
@@ -107,7 +143,7 @@ class _Work:
 
 
 def _score_side_by_side(
-    store: Store, routers: Sequence[OpenRouter], population: Population, reporter: Reporter
+    store: Store, routers: Sequence[OpenRouter], unscored: Unscored, reporter: Reporter
 ) -> list[ScoringResult]:
     """Score with routers of different identities; every step with one after another."""
     started = time.monotonic()
@@ -115,7 +151,7 @@ def _score_side_by_side(
     with store.read() as connection:
         for router in routers:
             known = router_id(connection, router.identity)
-            missing = unscored_prompts(connection, known, population, EXTRACTION_VERSION)
+            missing = unscored(connection, known)
             reporter.detail(f"{len(missing):,} prompts to score with {router.identity.name}")
             works.append(_Work(router, known, missing))
     waiting = [work for work in works if work.router_id is None or work.missing]
@@ -127,7 +163,7 @@ def _score_side_by_side(
             for work in waiting
         ]
         if waiting:
-            _score_under_leases(store, waiting, leases, population, reporter)
+            _score_under_leases(store, waiting, leases, unscored, reporter)
     seconds = time.monotonic() - started
     results = []
     for work in works:
@@ -143,7 +179,7 @@ def _score_under_leases(
     store: Store,
     works: Sequence[_Work],
     leases: Sequence[HeldLease],
-    population: Population,
+    unscored: Unscored,
     reporter: Reporter,
 ) -> None:
     with store.write() as connection:
@@ -152,9 +188,7 @@ def _score_under_leases(
     with store.read() as connection:
         for work in works:
             # Whoever held the lease before may have scored some of them.
-            work.missing = unscored_prompts(
-                connection, work.router_id, population, EXTRACTION_VERSION
-            )
+            work.missing = unscored(connection, work.router_id)
     missing = list(dict.fromkeys(chain.from_iterable(work.missing for work in works)))
     if not missing:
         return
