@@ -30,8 +30,8 @@ from router_quality import LEFT_OUT, prompt_digest
 
 from routectl.embedding import open_embedder
 from routectl.similarity import nearest
+from routectl.tables import read_rows
 from routectl.training.contamination import SIMILAR, read_benchmark_prompts
-from routectl.training.rows import read_rows
 
 LABELS, SEED = 1500, 0
 

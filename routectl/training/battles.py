@@ -19,7 +19,7 @@ from pathlib import Path
 from routectl.errors import InputError
 from routectl.extraction import extract
 from routectl.records import Battle, Condition, Winner
-from routectl.training.rows import Row, keep, read_rows
+from routectl.tables import Row, keep, read_rows
 
 BattleReader = Callable[[Row], Battle | None]
 """Makes a battle of a row; None of one that says nothing that a router could learn from. Raises

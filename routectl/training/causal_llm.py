@@ -191,9 +191,9 @@ def weak_quality(request: TrainingRequest, data: TrainingData) -> NDArray[np.flo
     """
     import numpy as np
 
+    from routectl.evaluation.gold import read_gold
     from routectl.routers.model_names import canonical_names
     from routectl.training.comparisons import ratings
-    from routectl.training.gold import read_gold
 
     rating = dict(zip(data.comparisons.models, ratings(data.comparisons), strict=True))
     margin = (rating[data.pair.strong] - rating[data.pair.weak]) / 3

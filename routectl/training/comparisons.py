@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from routectl.errors import InputError
+from routectl.evaluation.gold import GoldRow, read_gold
 from routectl.records import Battle, Condition
 from routectl.routers.model_names import canonical_names
+from routectl.tables import read_rows
 from routectl.training.battles import read_battles
-from routectl.training.gold import GoldRow, read_gold
-from routectl.training.rows import read_rows
 
 if TYPE_CHECKING:
     import numpy as np

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from routectl.errors import InputError
 from routectl.extraction import extract
-from routectl.training.rows import read_rows
+from routectl.tables import read_rows
 
 SIMILAR = 0.95
 """Cosine from which a prompt counts as the same question (RouteLLM, section 5.1)."""

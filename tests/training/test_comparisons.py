@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from routectl.errors import InputError
+from routectl.evaluation.gold import GoldRow
 from routectl.records import Battle, Condition
 from routectl.training.comparisons import Comparisons, make_comparisons, ratings, read_comparisons
-from routectl.training.gold import GoldRow
 
 
 def as_rows(comparisons: Comparisons) -> list[tuple[str, str, str, float]]:

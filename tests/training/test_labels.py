@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from routectl.errors import InputError
+from routectl.evaluation.gold import GoldRow
 from routectl.records import Battle, ModelPair
 from routectl.training.comparisons import make_comparisons
-from routectl.training.gold import GoldRow
 from routectl.training.labels import strong_weak_labels
 
 # The best, its near equal, one in the middle, the worst; each of 100 prompts asked of all four.

@@ -165,7 +165,7 @@ def _battles(
     """Model a, model b and outcome of each battle that is used, and the models' names."""
     import numpy as np
 
-    from routectl.training.rows import read_rows
+    from routectl.tables import read_rows
 
     models: dict[str, int] = {}
     found: list[tuple[int, int, float]] = []

@@ -19,7 +19,7 @@ from pathlib import Path
 from routectl.errors import InputError
 from routectl.extraction import extract
 from routectl.records import Condition
-from routectl.training.rows import Row, keep, read_rows
+from routectl.tables import Row, keep, read_rows
 
 _TEXT_COLUMNS = ("prompt", "question")
 _TASK_COLUMNS = ("task", "category")
@@ -79,7 +79,7 @@ def choices(question: str, options: Sequence[str]) -> str:
 def _gold_row(row: Row, text_column: str, scores: Mapping[str, float]) -> GoldRow:
     text = row.text(text_column)
     if "options" in row.values:
-        text = choices(text, _options(row))
+        text = choices(text, options_of(row))
     prompt = extract(text)
     if prompt is None:
         raise row.error(f"column {text_column!r} must hold text and does not")
@@ -87,7 +87,12 @@ def _gold_row(row: Row, text_column: str, scores: Mapping[str, float]) -> GoldRo
     return GoldRow(prompt, scores, str(task))
 
 
-def _options(row: Row) -> list[str]:
+def options_of(row: Row) -> list[str]:
+    """The answers to choose from of a row with a column `options`.
+
+    Raises:
+        RowError: they are no list of 1 to 26.
+    """
     options = row.values["options"]
     if isinstance(options, str):
         try:
