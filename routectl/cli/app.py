@@ -23,6 +23,8 @@ COMMANDS = (
     "rollback",
     "history",
     "export",
+    "evaluate",
+    "evaluations",
     "routers",
     "train",
     "battles",

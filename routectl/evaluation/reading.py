@@ -18,9 +18,7 @@ A folder holds `responses/*.csv` (MMLU), `gsm8k_responses.csv`, or `question.jso
 
 from __future__ import annotations
 
-import hashlib
 import math
-import re
 import statistics
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -30,6 +28,7 @@ from typing import TYPE_CHECKING, Any
 from routectl.errors import InputError, UsageError
 from routectl.evaluation.benchmark import Benchmark
 from routectl.evaluation.gold import choices, options_of
+from routectl.evaluation.leaving_out import Unwanted
 from routectl.extraction import extract
 from routectl.tables import Row, read_rows
 
@@ -54,7 +53,6 @@ _NO_MODEL = (
 _RESPONSE = "_response"
 _ENDINGS = (".csv", ".csv.gz", ".jsonl", ".jsonl.gz", ".json", ".json.gz")
 _TRUTH = {"true": 1.0, "false": 0.0}
-_DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 def find_benchmark(named: str, folder: Path | None) -> Path:
@@ -98,7 +96,7 @@ def read_benchmark(path: Path, leave_out: Sequence[Path] = ()) -> Benchmark:
         rows, beside, name = _folder(path)
     else:
         rows, beside, name = _file_rows(path), _contaminated_beside(path), _stem(path)
-    unwanted = _Unwanted.of([*beside, *leave_out])
+    unwanted = Unwanted.of([*beside, *leave_out])
     kept, left_out = [], 0
     for row in rows:
         if unwanted.holds(row.texts):
@@ -307,55 +305,3 @@ def _turns(row: Row) -> tuple[str, ...]:
     if not texts or found[0] is None:
         raise row.error("column 'turns' must hold a list of texts")
     return tuple(texts)
-
-
-@dataclass(frozen=True, slots=True)
-class _Unwanted:
-    """Prompts to leave out."""
-
-    prompts: frozenset[str]
-    digests: frozenset[str]
-
-    @classmethod
-    def of(cls, files: Sequence[Path]) -> _Unwanted:
-        prompts, digests = set[str](), set[str]()
-        for path in files:
-            if path.suffix == ".txt":
-                digests.update(_digests(path))
-            else:
-                prompts.update(_listed(path))
-        return cls(frozenset(prompts), frozenset(digests))
-
-    def holds(self, texts: Sequence[str]) -> bool:
-        """Whether one of a row's turns is among them."""
-        return any(text in self.prompts for text in texts) or (
-            bool(self.digests)
-            and any(hashlib.sha256(text.encode()).hexdigest() in self.digests for text in texts)
-        )
-
-
-def _listed(path: Path) -> Iterator[str]:
-    columns, rows = read_rows(path)
-    column = next((name for name in ("eval_prompt", "prompt") if name in columns), None)
-    if column is None:
-        raise InputError(
-            f"{path} lists no prompts to leave out: it has neither a column prompt nor eval_prompt"
-        )
-    for row in rows:
-        prompt = extract(row.text(column))
-        if prompt is not None:
-            yield prompt
-
-
-def _digests(path: Path) -> Iterator[str]:
-    try:
-        lines = path.read_text(encoding="utf-8").split("\n")
-    except (OSError, UnicodeDecodeError):
-        raise InputError(f"{path} cannot be read as a list of digests") from None
-    for number, line in enumerate(lines, start=1):
-        if line.strip():
-            if not _DIGEST.fullmatch(line.strip()):
-                raise InputError(
-                    f"{path}, line {number}: not the SHA-256 of a prompt in hexadecimal"
-                )
-            yield line.strip()

@@ -1,0 +1,62 @@
+"""Which prompts a router was trained on, kept beside its weights as digests and never as text.
+
+Equal prompts are found but for case and white space. What merely resembles a training prompt is
+found by `routectl battles contamination`, which needs the data itself.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from routectl.errors import CheckpointError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+SEEN = "seen_prompts.safetensors"
+"""The file in a checkpoint's folder: one tensor `digests`, uint64, ascending."""
+
+
+def digests(prompts: Iterable[str]) -> NDArray[np.uint64]:
+    """The first 8 bytes of the SHA-256 of each prompt, shape (n,); case and blanks do not count."""
+    import numpy as np
+
+    folded = (" ".join(prompt.casefold().split()).encode() for prompt in prompts)
+    whole = b"".join(hashlib.sha256(text).digest()[:8] for text in folded)
+    return np.frombuffer(whole, dtype="<u8").astype(np.uint64)
+
+
+def write_seen(folder: Path, prompts: Sequence[str]) -> None:
+    """Keep what a checkpoint was trained on."""
+    import numpy as np
+    from safetensors.numpy import save_file
+
+    save_file({"digests": np.unique(digests(prompts))}, folder / SEEN)
+
+
+def read_seen(folder: Path | None) -> NDArray[np.uint64] | None:
+    """What a checkpoint was trained on; None where its folder does not say.
+
+    Raises:
+        CheckpointError: the file is damaged.
+    """
+    if folder is None or not (folder / SEEN).exists():
+        return None
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    try:
+        return load_file(folder / SEEN)["digests"]
+    except (SafetensorError, KeyError, OSError):
+        raise CheckpointError(f"{folder / SEEN} is damaged: fetch the checkpoint again") from None
+
+
+def seen(prompts: Sequence[str], known: NDArray[np.uint64]) -> NDArray[np.bool_]:
+    """Which of the prompts are known, shape (n,)."""
+    import numpy as np
+
+    return np.isin(digests(prompts), known)

@@ -1,0 +1,24 @@
+"""How good routers are: judged on benchmarks, kept, and compared."""
+
+from routectl.workflow.evaluating.keeping import Evaluated, EvaluatedRouter
+from routectl.workflow.evaluating.preparing import Question
+from routectl.workflow.evaluating.running import evaluate
+from routectl.workflow.evaluating.stored import (
+    Compared,
+    StoredEvaluation,
+    compare_evaluations,
+    list_evaluations,
+    show_evaluation,
+)
+
+__all__ = [
+    "Compared",
+    "Evaluated",
+    "EvaluatedRouter",
+    "Question",
+    "StoredEvaluation",
+    "compare_evaluations",
+    "evaluate",
+    "list_evaluations",
+    "show_evaluation",
+]

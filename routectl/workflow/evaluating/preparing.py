@@ -1,0 +1,152 @@
+"""What an evaluation asks, and what of a benchmark is left to answer it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from routectl.errors import CheckFailed, InputError, UsageError
+from routectl.evaluation.benchmark import Benchmark, JudgedPair
+from routectl.evaluation.reading import read_benchmark
+from routectl.evaluation.seen_prompts import read_seen, seen
+from routectl.records import ModelPair
+from routectl.routers import OpenRouter
+from routectl.routers.model_names import canonical
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What an evaluation asks."""
+
+    pair: ModelPair | None
+    """Whose answers are compared; None: those of the routers' own pair."""
+    transfer: bool = False
+    """Whether routers may be judged on another pair than the one they decide between."""
+    leave_out: Sequence[Path] = ()
+    unseen: bool = False
+    """Leave out the prompts that one of the routers was trained on."""
+    strict: bool = False
+    """Refuse a benchmark that holds a prompt which one of the routers was trained on."""
+    sample: int | None = None
+    """Rows to judge on, drawn at random; None: all."""
+    qualities: tuple[float, ...] = ()
+    bins: int | None = None
+    """Also the published procedure, with so many bins."""
+    draws: int = 1000
+    seed: int = 0
+    """Of the sample and of the bootstrap."""
+    confidence: float = 0.95
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What is left of a benchmark."""
+
+    judged: JudgedPair
+    seen: Mapping[str, NDArray[np.bool_] | None]
+    """By fingerprint, shape (n,): the rows that the router was trained on."""
+    unseen_left_out: int
+
+    @classmethod
+    def of(cls, path: Path, routers: Sequence[OpenRouter], question: Question) -> Prepared:
+        """Read a benchmark and leave out what the question leaves out.
+
+        Raises:
+            InputError, UsageError, CheckFailed: as `evaluate`.
+        """
+        import numpy as np
+
+        benchmark = read_benchmark(path, question.leave_out)
+        pair = _pair(benchmark, routers, question)
+        judged = benchmark.pair(pair.strong, pair.weak)
+        if question.sample is not None and question.sample < len(judged):
+            generator = np.random.default_rng([question.seed, 0])
+            judged = judged.rows(
+                np.sort(generator.choice(len(judged), question.sample, replace=False)).tolist()
+            )
+        marks = {}
+        for router in routers:
+            known = read_seen(router.description.checkpoint)
+            marks[router.identity.fingerprint] = (
+                None if known is None else seen(judged.prompts, known)
+            )
+        if question.strict:
+            _refuse_seen(judged.benchmark, routers, marks)
+        if not question.unseen:
+            return cls(judged, marks, 0)
+        bad = np.zeros(len(judged), dtype=np.bool_)
+        for mark in marks.values():
+            if mark is not None:
+                bad |= mark
+        left = np.flatnonzero(~bad)
+        if len(left) < 2:
+            raise InputError(
+                f"{judged.benchmark}: the routers were trained on all but {len(left)} of its "
+                f"{len(judged)} prompts, so nothing is left to judge them on"
+            )
+        kept = {k: None if mark is None else mark[left] for k, mark in marks.items()}
+        return cls(judged.rows(left.tolist()), kept, int(bad.sum()))
+
+
+def _refuse_seen(
+    name: str, routers: Sequence[OpenRouter], marks: Mapping[str, NDArray[np.bool_] | None]
+) -> None:
+    for router in routers:
+        mark = marks[router.identity.fingerprint]
+        if mark is not None and mark.any():
+            raise CheckFailed(
+                f"{router.identity.name} was trained on {int(mark.sum()):,} of the {len(mark):,} "
+                f"prompts of {name}: leave them out with --unseen, or take another benchmark"
+            )
+
+
+def _pair(benchmark: Benchmark, routers: Sequence[OpenRouter], question: Question) -> ModelPair:
+    """The models to compare, as the benchmark spells them."""
+    asked = question.pair
+    if asked is None:
+        own = [r.identity.model_pair for r in routers if r.identity.model_pair is not None]
+        if not own:
+            raise UsageError(
+                "these routers know no models: name two of the benchmark's with --strong-model and "
+                f"--weak-model ({', '.join(benchmark.models)})"
+            )
+        asked = own[0]
+    pair = ModelPair(*(_spelled(benchmark, model) for model in (asked.strong, asked.weak)))
+    if not question.transfer:
+        for router in routers:
+            _require_pair(router, pair)
+    return pair
+
+
+def _spelled(benchmark: Benchmark, model: str) -> str:
+    if model in benchmark.quality:
+        return model
+    same = [each for each in benchmark.models if canonical(each) == canonical(model)]
+    if not same:
+        raise InputError(
+            f"{benchmark.name} holds no answers of {model}; its models are "
+            f"{', '.join(benchmark.models)}: name two with --strong-model and --weak-model, and "
+            "add --transfer to judge routers of other models on them"
+        )
+    return same[0]
+
+
+def _require_pair(router: OpenRouter, pair: ModelPair) -> None:
+    own = router.identity.model_pair
+    if own is None or (own.strong, own.weak) == (pair.strong, pair.weak):
+        return
+    if (canonical(own.strong), canonical(own.weak)) != (
+        canonical(pair.strong),
+        canonical(pair.weak),
+    ):
+        raise UsageError(
+            f"{router.identity.name} decides between {own}, and would be judged on {pair}: add "
+            "--transfer to do that, as in the paper's Table 4"
+        )

@@ -1,0 +1,218 @@
+"""Scoring benchmarks, judging the scores, and an entry in the store for each router."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Connection
+
+from routectl.errors import UsageError
+from routectl.routers import OpenRouter
+from routectl.store import routes
+from routectl.store.calibrations import calibration
+from routectl.store.engine import Location, Store, open_store
+from routectl.store.evaluations import EvaluatedRows, add_evaluation
+from routectl.store.prompts import prompt_ids
+from routectl.store.scores import router_id, unscored_of, win_rates
+from routectl.workflow.evaluating.keeping import Evaluated, EvaluatedRouter, columns
+from routectl.workflow.evaluating.preparing import Prepared, Question
+from routectl.workflow.reporter import Reporter
+from routectl.workflow.scoring import score_prompts
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+LENGTH = "length"
+_PROMPTS_AT_ONCE = 5_000
+"""Prompts that one transaction stores."""
+
+
+def evaluate(
+    location: Location,
+    routers: Sequence[OpenRouter],
+    paths: Sequence[Path],
+    question: Question,
+    reporter: Reporter,
+    *,
+    unnamed: Collection[str] = (),
+) -> list[Evaluated]:
+    """Judge routers on benchmarks, and store one evaluation for each of them.
+
+    The benchmarks' prompts are scored as `score` scores traffic: in steps that are kept, so a
+    stopped run goes on where it was, and a second one has only to read.
+
+    Args:
+        unnamed: fingerprints of routers that nobody asked for by name. Of these a slow one takes
+            part only if all of its scores are stored.
+
+    Raises:
+        InputError: a benchmark cannot be read, or lacks one of the models.
+        UsageError: no pair of models is known, or a router decides between other models.
+        CheckFailed: `strict`, and a router was trained on some of the prompts.
+    """
+    prepared = [Prepared.of(path, routers, question) for path in paths]
+    with open_store(location) as store:
+        return [_evaluate(store, one, routers, question, reporter, unnamed) for one in prepared]
+
+
+def _evaluate(
+    store: Store,
+    prepared: Prepared,
+    routers: Sequence[OpenRouter],
+    question: Question,
+    reporter: Reporter,
+    unnamed: Collection[str],
+) -> Evaluated:
+    from routectl.evaluation.binned import binned_figures
+    from routectl.evaluation.standing import operate, stand
+
+    judged = prepared.judged
+    distinct = list(dict.fromkeys(judged.prompts))
+    ids: dict[str, int] = {}
+    for start in range(0, len(distinct), _PROMPTS_AT_ONCE):
+        with store.write() as connection:
+            ids |= prompt_ids(connection, distinct[start : start + _PROMPTS_AT_ONCE])
+    wanted = [
+        router
+        for router in _distinct(routers)
+        if not _is_left_out(store, router, list(ids.values()), unnamed, reporter)
+    ]
+    scored = score_prompts(store, wanted, list(ids.values()), reporter)
+    scores: dict[str, NDArray[np.float64]] = {}
+    labels = _labels(wanted)
+    with store.read() as connection:
+        for router, result in zip(wanted, scored, strict=True):
+            found = win_rates(connection, result.router_id, list(ids.values()))
+            scores[labels[router.identity.fingerprint]] = _by_row(judged.prompts, ids, found)
+        points = {
+            router.identity.fingerprint: _active_thresholds(connection, router) for router in wanted
+        }
+    reporter.detail(f"{question.draws:,} draws of {len(judged):,} rows")
+    baseline = {} if LENGTH in scores else {LENGTH: _length_scores(judged.prompts)}
+    standings = stand(
+        {**scores, **baseline},
+        judged,
+        qualities=question.qualities,
+        draws=question.draws,
+        seed=question.seed,
+        confidence=question.confidence,
+    )
+    by_name = {standing.name: standing for standing in standings.routers}
+    created_at = datetime.now(UTC)
+    parts = []
+    with store.write() as connection:
+        for router, result in zip(wanted, scored, strict=True):
+            fingerprint = router.identity.fingerprint
+            label = labels[fingerprint]
+            mark = prepared.seen[fingerprint]
+            part = EvaluatedRouter(
+                router=router,
+                evaluation_id=0,
+                standing=by_name[label],
+                scores=scores[label],
+                seen=None if mark is None else int(mark.sum()),
+                operating_points={
+                    route: operate(scores[label], judged, threshold)
+                    for route, threshold in points[fingerprint].items()
+                },
+                binned=None
+                if question.bins is None
+                else binned_figures(
+                    scores[label], judged.strong_quality, judged.weak_quality, question.bins
+                ),
+            )
+            rows = EvaluatedRows(
+                prompts=_id_column(judged.prompts, ids),
+                win_rates=scores[label],
+                strong_quality=judged.strong_quality,
+                weak_quality=judged.weak_quality,
+                strong_cost=judged.strong_cost,
+                weak_cost=judged.weak_cost,
+            )
+            values = columns(part, result.router_id, judged, standings, created_at, question)
+            parts.append(replace(part, evaluation_id=add_evaluation(connection, values, rows)))
+    return Evaluated(
+        judged=judged,
+        routers=parts,
+        standings=standings,
+        length=by_name[LENGTH],
+        repeated=len(judged) - len(distinct),
+        unseen_left_out=prepared.unseen_left_out,
+        created_at=created_at,
+        question=question,
+    )
+
+
+def _distinct(routers: Sequence[OpenRouter]) -> list[OpenRouter]:
+    """Each fingerprint once. `random` has its exact expectation, so a draw of it says less."""
+    found = {r.identity.fingerprint: r for r in routers if r.description.kind != "random"}
+    if not found:
+        raise UsageError("random is a baseline that every evaluation has: name another --router")
+    return list(found.values())
+
+
+def _labels(routers: Sequence[OpenRouter]) -> dict[str, str]:
+    """By fingerprint: the router's name, with a part of the fingerprint where two share it."""
+    names = [router.identity.name for router in routers]
+    return {
+        router.identity.fingerprint: router.identity.name
+        if names.count(router.identity.name) == 1
+        else f"{router.identity.name} {router.identity.fingerprint[:6]}"
+        for router in routers
+    }
+
+
+def _is_left_out(
+    store: Store,
+    router: OpenRouter,
+    ids: Sequence[int],
+    unnamed: Collection[str],
+    reporter: Reporter,
+) -> bool:
+    """Whether a slow router that nobody named has scores missing; says so."""
+    if router.identity.fingerprint not in unnamed or not router.description.slow:
+        return False
+    with store.read() as connection:
+        known = router_id(connection, router.identity)
+        if known is not None and not unscored_of(connection, known, ids):
+            return False
+    name = router.identity.name
+    reporter.note(f"{name} is left out, because it is slow; name it with -r {name} to have it")
+    return True
+
+
+def _by_row(
+    prompts: Sequence[str], ids: Mapping[str, int], found: Mapping[int, float]
+) -> NDArray[np.float64]:
+    import numpy as np
+
+    return np.array([found[ids[prompt]] for prompt in prompts])
+
+
+def _id_column(prompts: Sequence[str], ids: Mapping[str, int]) -> NDArray[np.int64]:
+    import numpy as np
+
+    return np.array([ids[prompt] for prompt in prompts], dtype=np.int64)
+
+
+def _length_scores(prompts: Sequence[str]) -> NDArray[np.float64]:
+    from routectl.routers import open_router
+
+    return open_router(LENGTH).load().strong_win_rates(prompts)
+
+
+def _active_thresholds(connection: Connection, router: OpenRouter) -> dict[str, str]:
+    """By route that runs this very router: its threshold."""
+    found = {}
+    for route in routes.routes(connection):
+        log = routes.activations(connection, route.id)
+        if log and log[-1].calibration_id is not None:
+            active = calibration(connection, log[-1].calibration_id)
+            if active.fingerprint == router.identity.fingerprint:
+                found[route.name] = active.threshold
+    return found
