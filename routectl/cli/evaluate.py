@@ -10,7 +10,7 @@ import click
 
 from routectl.cli import options
 from routectl.cli.console import Console
-from routectl.errors import UsageError
+from routectl.errors import RouterError, UsageError
 from routectl.records import ModelPair
 
 if TYPE_CHECKING:
@@ -178,4 +178,10 @@ def _open(
     plain = options.open_routers(names, None, None)
     if transfer or not any(router.description.models for router in plain):
         return plain
-    return options.open_routers(names, strong_model, weak_model, scored_as)
+    try:
+        return options.open_routers(names, strong_model, weak_model, scored_as)
+    except RouterError as error:
+        raise RouterError(
+            f"{str(error).rstrip('.')}. Score it as a model that is known with --as NEW=KNOWN, or "
+            "judge the router with its own pair's scores: --transfer"
+        ) from None
