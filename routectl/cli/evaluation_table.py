@@ -80,7 +80,9 @@ def _standing_json(standing: Standing) -> dict[str, object]:
         "better_than": {
             other: finite(asdict(found)) for other, found in standing.better_than.items()
         },
-        "strong_fraction_for_quality": standing.reaches,
+        "strong_fraction_for_quality": {
+            quality: finite(asdict(estimate)) for quality, estimate in standing.reaches.items()
+        },
     }
 
 

@@ -50,7 +50,7 @@ def test_the_figures_are_those_of_the_metrics(routectl: Routectl, benchmark: Pat
     assert router["better_than"]["random"]["verdict"] == "better"
     assert baselines["random"]["figures"]["CPT(80%)"] == {"value": 0.8, "low": 0.8, "high": 0.8}
     assert baselines["oracle"]["figures"]["APGR"]["value"] > router["figures"]["APGR"]["value"]
-    assert router["strong_fraction_for_quality"]["0.5"] == 0.0
+    assert router["strong_fraction_for_quality"]["0.5"]["value"] == 0.0
     assert found["seed"] == 0
 
 

@@ -95,6 +95,10 @@ def columns(
             for name, estimate in part.standing.figures.items()
         },
         "details": {
+            "strong_fraction_for_quality": {
+                f"{quality:.10g}": finite(asdict(estimate))
+                for quality, estimate in part.standing.reaches.items()
+            },
             "router_pair": None if pair is None else asdict(pair),
             "scored_as": dict(part.router.identity.scored_as),
             "contaminated_left_out": judged.contaminated,
