@@ -45,6 +45,14 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     help="Prompts to leave out: a table with a column prompt, or a .txt of SHA-256 digests. May "
     "repeat. BENCHMARK.contaminated.jsonl beside a benchmark is left out anyway.",
 )
+@click.option(
+    "--trained-on",
+    multiple=True,
+    type=FILE,
+    metavar="FILE",
+    help="Battles or gold labels: how much the benchmarks are like them, by the mean largest "
+    "cosine (the paper's Table 5). May repeat.",
+)
 @click.option("--unseen", is_flag=True, help="Leave out prompts that a router was trained on.")
 @click.option(
     "--strict", is_flag=True, help="Exit with 3 if a router was trained on one of the prompts."
@@ -100,6 +108,7 @@ def command(
     scored_as: tuple[str, ...],
     transfer: bool,
     leave_out: tuple[Path, ...],
+    trained_on: tuple[Path, ...],
     unseen: bool,
     strict: bool,
     sample: int | None,
@@ -142,6 +151,7 @@ def command(
         pair=ModelPair(strong_model or "", weak_model or "") if named else None,
         transfer=transfer,
         leave_out=leave_out,
+        trained_on=trained_on,
         unseen=unseen,
         strict=strict,
         sample=sample,

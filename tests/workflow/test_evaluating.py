@@ -212,6 +212,23 @@ def test_prompts_that_a_router_was_trained_on_are_counted_left_out_or_refused(
     assert (left["rows"], left["unseen_left_out"]) == (20, 3)
 
 
+def test_a_benchmark_is_measured_against_training_data(
+    routectl: Routectl, tmp_path: Path, benchmark: Path
+) -> None:
+    far = write_csv(tmp_path / "far.csv", [{"prompt": "Bake a cake", "big": 1, "small": 0}])
+    arguments = ("evaluate", "--benchmark", benchmark, "-r", "length", *PAIR, "--draws", 20)
+    itself = routectl(*arguments, "--trained-on", benchmark, "--json").json[0]["resemblance"]
+    assert itself["similarity"]["mean"] == pytest.approx(1, abs=1e-4)
+    assert (itself["similar"], itself["training_prompts"]) == (24, 24)
+    other = routectl(*arguments, "--trained-on", far, "--json").json[0]["resemblance"]
+    assert other["similarity"]["mean"] < 0.5
+    assert other["similar"] == 0
+    shown = routectl(*arguments, "--trained-on", far)
+    assert "the mean largest cosine to 1 training prompts; 0 prompts at 0.95" in shown.out.replace(
+        "\n", " "
+    ).replace("  ", "")
+
+
 def test_what_runs_now_is_judged_too(routectl: Routectl, log: Path, benchmark: Path) -> None:
     routectl("import", log)
     routectl("calibrate", "--strong-fraction", 0.3, "-r", "length")
