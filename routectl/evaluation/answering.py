@@ -114,7 +114,7 @@ def prompts_needed(estimate: Estimate, null: float, rows: int) -> int | None:
     half = estimate.value - estimate.low if above else estimate.high - estimate.value
     if not math.isfinite(half) or half <= 0:
         return None
-    exact = rows * (half / distance) ** 2
+    exact = max(rows + 1, rows * (half / distance) ** 2)
     if not math.isfinite(exact):
         return None
     unit: int = 10 ** max(0, math.floor(math.log10(exact)) - 1)
