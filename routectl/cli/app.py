@@ -26,6 +26,7 @@ COMMANDS = (
     "routers",
     "train",
     "battles",
+    "label",
     "db",
     "completion",
 )
