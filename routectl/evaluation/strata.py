@@ -8,7 +8,7 @@ subset sums", Journal of the ACM 54, 2007): with u_i uniform in (0, 1), the m pr
 largest r_i / u_i, each of which stands for max(r_i, t) requests, t being the next largest. So a
 prompt that many requests share is drawn for certain and counts as itself, all others count alike,
 and sums over any part of the requests are estimated without bias. Since u_i hangs on the prompt
-alone, a draw of fewer is part of a draw of more.
+alone, a draw of fewer is part of a draw of more from the same strata.
 """
 
 from __future__ import annotations
