@@ -32,9 +32,13 @@ def print_label(console: Console, report: LabelReport) -> None:
     if report.routers:
         console.line()
         console.table(
-            [_row(one, report) for one in report.routers],
-            headers=["router", "APGR", "CPT(50%)", "CPT(80%)", "evaluation", "decides between"],
+            [_row(one) for one in report.routers],
+            headers=["router", "APGR", "CPT(50%)", "CPT(80%)", "evaluation"],
         )
+        console.line()
+        for one in report.routers:
+            if one.router.model_pair is not None:
+                console.line(f"{one.router.name} decides between {pair_text(one.router)}.")
     console.line()
     console.table(list(_facts(report)))
 
@@ -56,7 +60,8 @@ def answer_sentence(one: LabelledRouter, report: LabelReport) -> str:
         "no": f"no: {name} is worse than random on this traffic",
         "can't tell": f"can't tell whether {name} is better than random on this traffic",
     }[answer.better_than_random]
-    return f"{words} (APGR {_interval(apgr)}; random has 0.5){_needed(answer, report)}"
+    figure = _interval(apgr).replace(" (", ", ").rstrip(")")
+    return f"{words} (APGR {figure}; random has 0.5){_needed(answer, report)}"
 
 
 def _needed(answer: Answer, report: LabelReport) -> str:
@@ -67,14 +72,13 @@ def _needed(answer: Answer, report: LabelReport) -> str:
     return f"; --sample {answer.needed} would tell, roughly"
 
 
-def _row(one: LabelledRouter, report: LabelReport) -> tuple[str, ...]:
+def _row(one: LabelledRouter) -> tuple[str, ...]:
     figures = one.answer.figures
     return (
         one.router.name,
         _interval(figures["APGR"]),
         *(_interval(figures[name], share=True) for name in ("CPT(50%)", "CPT(80%)")),
         str(one.evaluation_id),
-        pair_text(one.router) or "any two models",
     )
 
 
@@ -130,20 +134,16 @@ def _interval(estimate: Estimate | None, *, share: bool = False) -> str:
     """A figure with its interval."""
     if estimate is None:
         return "-"
-    show = _share if share else _number
-    value = "never" if estimate.value is None else show(estimate.value)
+
+    def shown(value: float | None) -> str:
+        if value is None or math.isinf(value):
+            return "never"
+        return f"{100 * value:.1f}" if share else f"{value:.3f}"
+
+    unit = " %" if share and estimate.value is not None else ""
     if math.isinf(estimate.low):
-        return f"{value} (unbounded)"
-    high = "never" if math.isinf(estimate.high) else show(estimate.high)
-    return f"{value} ({show(estimate.low)} to {high})"
-
-
-def _number(value: float) -> str:
-    return f"{value:.3f}"
-
-
-def _share(value: float) -> str:
-    return f"{100 * value:.1f} %"
+        return f"{shown(estimate.value)}{unit} (unbounded)"
+    return f"{shown(estimate.value)}{unit} ({shown(estimate.low)} to {shown(estimate.high)})"
 
 
 def label_json(report: LabelReport) -> dict[str, object]:

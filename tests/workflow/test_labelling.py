@@ -80,7 +80,7 @@ def test_the_first_line_says_yes_of_a_router_that_knows_who_wins(
     first = done.out.splitlines()[0]
     assert re.fullmatch(
         r"yes: length is better than random on this traffic "
-        r"\(APGR 0\.\d{3} \(0\.\d{3} to 0\.\d{3}\); random has 0\.5\)\.",
+        r"\(APGR 0\.\d{3}, 0\.\d{3} to 0\.\d{3}; random has 0\.5\)\.",
         first,
     ), first
     # 14 prompts that were sent once and 6 that were sent thrice, of 100 requests.
