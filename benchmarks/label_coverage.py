@@ -1,6 +1,6 @@
 """How often the intervals of `routectl label` hold the truth.
 
-    python benchmarks/label_coverage.py --repetitions 1000 --seed 1
+    python benchmarks/label_coverage.py --repetitions 500 --seed 1
 
 In each repetition a traffic is made: prompts with a score, and how often each was sent. A verdict
 of each is drawn by its score, with u in [0, 1] the rank of the score among the *requests*: the gain
@@ -211,7 +211,7 @@ def cell(tally: Tally, *, with_law: bool = False) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--repetitions", type=int, default=1000)
+    parser.add_argument("--repetitions", type=int, default=500)
     parser.add_argument("--draws", type=int, default=500)
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
