@@ -72,8 +72,13 @@ def draw(prompts: Iterable[str], size: int | None, seed: int) -> list[str]:
     Args:
         size: None takes all.
     """
-    ordered = sorted(prompts, key=lambda text: hashlib.sha256(f"{seed}\0{text}".encode()).digest())
+    ordered = sorted(prompts, key=lambda text: draw_key(text, seed))
     return ordered if size is None else ordered[:size]
+
+
+def draw_key(prompt: str, seed: int) -> bytes:
+    """A prompt's own luck: 32 bytes that are uniform over prompts; the smallest are drawn first."""
+    return hashlib.sha256(f"{seed}\0{prompt}".encode()).digest()
 
 
 def _lines(path: Path) -> list[str]:
