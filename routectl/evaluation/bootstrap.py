@@ -7,7 +7,7 @@ not carry the luck of the draw that they share.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -22,15 +22,18 @@ from routectl.evaluation.metrics import (
     Curve,
     Metric,
     checked,
+    checked_weights,
     cpt_at,
     quality_curve,
+    without_rounding,
 )
+from routectl.evaluation.resampling import drawn_counts
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
-_CHUNK = 2_000_000
-"""Prompts times draws that are held at once: 16 MB for each array of them."""
+RANDOM_APGR = 0.5
+"""See `metrics.random_curve`."""
 
 METRICS = (APGR, cpt_at(0.5), cpt_at(0.8), AUC)
 """What is computed when nothing else is asked for: the columns of the paper's Tables 1 to 3."""
@@ -46,6 +49,20 @@ class Estimate:
     high: float
     """`inf`: a CPT's interval includes "never". From `-inf` to `inf`: the prompts do not even
     show that the strong model is better, so the figure can be anything."""
+
+
+BetterThanRandom = Literal["yes", "no", "can't tell"]
+
+
+def better_than_random(apgr: Estimate) -> BetterThanRandom:
+    """Whether a router whose APGR this is orders prompts better than chance.
+
+    Random's APGR is 0.5 exactly, so the interval is set against that number: "yes" where all of it
+    lies above, "no" where all of it lies below.
+    """
+    if apgr.low > RANDOM_APGR:
+        return "yes"
+    return "no" if apgr.high < RANDOM_APGR else "can't tell"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,35 +133,46 @@ def bootstrap(
     strong_quality: ArrayLike,
     weak_quality: ArrayLike,
     *,
+    weights: ArrayLike | None = None,
+    strata: ArrayLike | None = None,
     metrics: Sequence[Metric] = METRICS,
     draws: int = 1000,
     seed: int = 0,
 ) -> Bootstrap:
     """Draw n of the n prompts again and again, and compute every router's figures on each draw.
 
+    Prompts that were drawn by strata are drawn so again: each stratum keeps its number of rows.
+    That takes strata of some size: one of m rows shows (m - 1) / m of its variance.
+
     The scores are sorted once; a draw is how often it holds each prompt, and its curve two
     cumulative sums. The same seed gives the same draws whatever the routers and metrics.
 
     Args:
         scores: one array of shape (n,) for each router, by its name.
-        strong_quality, weak_quality: shape (n,), as for `quality_curve`.
+        strong_quality, weak_quality, weights: shape (n,), as for `quality_curve`. A weight goes
+            with its row.
+        strata: shape (n,), integers: rows of one number were drawn together. None: all were.
         draws: at least 1.
 
     Raises:
-        InputError: as `quality_curve`.
+        InputError: as `quality_curve`; or strata of another shape.
     """
     if draws < 1:
         raise InputError(f"A bootstrap takes at least one draw, and {draws} was asked for.")
-    curves = {name: quality_curve(s, strong_quality, weak_quality) for name, s in scores.items()}
+    curves = {
+        name: quality_curve(s, strong_quality, weak_quality, weights) for name, s in scores.items()
+    }
     ranked = {
         name: _Ranked.of(*checked(s, strong_quality, weak_quality)) for name, s in scores.items()
     }
     weak = np.asarray(weak_quality, dtype=np.float64)
+    each = None if weights is None else checked_weights(weights, len(weak))
     parts: dict[tuple[str, Metric], list[Floats]] = {(n, m): [] for n in scores for m in metrics}
-    for counts in _drawn_counts(len(weak), draws, seed):
-        weak_sums = counts @ weak
+    for counts in drawn_counts(len(weak), draws, seed, strata):
+        weighted = counts if each is None else counts * each
+        weak_sums = weighted @ weak
         for name, router in ranked.items():
-            sums = router.sums(counts)
+            sums = router.sums(weighted)
             for metric in metrics:
                 parts[name, metric].append(_figures(metric, *sums, weak_sums))
     drawn = {key: np.concatenate(values) for key, values in parts.items()}
@@ -171,16 +199,6 @@ def apgr_interval(
     return found.low, found.high
 
 
-def _drawn_counts(n: int, draws: int, seed: int) -> Iterator[Integers]:
-    """How often each draw holds each prompt: shape (some draws, n), rows sum to n."""
-    generator = np.random.default_rng(seed)
-    step = max(1, _CHUNK // n)
-    for start in range(0, draws, step):
-        size = min(step, draws - start)
-        prompts = generator.integers(0, n, (size, n)) + n * np.arange(size)[:, None]
-        yield np.bincount(prompts.ravel(), minlength=size * n).reshape(size, n)
-
-
 @dataclass(frozen=True, slots=True)
 class _Ranked:
     """A router's prompts from the highest score to the lowest. G groups of equal scores."""
@@ -198,10 +216,13 @@ class _Ranked:
         ends = np.append(np.flatnonzero(np.diff(scores[order])), len(scores) - 1)
         return cls(order, ends, (strong - weak)[order])
 
-    def sums(self, counts: Integers) -> tuple[Floats, Floats]:
-        """Prompts and gain above each cut of each draw: shape (draws, G + 1) both."""
+    def sums(self, counts: Integers | Floats) -> tuple[Floats, Floats]:
+        """Prompts (or their weight) and gain above each cut: shape (draws, G + 1) both."""
         ordered = counts[:, self.order]
-        return self._above(ordered), self._above(ordered * self.gain)
+        above, gains = self._above(ordered), self._above(ordered * self.gain)
+        if ordered.dtype.kind == "f":
+            gains[:, -1] = without_rounding(gains[:, -1], ordered @ np.abs(self.gain))
+        return above, gains
 
     def _above(self, values: NDArray[np.int64] | Floats) -> Floats:
         above = np.zeros((len(values), len(self.last) + 1))
@@ -211,18 +232,21 @@ class _Ranked:
 
 def _figures(metric: Metric, prompts: Floats, gain: Floats, weak_sums: Floats) -> Floats:
     """A metric of each draw, shape (draws,), from sums of shape (draws, G + 1)."""
-    n = prompts[0, -1]
+    n = prompts[:, -1]
     if metric.name == "auc":
         whole: Floats = weak_sums / n + _area(prompts, gain) / n**2
         return whole
     gap = gain[:, -1]
+    if metric.name == "gap":
+        difference: Floats = gap / n
+        return difference
     exists = gap > 0
     found = np.full(len(gap), np.nan)
-    prompts, gain, gap = prompts[exists], gain[exists], gap[exists]
+    n, prompts, gain, gap = n[exists], prompts[exists], gain[exists], gap[exists]
     if metric.at is None:
         found[exists] = _area(prompts, gain) / n / gap
     elif metric.name == "pgr":
-        found[exists] = _interpolate(prompts, gain, np.full(len(gap), metric.at * n)) / gap
+        found[exists] = _interpolate(prompts, gain, metric.at * n) / gap
     else:
         found[exists] = _crossing(prompts, gain, metric.at * gap, ROUNDING * gap) / n
     return found

@@ -67,19 +67,37 @@ class Curve:
         return self.gain / self.gap
 
 
-def quality_curve(scores: ArrayLike, strong_quality: ArrayLike, weak_quality: ArrayLike) -> Curve:
+def quality_curve(
+    scores: ArrayLike,
+    strong_quality: ArrayLike,
+    weak_quality: ArrayLike,
+    weights: ArrayLike | None = None,
+) -> Curve:
     """The curve of a router's scores on prompts whose quality with either model is known.
 
     Args:
         scores: shape (n,), high = strong model.
         strong_quality: shape (n,), how good the strong model's answer is; any unit.
         weak_quality: shape (n,), the same for the weak model.
+        weights: shape (n,), above 0: how many requests each prompt stands for, in any unit. With
+            them, fractions and means are those of requests. None: all prompts count alike.
 
     Raises:
-        InputError: no prompts, arrays of different shapes, or a number that is not finite.
+        InputError: no prompts, arrays of different shapes, a number that is not finite, or a
+            weight that is not above 0.
     """
     ranked, strong, weak = checked(scores, strong_quality, weak_quality)
     _, group = np.unique(-ranked, return_inverse=True)
+    if weights is not None:
+        each = checked_weights(weights, len(ranked))
+        above = np.cumsum(np.bincount(group, weights=each))
+        gains = np.cumsum(np.bincount(group, weights=each * (strong - weak)))
+        gains[-1] = without_rounding(gains[-1], (each * np.abs(strong - weak)).sum())
+        return Curve(
+            np.concatenate(([0.0], above / above[-1])),
+            np.concatenate(([0.0], gains / above[-1])),
+            float(each @ weak / above[-1]),
+        )
     count = len(ranked)
     fractions = np.cumsum(np.bincount(group)) / count
     gain = np.cumsum(np.bincount(group, weights=strong - weak)) / count
@@ -88,20 +106,24 @@ def quality_curve(scores: ArrayLike, strong_quality: ArrayLike, weak_quality: Ar
     )
 
 
-def random_curve(strong_quality: ArrayLike, weak_quality: ArrayLike) -> Curve:
+def random_curve(
+    strong_quality: ArrayLike, weak_quality: ArrayLike, weights: ArrayLike | None = None
+) -> Curve:
     """The expectation of a router that knows nothing: exactly the straight line between the ends.
 
     Its APGR is 0.5, and its CPT(x) is x: that of the expected curve.
     """
-    return quality_curve(np.zeros(np.shape(strong_quality)), strong_quality, weak_quality)
+    return quality_curve(np.zeros(np.shape(strong_quality)), strong_quality, weak_quality, weights)
 
 
-def oracle_curve(strong_quality: ArrayLike, weak_quality: ArrayLike) -> Curve:
+def oracle_curve(
+    strong_quality: ArrayLike, weak_quality: ArrayLike, weights: ArrayLike | None = None
+) -> Curve:
     """The best that any router can do: prompts in the order of what the strong model gains."""
     strong, weak = (np.asarray(given, dtype=np.float64) for given in (strong_quality, weak_quality))
     if strong.shape != weak.shape:
         raise InputError(f"Strong qualities have shape {strong.shape}, and weak ones {weak.shape}.")
-    return quality_curve(strong - weak, strong, weak)
+    return quality_curve(strong - weak, strong, weak, weights)
 
 
 def auc(curve: Curve) -> float:
@@ -184,9 +206,9 @@ def _first_crossing(
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """A figure by name, for those who ask for several: `AUC`, `APGR`, `pgr_at`, `cpt_at`."""
+    """A figure by name, for those who ask for several: `AUC`, `GAP`, `APGR`, `pgr_at`, `cpt_at`."""
 
-    name: Literal["auc", "apgr", "pgr", "cpt"]
+    name: Literal["auc", "gap", "apgr", "pgr", "cpt"]
     at: float | None = None
     """PGR: the strong fraction; CPT: the share of the gap; else None."""
 
@@ -203,6 +225,8 @@ class Metric:
         """
         if self.name == "auc":
             return auc(curve)
+        if self.name == "gap":
+            return curve.gap
         if self.at is None:
             return apgr(curve)
         return pgr(curve, self.at) if self.name == "pgr" else cpt(curve, self.at)
@@ -212,6 +236,9 @@ class Metric:
 
 
 AUC = Metric("auc")
+GAP = Metric("gap")
+"""How much better always-strong is than always-weak, in the quality's unit; the same for all
+routers."""
 APGR = Metric("apgr")
 
 
@@ -251,3 +278,33 @@ def checked(
                 f"row {bad[0] + 1}."
             )
     return arrays["scores"], arrays["strong qualities"], arrays["weak qualities"]
+
+
+def checked_weights(weights: ArrayLike, n: int) -> NDArray[np.float64]:
+    """Weights as float64 of the shape (n,).
+
+    Raises:
+        InputError: another shape, or a weight that is no finite number above 0.
+    """
+    found = np.asarray(weights, dtype=np.float64)
+    if found.shape != (n,):
+        raise InputError(f"There are {n} scores, and weights of the shape {found.shape}.")
+    bad = np.flatnonzero(~(np.isfinite(found) & (found > 0)))
+    if len(bad):
+        raise InputError(
+            f"Of the weights, {len(bad)} of {n} are no finite number above 0, the first in row "
+            f"{bad[0] + 1}."
+        )
+    return found
+
+
+def without_rounding(total: ArrayLike, size: ArrayLike) -> NDArray[np.float64]:
+    """Weighted sums of gains, where what rounding alone can leave of gains and losses that cancel
+    is exactly 0: divided by such a gap, a curve is anything.
+
+    Args:
+        total: the sums.
+        size: the sums of the absolute values of their terms.
+    """
+    sums = np.asarray(total, dtype=np.float64)
+    return np.where(np.abs(sums) <= 1e-12 * np.asarray(size), 0.0, sums)

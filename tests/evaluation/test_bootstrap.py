@@ -8,10 +8,16 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from routectl.errors import InputError
-from routectl.evaluation.bootstrap import apgr_interval, bootstrap
+from routectl.evaluation.bootstrap import (
+    Estimate,
+    apgr_interval,
+    better_than_random,
+    bootstrap,
+)
 from routectl.evaluation.metrics import (
     APGR,
     AUC,
+    GAP,
     Metric,
     apgr,
     cpt_at,
@@ -19,7 +25,7 @@ from routectl.evaluation.metrics import (
     quality_curve,
 )
 
-METRICS = (AUC, APGR, pgr_at(0.3), cpt_at(0.5), cpt_at(1.2))
+METRICS = (AUC, GAP, APGR, pgr_at(0.3), cpt_at(0.5), cpt_at(1.2))
 
 rows = st.lists(
     st.tuples(st.integers(0, 4), st.integers(0, 4), st.integers(0, 3)), min_size=1, max_size=12
@@ -31,10 +37,11 @@ def plain(
     scores: NDArray[np.float64],
     strong: NDArray[np.float64],
     weak: NDArray[np.float64],
+    weights: NDArray[np.float64] | None = None,
 ) -> float:
     """The figure of drawn prompts, by the way that a person would write it."""
-    curve = quality_curve(scores, strong, weak)
-    if metric is not AUC and not curve.gap > 0:
+    curve = quality_curve(scores, strong, weak, weights)
+    if metric not in (AUC, GAP) and not curve.gap > 0:
         return math.nan
     value = metric.of(curve)
     return math.inf if value is None else value
@@ -172,3 +179,110 @@ def test_the_interval_covers_the_truth_about_as_often_as_it_says() -> None:
         low, high = apgr_interval(generator.random(200), np.ones(200), weak, draws=200)
         covered += low <= 0.5 <= high
     assert 180 <= covered <= 199
+
+
+@given(rows, st.integers(0, 5), st.data())
+@settings(deadline=None, max_examples=100)
+def test_every_weighted_draw_takes_as_many_rows_of_each_stratum_as_it_has(
+    found: NDArray[np.float64], seed: int, data: st.DataObject
+) -> None:
+    strong, weak, scores = found
+    n, draws = len(scores), 20
+    many = {"min_size": n, "max_size": n}
+    weights = np.array(data.draw(st.lists(st.integers(1, 5), **many)), dtype=float)
+    strata = np.array(data.draw(st.lists(st.integers(-1, 2), **many)))
+    drawn = bootstrap(
+        {"a": scores},
+        strong,
+        weak,
+        weights=weights,
+        strata=strata,
+        metrics=METRICS,
+        draws=draws,
+        seed=seed,
+    ).drawn
+    # The rows of each stratum, in their order, stand one stratum after another.
+    members = [np.flatnonzero(strata == number) for number in np.unique(strata)]
+    generator = np.random.default_rng(seed)
+    sizes = np.concatenate([np.full(len(rows), len(rows)) for rows in members])
+    for draw in range(draws):
+        places = np.split(generator.integers(0, sizes), np.cumsum([len(m) for m in members])[:-1])
+        r = np.concatenate([rows[at] for rows, at in zip(members, places, strict=True)])
+        for metric in METRICS:
+            expected = plain(metric, scores[r], strong[r], weak[r], weights[r])
+            assert drawn["a", metric][draw] == pytest.approx(expected, nan_ok=True, abs=1e-8)
+
+
+def test_equal_weights_give_the_draws_that_no_weights_give() -> None:
+    scores, strong, weak = sample(50)
+    plainly = bootstrap({"a": scores}, strong, weak, metrics=METRICS, draws=50)
+    weighted = bootstrap(
+        {"a": scores}, strong, weak, weights=np.full(50, 0.3), metrics=METRICS, draws=50
+    )
+    for metric in METRICS:
+        assert weighted.drawn["a", metric] == pytest.approx(plainly.drawn["a", metric])
+
+
+def test_rows_alone_in_their_strata_leave_nothing_to_chance() -> None:
+    scores, strong, weak = sample(20)
+    found = bootstrap({"a": scores}, strong, weak, strata=np.arange(20), draws=30)
+    assert set(found.drawn["a", APGR].round(12)) == {round(apgr(found.curves["a"]), 12)}
+
+
+def test_strata_that_part_easy_from_hard_prompts_narrow_the_gap() -> None:
+    generator = np.random.default_rng(0)
+    hard = np.repeat([0, 1], 200)
+    weak = (generator.random(400) < np.where(hard, 0.1, 0.95)).astype(float)
+    widths = []
+    for strata in (None, hard):
+        found = bootstrap(
+            {"a": hard}, np.ones(400), weak, strata=strata, metrics=(GAP,), draws=400
+        ).estimate("a", GAP)
+        widths.append(found.high - found.low)
+    assert widths[1] < 0.7 * widths[0]
+
+
+def test_five_rows_in_two_strata_by_hand() -> None:
+    # Gains 1 0 | 1 0 0 with weights 3 3 | 2 1 1: the first stratum's gain is 6, 3 or 0, with the
+    # chances 1/4, 1/2, 1/4; no draw of ten weighs otherwise than its rows.
+    strong, weak = np.array([1.0, 0, 1, 0, 1]), np.array([0.0, 0, 0, 0, 1])
+    found = bootstrap(
+        {"a": [5, 4, 3, 2, 1]},
+        strong,
+        weak,
+        weights=[3, 3, 2, 1, 1],
+        strata=[0, 0, 1, 1, 1],
+        metrics=(GAP,),
+        draws=4000,
+    )
+    assert found.curves["a"].gap == pytest.approx(0.5)
+    # The second stratum's k of three rows that gain weigh 2 each, the others 1.
+    possible = {(first + 2 * k) / (6 + 3 + k) for first in (0, 3, 6) for k in range(4)}
+    gaps = found.drawn["a", GAP]
+    assert {round(gap, 9) for gap in gaps} == {round(gap, 9) for gap in possible}
+    # Both extremes: a quarter, times the 8/27 and 1/27 of k = 0 and k = 3.
+    assert np.mean(gaps == 0) == pytest.approx(2 / 27, abs=0.02)
+    assert np.mean(gaps == 1) == pytest.approx(1 / 108, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "answer"),
+    [
+        (0.51, 0.7, "yes"),
+        (0.5, 0.7, "can't tell"),
+        (0.3, 0.6, "can't tell"),
+        (0.3, 0.5, "can't tell"),
+        (0.3, 0.49, "no"),
+        (-math.inf, math.inf, "can't tell"),
+    ],
+)
+def test_better_than_random_is_said_where_the_whole_interval_is(
+    low: float, high: float, answer: str
+) -> None:
+    assert better_than_random(Estimate(0.5, low, high)) == answer
+
+
+def test_strata_of_another_shape_are_refused() -> None:
+    scores, strong, weak = sample(10)
+    with pytest.raises(InputError, match=r"10 scores, and strata of the shape \(3,\)"):
+        bootstrap({"a": scores}, strong, weak, strata=[1, 2, 3])

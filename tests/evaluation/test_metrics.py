@@ -8,6 +8,7 @@ from routectl.errors import InputError
 from routectl.evaluation.metrics import (
     APGR,
     AUC,
+    GAP,
     apgr,
     auc,
     cpt,
@@ -198,3 +199,66 @@ def test_a_metric_asks_for_what_exists() -> None:
         "CPT(50%)",
         "PGR(30.5%)",
     ]
+
+
+WEIGHTS = np.array([3.0, 1, 2, 3, 1])
+
+
+def test_five_weighted_prompts_by_hand() -> None:
+    # In the order of the scores: weights 3 3 2 1 1 of 10, gains 1 0 1 0 0, so the gap is 5/10.
+    curve = quality_curve(SCORES, STRONG, WEAK, WEIGHTS)
+    assert curve.strong_fraction == pytest.approx([0, 0.3, 0.6, 0.8, 0.9, 1])
+    assert curve.gap_recovered == pytest.approx([0, 0.6, 0.6, 1, 1, 1])
+    # Weak: the second and the fifth prompt are right, 2 of 10.
+    assert (curve.weak_quality, curve.gap) == (pytest.approx(0.2), pytest.approx(0.5))
+    # Trapezoids 0.09 0.18 0.16 0.1 0.1.
+    assert apgr(curve) == pytest.approx(0.63)
+    assert auc(curve) == pytest.approx(0.2 + 0.63 * 0.5)
+    assert cpt(curve, 0.5) == pytest.approx(0.25)
+    assert GAP.of(curve) == pytest.approx(0.5)
+    assert apgr(random_curve(STRONG, WEAK, WEIGHTS)) == pytest.approx(0.5)
+    # Both gains are one group of 5/10: a trapezoid of 0.25, then level for 0.5.
+    assert apgr(oracle_curve(STRONG, WEAK, WEIGHTS)) == pytest.approx(0.75)
+
+
+@given(qualities, st.data())
+def test_a_whole_weight_is_so_many_equal_prompts(
+    rows: NDArray[np.float64], data: st.DataObject
+) -> None:
+    times = data.draw(st.lists(st.integers(1, 4), min_size=rows.shape[1], max_size=rows.shape[1]))
+    strong, weak, scores = rows
+    weighted = quality_curve(scores, strong, weak, times)
+    repeated = quality_curve(*(np.repeat(values, times) for values in (scores, strong, weak)))
+    assert weighted.strong_fraction == pytest.approx(repeated.strong_fraction)
+    assert weighted.gain == pytest.approx(repeated.gain, abs=1e-12)
+    assert weighted.weak_quality == pytest.approx(repeated.weak_quality)
+
+
+@given(qualities, st.floats(0.01, 100))
+def test_equal_weights_of_any_size_change_nothing(rows: NDArray[np.float64], size: float) -> None:
+    strong, weak, scores = rows
+    plain = quality_curve(scores, strong, weak)
+    weighted = quality_curve(scores, strong, weak, np.full(len(scores), size))
+    assert weighted.strong_fraction == pytest.approx(plain.strong_fraction)
+    assert weighted.gain == pytest.approx(plain.gain, abs=1e-9)
+
+
+def test_weighted_gains_that_cancel_leave_no_gap_of_rounding() -> None:
+    # 0.1 + 0.2 - 0.3 is 5.6e-17.
+    curve = quality_curve([3, 2, 1], [1, 1, 0], [0, 0, 1], [0.1, 0.2, 0.3])
+    assert curve.gap == 0
+    with pytest.raises(InputError, match="no gap to recover"):
+        apgr(curve)
+
+
+@pytest.mark.parametrize(
+    ("weights", "sentence"),
+    [
+        ([1, 2], r"5 scores, and weights of the shape \(2,\)"),
+        ([1, 1, 0, 1, -1], "2 of 5 are no finite number above 0, the first in row 3"),
+        ([1, 1, 1, 1, np.nan], "1 of 5 .* row 5"),
+    ],
+)
+def test_what_is_no_weight_is_refused(weights: list[float], sentence: str) -> None:
+    with pytest.raises(InputError, match=sentence):
+        quality_curve(SCORES, STRONG, WEAK, weights)
