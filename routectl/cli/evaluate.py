@@ -10,7 +10,7 @@ import click
 
 from routectl.cli import options
 from routectl.cli.console import Console
-from routectl.errors import UsageError
+from routectl.errors import RouterError, UsageError
 from routectl.records import ModelPair
 
 if TYPE_CHECKING:
@@ -44,6 +44,14 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     metavar="FILE",
     help="Prompts to leave out: a table with a column prompt, or a .txt of SHA-256 digests. May "
     "repeat. BENCHMARK.contaminated.jsonl beside a benchmark is left out anyway.",
+)
+@click.option(
+    "--trained-on",
+    multiple=True,
+    type=FILE,
+    metavar="FILE",
+    help="Battles or gold labels: how much the benchmarks are like them, by the mean largest "
+    "cosine (the paper's Table 5). May repeat.",
 )
 @click.option("--unseen", is_flag=True, help="Leave out prompts that a router was trained on.")
 @click.option(
@@ -100,6 +108,7 @@ def command(
     scored_as: tuple[str, ...],
     transfer: bool,
     leave_out: tuple[Path, ...],
+    trained_on: tuple[Path, ...],
     unseen: bool,
     strict: bool,
     sample: int | None,
@@ -142,6 +151,7 @@ def command(
         pair=ModelPair(strong_model or "", weak_model or "") if named else None,
         transfer=transfer,
         leave_out=leave_out,
+        trained_on=trained_on,
         unseen=unseen,
         strict=strict,
         sample=sample,
@@ -178,4 +188,10 @@ def _open(
     plain = options.open_routers(names, None, None)
     if transfer or not any(router.description.models for router in plain):
         return plain
-    return options.open_routers(names, strong_model, weak_model, scored_as)
+    try:
+        return options.open_routers(names, strong_model, weak_model, scored_as)
+    except RouterError as error:
+        raise RouterError(
+            f"{str(error).rstrip('.')}. Score it as a model that is known with --as NEW=KNOWN, or "
+            "judge the router with its own pair's scores: --transfer"
+        ) from None

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from routectl.evaluation.bootstrap import Comparison, Estimate
     from routectl.evaluation.standing import Standing
     from routectl.workflow.evaluating import Evaluated
+    from routectl.workflow.evaluating.resembling import Resemblance
 
 HEADERS = ("router", "APGR", "CPT(50%)", "CPT(80%)", "AUC")
 _WORDS = {"better": "yes", "worse": "no", "can't tell": "can't tell"}
@@ -39,6 +40,7 @@ def to_json(result: Evaluated) -> dict[str, object]:
         "contaminated_left_out": judged.contaminated,
         "unanswered": judged.unanswered,
         "unseen_left_out": result.unseen_left_out,
+        "resemblance": result.resemblance,
         "repeated_prompts": result.repeated,
         "draws": standings.draws,
         "seed": standings.seed,
@@ -80,7 +82,9 @@ def _standing_json(standing: Standing) -> dict[str, object]:
         "better_than": {
             other: finite(asdict(found)) for other, found in standing.better_than.items()
         },
-        "strong_fraction_for_quality": standing.reaches,
+        "strong_fraction_for_quality": {
+            quality: finite(asdict(estimate)) for quality, estimate in standing.reaches.items()
+        },
     }
 
 
@@ -117,6 +121,8 @@ def _print_one(console: Console, result: Evaluated) -> None:
     ]
     if words:
         rows.insert(1, ("left out", words))
+    if result.resemblance is not None:
+        rows.append(("like training", _likeness(result.resemblance)))
     console.table(rows)
     console.line()
     standing = [part.standing for part in result.routers]
@@ -131,6 +137,14 @@ def _print_one(console: Console, result: Evaluated) -> None:
     _print_binned(console, result)
     for remark in _remarks(result):
         console.note(remark)
+
+
+def _likeness(found: Resemblance) -> str:
+    mean = found.similarity
+    return (
+        f"{mean.mean:.3f} ({mean.low:.3f}-{mean.high:.3f}), the mean largest cosine to "
+        f"{found.training_prompts:,} training prompts; {found.similar:,} prompts at 0.95 or above"
+    )
 
 
 def _cells(standing: Standing) -> Iterator[str]:
@@ -176,10 +190,7 @@ def _print_reached(console: Console, shown: Sequence[Standing]) -> None:
     console.line()
     console.line("The least strong fraction with a mean quality of")
     console.table(
-        [
-            (each.name, *(percent(each.reaches[quality], 2) for quality in qualities))
-            for each in shown
-        ],
+        [(each.name, *map(cpt_text, each.reaches.values())) for each in shown],
         headers=("router", *(f"{quality:.10g}" for quality in qualities)),
     )
 

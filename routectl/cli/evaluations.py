@@ -16,7 +16,12 @@ if TYPE_CHECKING:
 
 @click.group("evaluations")
 def command() -> None:
-    """Look at what `routectl evaluate` stored, and compare routers prompt by prompt."""
+    """Look at what was evaluated, and compare two routers prompt by prompt.
+
+    \b
+    Example:
+      routectl evaluations list
+    """
 
 
 @command.command("list")

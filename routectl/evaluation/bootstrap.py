@@ -240,6 +240,10 @@ def _figures(metric: Metric, prompts: Floats, gain: Floats, weak_sums: Floats) -
     if metric.name == "gap":
         difference: Floats = gap / n
         return difference
+    if metric.name == "reach":
+        assert metric.at is not None
+        missing = metric.at * n - weak_sums
+        return _crossing(prompts, gain, missing, ROUNDING * np.abs(gap)) / n
     exists = gap > 0
     found = np.full(len(gap), np.nan)
     n, prompts, gain, gap = n[exists], prompts[exists], gain[exists], gap[exists]

@@ -19,6 +19,7 @@ from routectl.routers.bert import (
     trained_shapes,
 )
 from routectl.routers.checkpoint import require_free, write_checkpoint
+from routectl.routers.seen_prompts import seen_file
 from routectl.training.card import curve_files, model_card
 from routectl.training.data import TrainingData, held_out_apgr, read_training_data
 from routectl.training.finetune import Settings, States, fine_tune
@@ -128,7 +129,7 @@ def train_bert(
             _config(request, data, labels, encoder.base, settings, _noise(router, prompts)),
             tensors,
             _card(report, request, labels, encoder.base, settings),
-            curve_files(report),
+            {**curve_files(report), **seen_file(data.used_prompts)},
         )
         partial.remove()
     return report.with_fingerprint(open_router(request.output, None, None).identity.fingerprint)

@@ -19,6 +19,7 @@ from routectl.routers.causal_model import (
     load_model,
 )
 from routectl.routers.checkpoint import require_free, write_checkpoint
+from routectl.routers.seen_prompts import seen_file
 from routectl.training.adapter import AdapterSettings, Examples, FitState, fit_adapter
 from routectl.training.card import curve_files, model_card
 from routectl.training.curve import LossCurve
@@ -151,7 +152,12 @@ def train_causal_llm(
                 strong=", ".join(labels.strong_models),
             ),
         )
-        write_checkpoint(request.output, config, tensors, card, curve_files(report))
+        rated = (*learned.prompt, *measured.prompt)
+        more = {
+            **curve_files(report),
+            **seen_file(data.comparisons.prompts[row] for row in rated),
+        }
+        write_checkpoint(request.output, config, tensors, card, more)
         partial.remove()
     return report.with_fingerprint(open_router(request.output, None, None).identity.fingerprint)
 

@@ -60,6 +60,11 @@ class TrainingData:
 
         return np.unique(self.comparisons.prompt)
 
+    @property
+    def used_prompts(self) -> list[str]:
+        """The texts of `used`, held-out ones included."""
+        return [self.comparisons.prompts[row] for row in self.used]
+
 
 def read_training_data(
     request: TrainingRequest,

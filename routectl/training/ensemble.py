@@ -13,6 +13,7 @@ from routectl.errors import InputError, UsageError
 from routectl.routers.checkpoint import SHIPPED, require_free, write_checkpoint
 from routectl.routers.ensemble import MEMBERS, open_router
 from routectl.routers.protocol import OpenRouter
+from routectl.routers.seen_prompts import read_seen, seen_file
 from routectl.training.card import model_card
 from routectl.training.data import TrainingData, read_training_data
 from routectl.training.labels import StrongWeakLabels, strong_weak_labels
@@ -227,6 +228,8 @@ def _write(
         "default_pair": {"strong": data.pair.strong, "weak": data.pair.weak},
         "members": entries,
     }
+    of_members = (read_seen(member.description.checkpoint) for member in opened)
+    more |= seen_file(data.used_prompts, [seen for seen in of_members if seen is not None])
     write_checkpoint(request.output, config, tensors, card, more)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from routectl.routers.checkpoint import require_free, write_checkpoint
+from routectl.routers.seen_prompts import seen_file
 from routectl.training.comparisons import read_comparisons
 from routectl.training.report import Progress, TrainingReport, no_progress
 from routectl.training.request import TrainingRequest
@@ -34,7 +35,9 @@ def train_length(
     )
     lengths = np.sort(np.array([len(prompt) for prompt in comparisons.prompts], dtype=np.int32))
     config = {"kind": "length", "name": output.name, "licence": "Apache-2.0", "count": len(lengths)}
-    write_checkpoint(output, config, {"lengths": lengths}, _card(output.name, len(lengths)))
+    card = _card(output.name, len(lengths))
+    more = seen_file(comparisons.prompts)
+    write_checkpoint(output, config, {"lengths": lengths}, card, more)
     return TrainingReport(
         router="length",
         path=output,

@@ -9,6 +9,7 @@ from routectl.embedding import DEFAULT, Embedder, open_embedder
 from routectl.records import ModelPair
 from routectl.routers.checkpoint import require_free, write_checkpoint
 from routectl.routers.embedded import embedder_config, probe_tensor
+from routectl.routers.seen_prompts import seen_file
 from routectl.training.card import curve_files, embedder_line, model_card
 from routectl.training.data import (
     TrainingData,
@@ -96,7 +97,7 @@ def train_mf(
                 limits=_LIMITS if isinstance(settings, DifficultySettings) else None,
                 early_stopping=isinstance(settings, Settings),
             ),
-            curve_files(report),
+            {**curve_files(report), **seen_file(data.used_prompts)},
         )
         partial.remove()
     return report.with_fingerprint(open_router(request.output, None, None).identity.fingerprint)

@@ -13,6 +13,7 @@ from routectl.embedding import DEFAULT, Embedder, open_embedder
 from routectl.errors import UsageError
 from routectl.routers.checkpoint import require_free, write_checkpoint
 from routectl.routers.embedded import embedder_config, probe_tensor
+from routectl.routers.seen_prompts import seen_file
 from routectl.routers.sw_ranking.bradley_terry import counts, even, fit
 from routectl.routers.sw_ranking.noise import score_noise
 from routectl.routers.sw_ranking.ranking import Ranking, Ratings
@@ -128,7 +129,7 @@ def train_sw_ranking(
                 part for part in (_LIMITS.strip(), why and f"{why}.", _tier_lines(ranking)) if part
             ),
         )
-        write_checkpoint(request.output, config, tensors, card)
+        write_checkpoint(request.output, config, tensors, card, seen_file(data.used_prompts))
         partial.remove()
     opened = open_router(request.output, None, None)
     return report.with_fingerprint(opened.identity.fingerprint).with_notes(why)

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 from routectl.errors import CheckFailed, InputError, UsageError
 from routectl.evaluation.benchmark import Benchmark, JudgedPair
 from routectl.evaluation.reading import read_benchmark
-from routectl.evaluation.seen_prompts import read_seen, seen
 from routectl.records import ModelPair
 from routectl.routers import OpenRouter
 from routectl.routers.model_names import canonical
+from routectl.routers.seen_prompts import read_seen, seen
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,6 +33,8 @@ class Question:
     """Leave out the prompts that one of the routers was trained on."""
     strict: bool = False
     """Refuse a benchmark that holds a prompt which one of the routers was trained on."""
+    trained_on: Sequence[Path] = ()
+    """Training data to which the benchmarks' likeness is measured."""
     sample: int | None = None
     """Rows to judge on, drawn at random; None: all."""
     qualities: tuple[float, ...] = ()
@@ -77,7 +79,7 @@ class Prepared:
             marks[router.identity.fingerprint] = (
                 None if known is None else seen(judged.prompts, known)
             )
-        if question.strict:
+        if question.strict and not question.unseen:
             _refuse_seen(judged.benchmark, routers, marks)
         if not question.unseen:
             return cls(judged, marks, 0)

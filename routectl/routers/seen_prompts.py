@@ -30,12 +30,18 @@ def digests(prompts: Iterable[str]) -> NDArray[np.uint64]:
     return np.frombuffer(whole, dtype="<u8").astype(np.uint64)
 
 
-def write_seen(folder: Path, prompts: Sequence[str]) -> None:
-    """Keep what a checkpoint was trained on."""
-    import numpy as np
-    from safetensors.numpy import save_file
+def seen_file(
+    prompts: Iterable[str], others: Iterable[NDArray[np.uint64]] = ()
+) -> dict[str, bytes]:
+    """The file that keeps what a checkpoint was trained on, by its name in the folder.
 
-    save_file({"digests": np.unique(digests(prompts))}, folder / SEEN)
+    Args:
+        others: what its parts were trained on, as `read_seen` gives it.
+    """
+    import numpy as np
+    from safetensors.numpy import save
+
+    return {SEEN: save({"digests": np.unique(np.concatenate([digests(prompts), *others]))})}
 
 
 def read_seen(folder: Path | None) -> NDArray[np.uint64] | None:
