@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from routectl.evaluation.benchmark import JudgedPair
+from routectl.evaluation.standing import ORACLE, RANDOM, operate
 from routectl.report.drawing import COLOURS, GREY
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 
-ORACLE, RANDOM = "oracle", "random"
 Y_LABEL = "mean quality, in the benchmark's unit"
 WEAK_END, STRONG_END = "always weak", "always strong"
 
@@ -58,20 +58,14 @@ class Threshold(NamedTuple):
     """A request goes to the strong model iff its score is at least this."""
 
 
-def mean(values: Floats, weights: Floats | None) -> float:
-    """The mean over requests."""
-    return float(np.average(values, weights=weights))
-
-
-def point_at(threshold: Threshold, scores: Floats, judged: JudgedPair) -> tuple[float, float]:
-    """The strong fraction and mean quality of a router at a threshold.
+def operated(threshold: Threshold, scores: Floats, judged: JudgedPair) -> tuple[float, float]:
+    """The strong fraction and the mean quality of a router at a threshold.
 
     Args:
         scores: shape (n,).
     """
-    strong = scores >= threshold.value
-    quality = np.where(strong, judged.strong_quality, judged.weak_quality)
-    return mean(strong.astype(np.float64), judged.weights), mean(quality, judged.weights)
+    point = operate(scores, judged, repr(threshold.value))
+    return point.strong_fraction, point.quality
 
 
 def draw_lines(

@@ -10,6 +10,7 @@ import numpy as np
 from routectl.errors import InputError
 from routectl.evaluation.benchmark import JudgedPair
 from routectl.evaluation.metrics import quality_curve
+from routectl.evaluation.standing import ORACLE, RANDOM
 from routectl.report.drawing import (
     Heading,
     legend_below,
@@ -20,8 +21,6 @@ from routectl.report.drawing import (
     title,
 )
 from routectl.report.lines import (
-    ORACLE,
-    RANDOM,
     STRONG_END,
     WEAK_END,
     Y_LABEL,
@@ -31,8 +30,7 @@ from routectl.report.lines import (
     Threshold,
     draw_lines,
     draw_points,
-    mean,
-    point_at,
+    operated,
 )
 
 if TYPE_CHECKING:
@@ -90,10 +88,13 @@ def quality_costs(
 
     points = {}
     for name, threshold in (thresholds or {}).items():
-        share, reached = point_at(threshold, scores[name], judged)
+        share, reached = operated(threshold, scores[name], judged)
         asked = np.where(scores[name] >= threshold.value, strong_cost, weak_cost)
         points[name] = _point(
-            threshold.config, PER * mean(asked, judged.weights), reached, f"{percent(share)} strong"
+            threshold.config,
+            PER * float(np.average(asked, weights=judged.weights)),
+            reached,
+            f"{percent(share)} strong",
         )
     straight = line(RANDOM, np.zeros(len(judged)))
     return QualityCosts(
@@ -127,8 +128,10 @@ def cost_oracle(judged: JudgedPair, strong_cost: Floats, weak_cost: Floats) -> L
     order = np.argsort(-np.arctan2(gain, dearer), kind="stable")
     each = np.ones(len(judged)) if judged.weights is None else judged.weights
     steps = (each / each.sum())[order]
-    start = mean(np.minimum(strong_cost, weak_cost), judged.weights)
-    quality = mean(np.where(cheap_is_weak, judged.weak_quality, judged.strong_quality), each)
+    start = np.average(np.minimum(strong_cost, weak_cost), weights=each)
+    quality = np.average(
+        np.where(cheap_is_weak, judged.weak_quality, judged.strong_quality), weights=each
+    )
     return Line(
         ORACLE,
         PER * np.concatenate(([start], start + np.cumsum(steps * dearer[order]))),

@@ -10,6 +10,7 @@ import numpy as np
 from routectl.evaluation.bands import Band, quality_bands
 from routectl.evaluation.benchmark import JudgedPair
 from routectl.evaluation.metrics import Curve, oracle_curve, quality_curve, random_curve
+from routectl.evaluation.standing import ORACLE, RANDOM
 from routectl.report.drawing import (
     WIDTH,
     Heading,
@@ -22,8 +23,6 @@ from routectl.report.drawing import (
     wrapped,
 )
 from routectl.report.lines import (
-    ORACLE,
-    RANDOM,
     STRONG_END,
     WEAK_END,
     Y_LABEL,
@@ -34,7 +33,7 @@ from routectl.report.lines import (
     colour,
     draw_lines,
     draw_points,
-    point_at,
+    operated,
 )
 
 if TYPE_CHECKING:
@@ -130,7 +129,7 @@ def _end(name: str, strong_fraction: float, quality: float) -> Point:
 
 
 def _operated(threshold: Threshold, scores: Floats, judged: JudgedPair) -> Point:
-    share, quality = point_at(threshold, scores, judged)
+    share, quality = operated(threshold, scores, judged)
     said = f"{percent(share)} strong, quality {number(quality)}"
     return Point(threshold.config, share, quality, said)
 
