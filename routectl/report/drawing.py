@@ -170,6 +170,11 @@ def wrapped(text: str, width: float) -> str:
     return plain("\n".join(lines))
 
 
+def panels_per_row(count: int) -> int:
+    """How many of so many panels stand side by side: three at most, four in a square."""
+    return 2 if count == 4 else min(count, 3)
+
+
 def new_figure(height: float) -> Figure:
     """An empty figure that makes room for what stands in and around its axes.
 

@@ -17,6 +17,7 @@ from routectl.report.drawing import (
     legend_below,
     new_figure,
     number,
+    panels_per_row,
     percent,
     style,
     title,
@@ -44,7 +45,6 @@ GRID = np.linspace(0, 1, 101)
 """The strong fractions at which bands are computed."""
 _BANDS_TOGETHER = 2
 """So many bands can lie over each other and still be told apart."""
-_PANELS_PER_ROW = 3
 
 
 class QualityCurves(NamedTuple):
@@ -141,7 +141,8 @@ def draw_quality_curves(curves: QualityCurves, heading: Heading) -> Figure:
         UsageError: matplotlib is not installed.
     """
     routers = curves.routers
-    rows = 0 if len(routers) <= _BANDS_TOGETHER else -(-len(routers) // _PANELS_PER_ROW)
+    columns = panels_per_row(len(routers))
+    rows = 0 if len(routers) <= _BANDS_TOGETHER else -(-len(routers) // columns)
     note = [
         f"Shaded: {100 * curves.confidence:.4g} % bootstrap interval at each strong fraction "
         f"({curves.draws:,} draws, seed {curves.seed})."
@@ -152,7 +153,7 @@ def draw_quality_curves(curves: QualityCurves, heading: Heading) -> Figure:
         note.append("Grey in the small panels: the other routers, and random.")
     with style():
         figure = new_figure(4.1 + 1.5 * rows)
-        grid = figure.add_gridspec(1 + rows, _PANELS_PER_ROW, height_ratios=[3.0, *[1.25] * rows])
+        grid = figure.add_gridspec(1 + rows, columns, height_ratios=[3.0, *[1.25] * rows])
         axes = figure.add_subplot(grid[0, :])
         panel = None
         left = draw_lines(axes, routers, curves.baselines, scale=100)
@@ -163,7 +164,7 @@ def draw_quality_curves(curves: QualityCurves, heading: Heading) -> Figure:
             if not rows:
                 _shade(axes, curves.bands[line.name], index)
                 continue
-            row, column = divmod(index, _PANELS_PER_ROW)
+            row, column = divmod(index, columns)
             panel = figure.add_subplot(grid[1 + row, column], sharex=axes, sharey=panel)
             for other in (*routers, *curves.baselines[:1]):
                 panel.plot(100 * other.x, other.quality, color="0.75", linewidth=0.7, zorder=2)

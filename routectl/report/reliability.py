@@ -17,6 +17,7 @@ from routectl.report.drawing import (
     Heading,
     legend_below,
     new_figure,
+    panels_per_row,
     style,
     title,
     wrapped,
@@ -34,7 +35,6 @@ Floats = NDArray[np.float64]
 BINS = 10
 ROWS_PER_BIN = 10
 """At least, where there are so many: the interval of fewer says nothing."""
-_PANELS_PER_ROW = 3
 _WIDE = 0.5
 """Scores that span more than this are shown on the whole axis from 0 to 1."""
 
@@ -162,7 +162,7 @@ def draw_reliabilities(found: Mapping[str, Reliability], heading: Heading) -> Fi
     Raises:
         UsageError: matplotlib is not installed.
     """
-    columns = min(len(found), _PANELS_PER_ROW)
+    columns = panels_per_row(len(found))
     rows = -(-len(found) // columns)
     with style():
         from matplotlib.ticker import MaxNLocator
