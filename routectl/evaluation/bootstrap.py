@@ -163,7 +163,7 @@ def bootstrap(
         name: quality_curve(s, strong_quality, weak_quality, weights) for name, s in scores.items()
     }
     ranked = {
-        name: _Ranked.of(*checked(s, strong_quality, weak_quality)) for name, s in scores.items()
+        name: Ranked.of(*checked(s, strong_quality, weak_quality)) for name, s in scores.items()
     }
     weak = np.asarray(weak_quality, dtype=np.float64)
     each = None if weights is None else checked_weights(weights, len(weak))
@@ -200,7 +200,7 @@ def apgr_interval(
 
 
 @dataclass(frozen=True, slots=True)
-class _Ranked:
+class Ranked:
     """A router's prompts from the highest score to the lowest. G groups of equal scores."""
 
     order: Integers
@@ -211,7 +211,7 @@ class _Ranked:
     """Shape (n,), in that order."""
 
     @classmethod
-    def of(cls, scores: Floats, strong: Floats, weak: Floats) -> _Ranked:
+    def of(cls, scores: Floats, strong: Floats, weak: Floats) -> Ranked:
         order = np.argsort(-scores, kind="stable")
         ends = np.append(np.flatnonzero(np.diff(scores[order])), len(scores) - 1)
         return cls(order, ends, (strong - weak)[order])
