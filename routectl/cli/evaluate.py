@@ -97,6 +97,21 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     metavar="SHARE",
     help="Confidence of the intervals.",
 )
+@click.option(
+    "--plots",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Draw quality, cost, scores and reliability into this folder (takes 'routectl[plots]').",
+)
+@click.option(
+    "--plot-format",
+    "plot_formats",
+    multiple=True,
+    default=("png",),
+    show_default=True,
+    type=click.Choice(("png", "svg")),
+    help="Of the plots. May repeat.",
+)
 @options.note
 @options.database
 @options.output
@@ -117,6 +132,8 @@ def command(
     draws: int,
     seed: int,
     confidence: float,
+    plots: Path | None,
+    plot_formats: tuple[str, ...],
     note: str | None,
     db: str,
     console: Console,
@@ -160,6 +177,8 @@ def command(
         draws=draws,
         seed=seed,
         confidence=confidence,
+        plots=plots,
+        plot_formats=plot_formats,
         note=note,
     )
     console.database(location)

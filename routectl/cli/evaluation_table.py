@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -46,6 +46,7 @@ def to_json(result: Evaluated) -> dict[str, object]:
         "seed": standings.seed,
         "confidence": standings.confidence,
         "created_at": result.created_at,
+        "plots": result.plots,
         "routers": [
             {
                 "evaluation_id": part.evaluation_id,
@@ -76,23 +77,13 @@ def to_json(result: Evaluated) -> dict[str, object]:
 def _standing_json(standing: Standing) -> dict[str, object]:
     return {
         "figures": {
-            name: None if estimate is None else finite(asdict(estimate))
+            name: None if estimate is None else estimate.to_json()
             for name, estimate in standing.figures.items()
         },
-        "better_than": {
-            other: finite(asdict(found)) for other, found in standing.better_than.items()
-        },
+        "better_than": {other: found.to_json() for other, found in standing.better_than.items()},
         "strong_fraction_for_quality": {
-            quality: finite(asdict(estimate)) for quality, estimate in standing.reaches.items()
+            quality: estimate.to_json() for quality, estimate in standing.reaches.items()
         },
-    }
-
-
-def finite(values: Mapping[str, object]) -> dict[str, object]:
-    """With null for the end of an interval that is not bounded: JSON has no number for it."""
-    return {
-        name: None if isinstance(value, float) and not math.isfinite(value) else value
-        for name, value in values.items()
     }
 
 
@@ -135,6 +126,9 @@ def _print_one(console: Console, result: Evaluated) -> None:
     _print_comparisons(console, result)
     _print_operating_points(console, result)
     _print_binned(console, result)
+    if result.plots:
+        console.line()
+        console.line(f"Plots: {', '.join(map(str, result.plots))}")
     for remark in _remarks(result):
         console.note(remark)
 

@@ -153,15 +153,11 @@ def compare(
         location, first, second, draws=draws, seed=seed, confidence=confidence
     )
     if console.as_json:
-        from dataclasses import asdict
-
-        from routectl.cli.evaluation_table import finite
-
         console.json(
             {
                 "first": found.first,
                 "second": found.second,
-                "differences": {n: finite(asdict(c)) for n, c in found.differences.items()},
+                "differences": {n: c.to_json() for n, c in found.differences.items()},
                 "draws": found.draws,
                 "seed": found.seed,
                 "confidence": found.confidence,

@@ -173,14 +173,7 @@ def _router_json(one: LabelledRouter) -> dict[str, object]:
         "evaluation": one.evaluation_id,
         "better_than_random": answer.better_than_random,
         "gap_is": answer.gap_is,
-        "gap": _estimate_json(answer.gap),
-        "figures": {name: _estimate_json(figure) for name, figure in answer.figures.items()},
+        "gap": answer.gap.to_json(),
+        "figures": {name: figure and figure.to_json() for name, figure in answer.figures.items()},
         "prompts_needed": answer.needed,
     }
-
-
-def _estimate_json(estimate: Estimate | None) -> dict[str, float | None] | None:
-    if estimate is None:
-        return None
-    found = asdict(estimate).items()
-    return {name: v if v is not None and math.isfinite(v) else None for name, v in found}

@@ -50,6 +50,14 @@ class Estimate:
     """`inf`: a CPT's interval includes "never". From `-inf` to `inf`: the prompts do not even
     show that the strong model is better, so the figure can be anything."""
 
+    def to_json(self) -> dict[str, float | None]:
+        """As JSON values: null for an end that is not bounded, which JSON has no number for."""
+        return {
+            "value": self.value,
+            "low": _or_none(self.low),
+            "high": _or_none(self.high),
+        }
+
 
 BetterThanRandom = Literal["yes", "no", "can't tell"]
 
@@ -75,6 +83,19 @@ class Comparison:
     high: float
     verdict: Literal["better", "worse", "can't tell"]
     """Of the first one. "can't tell" where the interval of the difference holds 0."""
+
+    def to_json(self) -> dict[str, float | str | None]:
+        """As `Estimate.to_json`."""
+        return {
+            "difference": self.difference,
+            "low": _or_none(self.low),
+            "high": _or_none(self.high),
+            "verdict": self.verdict,
+        }
+
+
+def _or_none(end: float) -> float | None:
+    return end if math.isfinite(end) else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -243,6 +243,23 @@ def test_what_runs_now_is_judged_too(routectl: Routectl, log: Path, benchmark: P
     )
 
 
+def test_an_evaluation_can_be_drawn(
+    routectl: Routectl, log: Path, tmp_path: Path, benchmark: Path
+) -> None:
+    routectl("import", log)
+    routectl("calibrate", "--strong-fraction", 0.3, "-r", "length")
+    routectl("activate")
+    found = routectl("evaluate", "--benchmark", benchmark, "-r", "length", *PAIR, "--draws", 20,
+                     "--plots", tmp_path / "plots", "--plot-format", "svg")  # fmt: skip
+    assert found.code == 0
+    drawn = sorted(path.name for path in (tmp_path / "plots").iterdir())
+    assert {"own-quality.svg", "own-scores.svg", "own-reliability.svg"} <= set(drawn)
+    assert all(name in found.out.replace("\n", "") for name in drawn)
+    text = (tmp_path / "plots" / "own-quality.svg").read_text()
+    assert routectl("export").out.strip() in text, "what runs now is in the picture"
+    assert "question" not in text
+
+
 def test_a_sample_is_drawn_with_a_seed(routectl: Routectl, benchmark: Path) -> None:
     def digest(seed: int) -> str:
         found = routectl("evaluate", "--benchmark", benchmark, "-r", "length", *PAIR,

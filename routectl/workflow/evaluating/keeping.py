@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from routectl import __version__
@@ -64,6 +64,8 @@ class Evaluated:
     """To the training data that the question names; None where it names none."""
     created_at: datetime
     question: Question = field(repr=False)
+    plots: Sequence[Path] = ()
+    """The pictures that were drawn."""
 
 
 def keep(store: Store, evaluated: Evaluated, prompt_ids: Mapping[str, int]) -> Evaluated:
@@ -115,12 +117,12 @@ def _columns(part: EvaluatedRouter, evaluated: Evaluated) -> dict[str, object]:
         "strong_quality": part.standing.curve.strong_quality,
         "weak_quality": part.standing.curve.weak_quality,
         "figures": {
-            name: None if estimate is None else finite(asdict(estimate))
+            name: None if estimate is None else estimate.to_json()
             for name, estimate in part.standing.figures.items()
         },
         "details": {
             "strong_fraction_for_quality": {
-                f"{quality:.10g}": finite(asdict(estimate))
+                f"{quality:.10g}": estimate.to_json()
                 for quality, estimate in part.standing.reaches.items()
             },
             "router_pair": None if pair is None else asdict(pair),
@@ -131,19 +133,11 @@ def _columns(part: EvaluatedRouter, evaluated: Evaluated) -> dict[str, object]:
             "seen_in_training": part.seen,
             "resemblance": None if resemblance is None else asdict(resemblance),
             "better_than": {
-                other: finite(asdict(comparison))
+                other: comparison.to_json()
                 for other, comparison in part.standing.better_than.items()
             },
             "operating_points": {
                 route: asdict(point) for route, point in part.operating_points.items()
             },
         },
-    }
-
-
-def finite(values: Mapping[str, object]) -> dict[str, object]:
-    """With null for what JSON has no number for: an end of an interval that is not bounded."""
-    return {
-        name: None if isinstance(value, float) and not math.isfinite(value) else value
-        for name, value in values.items()
     }

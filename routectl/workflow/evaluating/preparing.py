@@ -44,6 +44,9 @@ class Question:
     seed: int = 0
     """Of the sample and of the bootstrap."""
     confidence: float = 0.95
+    plots: Path | None = None
+    """Folder for pictures; None: none are drawn."""
+    plot_formats: Sequence[str] = ("png",)
     note: str | None = None
 
 

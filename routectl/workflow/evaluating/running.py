@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -124,7 +125,39 @@ def _evaluate(
         created_at=datetime.now(UTC),
         question=question,
     )
-    return keep(store, evaluated, ids)
+    kept = keep(store, evaluated, ids)
+    if question.plots is None:
+        return kept
+    return replace(kept, plots=_draw(kept, question.plots, baseline, reporter))
+
+
+def _draw(
+    evaluated: Evaluated,
+    folder: Path,
+    baselines: Mapping[str, NDArray[np.float64]],
+    reporter: Reporter,
+) -> list[Path]:
+    from routectl.report.plots import draw_evaluation
+
+    reporter.detail(f"drawing {evaluated.judged.benchmark}")
+    question = evaluated.question
+    thresholds = {}
+    for part in evaluated.routers:
+        # Where several routes run one router, the first stands for them.
+        for point in list(part.operating_points.values())[:1]:
+            config_string = f"router-{part.name}-{point.threshold}"
+            thresholds[part.standing.name] = (config_string, float(point.threshold))
+    return draw_evaluation(
+        evaluated.judged,
+        {part.standing.name: part.scores for part in evaluated.routers},
+        folder,
+        baselines=baselines,
+        thresholds=thresholds,
+        formats=question.plot_formats,
+        draws=question.draws,
+        seed=question.seed,
+        confidence=question.confidence,
+    )
 
 
 def _store_prompts(store: Store, prompts: Sequence[str]) -> dict[str, int]:

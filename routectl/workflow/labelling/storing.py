@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
 
     from routectl.evaluation.answering import Answer
     from routectl.evaluation.benchmark import JudgedPair
-    from routectl.evaluation.bootstrap import Estimate
 
 TRAFFIC = "traffic"
 """The name of what was evaluated on, beside those of benchmarks."""
@@ -178,15 +176,14 @@ def evaluate(
                 "router": identity.name,
                 "fingerprint": identity.fingerprint,
                 "figures": {
-                    name: None if figure is None else _finite(figure)
-                    for name, figure in answer.figures.items()
+                    name: figure and figure.to_json() for name, figure in answer.figures.items()
                 },
                 "details": {
                     "router_pair": identity.model_pair and asdict(identity.model_pair),
                     "scored_as": dict(identity.scored_as),
                     "population": question.population.to_json(),
                     "better_than_random": answer.better_than_random,
-                    "gap": _finite(answer.gap) | {"is": answer.gap_is},
+                    "gap": answer.gap.to_json() | {"is": answer.gap_is},
                     "prompts_needed": answer.needed,
                     "shares": asdict(rows.shares),
                     "stratified_by": drawn.routers[0].identity.fingerprint,
@@ -213,11 +210,3 @@ def evaluate(
             evaluation_id = add_evaluation(connection, columns, stored)
             found.append(LabelledRouter(identity, evaluation_id, answer))
     return found
-
-
-def _finite(estimate: Estimate) -> dict[str, float | str | None]:
-    """With null for what JSON has no number for: an end of an interval that is not bounded."""
-    return {
-        name: value if value is None or math.isfinite(value) else None
-        for name, value in asdict(estimate).items()
-    }
