@@ -162,6 +162,12 @@ def prices_of_pair(pair: ModelPair, own: Mapping[str, ModelPrice]) -> tuple[Mode
     return price_of(pair.strong, None, own), price_of(pair.weak, None, own)
 
 
+def prices_within(own: Mapping[str, ModelPrice], models: Collection[str]) -> list[str]:
+    """The names in `own` that mean one of the models, wherever it runs."""
+    known = {_bare(model) for model in models}
+    return [name for name in own if _bare(name) in known]
+
+
 def require_asked(own: Mapping[str, ModelPrice], models: Collection[str]) -> None:
     """Refuse prices of models that nobody asks about: a misspelt name would be priced by the list.
 
@@ -172,9 +178,9 @@ def require_asked(own: Mapping[str, ModelPrice], models: Collection[str]) -> Non
     Raises:
         UsageError: there is such a price.
     """
-    known = {_bare(model) for model in models}
+    asked = prices_within(own, models)
     for name in own:
-        if _bare(name) not in known:
+        if name not in asked:
             raise UsageError(
                 f"--price {name}: the models are {', '.join(models)}"
                 if models
