@@ -59,13 +59,7 @@ def _money(_ctx: click.Context, _param: click.Parameter, value: str | None) -> D
 @click.option(
     "--seed", type=int, default=0, show_default=True, help="Of the draw; also sent with each call."
 )
-@click.option(
-    "--price",
-    "price_texts",
-    multiple=True,
-    metavar="MODEL=IN/OUT",
-    help="US dollars per million input and output tokens, in place of the list price. May repeat.",
-)
+@options.price
 @click.option(
     "--max-cost",
     metavar="USD",
