@@ -3,22 +3,42 @@
 Prices come from the package genai-prices: the providers' public list prices, as they were when the
 installed version was released. Nothing is asked over the network. A price of one's own, from a
 contract or for a model on one's own machines, goes before them.
+
+Importing genai-prices takes longer than reading a table of scores, so it is imported by the first
+look-up, and a price of one's own needs none.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING
 
 from routectl.errors import UsageError
+from routectl.records import ModelPair
 
 if TYPE_CHECKING:
+    import numpy as np
+    from genai_prices.data_snapshot import DataSnapshot
     from genai_prices.types import ModelInfo, Provider
+    from genai_prices.types import ModelPrice as ListedPrice
+    from numpy.typing import ArrayLike, NDArray
+
+    Listed = tuple[Provider, ModelInfo]
 
 CURRENCY = "USD"
+CHARACTERS_PER_TOKEN = 4
+"""Of English text, about."""
+TYPICAL_ANSWER = 300
+"""Tokens of an answer, about."""
 _MILLION = Decimal(1_000_000)
+
+
+def about_tokens(characters: int) -> int:
+    """Tokens of a text with so many characters, about."""
+    return math.ceil(characters / CHARACTERS_PER_TOKEN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +53,7 @@ class ModelPrice:
     """The same of output tokens."""
     source: str
     """Where the price is from, for people."""
-    _listed: tuple[Provider, ModelInfo] | None = None
+    _listed: Listed | None = None
 
     def cost(self, tokens_in: int, tokens_out: int) -> Decimal:
         """US dollars for one call, with all steps and times of day that the list price has.
@@ -52,6 +72,28 @@ class ModelPrice:
         provider, model = self._listed
         usage = Usage(input_tokens=tokens_in, output_tokens=tokens_out)
         return model.calc_price(usage, provider).total_price
+
+    def costs(self, tokens_in: ArrayLike, tokens_out: ArrayLike) -> NDArray[np.float64]:
+        """US dollars for each of many calls, as `cost` says of one.
+
+        Args:
+            tokens_in, tokens_out: shape (n,), 0 or more; NaN where unknown.
+
+        Returns:
+            Shape (n,), NaN where either is unknown.
+        """
+        import numpy as np
+
+        read, written = (
+            np.asarray(given, dtype=np.float64).reshape(-1) for given in (tokens_in, tokens_out)
+        )
+        # A call costs something of its own with some providers.
+        each = float(self.cost(0, 0))
+        found = each + (float(self.input) * read + float(self.output) * written) / float(_MILLION)
+        step = math.inf if self._listed is None else _first_step(self._listed)
+        long = np.flatnonzero((read > step) & np.isfinite(written))
+        found[long] = [float(self.cost(int(read[row]), int(written[row]))) for row in long]
+        return found
 
     def __str__(self) -> str:
         return (
@@ -80,59 +122,162 @@ def parse_prices(texts: Sequence[str]) -> dict[str, ModelPrice]:
     return found
 
 
-def price_of(model: str, url: str, own: Mapping[str, ModelPrice]) -> ModelPrice:
+def price_of(model: str, url: str | None, own: Mapping[str, ModelPrice]) -> ModelPrice:
     """What a model costs at an address.
 
     A provider's address asks that provider's prices. At any other one, a proxy's say, the provider
-    is told from the model's name, with its prefix if it has one (`openai/gpt-4o`).
+    is told from the model's name, with its prefix if it has one (`openai/gpt-4o`). Without an
+    address it is looked for longer, because nobody pays by what is found: without what stands
+    before the name (`mistralai/`), and at last, for models that their makers do not sell, at the
+    cheapest of the providers that list this very name.
 
     Args:
-        own: prices that go before the list's, as `parse_prices` gives them.
+        own: prices that go before the list's, as `parse_prices` gives them. Without an address,
+            case and what stands before the name do not matter.
 
     Raises:
         UsageError: no price is known; the sentence names the model and the option.
     """
-    if model in own:
-        return own[model]
-    listed = _listed(model, url)
-    if listed is None:
+    found = own.get(model)
+    if found is None and url is None:
+        found = next((price for name, price in own.items() if _bare(name) == _bare(model)), None)
+    found = found or _list_price(model, url)
+    if found is None:
         raise UsageError(
             f"no price is known for {model}: say what a million of its input and output tokens "
             f"cost, in {CURRENCY}, with --price {model}=IN/OUT (0/0 if it costs nothing)"
         )
-    return listed
+    return found
 
 
-def _listed(model: str, url: str) -> ModelPrice | None:
+def prices_of_pair(pair: ModelPair, own: Mapping[str, ModelPrice]) -> tuple[ModelPrice, ModelPrice]:
+    """What the strong and the weak model cost, wherever they run.
+
+    Args:
+        own: as `price_of` takes them.
+
+    Raises:
+        UsageError: as `price_of`.
+    """
+    return price_of(pair.strong, None, own), price_of(pair.weak, None, own)
+
+
+def prices_within(own: Mapping[str, ModelPrice], models: Collection[str]) -> list[str]:
+    """The names in `own` that mean one of the models, wherever it runs."""
+    known = {_bare(model) for model in models}
+    return [name for name in own if _bare(name) in known]
+
+
+def require_asked(own: Mapping[str, ModelPrice], models: Collection[str]) -> None:
+    """Refuse prices of models that nobody asks about: a misspelt name would be priced by the list.
+
+    Args:
+        own: as `parse_prices` gives them.
+        models: that are asked about.
+
+    Raises:
+        UsageError: there is such a price.
+    """
+    asked = prices_within(own, models)
+    for name in own:
+        if name not in asked:
+            raise UsageError(
+                f"--price {name}: the models are {', '.join(models)}"
+                if models
+                else f"--price {name}: these routers decide between no models that could be priced"
+            )
+
+
+def _bare(model: str) -> str:
+    """A model's name without its organisation or provider."""
+    return model.rpartition("/")[2].lower()
+
+
+def _list_price(model: str, url: str | None) -> ModelPrice | None:
     from importlib.metadata import version
 
-    from genai_prices import Usage
     from genai_prices.data_snapshot import get_snapshot
 
-    prices = get_snapshot()
+    found = next(_listings(get_snapshot(), model, url), None)
+    if found is None:
+        return None
+    (host, info), among = found
+    each, *rates = _rates((host, info))
+    name = "" if _bare(info.id) == _bare(model) else f" for {info.id}"
+    fee = f", and {(each / _MILLION).normalize():f} a call" if each else ""
+    source = f"list price of {host.name}{name}{among}{fee}, genai-prices {version('genai-prices')}"
+    return ModelPrice(model, rates[0] - each, rates[1] - each, source, _listed=(host, info))
+
+
+def _listings(prices: DataSnapshot, model: str, url: str | None) -> Iterator[tuple[Listed, str]]:
+    """Entries with a price of text that fit a model, the best first, each with a word on how."""
     try:
-        provider = prices.find_provider(None, None, url)
+        provider = prices.find_provider(None, None, url) if url else None
     except LookupError:
         provider = None
-    try:
-        # "litellm" reads a provider's name before a slash, and else goes by the model's name.
-        found = prices.find_provider_model(model, provider, None if provider else "litellm", None)
-    except LookupError:
-        return None
-    host, info = found
-    one = Usage(input_tokens=1, output_tokens=0), Usage(input_tokens=0, output_tokens=1)
-    per_token = [info.calc_price(usage, host) for usage in one]
-    stated = per_token[0].model_price
-    # Some entries state a price per request or image alone, by which no text would cost anything.
-    if stated.input_mtok is None or stated.output_mtok is None:
-        return None
-    return ModelPrice(
-        model,
-        per_token[0].total_price * _MILLION,
-        per_token[1].total_price * _MILLION,
-        source=f"list price of {host.name}, genai-prices {version('genai-prices')}",
-        _listed=found,
+    # "litellm" reads a provider's name before a slash, and else goes by the model's name.
+    how = None if provider else "litellm"
+    names = [model] if url else list(dict.fromkeys([model, model.rpartition("/")[2]]))
+    for name in names:
+        try:
+            found = prices.find_provider_model(name, provider, how, None)
+        except LookupError:
+            continue
+        if _prices_text(found):
+            yield found, ""
+    if url:
+        return
+    for name in names:
+        sellers = [
+            (host, info)
+            for host in prices.providers
+            if (info := host.find_model(name.lower())) is not None and _prices_text((host, info))
+        ]
+        # A price of nothing is a trial's, and no rule for a bill.
+        sold = [(sum(_rates(seller)[1:]), at) for at, seller in enumerate(sellers)]
+        if paid := [entry for entry in sold if entry[0]]:
+            among = f", the cheapest of {len(paid)}" if len(paid) > 1 else ""
+            yield sellers[min(paid)[1]], among
+
+
+def _rates(listed: Listed) -> tuple[Decimal, Decimal, Decimal]:
+    """US dollars for a million calls that are empty, of one input token, of one output token."""
+    from genai_prices import Usage
+
+    host, info = listed
+    empty, read, written = (
+        info.calc_price(Usage(input_tokens=i, output_tokens=o), host).total_price * _MILLION
+        for i, o in ((0, 0), (1, 0), (0, 1))
     )
+    return empty, read, written
+
+
+def _prices_text(listed: Listed) -> bool:
+    """Whether text has a price: some entries state one per request or image alone."""
+    stated = _stated(listed)
+    return stated.input_mtok is not None and stated.output_mtok is not None
+
+
+def _first_step(listed: Listed) -> float:
+    """The input tokens above which a call has another price; infinite where there is no step."""
+    from genai_prices.types import TieredPrices
+
+    stated = _stated(listed)
+    steps = (
+        tier.start
+        for price in (stated.input_mtok, stated.output_mtok)
+        if isinstance(price, TieredPrices)
+        for tier in price.tiers
+    )
+    return min(steps, default=math.inf)
+
+
+def _stated(listed: Listed) -> ListedPrice:
+    """An entry's price as it is today."""
+    from genai_prices import Usage
+
+    host, info = listed
+    return info.calc_price(Usage(input_tokens=1, output_tokens=0), host).model_price
 
 
 def _number(text: str, whole: str) -> Decimal:

@@ -45,6 +45,7 @@ from routectl.errors import CheckFailed
     metavar="N",
     help="State the range for the next N requests.",
 )
+@options.price
 @options.note
 @options.database
 @options.output
@@ -61,6 +62,7 @@ def command(
     until: str | None,
     confidence: float,
     next_requests: int,
+    price_texts: tuple[str, ...],
     note: str | None,
     db: str,
     console: Console,
@@ -76,8 +78,10 @@ def command(
       routectl calibrate --strong-fraction 0.3
       routectl calibrate --strong-fraction 0.2 --at-most -r all --where model_group=smart
       routectl calibrate --strong-fraction 0.3 --since 7d --note "Q4 budget"
+      routectl calibrate --strong-fraction 0.3 --price Mixtral-8x7B-Instruct-v0.1=0.24/0.24
     """
     from routectl.cli.calibration_table import print_calibrations, to_json
+    from routectl.prices import parse_prices
     from routectl.workflow.calibrating import Question, calibrate
 
     location = options.parse_database(db)
@@ -89,6 +93,7 @@ def command(
         confidence=confidence,
         next_requests=next_requests,
         note=note,
+        prices=parse_prices(price_texts),
     )
     routers = options.open_routers(router_names, strong_model, weak_model, scored_as)
     console.database(location)

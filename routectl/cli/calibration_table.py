@@ -7,11 +7,13 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from routectl.cli.console import Console, pair_text, percent, when
+from routectl.cli.console import Console, dollars, pair_text, percent, when
 
 if TYPE_CHECKING:
     from routectl.calibration import Choice
+    from routectl.prices import ModelPrice
     from routectl.workflow.calibrating import CalibrationResult
+    from routectl.workflow.pricing import Costs
 
 
 def print_calibrations(console: Console, results: Sequence[CalibrationResult]) -> None:
@@ -40,6 +42,7 @@ def to_json(result: CalibrationResult) -> dict[str, object]:
         **asdict(result.choice),
         "excluded_by_reason": result.excluded,
         "longer_than_read": result.longer_than_read,
+        "costs": result.costs and result.costs.to_json(),
         "model_groups": result.overview.model_groups,
         "sample_ids": result.overview.sample_ids,
         "rows_digest": result.rows_digest,
@@ -82,36 +85,48 @@ def _print_in_full(console: Console, result: CalibrationResult) -> None:
         )
         bounds = _range(choice.strong_fraction_low, choice.strong_fraction_high, 2)
         rows.append(("not seen", f"{reasons}; with them the share is {bounds}"))
+    if result.costs is not None:
+        rows.append(("price of strong", _price(result.costs.strong)))
+        rows.append(("price of weak", _price(result.costs.weak)))
     console.table(rows)
     console.line()
-    _print_shares(console, choice)
+    _print_shares(console, choice, result.costs)
     console.line()
     console.line(f"Config string: {config_string(result)}")
 
 
-def _print_shares(console: Console, choice: Choice) -> None:
-    def row(name: str, requests: float, tokens: float, spend: float) -> tuple[str, ...]:
-        return (
+def _print_shares(console: Console, choice: Choice, costs: Costs | None) -> None:
+    fraction = choice.strong_fraction
+    rows = [
+        ("this threshold", fraction, choice.token_share or 0.0, choice.spend_share or 0.0),
+        ("random, same share", fraction, fraction, fraction),
+        ("always strong", 1.0, 1.0, 1.0),
+        ("always weak", 0.0, 0.0, 0.0),
+    ]
+    cells = [
+        [
             name,
             percent(requests),
             percent(tokens if choice.token_share is not None else None),
             percent(spend if choice.spend_share is not None else None),
-        )
-
-    fraction = choice.strong_fraction
-    console.table(
-        [
-            row("this threshold", fraction, choice.token_share or 0.0, choice.spend_share or 0.0),
-            row("random, same share", fraction, fraction, fraction),
-            row("always strong", 1.0, 1.0, 1.0),
-            row("always weak", 0.0, 0.0, 0.0),
-        ],
-        headers=["to the strong model", "requests", "tokens", "booked cost"],
-    )
+        ]
+        for name, requests, tokens, spend in rows
+    ]
+    headers = ["to the strong model", "requests", "tokens", "booked cost"]
+    if costs is not None:
+        spent = costs.spending
+        amounts = [spent.this_threshold, spent.random, spent.always_strong, spent.always_weak]
+        for row, text in zip(cells, dollars(amounts), strict=True):
+            row.append(text)
+        headers.append("USD per 1,000 requests")
+    console.table(cells, headers=headers)
 
 
 def _print_side_by_side(console: Console, results: Sequence[CalibrationResult]) -> None:
     first = results[0]
+    spent = dollars([None if r.costs is None else r.costs.spending.this_threshold for r in results])
+    # There is room for one of the two.
+    priced = any(result.costs is not None for result in results)
     console.line(f"Target: {percent(first.choice.target)} strong of {_population(first)}")
     console.line()
     console.table(
@@ -124,9 +139,9 @@ def _print_side_by_side(console: Console, results: Sequence[CalibrationResult]) 
                 _range(result.choice.long_run.low, result.choice.long_run.high),
                 _range(result.choice.next_share.low, result.choice.next_share.high),
                 percent(result.choice.undecided, 2),
-                percent(result.choice.token_share),
+                amount if priced else percent(result.choice.token_share),
             )
-            for result in results
+            for result, amount in zip(results, spent, strict=True)
         ],
         headers=[
             "router",
@@ -136,7 +151,7 @@ def _print_side_by_side(console: Console, results: Sequence[CalibrationResult]) 
             "long run",
             f"next {first.choice.next_requests:,}",
             "undecided",
-            "tokens",
+            "USD/1,000" if priced else "tokens",
         ],
     )
     console.line()
@@ -177,6 +192,11 @@ def warnings(result: CalibrationResult) -> list[str]:
             "the check in time failed: the traffic changed within the sample, so use a "
             "shorter or newer population (--since)"
         )
+    if result.costs is not None and result.costs.spending.known < 1:
+        found.append(
+            f"{percent(1 - result.costs.spending.known)} of the requests have no tokens in the "
+            "log; the US dollars are those of the others"
+        )
     if result.longer_than_read > 0:
         found.append(
             f"{percent(result.longer_than_read)} of the requests have a prompt longer than the "
@@ -192,6 +212,13 @@ def _population(result: CalibrationResult) -> str:
     if round(weight) != choice.requests:
         text += f", standing for {weight:,.0f} requests"
     return text
+
+
+def _price(price: ModelPrice) -> str:
+    return (
+        f"{price.input.normalize():f} in, {price.output.normalize():f} out, USD per million tokens "
+        f"({price.source})"
+    )
 
 
 def _range(low: float, high: float, digits: int = 1) -> str:

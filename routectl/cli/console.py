@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import sys
+import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, is_dataclass
@@ -80,18 +82,23 @@ class Console:
         widths = [
             max(title, *map(len, column)) for title, column in zip(titles, columns, strict=True)
         ]
+        # The last column holds the words: it is the one that can be wrapped. Not by tabulate, which
+        # fails on a number with a comma in it.
         room = max(NARROWEST, WIDTH - sum(width + 2 for width in widths[:-1]))
+        cells = [[*row[:-1], _wrapped(row[-1], room)] for row in cells]
         click.echo(
             tabulate(
                 cells,
                 headers=headers,
                 tablefmt="simple" if headers else "plain",
                 disable_numparse=True,
-                # The last column holds the words: it is the one that can be wrapped.
-                maxcolwidths=[None] * (len(columns) - 1) + [room],
                 colalign=[_alignment(column) if headers else "left" for column in columns],
             )
         )
+
+
+def _wrapped(cell: str, room: int) -> str:
+    return cell if len(cell) <= room else "\n".join(textwrap.wrap(cell, room))
 
 
 def _alignment(column: Sequence[str]) -> str:
@@ -110,6 +117,13 @@ def pair_text(router: RouterIdentity) -> str | None:
 def percent(share: float | None, digits: int = 1) -> str:
     """A share as people read it; what is not known is a dash."""
     return "-" if share is None else f"{100 * share:.{digits}f} %"
+
+
+def dollars(amounts: Sequence[float | None]) -> list[str]:
+    """A column of US dollars, with as many decimals as its smallest amount takes, two to six."""
+    known = [amount for amount in amounts if amount]
+    digits = min(6, max(2, 1 - math.floor(math.log10(min(known))))) if known else 2
+    return ["-" if amount is None else f"{amount:,.{digits}f}" for amount in amounts]
 
 
 def when(time: datetime | None) -> str:

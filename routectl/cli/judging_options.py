@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
+from routectl.cli import options
 from routectl.cli.console import Console, percent, say
 from routectl.errors import UsageError
 
@@ -54,14 +55,7 @@ _OPTIONS = (
         show_default=True,
         help="Of the draw; also sent with each call.",
     ),
-    click.option(
-        "--price",
-        "price_texts",
-        multiple=True,
-        metavar="MODEL=IN/OUT",
-        help="US dollars per million input and output tokens, in place of the list price. May "
-        "repeat.",
-    ),
+    options.price,
     click.option(
         "--max-cost",
         metavar="USD",

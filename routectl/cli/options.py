@@ -64,6 +64,14 @@ def _with_console(command: Command) -> Command:
     return cast(Command, run)
 
 
+price = click.option(
+    "--price",
+    "price_texts",
+    multiple=True,
+    metavar="MODEL=IN/OUT",
+    help="US dollars per million input and output tokens, in place of the list price. May repeat.",
+)
+
 note = click.option("--note", help="Why, for whoever reads the history.")
 
 

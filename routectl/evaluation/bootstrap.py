@@ -125,7 +125,7 @@ class Bootstrap:
             InputError: the prompts have no gap to recover, and the metric needs one.
         """
         value = metric.of(self.curves[router])
-        low, high = _percentiles(self.drawn[router, metric], confidence)
+        low, high = percentiles(self.drawn[router, metric], confidence)
         return Estimate(value, low, high)
 
     def compare(
@@ -141,7 +141,7 @@ class Bootstrap:
         with np.errstate(invalid="ignore"):
             # Both never reached is a draw between the two, not the NaN of inf - inf.
             differences = np.where(np.isinf(a) & np.isinf(b), 0.0, a - b)
-        low, high = _percentiles(differences, confidence)
+        low, high = percentiles(differences, confidence)
         verdict: Literal["better", "worse", "can't tell"] = "can't tell"
         if low > 0 or high < 0:
             verdict = "worse" if (low > 0) == metric.lower_is_better else "better"
@@ -305,7 +305,15 @@ def _on_segment(x: Floats, y: Floats, end: Integers, at: Floats) -> Floats:
     return found
 
 
-def _percentiles(values: Floats, confidence: float) -> tuple[float, float]:
+def percentiles(values: Floats, confidence: float) -> tuple[float, float]:
+    """The interval of a figure from its draws, as `Bootstrap.estimate` says.
+
+    Args:
+        values: shape (draws,); NaN where a draw has no figure.
+
+    Raises:
+        InputError: the confidence is not in (0, 1).
+    """
     if not 0 < confidence < 1:
         raise InputError(f"A confidence lies between 0 and 1, and {confidence} does not.")
     tail = (1 - confidence) / 2

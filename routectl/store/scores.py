@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection, func, select
 
 from routectl.records import Population, RouterIdentity
-from routectl.store.columns import Real, Whole, read_columns
+from routectl.store.columns import Column, Real, Whole, read_columns
 from routectl.store.dialects import insert_ignoring_conflicts, insert_rows
 from routectl.store.models import Prompt, Request, Router, Score
 from routectl.store.populations import population_filter
@@ -143,28 +143,43 @@ class ScoredRequests:
     """Epoch seconds in UTC; NaN where unknown."""
     tokens: NDArray[np.float64]
     """Tokens in and out; NaN where unknown."""
+    tokens_out: NDArray[np.float64] | None
+    """Those of the answer alone; NaN where either is unknown. None where nobody asked."""
     spend: NDArray[np.float64]
     """US dollars; NaN where unknown."""
     longer_than_read: NDArray[np.bool_]
 
 
 def scored_requests(
-    connection: Connection, router: int, population: Population, version: int
+    connection: Connection,
+    router: int,
+    population: Population,
+    version: int,
+    *,
+    answers: bool = False,
 ) -> ScoredRequests:
-    """The population's requests with this router's scores, in the order of their ids."""
+    """The population's requests with this router's scores, in the order of their ids.
+
+    Args:
+        answers: read the answers' tokens, too.
+    """
     import numpy as np
 
+    tokens = Request.tokens_in + Request.tokens_out
+    columns: dict[str, Column] = {
+        "prompt": Whole(Request.prompt_id.expression),
+        "weight": Real(Request.weight.expression, exponent=7, usual=1.0),
+        "conversation": Whole(Request.conversation_key.expression),
+        "time": Real(Request.time.expression, exponent=33),
+        "tokens": Whole(tokens),
+        "spend": Real(Request.cost.expression, exponent=5),
+    }
+    if answers:  # Each column takes its time.
+        columns["tokens_out"] = Whole(tokens - Request.tokens_in)
     requests = read_columns(
         connection,
         Request.id.expression,
-        {
-            "prompt": Whole(Request.prompt_id.expression),
-            "weight": Real(Request.weight.expression, exponent=7, usual=1.0),
-            "conversation": Whole(Request.conversation_key.expression),
-            "time": Real(Request.time.expression, exponent=33),
-            "tokens": Whole(Request.tokens_in + Request.tokens_out),
-            "spend": Real(Request.cost.expression, exponent=5),
-        },
+        columns,
         [
             *population_filter(population),
             Request.extraction_version == version,
@@ -196,7 +211,6 @@ def scored_requests(
     found = scored[at] == prompts if len(scored) else np.zeros(len(prompts), dtype=np.bool_)
     if not found.all():
         requests, at = {name: values[found] for name, values in requests.items()}, at[found]
-    tokens = requests["tokens"]
     return ScoredRequests(
         router=router,
         win_rates=scores["win_rate"][at],
@@ -204,10 +218,19 @@ def scored_requests(
         prompts=requests["prompt"],
         conversations=requests["conversation"],
         times=requests["time"],
-        tokens=np.where(tokens < 0, np.nan, tokens),
+        tokens=_known(requests["tokens"]),
+        tokens_out=_known(requests["tokens_out"]) if answers else None,
         spend=requests["spend"],
         longer_than_read=np.isin(requests["prompt"], longer["prompt"]),
     )
+
+
+def _known(counts: NDArray[np.int64]) -> NDArray[np.float64]:
+    """With NaN for -1."""
+    import numpy as np
+
+    found: NDArray[np.float64] = np.where(counts < 0, np.nan, counts)
+    return found
 
 
 def prompts_without_text(

@@ -5,28 +5,18 @@ A *typical* call is estimated, the *worst case* of a call is a bound that a budg
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from routectl.prices import ModelPrice
+from routectl.prices import TYPICAL_ANSWER, ModelPrice, about_tokens
 from routectl.training.judging import Message, judge_messages
 
-CHARACTERS_PER_TOKEN = 4
-"""Of English text, about."""
-TYPICAL_ANSWER = 300
-"""Tokens of an answer."""
 TYPICAL_VERDICT = 80
 """Tokens of a judge's reply: three sentences and a line."""
 TEMPLATE_TOKENS = 256
 """Allowed for what an endpoint puts round the messages of a call: its model's chat template, with
 the date or a system prompt of its own."""
-
-
-def about_tokens(characters: int) -> int:
-    """Tokens of a text with so many characters, about."""
-    return math.ceil(characters / CHARACTERS_PER_TOKEN)
 
 
 def most_tokens(messages: Sequence[Message]) -> int:

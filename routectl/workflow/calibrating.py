@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from routectl import __version__
 from routectl.extraction import EXTRACTION_VERSION
+from routectl.prices import ModelPrice, require_asked
 from routectl.records import Population, RouterIdentity
 from routectl.routers import OpenRouter
 from routectl.store.calibrations import add_calibration
@@ -27,6 +28,7 @@ from routectl.workflow.populations import (
     refuse_an_empty_population,
     say_what_the_population_mixes,
 )
+from routectl.workflow.pricing import Costs, costs_of
 from routectl.workflow.reporter import Reporter
 from routectl.workflow.scoring import score_missing
 
@@ -46,6 +48,8 @@ class Question:
     confidence: float
     next_requests: int
     note: str | None
+    prices: Mapping[str, ModelPrice] = field(default_factory=dict)
+    """Those that go before the list's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +65,8 @@ class CalibrationResult:
     """Weight of the requests without a score, by reason."""
     longer_than_read: float
     """Weighted share of the requests whose prompt is longer than the router reads."""
+    costs: Costs | None
+    """None where the router decides between no models, or no tokens or no price is known."""
     rows_digest: str
     missed_by: float | None
     """How far the share is from the target, where that is more than the tolerance."""
@@ -83,7 +89,13 @@ def calibrate(
     Raises:
         NoPromptsError: the population is empty, or none of its requests has a prompt.
         CalibrationError: no threshold can be chosen.
+        UsageError: a price of a model that none of the routers decides about.
     """
+    pairs = [router.identity.model_pair for router in routers]
+    require_asked(
+        question.prices,
+        list(dict.fromkeys(m for pair in pairs if pair for m in (pair.strong, pair.weak))),
+    )
     with open_store(location) as store:
         with store.read() as connection:
             found = overview(connection, question.population, EXTRACTION_VERSION)
@@ -124,6 +136,7 @@ def _calibrate(
     longer = float(rows.weights[rows.longer_than_read].sum() / rows.weights.sum())
     digest = rows_digest(rows)
     identity = router.identity
+    costs = costs_of(identity.model_pair, rows, choice.threshold, question.prices, reporter)
     with store.write() as connection:
         calibration_id = add_calibration(
             connection,
@@ -167,6 +180,7 @@ def _calibrate(
                 "details": {
                     "choice": asdict(choice),
                     "longer_than_read": longer,
+                    "costs": costs and costs.to_json(),
                     "scored_as": dict(identity.scored_as),
                 },
             },
@@ -179,6 +193,7 @@ def _calibrate(
         overview=found,
         excluded=excluded,
         longer_than_read=longer,
+        costs=costs,
         rows_digest=digest,
         missed_by=miss if miss > question.tolerance + 1e-9 else None,
     )
@@ -192,16 +207,20 @@ def _scored(
     reporter: Reporter,
 ) -> tuple[ScoredRequests, float]:
     """The population's scores, after scoring what is missing, and the weight of what cannot be."""
+    # Only between two models does it matter which tokens are the answer's.
+    answers = router.identity.model_pair is not None
     with store.read() as connection:
         known = router_id(connection, router.identity)
         rows = None
         if known is not None:
-            rows = scored_requests(connection, known, population, EXTRACTION_VERSION)
+            rows = scored_requests(
+                connection, known, population, EXTRACTION_VERSION, answers=answers
+            )
     if rows is not None and len(rows.win_rates) == found.with_prompt:
         return rows, 0.0
     known = score_missing(store, router, population, reporter).router_id
     with store.read() as connection:
-        rows = scored_requests(connection, known, population, EXTRACTION_VERSION)
+        rows = scored_requests(connection, known, population, EXTRACTION_VERSION, answers=answers)
         purged = prompts_without_text(connection, known, population, EXTRACTION_VERSION)
     return rows, purged
 
