@@ -35,7 +35,8 @@ from routectl.tables import read_rows
 STRONG, WEAK = "gpt-4-1106-preview", "mistralai/Mixtral-8x7B-Instruct-v0.1"
 NAMES = {"mt_bench": "MT-Bench", "mmlu": "MMLU", "gsm8k": "GSM8K"}
 FILES = {"mt_bench": "mt_bench.jsonl", "mmlu": "mmlu.csv.gz", "gsm8k": "gsm8k.csv.gz"}
-ROUTERS = ("mf", "sw_ranking", "bert", "ensemble")
+SHIPPED = Path(open_router("mf").description.checkpoint or "").parent
+ROUTERS = ("mf", f"mf={SHIPPED / 'mf_3'}", "sw_ranking", "bert", "ensemble")
 SLOW, SLOW_ROWS = "causal_llm", 150
 NOT_LEARNED = ("arc_challenge", "natural_qa", "trivia_qa", "mmlu")
 """Tasks of llmrouter that no shipped router learned from, because of their licences."""
@@ -74,7 +75,7 @@ class Evaluations:
 
     def _shown(self, argument: str | Path) -> str:
         if not isinstance(argument, Path):
-            return argument
+            return argument.replace(str(SHIPPED), "routectl/routers/checkpoints")
         for folder, name in self._shown_as.items():
             if argument.is_relative_to(folder):
                 return str(Path(name) / argument.relative_to(folder))
@@ -83,6 +84,12 @@ class Evaluations:
 
 def names_of(routers: Sequence[str]) -> list[str]:
     return [word for router in routers for word in ("-r", router)]
+
+
+def label_of(router: dict[str, Any]) -> str:
+    """A router of two checkpoints is called by the checkpoint."""
+    label: str = router.get("label", router["router"])
+    return label.rpartition("=")[2]
 
 
 def interval(figure: dict[str, float | None] | None, scale: float = 1.0, digits: int = 3) -> str:
@@ -116,7 +123,7 @@ def row_of(router: dict[str, Any], theirs: paper.Figures | None) -> str:
     together = " | ".join(
         [*(f"{ours} | {paper_}" for ours, paper_ in zip(cells, stated, strict=True)), *answers]
     )
-    return f"| {router['router']} | {together} |"
+    return f"| {label_of(router)} | {together} |"
 
 
 HEADER = (
@@ -146,10 +153,10 @@ def tables_1_to_3(run: Evaluations, data: Path) -> dict[str, dict[str, dict[str,
             f"{SLOW} on {slow['rows']:,} of them.\n"
         )
         print(HEADER)
-        rows = {row["router"]: row for row in (*main["routers"], *slow["routers"])}
+        rows = {label_of(row): row for row in (*main["routers"], *slow["routers"])}
         baselines = {row["router"]: row for row in main["baselines"]}
         for router, row in rows.items():
-            print(row_of(row, theirs.get(router)))
+            print(row_of(row, theirs.get(row["router"])))
         for baseline, row in baselines.items():
             print(row_of(row, theirs.get(baseline)))
         found[name] = {**rows, **baselines}
@@ -237,13 +244,12 @@ def table_5(run: Evaluations, data: Path, gold: Path, mmlu: Path, folder: Path) 
                 file.write(json.dumps(dict(row.values)) + "\n")
     without = ("--trained-on", gold / "mmlu_pro.csv.gz", "--trained-on", learned)
     labels = ("--trained-on", mmlu / "mmlu_labels.csv.gz")
-    earlier = Path(open_router("mf").description.checkpoint or "").with_name("mf_1")
     benchmarks = [word for name in NAMES for word in ("--benchmark", data / FILES[name])]
     with_labels = run.evaluate(
         *benchmarks, "--leave-out", LEFT_OUT, *names_of(ROUTERS), *without, *labels
     )
     alone = run.evaluate(
-        *benchmarks, "--leave-out", LEFT_OUT, "-r", f"mf={earlier}", *without,
+        *benchmarks, "--leave-out", LEFT_OUT, "-r", f"mf={SHIPPED / 'mf_1'}", *without,
         "--strong-model", STRONG, "--weak-model", WEAK, "--transfer",
     )  # fmt: skip
     print("\n`learned.jsonl` is `llmrouter.jsonl.gz` without the tasks that were not learned.\n")
@@ -253,7 +259,7 @@ def table_5(run: Evaluations, data: Path, gold: Path, mmlu: Path, folder: Path) 
     for label, results in (("gold + 1,500 of MMLU", with_labels), ("gold", alone)):
         for found in results:
             mean = found["resemblance"]["similarity"]
-            apgr = {r["router"]: r["figures"]["APGR"]["value"] for r in found["routers"]}
+            apgr = {label_of(r): r["figures"]["APGR"]["value"] for r in found["routers"]}
             if label == "gold":
                 apgr = {"mf_1": apgr["mf"]}
             points += [(mean["mean"], value) for value in apgr.values()]
@@ -284,15 +290,15 @@ def table_6(found: dict[str, dict[str, dict[str, Any]]]) -> None:
         "cost of always-strong / its cost |\n|---|---|---|---|---|---|"
     )
     for name, rows in found.items():
-        ours = {r: row for r, row in rows.items() if r in ROUTERS}
+        ours = {r: row for r, row in rows.items() if "label" in row and r != SLOW}
         best = max(ours, key=lambda router: ours[router]["figures"]["APGR"]["value"])
         for at, share, stated in zip((50, 80), (0.5, 0.8), paper.TABLE_6[name], strict=True):
             figure = ours[best]["figures"][f"CPT({at}%)"]
             # The fewer calls, the larger the ratio: the ends change places.
             ends = (("value", "value"), ("low", "high"), ("high", "low"))
             value = {a: None if figure[b] is None else share / figure[b] for a, b in ends}
-            saving = ours[best].get("costs", {}).get(f"CPT({at}%)", {}).get("saving")
-            shown = "" if saving is None else f"{saving:.2f}"
+            money = (ours[best]["costs"] or {}).get(f"CPT({at}%)", {})
+            shown = interval(money.get("saving"), 1, 2)
             print(
                 f"| {NAMES[name]} | {best} | CPT({at}%) | {interval(value, 1, 2)} | {stated} | "
                 f"{shown} |",
@@ -310,7 +316,7 @@ def table_7(traffic: Path | None) -> None:
         "CPU; the paper's on an NVIDIA L4, `sw_ranking` on 8 virtual CPUs with a refit a prompt.\n"
     )
     print("| router | requests a second | paper's |\n|---|---|---|")
-    for name in (*ROUTERS, SLOW):
+    for name in ("mf", "sw_ranking", "bert", "ensemble", SLOW):
         router = open_router(name).load()
         asked = prompts[: 20 if name == SLOW else len(prompts)]
         router.strong_win_rates(asked[:4])

@@ -51,6 +51,7 @@ def to_json(result: Evaluated) -> dict[str, object]:
         "routers": [
             {
                 "evaluation_id": part.evaluation_id,
+                "label": part.standing.name,
                 "router": part.name,
                 "fingerprint": part.router.identity.fingerprint,
                 "router_pair": part.router.identity.model_pair,
@@ -289,6 +290,7 @@ def _print_costs(console: Console, result: Evaluated) -> None:
         rows.append((name, *cells))
     headers = [word for x in shares for word in (f"at CPT({100 * x:g}%)", "saving")]
     console.table(rows, headers=("router", *headers))
+    console.line()
     console.table(
         [
             ("always weak", f"{dollars(costs.always_weak)} USD per 1,000 requests"),

@@ -220,14 +220,17 @@ def _distinct(routers: Sequence[OpenRouter]) -> list[OpenRouter]:
 
 
 def _labels(routers: Sequence[OpenRouter]) -> dict[str, str]:
-    """By fingerprint: the router's name, with a part of the fingerprint where two share it."""
+    """By fingerprint: the router's name, with its checkpoint where two share the name."""
     names = [router.identity.name for router in routers]
-    return {
-        router.identity.fingerprint: router.identity.name
-        if names.count(router.identity.name) == 1
-        else f"{router.identity.name} {router.identity.fingerprint[:6]}"
-        for router in routers
-    }
+    labels = {}
+    for router in routers:
+        name, folder = router.identity.name, router.description.checkpoint
+        if names.count(name) > 1:
+            name = f"{name}={'' if folder is None else folder.name}"
+        if name in labels.values():
+            name = f"{name} {router.identity.fingerprint[:6]}"
+        labels[router.identity.fingerprint] = name
+    return labels
 
 
 def _is_left_out(
