@@ -215,14 +215,14 @@ def _scored(
     """The population's scores, after scoring what is missing, and the weight of what cannot be."""
     with store.read() as connection:
         known = router_id(connection, router.identity)
-        rows = None
-        if known is not None:
-            rows = scored_requests(connection, known, population, EXTRACTION_VERSION)
+    rows = None
+    if known is not None:
+        rows = scored_requests(store, known, population, EXTRACTION_VERSION)
     if rows is not None and len(rows.win_rates) == found.with_prompt:
         return rows, 0.0
     known = score_missing(store, router, population, reporter).router_id
+    rows = scored_requests(store, known, population, EXTRACTION_VERSION)
     with store.read() as connection:
-        rows = scored_requests(connection, known, population, EXTRACTION_VERSION)
         purged = prompts_without_text(connection, known, population, EXTRACTION_VERSION)
     return rows, purged
 
