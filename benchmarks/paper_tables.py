@@ -155,7 +155,7 @@ def tables_1_to_3(run: Evaluations, data: Path) -> dict[str, dict[str, dict[str,
         print(HEADER)
         rows = {label_of(row): row for row in (*main["routers"], *slow["routers"])}
         baselines = {row["router"]: row for row in main["baselines"]}
-        for router, row in rows.items():
+        for row in rows.values():
             print(row_of(row, theirs.get(row["router"])))
         for baseline, row in baselines.items():
             print(row_of(row, theirs.get(baseline)))

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, case, func, select
 
 from routectl.records import Population, RouterIdentity
 from routectl.store.columns import Column, Real, Whole, read_columns
 from routectl.store.dialects import insert_ignoring_conflicts, insert_rows
+from routectl.store.engine import Store
 from routectl.store.models import Prompt, Request, Router, Score
 from routectl.store.populations import population_filter
 
@@ -151,58 +153,24 @@ class ScoredRequests:
 
 
 def scored_requests(
-    connection: Connection,
-    router: int,
-    population: Population,
-    version: int,
-    *,
-    answers: bool = False,
+    store: Store, router: int, population: Population, version: int, *, answers: bool = False
 ) -> ScoredRequests:
     """The population's requests with this router's scores, in the order of their ids.
+
+    Both tables are read at once, each in a transaction of its own. A score never changes, so all
+    that comes between the two is a score that one of them saw too early or did not see yet.
 
     Args:
         answers: read the answers' tokens, too.
     """
     import numpy as np
 
-    tokens = Request.tokens_in + Request.tokens_out
-    columns: dict[str, Column] = {
-        "prompt": Whole(Request.prompt_id.expression),
-        "weight": Real(Request.weight.expression, exponent=7, usual=1.0),
-        "conversation": Whole(Request.conversation_key.expression),
-        "time": Real(Request.time.expression, exponent=33),
-        "tokens": Whole(tokens),
-        "spend": Real(Request.cost.expression, exponent=5),
-    }
-    if answers:  # Each column takes its time.
-        columns["tokens_out"] = Whole(tokens - Request.tokens_in)
-    requests = read_columns(
-        connection,
-        Request.id.expression,
-        columns,
-        [
-            *population_filter(population),
-            Request.extraction_version == version,
-            Request.prompt_id.is_not(None),
-        ],
-    )
-    scores = read_columns(
-        connection,
-        Score.prompt_id.expression,
-        {
-            "prompt": Whole(Score.prompt_id.expression),
-            "win_rate": Real(Score.win_rate.expression, exponent=1),
-        },
-        [Score.router_id == router],
-    )
-    longer = read_columns(
-        connection,
-        Score.prompt_id.expression,
-        {"prompt": Whole(Score.prompt_id.expression)},
-        [Score.router_id == router, Score.longer_than_read.is_(True)],
-    )
+    with ThreadPoolExecutor(1) as thread:
+        reading = thread.submit(_scores, store, router)
+        requests = _requests(store, population, version, answers)
+        scores = reading.result()
     # Two scans and a search: a join looks up a million scores one by one.
-    prompts, scored = requests["prompt"], scores["prompt"]
+    prompts, scored = requests["prompt"], scores["key"] >> 1
     if (scored[1:] < scored[:-1]).any():  # SQLite scans in the key's order, and promises no order
         order = np.argsort(scored)
         scored, scores = scored[order], {name: column[order] for name, column in scores.items()}
@@ -221,7 +189,7 @@ def scored_requests(
         tokens=_known(requests["tokens"]),
         tokens_out=_known(requests["tokens_out"]) if answers else None,
         spend=requests["spend"],
-        longer_than_read=np.isin(requests["prompt"], longer["prompt"]),
+        longer_than_read=(scores["key"] & 1)[at].astype(np.bool_),
     )
 
 
@@ -231,6 +199,50 @@ def _known(counts: NDArray[np.int64]) -> NDArray[np.float64]:
 
     found: NDArray[np.float64] = np.where(counts < 0, np.nan, counts)
     return found
+
+
+def _requests(
+    store: Store, population: Population, version: int, answers: bool
+) -> dict[str, NDArray[Any]]:
+    """The population's requests that have a prompt, in the order of their ids."""
+    tokens = Request.tokens_in + Request.tokens_out
+    columns: dict[str, Column] = {
+        "prompt": Whole(Request.prompt_id.expression),
+        "weight": Real(Request.weight.expression, exponent=7, usual=1.0),
+        "conversation": Whole(Request.conversation_key.expression),
+        "time": Real(Request.time.expression, exponent=33),
+        "tokens": Whole(tokens),
+        "spend": Real(Request.cost.expression, exponent=5),
+    }
+    if answers:  # Each column takes its time.
+        columns["tokens_out"] = Whole(tokens - Request.tokens_in)
+    with store.read() as connection:
+        return read_columns(
+            connection,
+            Request.id.expression,
+            columns,
+            [
+                *population_filter(population),
+                Request.extraction_version == version,
+                Request.prompt_id.is_not(None),
+            ],
+        )
+
+
+def _scores(store: Store, router: int) -> dict[str, NDArray[Any]]:
+    """All scores of a router. A key is twice the prompt's id, and 1 more where the prompt is
+    longer than what was read of it: each column less is a tenth of the time."""
+    longer = case((Score.longer_than_read.is_(True), 1), else_=0)
+    with store.read() as connection:
+        return read_columns(
+            connection,
+            Score.prompt_id.expression,
+            {
+                "key": Whole(Score.prompt_id * 2 + longer),
+                "win_rate": Real(Score.win_rate.expression, exponent=1),
+            },
+            [Score.router_id == router],
+        )
 
 
 def prompts_without_text(

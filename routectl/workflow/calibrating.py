@@ -211,16 +211,14 @@ def _scored(
     answers = router.identity.model_pair is not None
     with store.read() as connection:
         known = router_id(connection, router.identity)
-        rows = None
-        if known is not None:
-            rows = scored_requests(
-                connection, known, population, EXTRACTION_VERSION, answers=answers
-            )
+    rows = None
+    if known is not None:
+        rows = scored_requests(store, known, population, EXTRACTION_VERSION, answers=answers)
     if rows is not None and len(rows.win_rates) == found.with_prompt:
         return rows, 0.0
     known = score_missing(store, router, population, reporter).router_id
+    rows = scored_requests(store, known, population, EXTRACTION_VERSION, answers=answers)
     with store.read() as connection:
-        rows = scored_requests(connection, known, population, EXTRACTION_VERSION, answers=answers)
         purged = prompts_without_text(connection, known, population, EXTRACTION_VERSION)
     return rows, purged
 

@@ -79,7 +79,7 @@ def test_reading_a_random_population_finds_what_its_rows_hold(store: Store, name
         add_scores(connection, router, ids, list(scores.values()), [id in longer for id in ids])
     with store.read() as connection:
         found = overview(connection, population, 1)
-        read = scored_requests(connection, router, population, 1)
+    read = scored_requests(store, router, population, 1)
 
     members = [row for row in rows if holds(row)]
     current = [row for row in members if row["extraction_version"] == 1]

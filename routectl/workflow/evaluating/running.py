@@ -222,7 +222,7 @@ def _distinct(routers: Sequence[OpenRouter]) -> list[OpenRouter]:
 def _labels(routers: Sequence[OpenRouter]) -> dict[str, str]:
     """By fingerprint: the router's name, with its checkpoint where two share the name."""
     names = [router.identity.name for router in routers]
-    labels = {}
+    labels: dict[str, str] = {}
     for router in routers:
         name, folder = router.identity.name, router.description.checkpoint
         if names.count(name) > 1:
