@@ -38,7 +38,7 @@ example: $(INSTALLED)
 bench-routers: $(INSTALLED)
 	$(BIN)/python benchmarks/router_quality.py --data $(BENCHMARKS)
 
-# What mf_2, sw_ranking_1, bert_1 and ensemble_1 learned from. MMLU is split into $(OUTPUT).mmlu, of which
+# What mf_3, mf_2, sw_ranking_1, bert_1 and ensemble_1 learned from. MMLU is split into $(OUTPUT).mmlu, of which
 # 1,500 labels are learned from.
 LEARNED_FROM = --gold $(GOLD)/mmlu_pro.csv.gz $(GOLD)/llmrouter.jsonl.gz \
   $(OUTPUT).mmlu/mmlu_labels.csv.gz \
@@ -49,12 +49,13 @@ LEARNED_FROM = --gold $(GOLD)/mmlu_pro.csv.gz $(GOLD)/llmrouter.jsonl.gz \
   --strong-model gpt-4-1106-preview --weak-model Mixtral-8x7B-Instruct-v0.1 \
   --licence Apache-2.0 --seed 0 --output $(OUTPUT)
 
-# How mf_2 was trained: make checkpoint-mf GOLD=DIR BENCHMARKS=DIR OUTPUT=DIR; it splits MMLU into
-# $(OUTPUT).mmlu, of which it learns from 1,500 labels. mf_1 was trained without them and with
+# How mf_3 was trained: make checkpoint-mf GOLD=DIR BENCHMARKS=DIR OUTPUT=DIR; it splits MMLU into
+# $(OUTPUT).mmlu, of which it learns from 1,500 labels. mf_2 was trained without --question-length;
+# mf_1 also without those labels and with
 #   --fit factors --strong-model gemini-1.5-pro-002 --benchmark (the three whole benchmarks)
 checkpoint-mf: $(INSTALLED)
 	$(BIN)/python benchmarks/split_mmlu.py --data $(BENCHMARKS) --output $(OUTPUT).mmlu
-	$(BIN)/routectl train mf --fit difficulty \
+	$(BIN)/routectl train mf --fit difficulty --question-length \
 	  $(LEARNED_FROM)
 
 # How bert_1 was trained: make checkpoint-bert GOLD=DIR BENCHMARKS=DIR OUTPUT=DIR; of MMLU, split into

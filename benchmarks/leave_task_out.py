@@ -1,15 +1,17 @@
 """How well mf's fits hold on a task that they have not seen: leave one task out, for each task.
 
     python benchmarks/leave_task_out.py --gold FILE [FILE ...] [--where 'COLUMN!=VALUE' ...]
-        [--factors]
+        [--against weakest|middle] [--factors]
 
 For every task of the gold tables (column task, else category, else the file) each fit is trained on
 all other tasks and scores this one. Judged is the gap between the mean scores of two tiers: the
-third of the task's models that score highest in it, and the third that score lowest. Printed are
-the mean APGR over tasks with its 95 % bootstrap interval over prompts, and the difference from the
-plainest fit, paired by prompt; over all tasks, and over those in which the strong tier scores
-above 0.7, as a strong model of today does on most traffic. --factors adds `train mf --fit factors`,
-which takes most of an hour.
+third of the task's models that score highest in it, and the third that score lowest (--against
+middle: the third between them, where there is one, which is nearer, as a pair of today is). Printed
+are the mean APGR over tasks with its 95 % bootstrap interval over prompts, and the difference from
+the plainest fit, paired by prompt; over all tasks, and over those in which the strong tier scores
+above 0.7, as a strong model of today does on most traffic. "length alone" is the question's length
+(`routers/surface.py`) without any fit. --factors adds `train mf --fit factors`, which takes most of
+an hour.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from routectl.embedding import open_embedder
 from routectl.evaluation.gold import read_gold
 from routectl.evaluation.metrics import apgr, quality_curve
 from routectl.records import Condition
+from routectl.routers.surface import Surface
 from routectl.training.comparisons import Comparisons, read_comparisons
 from routectl.training.difficulty import DifficultySettings, fit_difficulty
 from routectl.training.factorize import Fit, Settings, factorize
@@ -35,10 +38,12 @@ FITS: dict[str, Settings | DifficultySettings] = {
     "difficulty, no perfect answer": DifficultySettings(perfect_weight=0),
     "difficulty, no levels": DifficultySettings(levels=False),
 }
+BESIDE = "difficulty, question length"
+ALONE = "length alone"
 
 
 def tiers(
-    paths: list[Path], conditions: list[Condition], comparisons: Comparisons
+    paths: list[Path], conditions: list[Condition], comparisons: Comparisons, middle: bool
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Mean scores of each prompt's strong and weak tier, NaN where a tier was not asked."""
     place = {prompt: index for index, prompt in enumerate(comparisons.prompts)}
@@ -54,7 +59,8 @@ def tiers(
         means = {m: np.mean([scores[i][m] for i in rows if m in scores[i]]) for m in names}
         order = sorted(names, key=lambda name: means[name])
         count = max(1, len(order) // 3)
-        for side, members in ((weak, order[:count]), (strong, order[-count:])):
+        between = order[count : 2 * len(order) // 3] if middle else []
+        for side, members in ((weak, between or order[:count]), (strong, order[-count:])):
             for i in rows:
                 known = [scores[i][m] for m in members if m in scores[i]]
                 side[i] = np.mean(known) if known else np.nan
@@ -99,20 +105,26 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--gold", type=Path, nargs="+", required=True)
     parser.add_argument("--where", action="append", default=[], metavar="COLUMN!=VALUE")
+    parser.add_argument("--against", choices=("weakest", "middle"), default="weakest")
     parser.add_argument("--factors", action="store_true")
     arguments = parser.parse_args()
     fits = {**FITS, "factors": Settings()} if arguments.factors else FITS
     pairs = (text.split("!=", 1) for text in arguments.where)
     conditions = [Condition(column, "!=", value) for column, value in pairs]
     comparisons = read_comparisons([], arguments.gold, conditions)
-    strong, weak = tiers(arguments.gold, conditions, comparisons)
+    middle = arguments.against == "middle"
+    strong, weak = tiers(arguments.gold, conditions, comparisons, middle)
     vectors = open_embedder().embed(comparisons.prompts)
+    length = Surface.fit(comparisons.prompts).of(comparisons.prompts)
+    beside = np.hstack([vectors, length.astype(np.float32)])
     judged = []
     for task in np.unique(comparisons.task):
         here = (comparisons.task == task) & np.isfinite(strong) & np.isfinite(weak)
         others = comparisons.of_prompts(comparisons.task != task)
-        scores = np.array([vectors[here] @ direction(vectors, others, s) for s in fits.values()])
-        judged.append((scores, strong[here], weak[here]))
+        scores = [vectors[here] @ direction(vectors, others, s) for s in fits.values()]
+        scores.append(beside[here] @ direction(beside, others, fits["difficulty"]))
+        scores.append(length[here, 0])
+        judged.append((np.array(scores), strong[here], weak[here]))
     for name, chosen in (
         ("all tasks", judged),
         ("strong tier above 0.7", [task for task in judged if task[1].mean() > MOSTLY_RIGHT]),
@@ -121,7 +133,7 @@ def main() -> None:
         generator = np.random.default_rng(SEED)
         drawn = np.array([mean_apgr(chosen, generator) for _ in range(DRAWS)])
         print(f"\n| {name} ({len(chosen)}) | mean APGR | less that of the first |\n|---|---|---|")
-        for column, fit in enumerate(fits):
+        for column, fit in enumerate((*fits, BESIDE, ALONE)):
             low, high = np.quantile(drawn[:, column], [0.025, 0.975])
             less = np.quantile(drawn[:, column] - drawn[:, 0], [0.025, 0.975])
             print(

@@ -28,6 +28,7 @@ from sqlalchemy import inspect, text
 
 from routectl.store.engine import Location, connect
 from tests.databases import damage
+from tests.evaluation.files import STRONG, WEAK, own_benchmark
 
 REPOSITORY = Path(__file__).parents[1]
 KILLS_IN_A_ROW = 4
@@ -45,6 +46,7 @@ FACTS = {
     "routes": "name FROM routes",
     "battles": "source, source_id, p.digest, model_a, model_b, winner, annotator "
     "FROM battles JOIN prompts p ON p.id = prompt_id",
+    "evaluations": "benchmark, data_digest, fingerprint, figures, details FROM evaluations",
     "activations": "r.name, mode, calibration_id, note "
     "FROM activations JOIN routes r ON r.id = route_id",
 }
@@ -65,18 +67,22 @@ IMPORTED_AHEAD = (
     "routectl.cli.battles",
     "routectl.cli.calibrate",
     "routectl.cli.db",
+    "routectl.cli.evaluate",
+    "routectl.cli.evaluation_table",
     "routectl.cli.export",
     "routectl.cli.import_",
     "routectl.cli.score",
+    "routectl.evaluation.standing",
     "routectl.store.schema",
     "routectl.workflow.activating",
     "routectl.workflow.battles",
     "routectl.workflow.calibrating",
     "routectl.workflow.databases",
+    "routectl.workflow.evaluating",
     "routectl.workflow.exporting",
 )
 
-APPENDED = ("calibrations", "activations")
+APPENDED = ("calibrations", "activations", "evaluations")
 """A command that was killed after it had written such a row writes one more when run again."""
 
 Facts = dict[str, list[str]]
@@ -150,12 +156,16 @@ def scenes(log: Path) -> dict[str, Scene]:
     calibrated = ("calibrate", "-r", "random", "--strong-fraction", "0.3")
     activated = ("activate", "--note", "before")
     downgraded = ("db", "downgrade", "0001")
+    judged = own_benchmark(log.with_name("own.csv"), rows=2_000)
+    evaluated = ("evaluate", "--benchmark", str(judged), "-r", "length", "--draws", "50")
+    pair = ("--strong-model", STRONG, "--weak-model", WEAK)
     return {
         scene.name: scene
         for scene in (
             Scene("import", (), imported),
             Scene("score", (imported,), ("score", "-r", "random")),
             Scene("calibrate", (imported,), calibrated),
+            Scene("evaluate", (("init",),), (*evaluated, *pair)),
             Scene("activate", (imported, calibrated, activated), ("activate", "--note", "new")),
             Scene("db upgrade", (imported, calibrated, activated, downgraded), ("db", "upgrade")),
         )

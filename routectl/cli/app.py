@@ -28,6 +28,7 @@ COMMANDS = (
     "routers",
     "train",
     "battles",
+    "label",
     "db",
     "completion",
 )

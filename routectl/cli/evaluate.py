@@ -45,6 +45,14 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     help="Prompts to leave out: a table with a column prompt, or a .txt of SHA-256 digests. May "
     "repeat. BENCHMARK.contaminated.jsonl beside a benchmark is left out anyway.",
 )
+@click.option(
+    "--trained-on",
+    multiple=True,
+    type=FILE,
+    metavar="FILE",
+    help="Battles or gold labels: how much the benchmarks are like them, by the mean largest "
+    "cosine (the paper's Table 5). May repeat.",
+)
 @click.option("--unseen", is_flag=True, help="Leave out prompts that a router was trained on.")
 @click.option(
     "--strict", is_flag=True, help="Exit with 3 if a router was trained on one of the prompts."
@@ -89,6 +97,21 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     metavar="SHARE",
     help="Confidence of the intervals.",
 )
+@click.option(
+    "--plots",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Draw quality, cost, scores and reliability into this folder (takes 'routectl[plots]').",
+)
+@click.option(
+    "--plot-format",
+    "plot_formats",
+    multiple=True,
+    default=("png",),
+    show_default=True,
+    type=click.Choice(("png", "svg")),
+    help="Of the plots. May repeat.",
+)
 @options.note
 @options.database
 @options.output
@@ -100,6 +123,7 @@ def command(
     scored_as: tuple[str, ...],
     transfer: bool,
     leave_out: tuple[Path, ...],
+    trained_on: tuple[Path, ...],
     unseen: bool,
     strict: bool,
     sample: int | None,
@@ -108,6 +132,8 @@ def command(
     draws: int,
     seed: int,
     confidence: float,
+    plots: Path | None,
+    plot_formats: tuple[str, ...],
     note: str | None,
     db: str,
     console: Console,
@@ -142,6 +168,7 @@ def command(
         pair=ModelPair(strong_model or "", weak_model or "") if named else None,
         transfer=transfer,
         leave_out=leave_out,
+        trained_on=trained_on,
         unseen=unseen,
         strict=strict,
         sample=sample,
@@ -150,6 +177,8 @@ def command(
         draws=draws,
         seed=seed,
         confidence=confidence,
+        plots=plots,
+        plot_formats=plot_formats,
         note=note,
     )
     console.database(location)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from routectl.evaluation.bootstrap import Comparison, Estimate
     from routectl.evaluation.standing import Standing
     from routectl.workflow.evaluating import Evaluated
+    from routectl.workflow.evaluating.resembling import Resemblance
 
 HEADERS = ("router", "APGR", "CPT(50%)", "CPT(80%)", "AUC")
 _WORDS = {"better": "yes", "worse": "no", "can't tell": "can't tell"}
@@ -39,11 +40,13 @@ def to_json(result: Evaluated) -> dict[str, object]:
         "contaminated_left_out": judged.contaminated,
         "unanswered": judged.unanswered,
         "unseen_left_out": result.unseen_left_out,
+        "resemblance": result.resemblance,
         "repeated_prompts": result.repeated,
         "draws": standings.draws,
         "seed": standings.seed,
         "confidence": standings.confidence,
         "created_at": result.created_at,
+        "plots": result.plots,
         "routers": [
             {
                 "evaluation_id": part.evaluation_id,
@@ -74,21 +77,13 @@ def to_json(result: Evaluated) -> dict[str, object]:
 def _standing_json(standing: Standing) -> dict[str, object]:
     return {
         "figures": {
-            name: None if estimate is None else finite(asdict(estimate))
+            name: None if estimate is None else estimate.to_json()
             for name, estimate in standing.figures.items()
         },
-        "better_than": {
-            other: finite(asdict(found)) for other, found in standing.better_than.items()
+        "better_than": {other: found.to_json() for other, found in standing.better_than.items()},
+        "strong_fraction_for_quality": {
+            quality: estimate.to_json() for quality, estimate in standing.reaches.items()
         },
-        "strong_fraction_for_quality": standing.reaches,
-    }
-
-
-def finite(values: Mapping[str, object]) -> dict[str, object]:
-    """With null for the end of an interval that is not bounded: JSON has no number for it."""
-    return {
-        name: None if isinstance(value, float) and not math.isfinite(value) else value
-        for name, value in values.items()
     }
 
 
@@ -117,6 +112,8 @@ def _print_one(console: Console, result: Evaluated) -> None:
     ]
     if words:
         rows.insert(1, ("left out", words))
+    if result.resemblance is not None:
+        rows.append(("like training", _likeness(result.resemblance)))
     console.table(rows)
     console.line()
     standing = [part.standing for part in result.routers]
@@ -129,8 +126,19 @@ def _print_one(console: Console, result: Evaluated) -> None:
     _print_comparisons(console, result)
     _print_operating_points(console, result)
     _print_binned(console, result)
+    if result.plots:
+        console.line()
+        console.line(f"Plots: {', '.join(map(str, result.plots))}")
     for remark in _remarks(result):
         console.note(remark)
+
+
+def _likeness(found: Resemblance) -> str:
+    mean = found.similarity
+    return (
+        f"{mean.mean:.3f} ({mean.low:.3f}-{mean.high:.3f}), the mean largest cosine to "
+        f"{found.training_prompts:,} training prompts; {found.similar:,} prompts at 0.95 or above"
+    )
 
 
 def _cells(standing: Standing) -> Iterator[str]:
@@ -176,10 +184,7 @@ def _print_reached(console: Console, shown: Sequence[Standing]) -> None:
     console.line()
     console.line("The least strong fraction with a mean quality of")
     console.table(
-        [
-            (each.name, *(percent(each.reaches[quality], 2) for quality in qualities))
-            for each in shown
-        ],
+        [(each.name, *map(cpt_text, each.reaches.values())) for each in shown],
         headers=("router", *(f"{quality:.10g}" for quality in qualities)),
     )
 

@@ -16,7 +16,12 @@ if TYPE_CHECKING:
 
 @click.group("evaluations")
 def command() -> None:
-    """Look at what `routectl evaluate` stored, and compare routers prompt by prompt."""
+    """Look at what was evaluated, and compare two routers prompt by prompt.
+
+    \b
+    Example:
+      routectl evaluations list
+    """
 
 
 @command.command("list")
@@ -148,15 +153,11 @@ def compare(
         location, first, second, draws=draws, seed=seed, confidence=confidence
     )
     if console.as_json:
-        from dataclasses import asdict
-
-        from routectl.cli.evaluation_table import finite
-
         console.json(
             {
                 "first": found.first,
                 "second": found.second,
-                "differences": {n: finite(asdict(c)) for n, c in found.differences.items()},
+                "differences": {n: c.to_json() for n, c in found.differences.items()},
                 "draws": found.draws,
                 "seed": found.seed,
                 "confidence": found.confidence,

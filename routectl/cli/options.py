@@ -112,19 +112,21 @@ scored_as = click.option(
     help="Score the pair's model NEW, which the router does not know, as KNOWN. May repeat.",
 )
 
+router = click.option(
+    "-r",
+    "--router",
+    "router_names",
+    multiple=True,
+    default=("mf",),
+    show_default=True,
+    metavar="NAME[=DIR]",
+    shell_complete=_complete_router,
+    help="Router to use, with a checkpoint folder of your own if you have one. May repeat; "
+    "'all' is every router that is installed.",
+)
+
 routers = _stack(
-    click.option(
-        "-r",
-        "--router",
-        "router_names",
-        multiple=True,
-        default=("mf",),
-        show_default=True,
-        metavar="NAME[=DIR]",
-        shell_complete=_complete_router,
-        help="Router to use, with a checkpoint folder of your own if you have one. May repeat; "
-        "'all' is every router that is installed.",
-    ),
+    router,
     click.option(
         "--strong-model", metavar="MODEL", help="Strong model of the pair, as the router knows it."
     ),

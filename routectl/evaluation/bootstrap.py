@@ -50,6 +50,14 @@ class Estimate:
     """`inf`: a CPT's interval includes "never". From `-inf` to `inf`: the prompts do not even
     show that the strong model is better, so the figure can be anything."""
 
+    def to_json(self) -> dict[str, float | None]:
+        """As JSON values: null for an end that is not bounded, which JSON has no number for."""
+        return {
+            "value": self.value,
+            "low": _or_none(self.low),
+            "high": _or_none(self.high),
+        }
+
 
 BetterThanRandom = Literal["yes", "no", "can't tell"]
 
@@ -75,6 +83,19 @@ class Comparison:
     high: float
     verdict: Literal["better", "worse", "can't tell"]
     """Of the first one. "can't tell" where the interval of the difference holds 0."""
+
+    def to_json(self) -> dict[str, float | str | None]:
+        """As `Estimate.to_json`."""
+        return {
+            "difference": self.difference,
+            "low": _or_none(self.low),
+            "high": _or_none(self.high),
+            "verdict": self.verdict,
+        }
+
+
+def _or_none(end: float) -> float | None:
+    return end if math.isfinite(end) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +184,7 @@ def bootstrap(
         name: quality_curve(s, strong_quality, weak_quality, weights) for name, s in scores.items()
     }
     ranked = {
-        name: _Ranked.of(*checked(s, strong_quality, weak_quality)) for name, s in scores.items()
+        name: Ranked.of(*checked(s, strong_quality, weak_quality)) for name, s in scores.items()
     }
     weak = np.asarray(weak_quality, dtype=np.float64)
     each = None if weights is None else checked_weights(weights, len(weak))
@@ -200,7 +221,7 @@ def apgr_interval(
 
 
 @dataclass(frozen=True, slots=True)
-class _Ranked:
+class Ranked:
     """A router's prompts from the highest score to the lowest. G groups of equal scores."""
 
     order: Integers
@@ -211,7 +232,7 @@ class _Ranked:
     """Shape (n,), in that order."""
 
     @classmethod
-    def of(cls, scores: Floats, strong: Floats, weak: Floats) -> _Ranked:
+    def of(cls, scores: Floats, strong: Floats, weak: Floats) -> Ranked:
         order = np.argsort(-scores, kind="stable")
         ends = np.append(np.flatnonzero(np.diff(scores[order])), len(scores) - 1)
         return cls(order, ends, (strong - weak)[order])
@@ -240,6 +261,10 @@ def _figures(metric: Metric, prompts: Floats, gain: Floats, weak_sums: Floats) -
     if metric.name == "gap":
         difference: Floats = gap / n
         return difference
+    if metric.name == "reach":
+        assert metric.at is not None
+        missing = metric.at * n - weak_sums
+        return _crossing(prompts, gain, missing, ROUNDING * np.abs(gap)) / n
     exists = gap > 0
     found = np.full(len(gap), np.nan)
     n, prompts, gain, gap = n[exists], prompts[exists], gain[exists], gap[exists]

@@ -206,19 +206,20 @@ def _first_crossing(
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """A figure by name, for those who ask for several: `AUC`, `GAP`, `APGR`, `pgr_at`, `cpt_at`."""
+    """A figure by name, for those who ask for several: `AUC`, `GAP`, `APGR`, `pgr_at`, `cpt_at`,
+    `reach`."""
 
-    name: Literal["auc", "gap", "apgr", "pgr", "cpt"]
+    name: Literal["auc", "gap", "apgr", "pgr", "cpt", "reach"]
     at: float | None = None
-    """PGR: the strong fraction; CPT: the share of the gap; else None."""
+    """PGR: the strong fraction; CPT: the share of the gap; reach: the quality; else None."""
 
     @property
     def lower_is_better(self) -> bool:
-        """True for CPT: fewer strong calls for the same quality."""
-        return self.name == "cpt"
+        """True for CPT and reach: fewer strong calls for the same quality."""
+        return self.name in ("cpt", "reach")
 
     def of(self, curve: Curve) -> float | None:
-        """The figure of a curve; None where a CPT is never reached.
+        """The figure of a curve; None where a CPT or a quality is never reached.
 
         Raises:
             InputError: as the figure's own function.
@@ -229,9 +230,13 @@ class Metric:
             return curve.gap
         if self.at is None:
             return apgr(curve)
+        if self.name == "reach":
+            return strong_fraction_for(curve, self.at)
         return pgr(curve, self.at) if self.name == "pgr" else cpt(curve, self.at)
 
     def __str__(self) -> str:
+        if self.name == "reach":
+            return f"reach({self.at:.10g})"
         return self.name.upper() + ("" if self.at is None else f"({100 * self.at:.4g}%)")
 
 
@@ -250,6 +255,11 @@ def pgr_at(strong_fraction: float) -> Metric:
 def cpt_at(recovered: float) -> Metric:
     """CPT at a share of the gap above 0: CPT(50%) is `cpt_at(0.5)`."""
     return Metric("cpt", recovered)
+
+
+def reach(quality: float) -> Metric:
+    """The least strong fraction with this mean quality, see `strong_fraction_for`."""
+    return Metric("reach", quality)
 
 
 def checked(

@@ -6,6 +6,7 @@ whose scores the caller gives like a router's; and `oracle`, the best that any r
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -22,6 +23,7 @@ from routectl.evaluation.metrics import (
     Curve,
     Metric,
     random_curve,
+    reach,
     strong_fraction_for,
 )
 
@@ -38,8 +40,8 @@ class Standing:
     """By metric, "APGR" or "CPT(50%)"; None where the benchmark shows no gap to recover."""
     better_than: Mapping[str, Comparison]
     """By the other's name: whether this one's APGR is better. Empty without a gap."""
-    reaches: Mapping[float, float | None]
-    """By asked quality: the least strong fraction that has it; None where none does."""
+    reaches: Mapping[float, Estimate]
+    """By asked quality: the least strong fraction that has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +98,18 @@ def stand(
         if name in scores:
             raise InputError(f"{name} is a baseline that every evaluation has; leave it out.")
     strong, weak = judged.strong_quality, judged.weak_quality
-    found = bootstrap({**scores, ORACLE: strong - weak}, strong, weak, draws=draws, seed=seed)
+    found = bootstrap(
+        {**scores, ORACLE: strong - weak},
+        strong,
+        weak,
+        weights=judged.weights,
+        strata=judged.strata,
+        metrics=(*METRICS, *map(reach, qualities)),
+        draws=draws,
+        seed=seed,
+    )
     lot = _Lot(found, confidence, qualities)
-    straight = random_curve(strong, weak)
+    straight = random_curve(strong, weak, judged.weights)
     return Standings(
         routers=[lot.standing(name, tuple(scores)) for name in scores],
         random=lot.of_random(straight),
@@ -118,10 +129,17 @@ def operate(scores: ArrayLike, judged: JudgedPair, threshold: str) -> OperatingP
             least this.
     """
     strong: NDArray[np.bool_] = np.asarray(scores) >= float(threshold)
-    quality = float(np.where(strong, judged.strong_quality, judged.weak_quality).mean())
-    low, high = float(judged.weak_quality.mean()), float(judged.strong_quality.mean())
+    quality, low, high, fraction = (
+        float(np.average(values, weights=judged.weights))
+        for values in (
+            np.where(strong, judged.strong_quality, judged.weak_quality),
+            judged.weak_quality,
+            judged.strong_quality,
+            strong,
+        )
+    )
     recovered = (quality - low) / (high - low) if high > low else None
-    return OperatingPoint(threshold, float(strong.mean()), quality, recovered)
+    return OperatingPoint(threshold, fraction, quality, recovered)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,17 +163,24 @@ class _Lot:
             else None
             for metric in METRICS
         }
-        return Standing(name, curve, figures, compared, self._reaches(curve))
+        reaches = {
+            quality: self.found.estimate(name, reach(quality), self.confidence)
+            for quality in self.qualities
+        }
+        return Standing(name, curve, figures, compared, reaches)
 
     def of_random(self, curve: Curve) -> Standing:
         figures: dict[str, Estimate | None] = {}
         for metric in METRICS:
             value = _expected(metric, curve)
             figures[str(metric)] = None if value is None else Estimate(value, value, value)
-        return Standing(RANDOM, curve, figures, {}, self._reaches(curve))
-
-    def _reaches(self, curve: Curve) -> dict[float, float | None]:
-        return {quality: strong_fraction_for(curve, quality) for quality in self.qualities}
+        reaches = {}
+        for quality in self.qualities:
+            # Where never is the answer, it is so for certain.
+            found = strong_fraction_for(curve, quality)
+            end = math.inf if found is None else found
+            reaches[quality] = Estimate(found, end, end)
+        return Standing(RANDOM, curve, figures, {}, reaches)
 
 
 def _expected(metric: Metric, curve: Curve) -> float | None:

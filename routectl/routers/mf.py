@@ -3,6 +3,9 @@
 The score of model M on a prompt whose vector is q is `w2 . (v_M * (W1 q))`, with v_M of length 1;
 the strong win rate is the sigmoid of the strong model's score less the weak model's. For a fixed
 pair that collapses to `sigmoid(q . v)` with `v = W1^T (w2 * (v_strong - v_weak))`.
+
+q is the prompt's embedding; where the checkpoint says so, the length of its question stands beside
+it as one number more (`surface.py`).
 """
 
 from __future__ import annotations
@@ -26,6 +29,7 @@ from routectl.routers.mf_published import open_published
 from routectl.routers.pairs import choose_pair, default_pair
 from routectl.routers.protocol import OpenRouter, RouterDescription, fingerprint
 from routectl.routers.published import is_published, locate
+from routectl.routers.surface import Surface, read_surface
 
 if TYPE_CHECKING:
     import numpy as np
@@ -38,7 +42,7 @@ SUMMARY = "matrix factorization over the prompt's embedding (RouteLLM, section 4
 
 @dataclass(frozen=True, slots=True)
 class Factors:
-    """The trained weights. M models, d dimensions, D the embedding's."""
+    """The trained weights. M models, d dimensions, D the embedding's and what stands beside it."""
 
     models: tuple[str, ...]
     model_vectors: NDArray[Any]
@@ -81,7 +85,8 @@ def open_router(
         return open_published(folder, strong_model, weak_model)
     found = read_checkpoint(folder, "mf")
     tensors, digest = read_weights(found)
-    factors = read_factors(found, tensors)
+    surface = read_surface(found)
+    factors = read_factors(found, tensors, beside=surface is not None)
     embedder = read_embedder(found, tensors)
     default = default_pair(found, factors.models)
     pair = choose_pair(strong_model, weak_model, default, factors.models)
@@ -94,13 +99,14 @@ def open_router(
         "strong_model": pair.strong,
         "weak_model": pair.weak,
         "extraction": EXTRACTION_VERSION,
+        **({} if surface is None else {"surface": surface.config}),
     }
     direction = factors.direction(pair)
     identity = RouterIdentity(
         "mf",
         fingerprint(facts),
         pair,
-        score_noise(float(np.linalg.norm(direction)), embedder.noise),
+        score_noise(float(np.linalg.norm(direction[: embedder.dimension])), embedder.noise),
         facts,
     )
     description = RouterDescription(
@@ -111,20 +117,25 @@ def open_router(
         models=factors.models,
         default_pair=default,
         embedder=embedder.name,
-        reads=embedder.phrase,
+        reads=embedder.phrase + ("" if surface is None else ", and the length of its question"),
         licence=found.licence,
         card=found.card,
         sends_prompts_to=embedder.host,
     )
 
     def load() -> MfRouter:
-        return MfRouter(identity, direction, embedder.load())
+        return MfRouter(identity, direction, embedder.load(), surface)
 
     return OpenRouter(identity, description, load, embedder.shares)
 
 
-def read_factors(checkpoint: Checkpoint, tensors: Mapping[str, NDArray[Any]]) -> Factors:
+def read_factors(
+    checkpoint: Checkpoint, tensors: Mapping[str, NDArray[Any]], *, beside: bool
+) -> Factors:
     """The trained weights among the tensors of a checkpoint.
+
+    Args:
+        beside: whether a number stands beside the embedding.
 
     Raises:
         CheckpointError: one is missing, or of another shape than the config says.
@@ -133,7 +144,7 @@ def read_factors(checkpoint: Checkpoint, tensors: Mapping[str, NDArray[Any]]) ->
 
     models: list[object] = checkpoint.get("models", kind=list)
     dimension: int = checkpoint.get("dimension", kind=int)
-    width: int = checkpoint.get("embedder", "dimension", kind=int)
+    width: int = checkpoint.get("embedder", "dimension", kind=int) + beside
     names = tuple(str(model) for model in models)
     factors = Factors(
         names,
@@ -152,7 +163,7 @@ def score_noise(direction_length: float, embedding_noise: float) -> float:
     The sigmoid's slope is at most 1/4, so |d score| <= |v| |d q| / 4 (Cauchy and Schwarz).
 
     Args:
-        direction_length: |v|.
+        direction_length: |v|, of what stands at the embedding; a length is exact.
         embedding_noise: largest |d q| between batches, measured, with its safety factor.
     """
     return direction_length * embedding_noise / 4
@@ -162,15 +173,23 @@ class MfRouter:
     """Matrix factorization for one model pair."""
 
     def __init__(
-        self, identity: RouterIdentity, direction: NDArray[np.float64], embedder: Embedder
+        self,
+        identity: RouterIdentity,
+        direction: NDArray[np.float64],
+        embedder: Embedder,
+        surface: Surface | None = None,
     ) -> None:
         self.identity = identity
         self._direction = direction
         self._embedder = embedder
+        self._surface = surface
 
     def strong_win_rates(self, prompts: Sequence[str]) -> NDArray[np.float64]:
         """Shape (n,), in [0, 1]."""
-        return sigmoid(self._embedder.embed(prompts) @ self._direction)
+        logits = self._embedder.embed(prompts) @ self._direction[: self._embedder.dimension]
+        if self._surface is not None:
+            logits = logits + self._surface.of(prompts) @ self._direction[-1:]
+        return sigmoid(logits)
 
     def longer_than_read(self, prompts: Sequence[str]) -> NDArray[np.bool_]:
         """Shape (n,): True where the prompt has more tokens than the embedder reads."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 from routectl.embedding import DEFAULT, Embedder, open_embedder
-from routectl.records import ModelPair
 from routectl.routers.checkpoint import require_free, write_checkpoint
 from routectl.routers.embedded import embedder_config, probe_tensor
 from routectl.routers.seen_prompts import seen_file
+from routectl.routers.surface import Surface
 from routectl.training.card import curve_files, embedder_line, model_card
 from routectl.training.data import (
     TrainingData,
@@ -23,11 +24,18 @@ from routectl.training.partial import PartialRun
 from routectl.training.report import Progress, TrainingReport, no_progress
 from routectl.training.request import TrainingRequest, request_facts
 
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
 _INTRODUCTION = """
 A checkpoint of routectl's `mf` router: matrix factorization, section 4.2.2 of RouteLLM
 (arXiv 2406.18665). From a prompt alone it predicts how likely the strong model's answer would win
 against the weak model's.
 """
+
+_BESIDE = """;
+  beside it the length of the whole question, without lettered answers"""
 
 _LIMITS = """
 It orders prompts by one difficulty, the same for every pair of models; pairs differ in how far
@@ -41,6 +49,7 @@ def train_mf(
     embedder: str | None = None,
     reads: str = "head",
     settings: Settings | DifficultySettings | None = None,
+    question_length: bool = False,
     on_progress: Progress = no_progress,
 ) -> TrainingReport:
     """Train matrix factorization and write its checkpoint, whole or not at all.
@@ -53,6 +62,7 @@ def train_mf(
         embedder: as for `embedding.open_embedder`; None is the one that is installed.
         reads: what is read of a long prompt, one of `embedding.READS`.
         settings: which of the two fits, and how; None is `factorize` with its own settings.
+        question_length: whether the length of a prompt's question stands beside its vector.
 
     Raises:
         InputError: a file cannot be read, or there is too little to learn from.
@@ -65,17 +75,20 @@ def train_mf(
     started = time.monotonic()
     settings = settings or Settings()
     require_free(request.output)
-    facts = request_facts("mf", request, {**asdict(settings), "embedder": embedder, "reads": reads})
+    asked = {**asdict(settings), "question_length": question_length}
+    facts = request_facts("mf", request, {**asked, "embedder": embedder, "reads": reads})
     with PartialRun(request.output, facts) as partial:
         model = open_embedder(embedder or DEFAULT, reads=reads)
         data = read_training_data(request, model, partial, on_progress)
-        fit = _fit(data, settings, request.seed, on_progress)
+        surface = _surface(data) if question_length else None
+        vectors = data.vectors if surface is None else _beside(data, surface)
+        fit = _fit(data, vectors, settings, request.seed, on_progress)
         report = TrainingReport.of(
             "mf",
             request,
             data,
             curve=fit.curve,
-            metrics=_metrics(fit, data, data.pair),
+            metrics=_metrics(fit, data, vectors),
             seconds=time.monotonic() - started,
         )
         tensors = {
@@ -86,14 +99,14 @@ def train_mf(
         }
         write_checkpoint(
             request.output,
-            _config(request, data, model, len(fit.weights)),
+            _config(request, data, model, len(fit.weights), surface),
             tensors,
             model_card(
                 report,
                 request,
                 introduction=_INTRODUCTION,
-                reads=embedder_line(model),
-                settings=asdict(settings),
+                reads=embedder_line(model) + (_BESIDE if question_length else ""),
+                settings=asked,
                 limits=_LIMITS if isinstance(settings, DifficultySettings) else None,
                 early_stopping=isinstance(settings, Settings),
             ),
@@ -103,19 +116,39 @@ def train_mf(
     return report.with_fingerprint(open_router(request.output, None, None).identity.fingerprint)
 
 
+def _surface(data: TrainingData) -> Surface:
+    """Of the prompts in use: those that resemble a benchmark's have no say in the constants."""
+    return Surface.fit([data.comparisons.prompts[index] for index in data.used])
+
+
+def _beside(data: TrainingData, surface: Surface) -> NDArray[np.float32]:
+    import numpy as np
+
+    lengths = surface.of(data.comparisons.prompts).astype(np.float32)
+    return np.hstack([data.vectors, lengths])
+
+
 def _fit(
-    data: TrainingData, settings: Settings | DifficultySettings, seed: int, on_progress: Progress
+    data: TrainingData,
+    vectors: NDArray[np.float32],
+    settings: Settings | DifficultySettings,
+    seed: int,
+    on_progress: Progress,
 ) -> Fit:
     def on_step(done: int, most: int) -> None:
         on_progress("train", done, most)
 
     if isinstance(settings, DifficultySettings):
-        return fit_difficulty(data.vectors, data.training, data.measured, settings, on_step)
-    return factorize(data.vectors, data.training, data.measured, settings, seed, on_step)
+        return fit_difficulty(vectors, data.training, data.measured, settings, on_step)
+    return factorize(vectors, data.training, data.measured, settings, seed, on_step)
 
 
 def _config(
-    request: TrainingRequest, data: TrainingData, model: Embedder, dimension: int
+    request: TrainingRequest,
+    data: TrainingData,
+    model: Embedder,
+    dimension: int,
+    surface: Surface | None,
 ) -> dict[str, object]:
     return {
         "kind": "mf",
@@ -125,11 +158,13 @@ def _config(
         "dimension": dimension,
         "models": list(data.comparisons.models),
         "embedder": embedder_config(model, embedder_noise(model, data.comparisons.prompts)),
+        **({} if surface is None else {"surface": surface.config}),
     }
 
 
-def _metrics(fit: Fit, data: TrainingData, pair: ModelPair) -> dict[str, float]:
+def _metrics(fit: Fit, data: TrainingData, vectors: NDArray[np.float32]) -> dict[str, float]:
     from routectl.routers.mf import Factors, sigmoid
 
     factors = Factors(data.comparisons.models, fit.model_vectors, fit.projection, fit.weights)
-    return held_out_apgr(sigmoid(data.vectors @ factors.direction(pair)), data.measured, pair)
+    win_rates = sigmoid(vectors @ factors.direction(data.pair))
+    return held_out_apgr(win_rates, data.measured, data.pair)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from routectl.errors import InputError
+from routectl.evaluation.gold import GoldRow, gold_reader, read_gold
 from routectl.extraction import extract
+from routectl.records import Battle, Condition
+from routectl.tables import open_table
 from routectl.traffic.source import open_source
 from routectl.traffic.splitting import Cut
+from routectl.training.battles import battle_reader, no_battles, read_battles
 from routectl.training.contamination import read_benchmark_prompts
 
 _TEXT = (".txt", ".txt.gz")
@@ -34,6 +38,31 @@ def read_prompts(paths: Sequence[Path]) -> list[str]:
     return list(found)
 
 
+def read_training_prompts(paths: Sequence[Path], conditions: Sequence[Condition] = ()) -> list[str]:
+    """The distinct prompts of files of battles or gold labels, in their order.
+
+    Args:
+        conditions: on the columns of a row, as `tables.keep`.
+
+    Raises:
+        InputError: a file cannot be read, holds neither, or no row meets the conditions.
+    """
+    found: dict[str, None] = {}
+    for path in paths:
+        columns = open_table(path, on_reject=lambda reject: None).columns
+        rows: Iterator[Battle | GoldRow]
+        if battle_reader(path, columns) is not None:
+            rows = read_battles(path, conditions)
+        elif gold_reader(columns) is not None:
+            rows = read_gold(path, conditions)
+        else:
+            raise InputError(no_battles(path, columns))
+        found.update(dict.fromkeys(row.prompt for row in rows))
+    if not found:
+        raise InputError(f"{', '.join(map(str, paths))}: no row meets the conditions.")
+    return list(found)
+
+
 def draw(prompts: Iterable[str], size: int | None, seed: int) -> list[str]:
     """Prompts drawn at random, each as likely as any other, in the order of the draw.
 
@@ -43,8 +72,13 @@ def draw(prompts: Iterable[str], size: int | None, seed: int) -> list[str]:
     Args:
         size: None takes all.
     """
-    ordered = sorted(prompts, key=lambda text: hashlib.sha256(f"{seed}\0{text}".encode()).digest())
+    ordered = sorted(prompts, key=lambda text: draw_key(text, seed))
     return ordered if size is None else ordered[:size]
+
+
+def draw_key(prompt: str, seed: int) -> bytes:
+    """A prompt's own luck: 32 bytes that are uniform over prompts; the smallest are drawn first."""
+    return hashlib.sha256(f"{seed}\0{prompt}".encode()).digest()
 
 
 def _lines(path: Path) -> list[str]:

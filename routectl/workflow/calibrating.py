@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from routectl import __version__
-from routectl.errors import CalibrationError, NoPromptsError
 from routectl.extraction import EXTRACTION_VERSION
 from routectl.prices import ModelPrice, require_asked
 from routectl.records import Population, RouterIdentity
@@ -22,9 +21,13 @@ from routectl.store.scores import (
     prompts_without_text,
     router_id,
     scored_requests,
-    unscored_prompts,
 )
 from routectl.workflow.actor import actor
+from routectl.workflow.populations import (
+    ready_routers,
+    refuse_an_empty_population,
+    say_what_the_population_mixes,
+)
 from routectl.workflow.pricing import Costs, costs_of
 from routectl.workflow.reporter import Reporter
 from routectl.workflow.scoring import score_missing
@@ -96,34 +99,10 @@ def calibrate(
     with open_store(location) as store:
         with store.read() as connection:
             found = overview(connection, question.population, EXTRACTION_VERSION)
-        _refuse_an_empty_population(found, question.population)
-        _say_what_the_population_mixes(found, question.population, reporter)
-        wanted = [
-            router
-            for router in routers
-            if router.identity.fingerprint not in unnamed
-            or not router.description.slow
-            or _is_scored(store, router, question.population, found, reporter)
-        ]
+        refuse_an_empty_population(found, question.population)
+        say_what_the_population_mixes(found, question.population, reporter)
+        wanted = ready_routers(store, routers, unnamed, question.population, reporter)
         return [_calibrate(store, router, question, found, reporter) for router in wanted]
-
-
-def _is_scored(
-    store: Store, router: OpenRouter, population: Population, found: Overview, reporter: Reporter
-) -> bool:
-    """Whether a slow router's scores are all there; says that it is left out where they are not."""
-    with store.read() as connection:
-        known = router_id(connection, router.identity)
-        if known is not None:
-            missing = unscored_prompts(connection, known, population, EXTRACTION_VERSION)
-            if not missing:
-                return True
-    name = router.identity.name
-    reporter.note(
-        f"{name} is left out, because it is slow and has not scored all of these prompts; run "
-        f"`routectl score -r {name}` first, or name it with -r {name}"
-    )
-    return False
 
 
 def _calibrate(
@@ -256,55 +235,3 @@ def rows_digest(rows: ScoredRequests) -> str:
         order = np.lexsort((rows.weights, rows.win_rates))
         pairs = np.column_stack((rows.win_rates[order], rows.weights[order]))
     return hashlib.sha256(pairs.astype("<f8").tobytes()).hexdigest()
-
-
-def _refuse_an_empty_population(found: Overview, population: Population) -> None:
-    if found.requests == 0:
-        if found.other_versions:
-            raise CalibrationError(
-                f"all {found.other_versions:,} requests were imported with another version of the "
-                "text extraction, which never mix: import the logs again"
-            )
-        if population == Population():
-            raise NoPromptsError("the database holds no traffic: run `routectl import FILE` first")
-        raise NoPromptsError(
-            "no request matches the --where, --since and --until that were given: loosen them, "
-            "or look at what there is with `routectl calibrate` without them"
-        )
-    if sum(found.excluded.values()) >= found.weight:
-        raise NoPromptsError(
-            f"none of the {found.requests:,} requests has a prompt to score "
-            f"({', '.join(sorted(found.excluded))}): make the proxy log prompts, then import again"
-        )
-
-
-def _say_what_the_population_mixes(
-    found: Overview, population: Population, reporter: Reporter
-) -> None:
-    asked = {condition.field for condition in population.where}
-    groups = sorted(found.model_groups.items(), key=lambda item: -item[1])
-    if len(groups) > 1 and "model_group" not in asked:
-        shares = ", ".join(
-            f"{group or '(none)'} {100 * weight / found.weight:.1f} %"
-            for group, weight in groups[:5]
-        )
-        more = f" and {len(groups) - 5} more" if len(groups) > 5 else ""
-        reporter.note(
-            f"the traffic mixes {len(groups)} model groups ({shares}{more}); a route serves one: "
-            f"pick it with --where model_group={groups[0][0] or groups[1][0]}"
-        )
-    for flag, weight, condition in (
-        ("status", found.failures, "status!=failure"),
-        ("cache_hit", found.cache_hits, "cache_hit!=true"),
-    ):
-        if weight and flag not in asked:
-            what = "failed requests" if flag == "status" else "answers from the cache"
-            reporter.note(
-                f"{100 * weight / found.weight:.1f} % are {what}, which count here; "
-                f"leave them out with --where {condition}"
-            )
-    if found.other_versions:
-        reporter.note(
-            f"{found.other_versions:,} requests of another version of the text extraction are "
-            "left out: import their logs again to bring them in"
-        )

@@ -1,3 +1,5 @@
+import math
+
 import numpy as np
 import pytest
 
@@ -54,7 +56,10 @@ def test_the_least_strong_fraction_for_a_quality() -> None:
     found = stand(
         {"a": np.arange(200)}, easy_and_hard(), qualities=(0.75, 1.0, 1.5), draws=10
     ).routers[0]
-    assert found.reaches == pytest.approx({0.75: 0.25, 1.0: 0.5, 1.5: None})
+    values = {quality: estimate.value for quality, estimate in found.reaches.items()}
+    assert values == pytest.approx({0.75: 0.25, 1.0: 0.5, 1.5: None})
+    assert found.reaches[0.75].low < 0.25 < found.reaches[0.75].high
+    assert found.reaches[1.5].high == math.inf
 
 
 def test_where_the_weak_model_is_the_better_one_nothing_is_divided_by() -> None:

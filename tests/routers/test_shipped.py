@@ -12,6 +12,7 @@ PINNED = {
     "causal_llm_1": "6a47a7f45524ee8141adbefa505034c5187f2e350c34b5420419ee3155d84ff5",
     "mf_1": "e79ba7d179634b700bc0efd7d2c53ded602f09ca52d74e0922b8d09e33f51947",
     "mf_2": "fbbb23fc11516a54df3ee25f0f1603bcd9dcdee2814fc6d848ec1767162f391e",
+    "mf_3": "f6f093c12572240d4308e44376ba0d1e33ee55748bf10bf494f414d08bbe14fb",
     "bert_1": "391e32abaf198ad42cf6ad38c1188b45ef0b7d15f0e6a1b9b6e11c44dea8fb08",
     "sw_ranking_1": "807c55610c0a1a198df8a3b49cfc8983ee4e04f547c3a098ea0a927694a8942d",
     "ensemble_1": "fd6918dc6fb7ccedc604353632abbc94d0e07ca888e51ae6a596b3ddc23110c6",
@@ -48,11 +49,28 @@ def test_the_shipped_routers_keep_their_fingerprints(name: str, fingerprint: str
     assert open_router(name).identity.fingerprint == fingerprint
 
 
-def test_the_mf_that_shipped_first_still_opens_as_it_was() -> None:
-    first = open_router("mf", checkpoint=SHIPPED / "mf_1")
-    expected = "4f3161bdffa839b3793e2231d8a19ba1338b36395f14b05a8a8e10c7e11434ee"
-    assert first.identity.fingerprint == expected
-    assert str(first.description.default_pair).startswith("gemini-1.5-pro-002 / ")
+@pytest.mark.parametrize(
+    ("name", "fingerprint", "strong"),
+    [
+        (
+            "mf_1",
+            "4f3161bdffa839b3793e2231d8a19ba1338b36395f14b05a8a8e10c7e11434ee",
+            "gemini-1.5-pro-002",
+        ),
+        (
+            "mf_3",
+            "3e1c59ac49b316991af5403b4324fe4ed4f90a9032ef99bec32bfe0dc7711a89",
+            "gpt-4-1106-preview",
+        ),
+    ],
+)
+def test_an_mf_beside_the_default_opens_as_it_was_released(
+    name: str, fingerprint: str, strong: str
+) -> None:
+    opened = open_router("mf", checkpoint=SHIPPED / name)
+    assert opened.identity.fingerprint == fingerprint
+    assert opened.description.default_pair is not None
+    assert opened.description.default_pair.strong == strong
 
 
 @pytest.mark.parametrize(

@@ -235,3 +235,32 @@ def test_the_fit_of_one_difficulty_makes_a_checkpoint_like_any_other(
     assert "steps to convergence" in card
     assert "stopped early" not in card
     assert "one difficulty" in card
+
+
+def test_the_length_of_a_question_can_be_learned_beside_the_vector(
+    tiny: str, tmp_path: Path
+) -> None:
+    # Hard is what is long, and the embedder reads the beginning alone.
+    start = " ".join(["word"] * 300)
+    rows = [
+        {
+            "prompt": f"{start} {number}" + " more" * (40 * (number % 2)),
+            "scores": {"strong": 1, "weak": 1 - number % 2},
+        }
+        for number in range(60)
+    ]
+    path = tmp_path / "gold.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    for settings in (Settings(), DifficultySettings(precision=1)):
+        report = train_mf(
+            TrainingRequest(output=tmp_path / type(settings).__name__, gold=[path]),
+            embedder=tiny,
+            settings=settings,
+            question_length=True,
+        )
+        router = open_router("mf", checkpoint=report.path).load()
+        long, short = router.strong_win_rates([start + " more" * 40, start])
+        assert long > short + 0.1
+        card = (report.path / "README.md").read_text()
+        assert "the length of the whole question" in card
+        assert "| question_length | True |" in card

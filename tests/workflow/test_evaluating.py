@@ -50,7 +50,7 @@ def test_the_figures_are_those_of_the_metrics(routectl: Routectl, benchmark: Pat
     assert router["better_than"]["random"]["verdict"] == "better"
     assert baselines["random"]["figures"]["CPT(80%)"] == {"value": 0.8, "low": 0.8, "high": 0.8}
     assert baselines["oracle"]["figures"]["APGR"]["value"] > router["figures"]["APGR"]["value"]
-    assert router["strong_fraction_for_quality"]["0.5"] == 0.0
+    assert router["strong_fraction_for_quality"]["0.5"]["value"] == 0.0
     assert found["seed"] == 0
 
 
@@ -212,6 +212,23 @@ def test_prompts_that_a_router_was_trained_on_are_counted_left_out_or_refused(
     assert (left["rows"], left["unseen_left_out"]) == (20, 3)
 
 
+def test_a_benchmark_is_measured_against_training_data(
+    routectl: Routectl, tmp_path: Path, benchmark: Path
+) -> None:
+    far = write_csv(tmp_path / "far.csv", [{"prompt": "Bake a cake", "big": 1, "small": 0}])
+    arguments = ("evaluate", "--benchmark", benchmark, "-r", "length", *PAIR, "--draws", 20)
+    itself = routectl(*arguments, "--trained-on", benchmark, "--json").json[0]["resemblance"]
+    assert itself["similarity"]["mean"] == pytest.approx(1, abs=1e-4)
+    assert (itself["similar"], itself["training_prompts"]) == (24, 24)
+    other = routectl(*arguments, "--trained-on", far, "--json").json[0]["resemblance"]
+    assert other["similarity"]["mean"] < 0.5
+    assert other["similar"] == 0
+    shown = routectl(*arguments, "--trained-on", far)
+    assert "the mean largest cosine to 1 training prompts; 0 prompts at 0.95" in shown.out.replace(
+        "\n", " "
+    ).replace("  ", "")
+
+
 def test_what_runs_now_is_judged_too(routectl: Routectl, log: Path, benchmark: Path) -> None:
     routectl("import", log)
     routectl("calibrate", "--strong-fraction", 0.3, "-r", "length")
@@ -224,6 +241,23 @@ def test_what_runs_now_is_judged_too(routectl: Routectl, log: Path, benchmark: P
         "router-length-"
         in routectl("evaluate", "--benchmark", benchmark, "-r", "length", *PAIR).out
     )
+
+
+def test_an_evaluation_can_be_drawn(
+    routectl: Routectl, log: Path, tmp_path: Path, benchmark: Path
+) -> None:
+    routectl("import", log)
+    routectl("calibrate", "--strong-fraction", 0.3, "-r", "length")
+    routectl("activate")
+    found = routectl("evaluate", "--benchmark", benchmark, "-r", "length", *PAIR, "--draws", 20,
+                     "--plots", tmp_path / "plots", "--plot-format", "svg")  # fmt: skip
+    assert found.code == 0
+    drawn = sorted(path.name for path in (tmp_path / "plots").iterdir())
+    assert {"own-quality.svg", "own-scores.svg", "own-reliability.svg"} <= set(drawn)
+    assert all(name in found.out.replace("\n", "") for name in drawn)
+    text = (tmp_path / "plots" / "own-quality.svg").read_text()
+    assert routectl("export").out.strip() in text, "what runs now is in the picture"
+    assert "question" not in text
 
 
 def test_a_sample_is_drawn_with_a_seed(routectl: Routectl, benchmark: Path) -> None:

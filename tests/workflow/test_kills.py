@@ -19,7 +19,14 @@ from tests.killing import (
 )
 from tests.postgresql import PostgresqlServer
 
-KILLS = {"import": 26, "score": 26, "calibrate": 20, "activate": 20, "db upgrade": 20}
+KILLS = {
+    "import": 26,
+    "score": 26,
+    "calibrate": 20,
+    "activate": 20,
+    "db upgrade": 20,
+    "evaluate": 16,
+}
 assert sum(KILLS.values()) >= 100
 
 

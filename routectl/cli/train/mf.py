@@ -24,7 +24,19 @@ if TYPE_CHECKING:
     help="A vector for each model, or one direction for all: how difficult a prompt is. The "
     "latter holds better on other kinds of prompts; it needs gold labels to be good.",
 )
-def command(request: TrainingRequest, embedder: str | None, fit: str, console: Console) -> None:
+@click.option(
+    "--question-length",
+    is_flag=True,
+    help="Let the length of a prompt's question, without lettered answers, count beside its "
+    "vector.",
+)
+def command(
+    request: TrainingRequest,
+    embedder: str | None,
+    fit: str,
+    question_length: bool,
+    console: Console,
+) -> None:
     """Train matrix factorization (section 4.2.2 of the RouteLLM paper).
 
     The output is a folder of config.json, model.safetensors and a model card, to be used as
@@ -44,6 +56,7 @@ def command(request: TrainingRequest, embedder: str | None, fit: str, console: C
             request,
             embedder=embedder,
             settings=DifficultySettings() if fit == "difficulty" else None,
+            question_length=question_length,
             on_progress=on_progress,
         )
     shared.print_report(console, report)

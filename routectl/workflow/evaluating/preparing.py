@@ -33,6 +33,8 @@ class Question:
     """Leave out the prompts that one of the routers was trained on."""
     strict: bool = False
     """Refuse a benchmark that holds a prompt which one of the routers was trained on."""
+    trained_on: Sequence[Path] = ()
+    """Training data to which the benchmarks' likeness is measured."""
     sample: int | None = None
     """Rows to judge on, drawn at random; None: all."""
     qualities: tuple[float, ...] = ()
@@ -42,6 +44,9 @@ class Question:
     seed: int = 0
     """Of the sample and of the bootstrap."""
     confidence: float = 0.95
+    plots: Path | None = None
+    """Folder for pictures; None: none are drawn."""
+    plot_formats: Sequence[str] = ("png",)
     note: str | None = None
 
 

@@ -15,17 +15,19 @@ from routectl.routers import OpenRouter
 from routectl.store import routes
 from routectl.store.calibrations import calibration
 from routectl.store.engine import Location, Store, open_store
-from routectl.store.evaluations import EvaluatedRows, add_evaluation
 from routectl.store.prompts import prompt_ids
 from routectl.store.scores import router_id, unscored_of, win_rates
-from routectl.workflow.evaluating.keeping import Evaluated, EvaluatedRouter, columns
+from routectl.workflow.evaluating.keeping import Evaluated, EvaluatedRouter, keep
 from routectl.workflow.evaluating.preparing import Prepared, Question
+from routectl.workflow.evaluating.resembling import Resemblance, resemblances
 from routectl.workflow.reporter import Reporter
 from routectl.workflow.scoring import score_prompts
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    from routectl.evaluation.standing import Standing
 
 LENGTH = "length"
 _PROMPTS_AT_ONCE = 5_000
@@ -57,41 +59,44 @@ def evaluate(
     """
     prepared = [Prepared.of(path, routers, question) for path in paths]
     with open_store(location) as store:
-        return [_evaluate(store, one, routers, question, reporter, unnamed) for one in prepared]
+        likeness: Sequence[Resemblance | None] = [None] * len(prepared)
+        if question.trained_on:
+            judged = [one.judged for one in prepared]
+            likeness = resemblances(judged, question.trained_on, reporter)
+        return [
+            _evaluate(store, one, like, routers, question, reporter, unnamed)
+            for one, like in zip(prepared, likeness, strict=True)
+        ]
 
 
 def _evaluate(
     store: Store,
     prepared: Prepared,
+    resemblance: Resemblance | None,
     routers: Sequence[OpenRouter],
     question: Question,
     reporter: Reporter,
     unnamed: Collection[str],
 ) -> Evaluated:
-    from routectl.evaluation.binned import binned_figures
-    from routectl.evaluation.standing import operate, stand
+    from routectl.evaluation.standing import stand
 
     judged = prepared.judged
-    distinct = list(dict.fromkeys(judged.prompts))
-    ids: dict[str, int] = {}
-    for start in range(0, len(distinct), _PROMPTS_AT_ONCE):
-        with store.write() as connection:
-            ids |= prompt_ids(connection, distinct[start : start + _PROMPTS_AT_ONCE])
+    ids = _store_prompts(store, judged.prompts)
     wanted = [
         router
         for router in _distinct(routers)
         if not _is_left_out(store, router, list(ids.values()), unnamed, reporter)
     ]
     scored = score_prompts(store, wanted, list(ids.values()), reporter)
-    scores: dict[str, NDArray[np.float64]] = {}
     labels = _labels(wanted)
     with store.read() as connection:
-        for router, result in zip(wanted, scored, strict=True):
-            found = win_rates(connection, result.router_id, list(ids.values()))
-            scores[labels[router.identity.fingerprint]] = _by_row(judged.prompts, ids, found)
-        points = {
-            router.identity.fingerprint: _active_thresholds(connection, router) for router in wanted
+        scores = {
+            labels[result.router.fingerprint]: _by_row(
+                judged.prompts, ids, win_rates(connection, result.router_id, list(ids.values()))
+            )
+            for result in scored
         }
+        thresholds = [_active_thresholds(connection, router) for router in wanted]
     reporter.detail(f"{question.draws:,} draws of {len(judged):,} rows")
     baseline = {} if LENGTH in scores else {LENGTH: _length_scores(judged.prompts)}
     standings = stand(
@@ -103,48 +108,95 @@ def _evaluate(
         confidence=question.confidence,
     )
     by_name = {standing.name: standing for standing in standings.routers}
-    created_at = datetime.now(UTC)
-    parts = []
-    with store.write() as connection:
-        for router, result in zip(wanted, scored, strict=True):
-            fingerprint = router.identity.fingerprint
-            label = labels[fingerprint]
-            mark = prepared.seen[fingerprint]
-            part = EvaluatedRouter(
-                router=router,
-                evaluation_id=0,
-                standing=by_name[label],
-                scores=scores[label],
-                seen=None if mark is None else int(mark.sum()),
-                operating_points={
-                    route: operate(scores[label], judged, threshold)
-                    for route, threshold in points[fingerprint].items()
-                },
-                binned=None
-                if question.bins is None
-                else binned_figures(
-                    scores[label], judged.strong_quality, judged.weak_quality, question.bins
-                ),
-            )
-            rows = EvaluatedRows(
-                prompts=_id_column(judged.prompts, ids),
-                win_rates=scores[label],
-                strong_quality=judged.strong_quality,
-                weak_quality=judged.weak_quality,
-                strong_cost=judged.strong_cost,
-                weak_cost=judged.weak_cost,
-            )
-            values = columns(part, result.router_id, judged, standings, created_at, question)
-            parts.append(replace(part, evaluation_id=add_evaluation(connection, values, rows)))
-    return Evaluated(
+    parts = [
+        _part(router, result.router_id, standing, scores[standing.name], active, prepared, question)
+        for router, result, standing, active in zip(
+            wanted, scored, standings.routers, thresholds, strict=False
+        )
+    ]
+    evaluated = Evaluated(
         judged=judged,
         routers=parts,
         standings=standings,
         length=by_name[LENGTH],
-        repeated=len(judged) - len(distinct),
+        repeated=len(judged) - len(ids),
         unseen_left_out=prepared.unseen_left_out,
-        created_at=created_at,
+        resemblance=resemblance,
+        created_at=datetime.now(UTC),
         question=question,
+    )
+    kept = keep(store, evaluated, ids)
+    if question.plots is None:
+        return kept
+    return replace(kept, plots=_draw(kept, question.plots, baseline, reporter))
+
+
+def _draw(
+    evaluated: Evaluated,
+    folder: Path,
+    baselines: Mapping[str, NDArray[np.float64]],
+    reporter: Reporter,
+) -> list[Path]:
+    from routectl.report.plots import draw_evaluation
+
+    reporter.detail(f"drawing {evaluated.judged.benchmark}")
+    question = evaluated.question
+    thresholds = {}
+    for part in evaluated.routers:
+        # Where several routes run one router, the first stands for them.
+        for point in list(part.operating_points.values())[:1]:
+            config_string = f"router-{part.name}-{point.threshold}"
+            thresholds[part.standing.name] = (config_string, float(point.threshold))
+    return draw_evaluation(
+        evaluated.judged,
+        {part.standing.name: part.scores for part in evaluated.routers},
+        folder,
+        baselines=baselines,
+        thresholds=thresholds,
+        formats=question.plot_formats,
+        draws=question.draws,
+        seed=question.seed,
+        confidence=question.confidence,
+    )
+
+
+def _store_prompts(store: Store, prompts: Sequence[str]) -> dict[str, int]:
+    """The ids of the distinct prompts, by text."""
+    distinct = list(dict.fromkeys(prompts))
+    ids: dict[str, int] = {}
+    for start in range(0, len(distinct), _PROMPTS_AT_ONCE):
+        with store.write() as connection:
+            ids |= prompt_ids(connection, distinct[start : start + _PROMPTS_AT_ONCE])
+    return ids
+
+
+def _part(
+    router: OpenRouter,
+    router_id: int,
+    standing: Standing,
+    scores: NDArray[np.float64],
+    thresholds: Mapping[str, str],
+    prepared: Prepared,
+    question: Question,
+) -> EvaluatedRouter:
+    from routectl.evaluation.binned import binned_figures
+    from routectl.evaluation.standing import operate
+
+    judged, mark = prepared.judged, prepared.seen[router.identity.fingerprint]
+    binned = None
+    if question.bins is not None:
+        binned = binned_figures(scores, judged.strong_quality, judged.weak_quality, question.bins)
+    return EvaluatedRouter(
+        router=router,
+        router_id=router_id,
+        evaluation_id=None,
+        standing=standing,
+        scores=scores,
+        seen=None if mark is None else int(mark.sum()),
+        operating_points={
+            route: operate(scores, judged, threshold) for route, threshold in thresholds.items()
+        },
+        binned=binned,
     )
 
 
@@ -192,12 +244,6 @@ def _by_row(
     import numpy as np
 
     return np.array([found[ids[prompt]] for prompt in prompts])
-
-
-def _id_column(prompts: Sequence[str], ids: Mapping[str, int]) -> NDArray[np.int64]:
-    import numpy as np
-
-    return np.array([ids[prompt] for prompt in prompts], dtype=np.int64)
 
 
 def _length_scores(prompts: Sequence[str]) -> NDArray[np.float64]:

@@ -105,6 +105,8 @@ def compare_evaluations(
         {FIRST: rows.win_rates, SECOND: others.win_rates},
         rows.strong_quality,
         rows.weak_quality,
+        weights=rows.weights,
+        strata=rows.strata,
         draws=draws,
         seed=seed,
     )

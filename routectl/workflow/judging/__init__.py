@@ -8,6 +8,7 @@ from routectl.workflow.judging.running import (
     judge_to_file,
     require_free,
     work_path,
+    write_battles,
 )
 from routectl.workflow.judging.setup import Judging
 
@@ -22,4 +23,5 @@ __all__ = [
     "population_prompts",
     "require_free",
     "work_path",
+    "write_battles",
 ]

@@ -12,7 +12,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from threading import Lock
@@ -41,7 +41,10 @@ class Kept:
     replies: dict[str, Reply]
     """By the call's name."""
     spent: dict[str, Decimal]
-    """US dollars by model, with the worst case of calls whose end is not known."""
+    """US dollars by model, with the worst case of calls whose end is not known; since the judging
+    was last settled, as are the counts."""
+    costs: dict[str, Decimal] = field(default_factory=dict)
+    """US dollars of each call that has a reply."""
     calls: int = 0
     """Calls that were sent."""
     lost: int = 0
@@ -79,7 +82,14 @@ class WorkFile:
             self._append(line)
             if reply is not None:
                 self.kept.replies[call] = reply
+                self.kept.costs[call] = cost
             self.kept.spent[model] = self.kept.spent.get(model, Decimal(0)) + cost
+
+    def settle(self) -> None:
+        """Close the books: the replies stay, and what comes now is counted and paid anew."""
+        with self._lock:
+            self._append({"settled": self.kept.calls})
+            self.kept.spent, self.kept.calls, self.kept.lost = {}, 0, 0
 
     def _append(self, line: Mapping[str, object]) -> None:
         try:
@@ -144,6 +154,9 @@ def _read(path: Path, data: bytes, facts: Mapping[str, object]) -> tuple[Kept, i
             value: dict[str, Any] = json.loads(line)
             if number == 1:
                 same = value["format"] == _FORMAT and value["facts"] == facts
+            elif "settled" in value:
+                under_way.clear()
+                kept.spent, kept.calls = {}, 0
             elif "sent" in value:
                 call = (value["call"], value["model"], Decimal(value["worst"]))
                 under_way[value["sent"]] = call
@@ -153,6 +166,7 @@ def _read(path: Path, data: bytes, facts: Mapping[str, object]) -> tuple[Kept, i
                 kept.spent[model] = kept.spent.get(model, Decimal(0)) + Decimal(value["cost"])
                 if "content" in value:
                     kept.replies[name] = Reply(value["content"], value["cut"])
+                    kept.costs[name] = Decimal(value["cost"])
         except (ValueError, KeyError, TypeError, ArithmeticError):
             raise InputError(
                 f"{path}, line {number}, is damaged, so the judging cannot go on from it; move it "

@@ -40,7 +40,7 @@ class Plan:
     verdicts: int
     """Calls to the judge, without those that have to be made again."""
     kept: int
-    """Answers of the models and the judge that an earlier run kept."""
+    """Answers of the models and the judge, to these prompts, that an earlier run kept."""
     prices: tuple[ModelPrice, ModelPrice, ModelPrice]
     """Of the strong model, the weak one and the judge."""
     estimate: Estimate
@@ -67,13 +67,15 @@ def plan_judging(prompts: Sequence[str], setup: Judging, work_path: Path) -> Pla
         role: [len(text) for text in prompts if call_name(text, role) not in kept.replies]
         for role in (*ANSWERS, *VERDICTS)
     }
+    roles = (*ANSWERS, *VERDICTS, *map(again_of, VERDICTS))
+    names = (call_name(text, role) for text in prompts for role in roles)
     calls = Calls(missing["strong"], missing["weak"], [*missing["forward"], *missing["backward"]])
     return Plan(
         setup.hosts,
         len(prompts),
         len(calls.strong) + len(calls.weak),
         len(calls.verdicts),
-        len(kept.replies),
+        sum(name in kept.replies for name in names),
         prices,
         estimate(calls, *prices, max_tokens=setup.max_tokens, verdict_tokens=setup.verdict_tokens),
         kept.total,

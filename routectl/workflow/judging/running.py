@@ -93,13 +93,22 @@ def judge_to_file(
     judged = [done[text] for text in prompts if text in done and done[text].winner is not None]
     if not judged:
         return report
+    write_battles(judged, setup, output)
+    if report.complete:
+        work_path(output).unlink(missing_ok=True)
+    return replace(report, output=output)
+
+
+def write_battles(judged: Sequence[JudgedPrompt], setup: Judging, output: Path) -> None:
+    """Write prompts that have a winner as battles, in place of what is there.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
     with new_file(output, overwrite=True) as write:
         for one in judged:
             row = battle_row(one, setup.pair, setup.judge)
             write(json.dumps(row, ensure_ascii=False).encode() + b"\n")
-    if report.complete:
-        work_path(output).unlink(missing_ok=True)
-    return replace(report, output=output)
 
 
 def require_free(output: Path) -> None:

@@ -1,0 +1,353 @@
+"""The paper's Tables 1 to 7 for the shipped routers: what docs/results.md shows.
+
+    python benchmarks/split_mmlu.py --data DIR --output MMLU
+    python benchmarks/paper_tables.py --data DIR --gold DIR --battles DIR --mmlu MMLU [--tables 1 4]
+
+DIR of --data holds the three benchmarks (see router_quality.py), of --gold `mmlu_pro.csv.gz` and
+`llmrouter.jsonl.gz`, of --battles `mt_bench_gpt4.jsonl` (GPT-4's verdicts on pairs of answers to
+MT-Bench), MMLU the 1,500 labels of MMLU that were learned from. Every figure comes from
+`routectl evaluate` in a database of its own; its command stands above the table. Some 40 minutes
+on two cores, most of them causal_llm's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import shlex
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import paper_figures as paper
+
+from routectl.routers import open_router
+from routectl.tables import read_rows
+
+STRONG, WEAK = "gpt-4-1106-preview", "mistralai/Mixtral-8x7B-Instruct-v0.1"
+NAMES = {"mt_bench": "MT-Bench", "mmlu": "MMLU", "gsm8k": "GSM8K"}
+FILES = {"mt_bench": "mt_bench.jsonl", "mmlu": "mmlu.csv.gz", "gsm8k": "gsm8k.csv.gz"}
+ROUTERS = ("mf", "sw_ranking", "bert", "ensemble")
+SLOW, SLOW_ROWS = "causal_llm", 150
+NOT_LEARNED = ("arc_challenge", "natural_qa", "trivia_qa", "mmlu")
+"""Tasks of llmrouter that no shipped router learned from, because of their licences."""
+JUDGED_PAIRS = (
+    ("gpt-4", "gpt-3.5-turbo"),
+    ("claude-v1", "vicuna-13b-v1.2"),
+    ("gpt-3.5-turbo", "llama-13b"),
+)
+"""Of mt_bench_gpt4: models that are in no router's training data."""
+GOLD_PAIRS = (
+    ("llama-3.3-nemotron-super-49b-v1", "mistral-7b-instruct-v0.3"),
+    ("llama3-chatqa-1.5-70b", "llama3-chatqa-1.5-8b"),
+    ("llama-3.1-nemotron-51b-instruct", "gemma-7b"),
+)
+LEFT_OUT = Path(__file__).with_name("mmlu_left_out.txt")
+
+
+class Evaluations:
+    """Runs `routectl evaluate` in one database, and prints each command as anyone would type it."""
+
+    def __init__(self, folder: Path, shown_as: dict[Path, str]) -> None:
+        self._database = folder / "results.db"
+        self._shown_as = shown_as
+        self._run("init")
+
+    def evaluate(self, *arguments: str | Path) -> list[dict[str, Any]]:
+        words = [self._shown(each) for each in arguments]
+        print(f"\n```sh\nroutectl evaluate {shlex.join(words)}\n```", flush=True)
+        found: list[dict[str, Any]] = json.loads(self._run("evaluate", *arguments, "--json"))
+        return found
+
+    def _run(self, *arguments: str | Path) -> str:
+        command = [sys.executable, "-m", "routectl", *map(str, arguments)]
+        command += ["--db", str(self._database), "--quiet"]
+        return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+
+    def _shown(self, argument: str | Path) -> str:
+        if not isinstance(argument, Path):
+            return argument
+        for folder, name in self._shown_as.items():
+            if argument.is_relative_to(folder):
+                return str(Path(name) / argument.relative_to(folder))
+        return argument.name
+
+
+def names_of(routers: Sequence[str]) -> list[str]:
+    return [word for router in routers for word in ("-r", router)]
+
+
+def interval(figure: dict[str, float | None] | None, scale: float = 1.0, digits: int = 3) -> str:
+    if figure is None:
+        return "-"
+    ends = [figure[name] for name in ("low", "high")]
+    value = "never" if figure["value"] is None else f"{scale * figure['value']:.{digits}f}"
+    if ends[0] == ends[1]:
+        return value
+    shown = ["any" if end is None else f"{scale * end:.{digits}f}" for end in ends]
+    return f"{value} ({shown[0]}-{shown[1]})"
+
+
+def row_of(router: dict[str, Any], theirs: paper.Figures | None) -> str:
+    figures = router["figures"]
+    cells = [
+        interval(figures["APGR"]),
+        interval(figures["CPT(50%)"], 100, 1),
+        interval(figures["CPT(80%)"], 100, 1),
+    ]
+    stated = ["", "", ""]
+    if theirs is not None:
+        stated = [f"{theirs.apgr:.3f}", f"{theirs.cpt50:.2f}", f"{theirs.cpt80:.2f}"]
+    verdict = {"better": "yes", "worse": "no"}
+    answers = [
+        verdict.get(router["better_than"].get(other, {}).get("verdict"), "can't tell")
+        if other in router["better_than"]
+        else ""
+        for other in ("random", "length")
+    ]
+    together = " | ".join(
+        [*(f"{ours} | {paper_}" for ours, paper_ in zip(cells, stated, strict=True)), *answers]
+    )
+    return f"| {router['router']} | {together} |"
+
+
+HEADER = (
+    "| router | APGR | paper | CPT(50%), % | paper | CPT(80%), % | paper | better than random | "
+    "than length |\n|---|---|---|---|---|---|---|---|---|"
+)
+
+
+def tables_1_to_3(run: Evaluations, data: Path) -> dict[str, dict[str, dict[str, Any]]]:
+    """One table a benchmark; returns the rows by benchmark and router."""
+    found: dict[str, dict[str, dict[str, Any]]] = {}
+    for number, name in enumerate(NAMES, start=1):
+        print(f"\n## Table {number}: {NAMES[name]}")
+        theirs = paper.TABLES_1_TO_3[name]
+        leave_out = ("--leave-out", LEFT_OUT) if name == "mmlu" else ()
+        quality = ("--quality", f"{paper.UNIFY_QUALITY}") if name == "mt_bench" else ()
+        benchmark = ("--benchmark", data / FILES[name], *leave_out)
+        main = run.evaluate(*benchmark, *names_of(ROUTERS), *quality)[0]
+        sample = () if name == "mt_bench" else ("--sample", str(SLOW_ROWS))
+        slow = run.evaluate(
+            *benchmark, "-r", SLOW, *sample, "--transfer",
+            "--strong-model", STRONG, "--weak-model", WEAK,
+        )[0]  # fmt: skip
+        print(
+            f"\n{main['rows']:,} prompts, {main['contaminated_left_out']:,} left out; mean quality "
+            f"{main['strong_quality']:.4g} ({STRONG}) and {main['weak_quality']:.4g} ({WEAK}). "
+            f"{SLOW} on {slow['rows']:,} of them.\n"
+        )
+        print(HEADER)
+        rows = {row["router"]: row for row in (*main["routers"], *slow["routers"])}
+        baselines = {row["router"]: row for row in main["baselines"]}
+        for router, row in rows.items():
+            print(row_of(row, theirs.get(router)))
+        for baseline, row in baselines.items():
+            print(row_of(row, theirs.get(baseline)))
+        found[name] = {**rows, **baselines}
+    return found
+
+
+def commercial(rows: dict[str, dict[str, Any]]) -> None:
+    print("\n## Fewer strong calls than a commercial router")
+    print(
+        f"\nThe strong fraction at which MT-Bench scores {paper.UNIFY_QUALITY}, by the first "
+        "command of Table 1.\n"
+    )
+    print("| router | strong calls, % |\n|---|---|")
+    key = f"{paper.UNIFY_QUALITY}"
+    for router, row in rows.items():
+        if key in row["strong_fraction_for_quality"]:
+            print(f"| {router} | {interval(row['strong_fraction_for_quality'][key], 100, 2)} |")
+    print(f"| RouteLLM's best router | {paper.ROUTELLM_SHARE:.2f} |")
+    print(f"| Unify AI | {paper.UNIFY_SHARE:.3f} |", flush=True)
+
+
+def table_4(run: Evaluations, data: Path, gold: Path, battles: Path, folder: Path) -> None:
+    print("\n## Table 4: other pairs of models, without training anew")
+    print("\nMT-Bench, judged by GPT-4 pair by pair, both turns; models that no router knows:")
+    for strong, weak in JUDGED_PAIRS:
+        path = folder / f"{strong}-{weak}.csv"
+        write_judged(path, data, battles / "mt_bench_gpt4.jsonl", strong, weak)
+        transfer(run, path, strong, weak, (*ROUTERS, SLOW), ())
+    print(
+        "\nPrompts of LLMRouter's tasks that no router learned from "
+        f"({', '.join(NOT_LEARNED)}), scored for these models:"
+    )
+    for strong, weak in GOLD_PAIRS:
+        transfer(run, gold / "llmrouter.jsonl.gz", strong, weak, ROUTERS, ("--unseen",))
+    print("\nThe paper's, on MT-Bench:\n\n| pair | " + " | ".join(paper.TABLE_7) + " | random |")
+    print("|---|" + "---|" * (len(paper.TABLE_7) + 1))
+    for pair, figures in paper.TABLE_4.items():
+        cells = [f"{figures[name]:.3f}" for name in (*paper.TABLE_7, paper.RANDOM)]
+        print(f"| {pair} | {' | '.join(cells)} |", flush=True)
+
+
+def transfer(
+    run: Evaluations, path: Path, strong: str, weak: str, routers: Sequence[str],
+    more: Sequence[str],
+) -> None:  # fmt: skip
+    found = run.evaluate(
+        "--benchmark", path, *names_of(routers), "--transfer", *more,
+        "--strong-model", strong, "--weak-model", weak,
+    )[0]  # fmt: skip
+    print(
+        f"\n{found['rows']:,} prompts; mean quality {found['strong_quality']:.3f} and "
+        f"{found['weak_quality']:.3f}.\n\n{HEADER}"
+    )
+    for row in (*found["routers"], *found["baselines"]):
+        print(row_of(row, None), flush=True)
+
+
+def write_judged(path: Path, data: Path, verdicts: Path, strong: str, weak: str) -> None:
+    """Verdicts on one pair as a benchmark: a win is 1, a tie one half, the mean over turns."""
+    points: dict[object, list[float]] = defaultdict(list)
+    for row in read_rows(verdicts)[1]:
+        models = (row.values["model_a"], row.values["model_b"])
+        if set(models) == {strong, weak}:
+            winner = {"model_a": models[0], "model_b": models[1]}.get(row.values["winner"])
+            points[row.values["question_id"]].append(
+                0.5 if winner is None else float(winner == strong)
+            )
+    contaminated = {r.text("prompt") for r in read_rows(data / "mt_bench.contaminated.jsonl")[1]}
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(("prompt", strong, weak))
+        for row in read_rows(data / "mt_bench.jsonl")[1]:
+            turns, found = row.values["turns"], points.get(row.values["question_id"])
+            if found and not contaminated.intersection(turns):
+                share = statistics.fmean(found)
+                writer.writerow((turns[0], share, 1 - share))
+
+
+def table_5(run: Evaluations, data: Path, gold: Path, mmlu: Path, folder: Path) -> None:
+    print("\n## Table 5: how much the benchmarks are like the training data")
+    learned = folder / "learned.jsonl"
+    with learned.open("w") as file:
+        for row in read_rows(gold / "llmrouter.jsonl.gz")[1]:
+            if row.values["task"] not in NOT_LEARNED:
+                file.write(json.dumps(dict(row.values)) + "\n")
+    without = ("--trained-on", gold / "mmlu_pro.csv.gz", "--trained-on", learned)
+    labels = ("--trained-on", mmlu / "mmlu_labels.csv.gz")
+    earlier = Path(open_router("mf").description.checkpoint or "").with_name("mf_1")
+    benchmarks = [word for name in NAMES for word in ("--benchmark", data / FILES[name])]
+    with_labels = run.evaluate(
+        *benchmarks, "--leave-out", LEFT_OUT, *names_of(ROUTERS), *without, *labels
+    )
+    alone = run.evaluate(
+        *benchmarks, "--leave-out", LEFT_OUT, "-r", f"mf={earlier}", *without,
+        "--strong-model", STRONG, "--weak-model", WEAK, "--transfer",
+    )  # fmt: skip
+    print("\n`learned.jsonl` is `llmrouter.jsonl.gz` without the tasks that were not learned.\n")
+    print("| benchmark | training data | similarity | paper's | APGR of those trained on it |")
+    print("|---|---|---|---|---|")
+    points = []
+    for label, results in (("gold + 1,500 of MMLU", with_labels), ("gold", alone)):
+        for found in results:
+            mean = found["resemblance"]["similarity"]
+            apgr = {r["router"]: r["figures"]["APGR"]["value"] for r in found["routers"]}
+            if label == "gold":
+                apgr = {"mf_1": apgr["mf"]}
+            points += [(mean["mean"], value) for value in apgr.values()]
+            stated = paper.TABLE_5[found["benchmark"]] if label != "gold" else ""
+            shown = ", ".join(f"{router} {value:.3f}" for router, value in apgr.items())
+            print(
+                f"| {NAMES[found['benchmark']]} | {label} | {mean['mean']:.3f} "
+                f"({mean['low']:.3f}-{mean['high']:.3f}) | {stated} | {shown} |"
+            )
+    x, y = np.array(points).T
+    print(
+        f"\nOver these {len(points)} points the correlation of similarity and APGR is "
+        f"{np.corrcoef(x, y)[0, 1]:+.2f} (Pearson). They are four values of similarity, and "
+        "routers that share their training data are no independent points.",
+        flush=True,
+    )
+
+
+def table_6(found: dict[str, dict[str, dict[str, Any]]]) -> None:
+    print("\n## Table 6: what it saves")
+    print(
+        "\nThe paper's ratio is strong calls of random over those of the best router at the same "
+        "quality. Beside it stands what the bill says: always-strong's cost over the router's "
+        "at list prices (see [costs](costs.md)).\n"
+    )
+    print(
+        "| benchmark | best router | at | calls of random / its calls | paper | "
+        "cost of always-strong / its cost |\n|---|---|---|---|---|---|"
+    )
+    for name, rows in found.items():
+        ours = {r: row for r, row in rows.items() if r in ROUTERS}
+        best = max(ours, key=lambda router: ours[router]["figures"]["APGR"]["value"])
+        for at, share, stated in zip((50, 80), (0.5, 0.8), paper.TABLE_6[name], strict=True):
+            figure = ours[best]["figures"][f"CPT({at}%)"]
+            # The fewer calls, the larger the ratio: the ends change places.
+            ends = (("value", "value"), ("low", "high"), ("high", "low"))
+            value = {a: None if figure[b] is None else share / figure[b] for a, b in ends}
+            saving = ours[best].get("costs", {}).get(f"CPT({at}%)", {}).get("saving")
+            shown = "" if saving is None else f"{saving:.2f}"
+            print(
+                f"| {NAMES[name]} | {best} | CPT({at}%) | {interval(value, 1, 2)} | {stated} | "
+                f"{shown} |",
+                flush=True,
+            )
+
+
+def table_7(traffic: Path | None) -> None:
+    if traffic is None:
+        return
+    print("\n## Table 7: requests a second")
+    prompts = [row.text("prompt") for row in read_rows(traffic)[1]][:500]
+    print(
+        f"\nScoring {len(prompts)} prompts of people in one call ({SLOW}: 20), on this machine's "
+        "CPU; the paper's on an NVIDIA L4, `sw_ranking` on 8 virtual CPUs with a refit a prompt.\n"
+    )
+    print("| router | requests a second | paper's |\n|---|---|---|")
+    for name in (*ROUTERS, SLOW):
+        router = open_router(name).load()
+        asked = prompts[: 20 if name == SLOW else len(prompts)]
+        router.strong_win_rates(asked[:4])
+        started = time.perf_counter()
+        router.strong_win_rates(asked)
+        speed = len(asked) / (time.perf_counter() - started)
+        print(f"| {name} | {speed:.3g} | {paper.TABLE_7.get(name, '')} |", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--gold", type=Path, required=True)
+    parser.add_argument("--battles", type=Path, required=True)
+    parser.add_argument("--mmlu", type=Path, required=True, help="what split_mmlu.py wrote")
+    parser.add_argument("--traffic", type=Path, help="prompts for Table 7, JSON lines")
+    parser.add_argument("--tables", nargs="+", type=int, default=[1, 4, 5, 7], choices=[1, 4, 5, 7])
+    arguments = parser.parse_args()
+    data, gold = arguments.data.resolve(), arguments.gold.resolve()
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        shown = {
+            data: "BENCHMARKS", gold: "GOLD", arguments.mmlu.resolve(): "MMLU",
+            LEFT_OUT.parent: "benchmarks", folder: "",
+        }  # fmt: skip
+        run = Evaluations(folder, shown)
+        if 1 in arguments.tables:
+            found = tables_1_to_3(run, data)
+            commercial(found["mt_bench"])
+            table_6(found)
+        if 4 in arguments.tables:
+            table_4(run, data, gold, arguments.battles.resolve(), folder)
+        if 5 in arguments.tables:
+            table_5(run, data, gold, arguments.mmlu.resolve(), folder)
+        if 7 in arguments.tables:
+            table_7(arguments.traffic)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,221 @@
+"""Options of the commands that have models answer and a judge compare, and what they say first."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Callable, Iterator
+from decimal import ROUND_UP, Decimal, InvalidOperation
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+import click
+
+from routectl.cli import options
+from routectl.cli.console import Console, percent, say
+from routectl.errors import UsageError
+
+if TYPE_CHECKING:
+    from routectl.workflow.judging import Judging, JudgingReport, Plan
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def _money(_ctx: click.Context, _param: click.Parameter, value: str | None) -> Decimal | None:
+    if value is None:
+        return None
+    try:
+        amount = Decimal(value)
+    except InvalidOperation:
+        amount = Decimal("NaN")
+    if not amount.is_finite() or amount < 0:
+        raise click.BadParameter(f"{value!r} is no amount of US dollars")
+    return amount
+
+
+_OPTIONS = (
+    click.option(
+        "--strong-model", required=True, metavar="MODEL", help="As the endpoint names it."
+    ),
+    click.option("--weak-model", required=True, metavar="MODEL", help="The same."),
+    click.option("--judge", required=True, metavar="MODEL", help="Who compares."),
+    click.option(
+        "--endpoint",
+        required=True,
+        metavar="URL",
+        help="OpenAI-compatible address of both models; /chat/completions follows it, so it mostly "
+        "ends in /v1.",
+    ),
+    click.option(
+        "--judge-endpoint", metavar="URL", help="The judge's address, if it is another one."
+    ),
+    click.option(
+        "--seed",
+        type=int,
+        default=0,
+        show_default=True,
+        help="Of the draw; also sent with each call.",
+    ),
+    options.price,
+    click.option(
+        "--max-cost",
+        metavar="USD",
+        callback=_money,
+        help="Spend no more than this in all. Every call's worst case must fit before it is sent.",
+    ),
+    click.option(
+        "--concurrency",
+        type=click.IntRange(1, 64),
+        default=4,
+        show_default=True,
+        metavar="N",
+        help="Calls under way at once.",
+    ),
+    click.option(
+        "--max-tokens",
+        type=click.IntRange(min=1),
+        default=1024,
+        show_default=True,
+        metavar="N",
+        help="Tokens of the longest answer.",
+    ),
+    click.option(
+        "--verdict-tokens",
+        type=click.IntRange(min=8),
+        default=512,
+        show_default=True,
+        metavar="N",
+        help="Tokens of the judge's longest reply; a judge that thinks first needs more.",
+    ),
+)
+
+
+def judging(command: Command) -> Command:
+    """Adds the options of a judging, and hands the command a `Judging` as `setup`."""
+
+    @functools.wraps(command)
+    def run(
+        *args: Any,
+        strong_model: str,
+        weak_model: str,
+        judge: str,
+        endpoint: str,
+        judge_endpoint: str | None,
+        seed: int,
+        price_texts: tuple[str, ...],
+        max_cost: Decimal | None,
+        concurrency: int,
+        max_tokens: int,
+        verdict_tokens: int,
+        **kwargs: Any,
+    ) -> Any:
+        from routectl.prices import parse_prices
+        from routectl.records import ModelPair
+        from routectl.workflow.judging import Judging
+
+        url = endpoint.rstrip("/")
+        setup = Judging(
+            pair=ModelPair(strong_model, weak_model),
+            judge=judge,
+            url=url,
+            judge_url=(judge_endpoint or url).rstrip("/"),
+            max_tokens=max_tokens,
+            verdict_tokens=verdict_tokens,
+            seed=seed,
+            concurrency=concurrency,
+            max_cost=max_cost,
+            prices=parse_prices(price_texts),
+        )
+        return command(*args, setup=setup, **kwargs)
+
+    decorated = cast(Command, run)
+    for option in reversed(_OPTIONS):
+        decorated = option(decorated)
+    return decorated
+
+
+yes = click.option("--yes", is_flag=True, help="Send the prompts, without being asked.")
+
+
+def confirm(plan: Plan, setup: Judging, console: Console, *, yes: bool) -> None:
+    """Say what will be sent where and for how much, and go on only with a yes.
+
+    Raises:
+        UsageError: there is none.
+    """
+    if not (yes and console.quiet):
+        _say_plan(plan, setup)
+        for warning in plan.warnings:
+            console.note(warning)
+    if not yes and not (sys.stdin.isatty() and click.confirm("Send them?", err=True)):
+        raise UsageError("nothing was sent: add --yes to send the prompts to the hosts above")
+
+
+def _say_plan(plan: Plan, setup: Judging) -> None:
+    say("Prompts:", f"{plan.prompts:,}, which leave this machine for {' and '.join(plan.hosts)}")
+    kept = f"; {plan.kept:,} more are kept from an earlier run" if plan.kept else ""
+    say(
+        "Calls:",
+        f"{plan.answers + plan.verdicts:,}: {plan.answers:,} answers of {setup.pair.strong} and "
+        f"{setup.pair.weak}, {plan.verdicts:,} verdicts of {setup.judge} in both orders{kept}",
+    )
+    for price in dict.fromkeys(map(str, plan.prices)):
+        say("Price:", price)
+    say(
+        "Estimate:",
+        f"{dollars(plan.estimate.typical)}; {dollars(plan.estimate.upper)} if answers take "
+        f"{plan.max_tokens:,} tokens, verdicts {plan.verdict_tokens:,}, and each verdict two "
+        "askings (input tokens: a quarter of the characters)",
+    )
+    if plan.spent:
+        say("Spent:", f"{dollars(plan.spent)} by the runs before this one")
+    limit = "none" if plan.max_cost is None else f"{dollars(plan.max_cost)} in all"
+    say("Limit:", f"{limit} (--max-cost)")
+
+
+def rows_of_the_work(report: JudgingReport) -> Iterator[tuple[str, str]]:
+    """What was left out, cut off, paid and lost, as facts of a table."""
+    tally = report.tally
+    left_out = {
+        "no verdict in two askings": tally.unparsable,
+        "an empty answer": tally.no_answer,
+        "a refused request": tally.refused,
+    }
+    if any(left_out.values()):
+        words = ", ".join(f"{count:,} for {why}" for why, count in left_out.items() if count)
+        yield "left out", words
+    if tally.cut:
+        yield "cut off", f"{tally.cut:,} prompts with an answer of --max-tokens"
+    yield "cost", f"{dollars(report.cost)} for {report.calls:,} calls"
+    if report.lost:
+        yield "lost", f"{report.lost:,} calls of stopped runs, counted as if paid in full"
+
+
+def judging_json(report: JudgingReport) -> dict[str, object]:
+    """A report for programs."""
+    from dataclasses import asdict
+
+    return {
+        **asdict(report),
+        "currency": "USD",
+        "cost": float(report.cost),
+        "cost_by_model": {model: float(cost) for model, cost in report.cost_by_model.items()},
+    }
+
+
+def note_the_limit(setup: Judging, console: Console) -> None:
+    """Say that the budget did not last."""
+    console.note(
+        f"--max-cost {setup.max_cost} does not hold the next call's worst case; run it again with "
+        "a larger one to go on"
+    )
+
+
+def count_and_share(count: int, of: int) -> str:
+    """A count with its share."""
+    return f"{count:,} ({percent(count / of)})"
+
+
+def dollars(amount: Decimal) -> str:
+    """To the cent, or two digits of what is less than one; never less than it is."""
+    digits = max(2, 1 - amount.adjusted()) if amount else 2
+    return f"{amount.quantize(Decimal(1).scaleb(-digits), ROUND_UP):,} USD"

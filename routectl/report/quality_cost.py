@@ -1,0 +1,159 @@
+"""Mean quality against cost: what a dollar buys."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from routectl.errors import InputError
+from routectl.evaluation.benchmark import JudgedPair
+from routectl.evaluation.metrics import quality_curve
+from routectl.evaluation.standing import ORACLE, RANDOM
+from routectl.report.drawing import (
+    Heading,
+    legend_below,
+    new_figure,
+    number,
+    percent,
+    style,
+    title,
+)
+from routectl.report.lines import (
+    STRONG_END,
+    WEAK_END,
+    Y_LABEL,
+    Floats,
+    Line,
+    Point,
+    Threshold,
+    draw_lines,
+    draw_points,
+    operated,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+PER = 1000
+"""Costs are those of so many requests."""
+
+
+class QualityCosts(NamedTuple):
+    """Routers, baselines and thresholds on one benchmark; every x is USD per 1,000 requests."""
+
+    routers: tuple[Line, ...]
+    baselines: tuple[Line, ...]
+    """Random, those that the caller gave, the oracle."""
+    always_weak: Point
+    always_strong: Point
+    points: Mapping[str, Point]
+    """By router, at its threshold."""
+
+
+def quality_costs(
+    judged: JudgedPair,
+    scores: Mapping[str, Floats],
+    *,
+    baselines: Mapping[str, Floats] | None = None,
+    thresholds: Mapping[str, Threshold] | None = None,
+) -> QualityCosts:
+    """The numbers of the plot: at each cut, what the models cost that are asked.
+
+    The oracle here is the best quality that any choice of models buys at a mean cost, see
+    `cost_oracle`: asking the strong model where it gains most, as the oracle of strong fractions
+    does, can be beaten where that answer is dear.
+
+    Args:
+        judged: n rows with costs; where they have weights, means are those of requests.
+        scores, baselines, thresholds: as for `quality_curves`.
+
+    Raises:
+        InputError: the rows have no costs; or as `metrics.quality_curve`.
+    """
+    strong_cost, weak_cost = judged.strong_cost, judged.weak_cost
+    if strong_cost is None or weak_cost is None:
+        raise InputError(
+            f"{judged.benchmark} holds no costs of {judged.pair}, so quality cannot be set "
+            "against cost."
+        )
+    quality = judged.strong_quality, judged.weak_quality, judged.weights
+    cost = strong_cost, weak_cost, judged.weights
+
+    def line(name: str, ranked: Floats) -> Line:
+        # Both are lookups on one cut table, so their points go together.
+        costs, qualities = quality_curve(ranked, *cost), quality_curve(ranked, *quality)
+        return Line(name, PER * costs.quality, qualities.quality)
+
+    points = {}
+    for name, threshold in (thresholds or {}).items():
+        share, reached = operated(threshold, scores[name], judged)
+        asked = np.where(scores[name] >= threshold.value, strong_cost, weak_cost)
+        points[name] = _point(
+            threshold.config,
+            PER * float(np.average(asked, weights=judged.weights)),
+            reached,
+            f"{percent(share)} strong",
+        )
+    straight = line(RANDOM, np.zeros(len(judged)))
+    return QualityCosts(
+        routers=tuple(line(name, each) for name, each in scores.items()),
+        baselines=(
+            straight,
+            *(line(name, each) for name, each in (baselines or {}).items()),
+            cost_oracle(judged, strong_cost, weak_cost),
+        ),
+        always_weak=_point(WEAK_END, float(straight.x[0]), float(straight.quality[0])),
+        always_strong=_point(STRONG_END, float(straight.x[-1]), float(straight.quality[-1])),
+        points=points,
+    )
+
+
+def _point(name: str, cost: float, quality: float, *more: str) -> Point:
+    said = ", ".join((*more, f"{number(cost)} USD", f"quality {number(quality)}"))
+    return Point(name, cost, quality, said)
+
+
+def cost_oracle(judged: JudgedPair, strong_cost: Floats, weak_cost: Floats) -> Line:
+    """The best mean quality at each mean cost, from the cheapest choice to the dearest.
+
+    Each row begins with the cheaper of its two models. The dearer one is then asked in the order
+    of what it gains for a dollar more: the greedy solution of the fractional knapsack problem,
+    which is exact (Dantzig 1957).
+    """
+    cheap_is_weak = weak_cost <= strong_cost
+    dearer = np.abs(strong_cost - weak_cost)
+    gain = np.where(cheap_is_weak, 1.0, -1.0) * (judged.strong_quality - judged.weak_quality)
+    order = np.argsort(-np.arctan2(gain, dearer), kind="stable")
+    each = np.ones(len(judged)) if judged.weights is None else judged.weights
+    steps = (each / each.sum())[order]
+    start = np.average(np.minimum(strong_cost, weak_cost), weights=each)
+    quality = np.average(
+        np.where(cheap_is_weak, judged.weak_quality, judged.strong_quality), weights=each
+    )
+    return Line(
+        ORACLE,
+        PER * np.concatenate(([start], start + np.cumsum(steps * dearer[order]))),
+        np.concatenate(([quality], quality + np.cumsum(steps * gain[order]))),
+    )
+
+
+def draw_quality_costs(costs: QualityCosts, heading: Heading) -> Figure:
+    """The plot.
+
+    Raises:
+        UsageError: matplotlib is not installed.
+    """
+    routers = costs.routers
+    note = ("The oracle has the best quality that can be had at each cost.",)
+    with style():
+        figure = new_figure(4.1)
+        axes = figure.add_subplot()
+        left = draw_lines(axes, routers, costs.baselines)
+        right = draw_points(axes, routers, costs.always_weak, costs.always_strong, costs.points)
+        axes.set_xlabel(f"cost, USD per {PER:,} requests")
+        axes.set_ylabel(Y_LABEL)
+        title(figure, heading.text("mean quality by cost"))
+        legend_below(figure, left, right, note)
+    return figure

@@ -1,0 +1,61 @@
+"""How much a benchmark is like training data: RouteLLM's Table 5."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from routectl.evaluation.benchmark import JudgedPair
+from routectl.similarity import ROUNDING, MeanSimilarity, mean_similarity, nearest
+from routectl.training.contamination import SIMILAR
+from routectl.training.prompts import read_training_prompts
+from routectl.workflow.embedding import embed, open_with_a_word
+from routectl.workflow.reporter import Reporter
+
+
+@dataclass(frozen=True, slots=True)
+class Resemblance:
+    """How near a benchmark's prompts are to those that somebody trained on."""
+
+    similarity: MeanSimilarity
+    """The mean over the rows of the largest cosine to a training prompt."""
+    similar: int
+    """Rows at `SIMILAR` or above: the same question, by RouteLLM's section 5.1."""
+    training_prompts: int
+    embedder: str
+
+
+def resemblances(
+    judged: Sequence[JudgedPair], files: Sequence[Path], reporter: Reporter
+) -> list[Resemblance]:
+    """Compare each benchmark with the prompts of training data, all by the default embedder.
+
+    Args:
+        files: of battles or gold labels.
+
+    Raises:
+        InputError: a file cannot be read, or holds neither.
+    """
+    import numpy as np
+
+    trained = read_training_prompts(files)
+    model = open_with_a_word(None, "the training data and the benchmarks", reporter)
+    vectors = embed(model, trained, "embedding the training data", reporter)
+    found = []
+    for one in judged:
+        distinct = list(dict.fromkeys(one.prompts))
+        cosine = nearest(
+            embed(model, distinct, f"embedding {one.benchmark}", reporter), vectors
+        ).cosine
+        by_prompt = dict(zip(distinct, cosine, strict=True))
+        each = np.array([by_prompt[prompt] for prompt in one.prompts], dtype=np.float32)
+        found.append(
+            Resemblance(
+                mean_similarity(each, np.ones(len(each))),
+                int((each >= SIMILAR - ROUNDING).sum()),
+                len(trained),
+                model.name,
+            )
+        )
+    return found
