@@ -78,6 +78,15 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     metavar="N",
     help="Also the figures of RouteLLM's own procedure, from N quantile bins (it takes 10).",
 )
+@options.price
+@click.option(
+    "--answer-tokens",
+    type=click.IntRange(min=0),
+    default=300,
+    show_default=True,
+    metavar="N",
+    help="Tokens of an answer, where the benchmark has no costs of its own.",
+)
 @click.option(
     "--draws",
     type=click.IntRange(min=1),
@@ -129,6 +138,8 @@ def command(
     sample: int | None,
     qualities: tuple[float, ...],
     bins: int | None,
+    price_texts: tuple[str, ...],
+    answer_tokens: int,
     draws: int,
     seed: int,
     confidence: float,
@@ -155,6 +166,7 @@ def command(
     """
     from routectl.cli.evaluation_table import print_evaluated, to_json
     from routectl.evaluation.reading import find_benchmark
+    from routectl.prices import parse_prices
     from routectl.workflow.evaluating import Question, evaluate
 
     location = options.parse_database(db)
@@ -174,6 +186,8 @@ def command(
         sample=sample,
         qualities=qualities,
         bins=bins,
+        prices=parse_prices(price_texts),
+        answer_tokens=answer_tokens,
         draws=draws,
         seed=seed,
         confidence=confidence,

@@ -47,6 +47,7 @@ def to_json(result: Evaluated) -> dict[str, object]:
         "confidence": standings.confidence,
         "created_at": result.created_at,
         "plots": result.plots,
+        "costs": None if result.costs is None else result.costs.to_json(),
         "routers": [
             {
                 "evaluation_id": part.evaluation_id,
@@ -56,6 +57,7 @@ def to_json(result: Evaluated) -> dict[str, object]:
                 "seen_in_training": part.seen,
                 **_standing_json(part.standing),
                 "operating_points": part.operating_points,
+                **_costs_json(result, part.standing.name),
                 "published_procedure": None
                 if part.binned is None
                 else {
@@ -68,10 +70,20 @@ def to_json(result: Evaluated) -> dict[str, object]:
             for part in result.routers
         ],
         "baselines": [
-            {"router": standing.name, **_standing_json(standing)}
+            {
+                "router": standing.name,
+                **_standing_json(standing),
+                **_costs_json(result, standing.name),
+            }
             for standing in (standings.random, result.length, standings.oracle)
         ],
     }
+
+
+def _costs_json(result: Evaluated, name: str) -> dict[str, object]:
+    if result.costs is None or name not in result.costs.routers:
+        return {"costs": None}
+    return {"costs": result.costs.routers[name].to_json()}
 
 
 def _standing_json(standing: Standing) -> dict[str, object]:
@@ -125,6 +137,7 @@ def _print_one(console: Console, result: Evaluated) -> None:
     _print_reached(console, shown)
     _print_comparisons(console, result)
     _print_operating_points(console, result)
+    _print_costs(console, result)
     _print_binned(console, result)
     if result.plots:
         console.line()
@@ -227,6 +240,7 @@ def _print_operating_points(console: Console, result: Evaluated) -> None:
             percent(point.strong_fraction),
             f"{point.quality:.4g}",
             percent(point.gap_recovered),
+            *_expense_cells(result, part.standing.name, route),
         )
         for part in result.routers
         for route, point in part.operating_points.items()
@@ -234,7 +248,67 @@ def _print_operating_points(console: Console, result: Evaluated) -> None:
     if rows:
         console.line()
         console.line("What runs now, on this benchmark:")
-        console.table(rows, headers=("config string", "route", "strong", "quality", "of the gap"))
+        money = () if result.costs is None else ("USD per 1,000", "saving")
+        console.table(
+            rows,
+            headers=("config string", "route", "strong", "quality", "of the gap", *money),
+        )
+
+
+def _expense_cells(result: Evaluated, name: str, route: str) -> tuple[str, ...]:
+    if result.costs is None:
+        return ()
+    expense = result.costs.routers[name].at_threshold[route]
+    saving = "-" if expense.saving is None else f"{expense.saving:.2f}x"
+    return dollars(expense.per_1000), saving
+
+
+def _print_costs(console: Console, result: Evaluated) -> None:
+    costs = result.costs
+    if costs is None or not (result.standings.gap > 0):
+        return
+    console.line()
+    answers = costs.answers
+    how = "the benchmark's own"
+    if answers.prices is not None:
+        how = f"a token for four characters of prompt, {answers.answer_tokens:,} tokens an answer"
+    console.line(
+        "USD per 1,000 requests, and how many times less that is than always strong's "
+        f"{dollars(costs.always_strong)}:"
+    )
+    shares = list(next(iter(costs.routers.values())).at_cpt)
+    rows = []
+    for name, each in costs.routers.items():
+        cells = []
+        for share in shares:
+            expense, saving = each.at_cpt[share], each.saving[share]
+            if expense is None or expense.saving is None:
+                cells += ["never" if expense is None else dollars(expense.per_1000), "-"]
+            else:
+                cells += [dollars(expense.per_1000), saving_text(expense.saving, saving)]
+        rows.append((name, *cells))
+    headers = [word for x in shares for word in (f"at CPT({100 * x:g}%)", "saving")]
+    console.table(rows, headers=("router", *headers))
+    console.table(
+        [
+            ("always weak", f"{dollars(costs.always_weak)} USD per 1,000 requests"),
+            ("costs", how),
+            *(("price", str(price)) for price in answers.prices or ()),
+        ]
+    )
+
+
+def dollars(amount: float) -> str:
+    """US dollars, in digits that tell the amounts of a table apart."""
+    return f"{amount:,.2f}" if amount >= 1 else f"{amount:.3g}"
+
+
+def saving_text(saving: float, interval: Estimate | None) -> str:
+    """How many times less: 4.00x is a fourth of the bill."""
+    text = f"{saving:.2f}x"
+    if interval is None:
+        return text
+    return f"{text} ({_end(interval.low, 2)}-{_end(interval.high, 2)})"
 
 
 def _print_binned(console: Console, result: Evaluated) -> None:

@@ -229,6 +229,62 @@ def test_a_benchmark_is_measured_against_training_data(
     ).replace("  ", "")
 
 
+def test_an_evaluation_says_what_it_saves(routectl: Routectl, benchmark: Path) -> None:
+    arguments = ("evaluate", "--benchmark", benchmark, "-r", "length", *PAIR, "--draws", 50)
+    found = routectl(*arguments, "--price", f"{STRONG}=10/10", "--price", f"{WEAK}=1/1", "--json")
+    costs = found.json[0]["costs"]
+    # Each answer has 300 tokens, and the prompts few.
+    assert costs["always_strong_per_1000"] == pytest.approx(10 * costs["always_weak_per_1000"])
+    router = found.json[0]["routers"][0]["costs"]["CPT(50%)"]
+    calls = found.json[0]["routers"][0]["figures"]["CPT(50%)"]["value"]
+    assert router["strong_calls"]["value"] == pytest.approx(0.5 / calls)
+    assert 1 < router["saving"]["low"] <= router["saving"]["value"] <= router["saving"]["high"]
+    shown = routectl(*arguments)
+    assert "USD per 1,000 requests" in shown.out
+    assert "list price of OpenAI" in shown.out
+    assert max(map(len, shown.out.splitlines())) <= 100
+    stored = routectl("evaluations", "show", 1, "--json").json["details"]["costs"]
+    assert stored["currency"] == "USD"
+    assert stored["prices"][0] == {
+        "model": STRONG, "input": "10", "output": "10", "source": "--price",
+    }  # fmt: skip
+    assert stored["CPT(50%)"] == router
+
+
+def test_a_benchmarks_own_costs_go_before_prices(routectl: Routectl, tmp_path: Path) -> None:
+    rows = [
+        {"prompt": "x" * (n + 1), "big": 1, "small": int(n < 6), "cost:big": 0.04,
+         "cost:small": 0.01}
+        for n in range(12)
+    ]  # fmt: skip
+    path = write_csv(tmp_path / "own.csv", rows)
+    found = routectl("evaluate", "--benchmark", path, "-r", "length", "--draws", 20, "--json",
+                     "--strong-model", "big", "--weak-model", "small").json[0]  # fmt: skip
+    assert found["costs"]["always_strong_per_1000"] == pytest.approx(40)
+    assert found["costs"]["prices"] is None
+    # Half of the gap takes a quarter of the calls: 0.01 + 0.03 / 4.
+    expense = found["routers"][0]["costs"]["CPT(50%)"]["expense"]
+    assert expense["per_1000"] == pytest.approx(17.5)
+    assert expense["saving"] == pytest.approx(40 / 17.5)
+
+
+def test_a_model_without_a_price_is_named_with_the_option(
+    routectl: Routectl, tmp_path: Path
+) -> None:
+    rows = [{"prompt": f"{n}" * (n + 1), "big-9": 1, "small-9": n % 2} for n in range(12)]
+    path = write_csv(tmp_path / "own.csv", rows)
+    arguments = ("evaluate", "--benchmark", path, "-r", "length", "--draws", 20,
+                 "--strong-model", "big-9", "--weak-model", "small-9")  # fmt: skip
+    found = routectl(*arguments)
+    assert found.code == 0
+    assert "no price is known for big-9" in found.err
+    assert "--price big-9=IN/OUT" in found.err
+    half = routectl(*arguments, "--price", "big-9=1/2")
+    assert half.code == 2
+    assert "no price is known for small-9" in half.err
+    assert routectl(*arguments, "--price", "big-9=x").code == 2
+
+
 def test_what_runs_now_is_judged_too(routectl: Routectl, log: Path, benchmark: Path) -> None:
     routectl("import", log)
     routectl("calibrate", "--strong-fraction", 0.3, "-r", "length")

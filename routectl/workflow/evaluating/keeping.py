@@ -16,6 +16,7 @@ from routectl.store.evaluations import EvaluatedRows, add_evaluation
 from routectl.workflow.actor import actor
 from routectl.workflow.evaluating.preparing import Question
 from routectl.workflow.evaluating.resembling import Resemblance
+from routectl.workflow.evaluating.spending import BenchmarkCosts
 
 if TYPE_CHECKING:
     import numpy as np
@@ -62,6 +63,8 @@ class Evaluated:
     unseen_left_out: int
     resemblance: Resemblance | None
     """To the training data that the question names; None where it names none."""
+    costs: BenchmarkCosts | None
+    """None where they are not known."""
     created_at: datetime
     question: Question = field(repr=False)
     plots: Sequence[Path] = ()
@@ -96,7 +99,7 @@ def keep(store: Store, evaluated: Evaluated, prompt_ids: Mapping[str, int]) -> E
 
 def _columns(part: EvaluatedRouter, evaluated: Evaluated) -> dict[str, object]:
     judged, standings, question = evaluated.judged, evaluated.standings, evaluated.question
-    resemblance = evaluated.resemblance
+    resemblance, costs = evaluated.resemblance, evaluated.costs
     pair = part.router.identity.model_pair
     return {
         "created_at": evaluated.created_at,
@@ -132,6 +135,9 @@ def _columns(part: EvaluatedRouter, evaluated: Evaluated) -> dict[str, object]:
             "sample": question.sample,
             "seen_in_training": part.seen,
             "resemblance": None if resemblance is None else asdict(resemblance),
+            "costs": None
+            if costs is None
+            else costs.to_json() | costs.routers[part.standing.name].to_json(),
             "better_than": {
                 other: comparison.to_json()
                 for other, comparison in part.standing.better_than.items()

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from routectl.errors import CheckFailed, InputError, UsageError
 from routectl.evaluation.benchmark import Benchmark, JudgedPair
 from routectl.evaluation.reading import read_benchmark
+from routectl.prices import TYPICAL_ANSWER, ModelPrice
 from routectl.records import ModelPair
 from routectl.routers import OpenRouter
 from routectl.routers.model_names import canonical
@@ -40,6 +41,10 @@ class Question:
     qualities: tuple[float, ...] = ()
     bins: int | None = None
     """Also the published procedure, with so many bins."""
+    prices: Mapping[str, ModelPrice] = field(default_factory=dict)
+    """Those that go before the list's."""
+    answer_tokens: int = TYPICAL_ANSWER
+    """Of each answer, where the benchmark has no costs."""
     draws: int = 1000
     seed: int = 0
     """Of the sample and of the bootstrap."""

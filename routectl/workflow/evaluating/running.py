@@ -20,6 +20,7 @@ from routectl.store.scores import router_id, unscored_of, win_rates
 from routectl.workflow.evaluating.keeping import Evaluated, EvaluatedRouter, keep
 from routectl.workflow.evaluating.preparing import Prepared, Question
 from routectl.workflow.evaluating.resembling import Resemblance, resemblances
+from routectl.workflow.evaluating.spending import known_costs, spend
 from routectl.workflow.reporter import Reporter
 from routectl.workflow.scoring import score_prompts
 
@@ -114,6 +115,11 @@ def _evaluate(
             wanted, scored, standings.routers, thresholds, strict=False
         )
     ]
+    answers = known_costs(judged, question.prices, question.answer_tokens, reporter)
+    costs = None
+    if answers is not None:
+        points = {part.standing.name: part.operating_points for part in parts}
+        costs = spend(answers, judged, {**scores, **baseline}, standings, points)
     evaluated = Evaluated(
         judged=judged,
         routers=parts,
@@ -122,6 +128,7 @@ def _evaluate(
         repeated=len(judged) - len(ids),
         unseen_left_out=prepared.unseen_left_out,
         resemblance=resemblance,
+        costs=costs,
         created_at=datetime.now(UTC),
         question=question,
     )
@@ -147,8 +154,12 @@ def _draw(
         for point in list(part.operating_points.values())[:1]:
             config_string = f"router-{part.name}-{point.threshold}"
             thresholds[part.standing.name] = (config_string, float(point.threshold))
+    judged = evaluated.judged
+    if evaluated.costs is not None:
+        answers = evaluated.costs.answers
+        judged = replace(judged, strong_cost=answers.strong, weak_cost=answers.weak)
     return draw_evaluation(
-        evaluated.judged,
+        judged,
         {part.standing.name: part.scores for part in evaluated.routers},
         folder,
         baselines=baselines,

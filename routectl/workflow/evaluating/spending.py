@@ -1,0 +1,162 @@
+"""What routers cost on a benchmark, and what they save."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+from routectl.errors import UsageError
+from routectl.evaluation.benchmark import JudgedPair
+from routectl.prices import CURRENCY, ModelPrice
+from routectl.workflow.reporter import Reporter
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from routectl.evaluation.bootstrap import Estimate
+    from routectl.evaluation.costs import AnswerCosts, Expense
+    from routectl.evaluation.standing import OperatingPoint, Standings
+
+RECOVERED = (0.5, 0.8)
+"""Shares of the gap: those of the paper's Table 6."""
+
+
+@dataclass(frozen=True, slots=True)
+class RouterCosts:
+    """One router, or one baseline."""
+
+    at_cpt: Mapping[float, Expense | None]
+    """By share of the gap; None where it is never recovered."""
+    saving: Mapping[float, Estimate | None]
+    """The same: always-strong's cost over this one's; None where there is no interval, see
+    `of_random`."""
+    strong_calls: Mapping[float, Estimate | None]
+    """Random's strong calls over this one's: the paper's Table 6."""
+    at_threshold: Mapping[str, Expense]
+    """By route: what its active calibration costs here."""
+
+    def to_json(self) -> dict[str, object]:
+        """As plain JSON values."""
+        found: dict[str, object] = {
+            f"CPT({100 * x:g}%)": {
+                "expense": expense and asdict(expense),
+                "saving": (saving := self.saving[x]) and saving.to_json(),
+                "strong_calls": (calls := self.strong_calls[x]) and calls.to_json(),
+            }
+            for x, expense in self.at_cpt.items()
+        }
+        return found | {"routes": {r: asdict(e) for r, e in self.at_threshold.items()}}
+
+
+@dataclass(frozen=True, slots=True)
+class BenchmarkCosts:
+    """What a benchmark's answers cost, and what routers make of it."""
+
+    answers: AnswerCosts
+    always_strong: float
+    """US dollars of 1,000 requests."""
+    always_weak: float
+    routers: Mapping[str, RouterCosts]
+    """By name, the baselines length and random among them."""
+
+    def to_json(self) -> dict[str, object]:
+        """As plain JSON values, without the single answers'."""
+        return {
+            "currency": CURRENCY,
+            "prices": self.answers.prices and [_plain(price) for price in self.answers.prices],
+            "answer_tokens": self.answers.answer_tokens,
+            "always_strong_per_1000": self.always_strong,
+            "always_weak_per_1000": self.always_weak,
+        }
+
+
+def _plain(price: ModelPrice) -> dict[str, object]:
+    return {
+        "model": price.model,
+        "input": str(price.input),
+        "output": str(price.output),
+        "source": price.source,
+    }
+
+
+def known_costs(
+    judged: JudgedPair, own: Mapping[str, ModelPrice], answer_tokens: int, reporter: Reporter
+) -> AnswerCosts | None:
+    """What the answers cost; None, with a note, where no price is known.
+
+    Raises:
+        UsageError: `own` prices one of the two models, and no price of the other is known.
+    """
+    from routectl.evaluation.costs import answer_costs
+    from routectl.prices import prices_within
+
+    try:
+        return answer_costs(judged, own, answer_tokens)
+    except UsageError as error:
+        if prices_within(own, (judged.pair.strong, judged.pair.weak)):
+            raise
+        reporter.note(f"{judged.benchmark} is judged without costs: {error}")
+        return None
+
+
+def spend(
+    answers: AnswerCosts,
+    judged: JudgedPair,
+    scores: Mapping[str, NDArray[np.float64]],
+    standings: Standings,
+    points: Mapping[str, Mapping[str, OperatingPoint]],
+) -> BenchmarkCosts:
+    """What each router costs where it recovers half and four fifths of the gap, and as it runs.
+
+    Args:
+        scores: by name, shape (n,).
+        points: by name and route.
+    """
+    from routectl.evaluation.costs import (
+        cost_curve,
+        expense_at,
+        expense_at_cpt,
+        expense_at_threshold,
+    )
+    from routectl.evaluation.metrics import quality_curve
+    from routectl.evaluation.savings import savings, strong_calls_saving
+    from routectl.evaluation.standing import RANDOM
+
+    gap = standings.gap > 0
+    asked = RECOVERED if gap else ()
+    saved = savings(
+        scores,
+        judged,
+        answers,
+        recovered=asked,
+        draws=standings.draws,
+        seed=standings.seed,
+        confidence=standings.confidence,
+    )
+    figures = {each.name: each.figures for each in standings.routers}
+    found = {}
+    for name, given in scores.items():
+        curve = cost_curve(given, answers, judged.weights)
+        quality = quality_curve(given, judged.strong_quality, judged.weak_quality, judged.weights)
+        calls = {x: figures[name][f"CPT({100 * x:g}%)"] for x in asked}
+        found[name] = RouterCosts(
+            at_cpt={x: expense_at_cpt(quality, curve, x) for x in asked},
+            saving=saved[name],
+            strong_calls={x: e and strong_calls_saving(x, e) for x, e in calls.items()},
+            at_threshold={
+                route: expense_at_threshold(given, answers, point.threshold, judged.weights)
+                for route, point in points.get(name, {}).items()
+            },
+        )
+    straight = cost_curve([0.0] * len(judged), answers, judged.weights)
+    found[RANDOM] = RouterCosts(
+        at_cpt={x: expense_at(straight, x) for x in asked},
+        saving=dict.fromkeys(asked),
+        strong_calls=dict.fromkeys(asked),
+        at_threshold={},
+    )
+    return BenchmarkCosts(
+        answers, 1000 * straight.always_strong, 1000 * straight.always_weak, found
+    )
