@@ -95,6 +95,15 @@ class ModelPrice:
         found[long] = [float(self.cost(int(read[row]), int(written[row]))) for row in long]
         return found
 
+    def to_json(self) -> dict[str, object]:
+        """As plain JSON values, US dollars per million tokens."""
+        return {
+            "model": self.model,
+            "input": float(self.input),
+            "output": float(self.output),
+            "source": self.source,
+        }
+
     def __str__(self) -> str:
         return (
             f"{self.model} {self.input.normalize():f} in, {self.output.normalize():f} out "

@@ -29,7 +29,7 @@ class Costs:
         """As plain JSON values; prices are per million tokens."""
         return {
             "currency": CURRENCY,
-            "prices": {side: _plain(getattr(self, side)) for side in ("strong", "weak")},
+            "prices": {"strong": self.strong.to_json(), "weak": self.weak.to_json()},
             "per_1000_requests": asdict(self.spending),
         }
 
@@ -70,12 +70,3 @@ def costs_of(
         rows.win_rates >= float(threshold),
     )
     return None if spent is None else Costs(strong, weak, spent)
-
-
-def _plain(price: ModelPrice) -> dict[str, object]:
-    return {
-        "model": price.model,
-        "input": float(price.input),
-        "output": float(price.output),
-        "source": price.source,
-    }

@@ -79,7 +79,8 @@ def test_reading_a_random_population_finds_what_its_rows_hold(store: Store, name
         add_scores(connection, router, ids, list(scores.values()), [id in longer for id in ids])
     with store.read() as connection:
         found = overview(connection, population, 1)
-    read = scored_requests(store, router, population, 1)
+    read = scored_requests(store, router, population, 1, answers=True)
+    assert scored_requests(store, router, population, 1).tokens_out is None
 
     members = [row for row in rows if holds(row)]
     current = [row for row in members if row["extraction_version"] == 1]
@@ -118,3 +119,5 @@ def test_reading_a_random_population_finds_what_its_rows_hold(store: Store, name
     same(read.spend, [np.nan if row["cost"] is None else row["cost"] for row in scored])
     counts = [(row["tokens_in"], row["tokens_out"]) for row in scored]
     same(read.tokens, [np.nan if None in pair else sum(pair) for pair in counts])
+    assert read.tokens_out is not None
+    same(read.tokens_out, [np.nan if None in pair else pair[1] for pair in counts])

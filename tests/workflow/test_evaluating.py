@@ -246,7 +246,7 @@ def test_an_evaluation_says_what_it_saves(routectl: Routectl, benchmark: Path) -
     stored = routectl("evaluations", "show", 1, "--json").json["details"]["costs"]
     assert stored["currency"] == "USD"
     assert stored["prices"][0] == {
-        "model": STRONG, "input": "10", "output": "10", "source": "--price",
+        "model": STRONG, "input": 10.0, "output": 10.0, "source": "--price",
     }  # fmt: skip
     assert stored["CPT(50%)"] == router
 

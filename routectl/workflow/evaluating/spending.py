@@ -65,20 +65,11 @@ class BenchmarkCosts:
         """As plain JSON values, without the single answers'."""
         return {
             "currency": CURRENCY,
-            "prices": self.answers.prices and [_plain(price) for price in self.answers.prices],
+            "prices": self.answers.prices and [price.to_json() for price in self.answers.prices],
             "answer_tokens": self.answers.answer_tokens,
             "always_strong_per_1000": self.always_strong,
             "always_weak_per_1000": self.always_weak,
         }
-
-
-def _plain(price: ModelPrice) -> dict[str, object]:
-    return {
-        "model": price.model,
-        "input": str(price.input),
-        "output": str(price.output),
-        "source": price.source,
-    }
 
 
 def known_costs(

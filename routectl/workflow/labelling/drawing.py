@@ -106,8 +106,7 @@ def draw_traffic(
         if not wanted:
             raise UsageError("no router is left to evaluate: name one with -r")
         first = score_missing(store, wanted[0], population, reporter).router_id
-        with store.read() as connection:
-            rows = scored_requests(connection, first, population, EXTRACTION_VERSION)
+        rows = scored_requests(store, first, population, EXTRACTION_VERSION)
         ids, at, inverse = np.unique(rows.prompts, return_index=True, return_inverse=True)
         requests = np.zeros(len(ids))
         np.add.at(requests, inverse, rows.weights)
