@@ -11,8 +11,6 @@ from typing import Any, cast
 from sqlalchemy import ColumnElement, Connection, Text, bindparam, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
-from routectl.store.engine import writes_many
-
 
 def insert_ignoring_conflicts(connection: Connection, model: type[Any]) -> Any:
     """INSERT ... ON CONFLICT DO NOTHING into a model's table."""
@@ -40,21 +38,18 @@ def insert_rows(
     """
     if not rows:
         return 0
-    into = f"INTO {model.__tablename__} ({', '.join(columns)}) VALUES "
+    into = f"INSERT INTO {model.__tablename__} ({', '.join(columns)}) VALUES "
     if connection.dialect.name == "postgresql":
         marks = f"({', '.join(['%s'] * len(columns))})"
-        return connection.exec_driver_sql(f"INSERT {into}{marks}{_IGNORING}", list(rows)).rowcount
+        return connection.exec_driver_sql(f"{into}{marks}{_IGNORING}", list(rows)).rowcount
     marks = f"({', '.join('?' * len(columns))})"
     added = 0
     # Many rows to a statement: SQLite's driver gives up the interpreter at each step of one and
-    # would wait for it, row by row, as long as another thread reads a log. Where a statement
-    # could fail half way and be undone by itself (foreign keys are checked at its end, and OR
-    # FAIL leaves the undoing to the transaction), SQLite first copies each page that it changes:
-    # then as many rows as can be. Else as few as stay in a processor's cache.
-    most = _ROWS_UNCOPIED if writes_many(connection) else _SQLITE_VARIABLES // len(columns)
+    # would wait for it, row by row, as long as another thread reads a log.
+    most = _SQLITE_VARIABLES // len(columns)
     for start in range(0, len(rows), most):
         some = rows[start : start + most]
-        statement = f"INSERT OR FAIL {into}{', '.join([marks] * len(some))}{_IGNORING}"
+        statement = f"{into}{', '.join([marks] * len(some))}{_IGNORING}"
         values = tuple(chain.from_iterable(some))
         added += connection.exec_driver_sql(statement, values).rowcount
     return added
@@ -63,7 +58,6 @@ def insert_rows(
 _IGNORING = " ON CONFLICT DO NOTHING"
 _SQLITE_VARIABLES = 32_766
 """The most values that a statement can have: https://www.sqlite.org/limits.html, point 9."""
-_ROWS_UNCOPIED = 200
 
 
 def among(connection: Connection, column: Any, values: Sequence[str]) -> ColumnElement[bool]:

@@ -90,7 +90,6 @@ class Store:
         self.location = location
         self._reading = engine.execution_options(routectl_access="read")
         self._writing = engine.execution_options(routectl_access="write")
-        self._writing_many = engine.execution_options(routectl_access="write many")
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -99,16 +98,9 @@ class Store:
             yield connection
 
     @contextmanager
-    def write(self, *, many: bool = False) -> Iterator[Connection]:
-        """A transaction that commits on leaving, all or nothing.
-
-        Args:
-            many: for many rows that refer only to what the same transaction has read or written:
-                SQLite does not check their foreign keys, for which it would keep a copy of every
-                page that a statement changes.
-        """
-        engine = self._writing_many if many else self._writing
-        with errors_as_sentences(self.location), engine.begin() as connection:
+    def write(self) -> Iterator[Connection]:
+        """A transaction that commits on leaving, all or nothing."""
+        with errors_as_sentences(self.location), self._writing.begin() as connection:
             yield connection
 
     def close(self) -> None:
@@ -242,14 +234,8 @@ def _set_up_sqlite(connection: sqlite3.Connection, _record: object) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    if _access(connection) not in _WRITING:
-        connection.exec_driver_sql("BEGIN")
-        return
-    # Within a transaction they cannot be switched.
-    checked = "OFF" if writes_many(connection) else "ON"
-    connection.exec_driver_sql(f"PRAGMA foreign_keys = {checked}")
     # A writer takes its lock at once: a reader that turns writer half way cannot wait for one.
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if _access(connection) == "write" else "BEGIN")
 
 
 def _begin_postgresql(connection: Connection) -> None:
@@ -257,19 +243,11 @@ def _begin_postgresql(connection: Connection) -> None:
     if _access(connection) == "read":
         # All statements of a transaction see one state, as they do in SQLite.
         statements.insert(0, "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-    if _access(connection) in _WRITING:
+    if _access(connection) == "write":
         # One writer at a time, as in SQLite: what it has read stays true until it commits.
         schema = "hashtext(coalesce(current_schema(), ''))"
         statements.append(f"SELECT pg_advisory_xact_lock({_WRITER_LOCK}, {schema})")
     connection.exec_driver_sql("; ".join(statements))
-
-
-def writes_many(connection: Connection) -> bool:
-    """Whether this is a transaction of `Store.write(many=True)`."""
-    return _access(connection) == "write many"
-
-
-_WRITING = ("write", "write many")
 
 
 def _access(connection: Connection) -> object:

@@ -256,7 +256,7 @@ class _SampleWriter:
         return prepare(requests, weight=self._weight, extraction_version=EXTRACTION_VERSION)
 
     def write(self, batch: Batch) -> None:
-        with self._store.write(many=True) as connection:
+        with self._store.write() as connection:
             sample_id = self._result.sample_id or begin_sample(
                 connection,
                 key=self._key,

@@ -11,7 +11,6 @@ import pytest
 from sqlalchemy import text
 
 from routectl.errors import StoreError
-from routectl.store.dialects import insert_rows
 from routectl.store.engine import (
     SCHEMA_VERSION,
     Location,
@@ -20,7 +19,6 @@ from routectl.store.engine import (
     open_store,
     schema_version,
 )
-from routectl.store.models import Prompt
 from tests.conftest import Routectl
 from tests.databases import rows_by_table
 
@@ -43,36 +41,6 @@ def test_sqlite_runs_with_write_ahead_log_and_foreign_keys(store: Store) -> None
         assert connection.execute(text("PRAGMA journal_mode")).scalar() == "wal"
         assert connection.execute(text("PRAGMA foreign_keys")).scalar() == 1
         assert connection.execute(text("PRAGMA busy_timeout")).scalar() == 30_000
-
-
-def test_foreign_keys_are_checked_again_after_a_transaction_of_many_rows(store: Store) -> None:
-    orphan = text(
-        "INSERT INTO scores (router_id, prompt_id, win_rate, longer_than_read) "
-        "VALUES (1, 1, 0.5, 0)"
-    )
-    with store.write(many=True) as connection:
-        assert connection.execute(text("PRAGMA foreign_keys")).scalar() == 0
-    with pytest.raises(StoreError, match="constraint failed"), store.write() as connection:
-        connection.execute(orphan)
-
-
-def test_what_an_import_wrote_without_checks_has_no_broken_reference(
-    routectl: Routectl, database: Path, tmp_path: Path
-) -> None:
-    log = tmp_path / "prompts.txt"
-    log.write_text("".join(f"prompt {n % 300}\n" for n in range(500)))
-    assert routectl("import", str(log)).code == 0
-    with sqlite3.connect(database) as connection:
-        assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
-        assert connection.execute("SELECT count(*) FROM requests").fetchone() == (500,)
-
-
-def test_a_row_that_fails_undoes_the_whole_transaction_of_many_rows(store: Store) -> None:
-    rows = [(f"{n}", "a text", None if n == 700 else 6) for n in range(1000)]
-    with pytest.raises(StoreError, match="constraint failed"), store.write(many=True) as connection:
-        insert_rows(connection, Prompt, ("digest", "text", "length"), rows)
-    with store.read() as connection:
-        assert connection.execute(text("SELECT count(*) FROM prompts")).scalar() == 0
 
 
 def test_a_new_file_has_large_pages_and_the_log_is_bounded_in_bytes(database: Path) -> None:
