@@ -28,14 +28,7 @@ from routectl.errors import CheckFailed
 )
 @options.routers
 @options.population
-@click.option(
-    "--confidence",
-    default="0.95",
-    show_default=True,
-    callback=options.fraction,
-    metavar="SHARE",
-    help="Confidence of the intervals.",
-)
+@options.confidence
 @click.option(
     "--next",
     "next_requests",

@@ -87,25 +87,11 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     metavar="N",
     help="Tokens of an answer, where the benchmark has no costs of its own.",
 )
-@click.option(
-    "--draws",
-    type=click.IntRange(min=1),
-    default=1000,
-    show_default=True,
-    metavar="N",
-    help="Draws of the bootstrap.",
-)
+@options.draws
 @click.option(
     "--seed", type=int, default=0, show_default=True, help="Of the bootstrap and of --sample."
 )
-@click.option(
-    "--confidence",
-    default="0.95",
-    show_default=True,
-    callback=options.fraction,
-    metavar="SHARE",
-    help="Confidence of the intervals.",
-)
+@options.confidence
 @click.option(
     "--plots",
     type=click.Path(file_okay=False, path_type=Path),

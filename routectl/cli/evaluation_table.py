@@ -8,15 +8,15 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from routectl.cli.console import Console, percent
+from routectl.cli.evaluation_costs import costs_json, expense_cells, print_costs
+from routectl.cli.figures import comparison_cells, cpt_text, number_text
 
 if TYPE_CHECKING:
-    from routectl.evaluation.bootstrap import Comparison, Estimate
     from routectl.evaluation.standing import Standing
     from routectl.workflow.evaluating import Evaluated
     from routectl.workflow.evaluating.resembling import Resemblance
 
 HEADERS = ("router", "APGR", "CPT(50%)", "CPT(80%)", "AUC")
-_WORDS = {"better": "yes", "worse": "no", "can't tell": "can't tell"}
 
 
 def print_evaluated(console: Console, results: Sequence[Evaluated]) -> None:
@@ -58,7 +58,7 @@ def to_json(result: Evaluated) -> dict[str, object]:
                 "seen_in_training": part.seen,
                 **_standing_json(part.standing),
                 "operating_points": part.operating_points,
-                **_costs_json(result, part.standing.name),
+                **costs_json(result, part.standing.name),
                 "published_procedure": None
                 if part.binned is None
                 else {
@@ -74,17 +74,11 @@ def to_json(result: Evaluated) -> dict[str, object]:
             {
                 "router": standing.name,
                 **_standing_json(standing),
-                **_costs_json(result, standing.name),
+                **costs_json(result, standing.name),
             }
             for standing in (standings.random, result.length, standings.oracle)
         ],
     }
-
-
-def _costs_json(result: Evaluated, name: str) -> dict[str, object]:
-    if result.costs is None or name not in result.costs.routers:
-        return {"costs": None}
-    return {"costs": result.costs.routers[name].to_json()}
 
 
 def _standing_json(standing: Standing) -> dict[str, object]:
@@ -138,7 +132,7 @@ def _print_one(console: Console, result: Evaluated) -> None:
     _print_reached(console, shown)
     _print_comparisons(console, result)
     _print_operating_points(console, result)
-    _print_costs(console, result)
+    print_costs(console, result)
     _print_binned(console, result)
     if result.plots:
         console.line()
@@ -165,32 +159,6 @@ def _cells(standing: Standing) -> Iterator[str]:
             yield number_text(estimate)
 
 
-def number_text(estimate: Estimate) -> str:
-    """A figure with its interval; digits by its size."""
-    assert estimate.value is not None
-    digits = 3 if abs(estimate.value) < 1 else 2
-    text = f"{estimate.value:.{digits}f}"
-    if estimate.low == estimate.high:
-        return text
-    return f"{text} ({_end(estimate.low, digits)}-{_end(estimate.high, digits)})"
-
-
-def _end(value: float, digits: int) -> str:
-    return "any" if math.isinf(value) else f"{value:.{digits}f}"
-
-
-def cpt_text(estimate: Estimate) -> str:
-    """A strong fraction with its interval, in percent; never, where it is never reached."""
-    if estimate.value is None:
-        return "never"
-    text = f"{100 * estimate.value:.1f} %"
-    if estimate.low == estimate.high:
-        return text
-    high = "never" if math.isinf(estimate.high) else f"{100 * estimate.high:.1f}"
-    low = "0" if math.isinf(estimate.low) else f"{100 * estimate.low:.1f}"
-    return f"{text} ({low}-{high})"
-
-
 def _print_reached(console: Console, shown: Sequence[Standing]) -> None:
     qualities = list(shown[0].reaches)
     if not qualities:
@@ -201,13 +169,6 @@ def _print_reached(console: Console, shown: Sequence[Standing]) -> None:
         [(each.name, *map(cpt_text, each.reaches.values())) for each in shown],
         headers=("router", *(f"{quality:.10g}" for quality in qualities)),
     )
-
-
-def comparison_cells(found: Comparison) -> tuple[str, str]:
-    """Whether one is better; and the difference with its interval."""
-    low, high = (f"{end:+.3f}" if math.isfinite(end) else "any" for end in (found.low, found.high))
-    value = "-" if found.difference is None else f"{found.difference:+.3f}"
-    return _WORDS[found.verdict], f"{value} ({low} to {high})"
 
 
 def _print_comparisons(console: Console, result: Evaluated) -> None:
@@ -241,7 +202,7 @@ def _print_operating_points(console: Console, result: Evaluated) -> None:
             percent(point.strong_fraction),
             f"{point.quality:.4g}",
             percent(point.gap_recovered),
-            *_expense_cells(result, part.standing.name, route),
+            *expense_cells(result, part.standing.name, route),
         )
         for part in result.routers
         for route, point in part.operating_points.items()
@@ -254,63 +215,6 @@ def _print_operating_points(console: Console, result: Evaluated) -> None:
             rows,
             headers=("config string", "route", "strong", "quality", "of the gap", *money),
         )
-
-
-def _expense_cells(result: Evaluated, name: str, route: str) -> tuple[str, ...]:
-    if result.costs is None:
-        return ()
-    expense = result.costs.routers[name].at_threshold[route]
-    saving = "-" if expense.saving is None else f"{expense.saving:.2f}x"
-    return dollars(expense.per_1000), saving
-
-
-def _print_costs(console: Console, result: Evaluated) -> None:
-    costs = result.costs
-    if costs is None or not (result.standings.gap > 0):
-        return
-    console.line()
-    answers = costs.answers
-    how = "the benchmark's own"
-    if answers.prices is not None:
-        how = f"a token for four characters of prompt, {answers.answer_tokens:,} tokens an answer"
-    console.line(
-        "USD per 1,000 requests, and how many times less that is than always strong's "
-        f"{dollars(costs.always_strong)}:"
-    )
-    shares = list(next(iter(costs.routers.values())).at_cpt)
-    rows = []
-    for name, each in costs.routers.items():
-        cells = []
-        for share in shares:
-            expense, saving = each.at_cpt[share], each.saving[share]
-            if expense is None or expense.saving is None:
-                cells += ["never" if expense is None else dollars(expense.per_1000), "-"]
-            else:
-                cells += [dollars(expense.per_1000), saving_text(expense.saving, saving)]
-        rows.append((name, *cells))
-    headers = [word for x in shares for word in (f"at CPT({100 * x:g}%)", "saving")]
-    console.table(rows, headers=("router", *headers))
-    console.line()
-    console.table(
-        [
-            ("always weak", f"{dollars(costs.always_weak)} USD per 1,000 requests"),
-            ("costs", how),
-            *(("price", str(price)) for price in answers.prices or ()),
-        ]
-    )
-
-
-def dollars(amount: float) -> str:
-    """US dollars, in digits that tell the amounts of a table apart."""
-    return f"{amount:,.2f}" if amount >= 1 else f"{amount:.3g}"
-
-
-def saving_text(saving: float, interval: Estimate | None) -> str:
-    """How many times less: 4.00x is a fourth of the bill."""
-    text = f"{saving:.2f}x"
-    if interval is None:
-        return text
-    return f"{text} ({_end(interval.low, 2)}-{_end(interval.high, 2)})"
 
 
 def _print_binned(console: Console, result: Evaluated) -> None:

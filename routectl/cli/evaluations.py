@@ -114,23 +114,9 @@ def show(evaluation: int, db: str, console: Console) -> None:
 @command.command("compare")
 @click.argument("first", type=int, metavar="ID")
 @click.argument("second", type=int, metavar="ID")
-@click.option(
-    "--draws",
-    type=click.IntRange(min=1),
-    default=1000,
-    show_default=True,
-    metavar="N",
-    help="Draws of the bootstrap.",
-)
+@options.draws
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the bootstrap.")
-@click.option(
-    "--confidence",
-    default="0.95",
-    show_default=True,
-    callback=options.fraction,
-    metavar="SHARE",
-    help="Confidence of the intervals.",
-)
+@options.confidence
 @options.database
 @options.output
 def compare(
@@ -169,7 +155,7 @@ def compare(
 
 def _figure(found: StoredEvaluation, name: str) -> str:
     """A stored figure as `routectl evaluate` printed it; a dash where there was no gap."""
-    from routectl.cli.evaluation_table import cpt_text, number_text
+    from routectl.cli.figures import cpt_text, number_text
 
     stored = found.figures.get(name)
     if stored is None:
@@ -191,7 +177,7 @@ def _estimate(stored: dict[str, float | None]) -> Estimate:
 
 
 def _print_compared(console: Console, found: Compared) -> None:
-    from routectl.cli.evaluation_table import comparison_cells
+    from routectl.cli.figures import comparison_cells
 
     first, second = found.first, found.second
     names = [f"{one.router} (evaluation {one.id})" for one in (first, second)]

@@ -64,6 +64,35 @@ def _with_console(command: Command) -> Command:
     return cast(Command, run)
 
 
+def fraction(_ctx: click.Context, _param: click.Parameter, value: str) -> float:
+    """Callback of an option that takes a share between 0 and 1."""
+    try:
+        number = float(value)
+    except ValueError:
+        raise click.BadParameter(f"{value!r} is no number: write 30 % as 0.3") from None
+    if not 0.0 <= number <= 1.0:  # NaN is not, either
+        raise click.BadParameter(f"{value} is not between 0 and 1: write 30 % as 0.3")
+    return number
+
+
+confidence = click.option(
+    "--confidence",
+    default="0.95",
+    show_default=True,
+    callback=fraction,
+    metavar="SHARE",
+    help="Confidence of the intervals.",
+)
+
+draws = click.option(
+    "--draws",
+    type=click.IntRange(min=1),
+    default=1000,
+    show_default=True,
+    metavar="N",
+    help="Draws of the bootstrap.",
+)
+
 price = click.option(
     "--price",
     "price_texts",
@@ -249,14 +278,3 @@ def _choices(texts: tuple[str, ...]) -> list[RouterChoice]:
         found = [RouterChoice(n, None) for n in names()] if text == "all" else [parse_router(text)]
         choices += [choice for choice in found if choice not in choices]
     return choices
-
-
-def fraction(_ctx: click.Context, _param: click.Parameter, value: str) -> float:
-    """Callback of an option that takes a share between 0 and 1."""
-    try:
-        number = float(value)
-    except ValueError:
-        raise click.BadParameter(f"{value!r} is no number: write 30 % as 0.3") from None
-    if not 0.0 <= number <= 1.0:  # NaN is not, either
-        raise click.BadParameter(f"{value} is not between 0 and 1: write 30 % as 0.3")
-    return number
