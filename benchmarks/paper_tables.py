@@ -6,8 +6,8 @@
 DIR of --data holds the three benchmarks (see router_quality.py), of --gold `mmlu_pro.csv.gz` and
 `llmrouter.jsonl.gz`, of --battles `mt_bench_gpt4.jsonl` (GPT-4's verdicts on pairs of answers to
 MT-Bench), MMLU the 1,500 labels of MMLU that were learned from. Every figure comes from
-`routectl evaluate` in a database of its own; its command stands above the table. Some 40 minutes
-on two cores, most of them causal_llm's.
+`routectl evaluate` in a database of its own; its command stands above the table. About an hour on
+two cores.
 """
 
 from __future__ import annotations
@@ -57,8 +57,8 @@ LEFT_OUT = Path(__file__).with_name("mmlu_left_out.txt")
 class Evaluations:
     """Runs `routectl evaluate` in one database, and prints each command as anyone would type it."""
 
-    def __init__(self, folder: Path, shown_as: dict[Path, str]) -> None:
-        self._database = folder / "results.db"
+    def __init__(self, database: Path, shown_as: dict[Path, str]) -> None:
+        self._database = database
         self._shown_as = shown_as
         self._run("init")
 
@@ -333,6 +333,7 @@ def main() -> None:
     parser.add_argument("--battles", type=Path, required=True)
     parser.add_argument("--mmlu", type=Path, required=True, help="what split_mmlu.py wrote")
     parser.add_argument("--traffic", type=Path, help="prompts for Table 7, JSON lines")
+    parser.add_argument("--database", type=Path, help="keep the scores there, else nowhere")
     parser.add_argument("--tables", nargs="+", type=int, default=[1, 4, 5, 7], choices=[1, 4, 5, 7])
     arguments = parser.parse_args()
     data, gold = arguments.data.resolve(), arguments.gold.resolve()
@@ -342,7 +343,7 @@ def main() -> None:
             data: "BENCHMARKS", gold: "GOLD", arguments.mmlu.resolve(): "MMLU",
             LEFT_OUT.parent: "benchmarks", folder: "",
         }  # fmt: skip
-        run = Evaluations(folder, shown)
+        run = Evaluations(arguments.database or folder / "results.db", shown)
         if 1 in arguments.tables:
             found = tables_1_to_3(run, data)
             commercial(found["mt_bench"])
