@@ -104,31 +104,42 @@ def interval(figure: dict[str, float | None] | None, scale: float = 1.0, digits:
 
 
 def row_of(router: dict[str, Any], theirs: paper.Figures | None) -> str:
+    """A row of ours, with the paper's figures after each of ours."""
     figures = router["figures"]
-    cells = [
+    stated = ["", "", ""]
+    if theirs is not None:
+        stated = [f"{theirs.apgr:.3f}", f"{theirs.cpt50:.2f}", f"{theirs.cpt80:.2f}"]
+    beside = [cell for pair in zip(cells_of(figures), stated, strict=True) for cell in pair]
+    return f"| {' | '.join([label_of(router), *beside, *answers_of(router)])} |"
+
+
+def plain_row_of(router: dict[str, Any]) -> str:
+    """The same where the paper has nothing."""
+    cells = [label_of(router), *cells_of(router["figures"]), *answers_of(router)]
+    return f"| {' | '.join(cells)} |"
+
+
+def cells_of(figures: dict[str, Any]) -> list[str]:
+    return [
         interval(figures["APGR"]),
         interval(figures["CPT(50%)"], 100, 1),
         interval(figures["CPT(80%)"], 100, 1),
     ]
-    stated = ["", "", ""]
-    if theirs is not None:
-        stated = [f"{theirs.apgr:.3f}", f"{theirs.cpt50:.2f}", f"{theirs.cpt80:.2f}"]
-    verdict = {"better": "yes", "worse": "no"}
-    answers = [
-        verdict.get(router["better_than"].get(other, {}).get("verdict"), "can't tell")
-        if other in router["better_than"]
-        else ""
-        for other in ("random", "length")
-    ]
-    together = " | ".join(
-        [*(f"{ours} | {paper_}" for ours, paper_ in zip(cells, stated, strict=True)), *answers]
-    )
-    return f"| {label_of(router)} | {together} |"
+
+
+def answers_of(router: dict[str, Any]) -> list[str]:
+    words = {"better": "yes", "worse": "no", "can't tell": "can't tell"}
+    better = router["better_than"]
+    return [words[better[o]["verdict"]] if o in better else "" for o in ("random", "length")]
 
 
 HEADER = (
     "| router | APGR | paper | CPT(50%), % | paper | CPT(80%), % | paper | better than random | "
     "than length |\n|---|---|---|---|---|---|---|---|---|"
+)
+PLAIN_HEADER = (
+    "| router | APGR | CPT(50%), % | CPT(80%), % | better than random | than length |\n"
+    "|---|---|---|---|---|---|"
 )
 
 
@@ -208,10 +219,10 @@ def transfer(
     )[0]  # fmt: skip
     print(
         f"\n{found['rows']:,} prompts; mean quality {found['strong_quality']:.3f} and "
-        f"{found['weak_quality']:.3f}.\n\n{HEADER}"
+        f"{found['weak_quality']:.3f}.\n\n{PLAIN_HEADER}"
     )
     for row in (*found["routers"], *found["baselines"]):
-        print(row_of(row, None), flush=True)
+        print(plain_row_of(row), flush=True)
 
 
 def write_judged(path: Path, data: Path, verdicts: Path, strong: str, weak: str) -> None:
