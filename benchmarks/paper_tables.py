@@ -49,7 +49,7 @@ JUDGED_PAIRS = (
 GOLD_PAIRS = (
     ("llama-3.3-nemotron-super-49b-v1", "mistral-7b-instruct-v0.3"),
     ("llama3-chatqa-1.5-70b", "llama3-chatqa-1.5-8b"),
-    ("llama-3.1-nemotron-51b-instruct", "gemma-7b"),
+    ("llama-3.1-nemotron-51b-instruct", "codegemma-7b"),
 )
 LEFT_OUT = Path(__file__).with_name("mmlu_left_out.txt")
 
