@@ -48,7 +48,7 @@ JUDGED_PAIRS = (
 """Of mt_bench_gpt4: models that are in no router's training data."""
 GOLD_PAIRS = (
     ("llama-3.3-nemotron-super-49b-v1", "mistral-7b-instruct-v0.3"),
-    ("llama3-chatqa-1.5-70b", "llama3-chatqa-1.5-8b"),
+    ("llama-3.3-nemotron-super-49b-v1", "llama3-chatqa-1.5-8b"),
     ("llama-3.1-nemotron-51b-instruct", "codegemma-7b"),
 )
 LEFT_OUT = Path(__file__).with_name("mmlu_left_out.txt")
