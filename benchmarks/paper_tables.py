@@ -189,10 +189,9 @@ def commercial(rows: dict[str, dict[str, Any]]) -> None:
     print("| router | strong calls, % |\n|---|---|")
     key = f"{paper.UNIFY_QUALITY}"
     for router, row in rows.items():
-        if key in row["strong_fraction_for_quality"]:
-            print(
-                f"| {router} | {interval(row['strong_fraction_for_quality'][key], 100, 2, 'never')} |"
-            )
+        found = row["strong_fraction_for_quality"].get(key)
+        if found is not None:
+            print(f"| {router} | {interval(found, 100, 2, 'never')} |")
     print(f"| RouteLLM's best router | {paper.ROUTELLM_SHARE:.2f} |")
     print(f"| Unify AI | {paper.UNIFY_SHARE:.3f} |", flush=True)
 
