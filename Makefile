@@ -1,6 +1,8 @@
 # Everything that a developer or a newcomer runs. `make demo` and `make test` need Python 3.11, pip and make.
 PYTHON ?= python3
 VENV ?= .venv
+# Processes that run the tests; each has a PostgreSQL server of its own.
+WORKERS ?= 2
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
@@ -17,7 +19,7 @@ demo: $(INSTALLED)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh examples/demo.sh
 
 test: $(INSTALLED)
-	$(BIN)/python -m pytest --cov --cov-report=term
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --cov --cov-report=term
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

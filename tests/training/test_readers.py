@@ -150,7 +150,7 @@ def test_conditions_choose_the_rows(tmp_path: Path) -> None:
         ("empty.csv", b" \n", "begins with nothing"),
         (
             "cut.csv.gz",
-            gzip.compress(b"prompt,model_a\n" * 99)[:-20],
+            gzip.compress(b"prompt,model_a\n" * 99, mtime=0)[:-20],
             "gzip data ends in the middle",
         ),
         ("binary.csv", b"\x89PNG\0\0\xff\xfe", "is a binary file"),
