@@ -47,6 +47,8 @@ class Examples:
     """Template and prompt."""
     targets: NDArray[np.float32]
     """Probability of each of the five ratings, shape (n, 5), rows sum to 1."""
+    level: NDArray[np.float32]
+    """Added to the logits while learning and measuring, shape (n, 5), see `labels.levels`."""
 
     def __len__(self) -> int:
         return len(self.tokens)
@@ -254,7 +256,8 @@ class _Run:
         import torch
 
         states = last_hidden(self._model, [examples.tokens[row] for row in rows])
-        log_shares = torch.log_softmax(states.float() @ self._head.T + self._bias, dim=1)
+        logits = states.float() @ self._head.T + self._bias
+        log_shares = torch.log_softmax(logits + torch.from_numpy(examples.level[rows]), dim=1)
         return -(torch.from_numpy(examples.targets[rows]) * log_shares).sum()
 
     def write(self) -> None:

@@ -23,7 +23,13 @@ from routectl.routers.seen_prompts import seen_file
 from routectl.training.card import curve_files, model_card
 from routectl.training.data import TrainingData, held_out_apgr, read_training_data
 from routectl.training.finetune import Settings, States, fine_tune
-from routectl.training.labels import StrongWeakLabels, strong_weak_labels
+from routectl.training.labels import (
+    StrongWeakLabels,
+    levels,
+    marked,
+    strong_weak_labels,
+    weak_quality,
+)
 from routectl.training.partial import PartialRun
 from routectl.training.report import Progress, TrainingReport, no_progress
 from routectl.training.request import TrainingRequest, request_facts
@@ -33,6 +39,9 @@ if TYPE_CHECKING:
 
     from routectl.embedding.bert import BertSettings
     from routectl.embedding.files import EmbedderFiles
+
+# Of the classes; the third is a win of the weak model. A right answer ties with a perfect one.
+_STRONG_WON, _TIE = 0, 1
 
 _KEPT_AT_ONCE = 512
 """Prompts of a kept piece of states: that much a stopped run computes again."""
@@ -44,6 +53,10 @@ A checkpoint of routectl's `bert` router: a BERT classifier, section 4.2.3 of Ro
 (arXiv 2406.18665). From a prompt alone it predicts whether a strong model's answer would win
 against a weak model's, tie with it or lose. It holds the last layers and the head; the layers
 below are those of the encoder that is named here.
+
+Where answers were marked, it learned from the marks of models about as good as the weak one against
+a perfect answer; else from wins of strong models, ties and wins of weak ones. How a task goes as a
+whole was taken out, so it knows which prompts of a task are hard rather than which task is.
 """
 
 _LIMITS = """
@@ -101,13 +114,16 @@ def train_bert(
                 "There are too few prompts on which a strong model met a weak one: some have to "
                 "be held out, and some learned from; give more data."
             )
+        quality = weak_quality(request, data)[labels.prompt]
+        outcome = marked(labels.outcome, quality, won=_STRONG_WON, lost=_TIE)
         names = trained_shapes(encoder.base, settings.layers)
         prompts = [data.comparisons.prompts[row] for row in labels.prompt]
         fit = fine_tune(
             encoder.model,
             names,
             _states(encoder, settings.layers, prompts, partial, on_progress),
-            labels.outcome,
+            outcome,
+            levels(outcome, data.comparisons.task[labels.prompt], ~held_out),
             held_out,
             settings,
             request.seed,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,7 +24,13 @@ from routectl.training.adapter import AdapterSettings, Examples, FitState, fit_a
 from routectl.training.card import curve_files, model_card
 from routectl.training.curve import LossCurve
 from routectl.training.data import TrainingData, held_out_apgr, read_training_data
-from routectl.training.labels import StrongWeakLabels, strong_weak_labels
+from routectl.training.labels import (
+    StrongWeakLabels,
+    levels,
+    marked,
+    strong_weak_labels,
+    weak_quality,
+)
 from routectl.training.partial import PartialRun
 from routectl.training.report import Progress, TrainingReport, no_progress
 from routectl.training.request import TrainingRequest, request_facts
@@ -52,8 +58,11 @@ _RATING_OF_OUTCOME = (1, 4, 5)
 _INTRODUCTION = """
 A checkpoint of routectl's `causal_llm` router: a causal language model that predicts one of five
 ratings of the weak model's answer, section 4.2.4 of RouteLLM (arXiv 2406.18665). The strong win
-rate is the probability of a rating below {threshold}. It is a low-rank adapter (of the query and
-value projections, {parameters:,} numbers) of the base model {base}, which is installed apart.
+rate is the probability of a rating below {threshold}. How a task goes as a whole was taken out of
+what it learned, so it knows which prompts of a task are hard rather than which task is.
+
+It is a low-rank adapter (of the query and value projections, {parameters:,} numbers) of the base
+model {base}, which is installed apart.
 """
 
 _LIMITS = """
@@ -104,9 +113,11 @@ def train_causal_llm(
         labels = strong_weak_labels(data.comparisons, data.pair)
         learned = _drawn(labels.of_prompts(~data.held_out), examples, request.seed)
         measured = _drawn(labels.of_prompts(data.held_out), HELD_OUT_EXAMPLES, request.seed)
-        quality = weak_quality(request, data)
+        reader = RatingReader(found.folder, DEFAULT_TEMPLATE, settings.max_tokens)
+        examples_of = _examples(request, data, labels, reader)
+        training, testing = examples_of(learned), examples_of(measured)
         tensors, state = _fit(
-            found, data, quality, learned, measured, settings, request.seed, partial, on_progress
+            found, reader, training, testing, settings, request.seed, partial, on_progress
         )
         config: dict[str, object] = {
             "kind": "causal_llm",
@@ -127,10 +138,7 @@ def train_causal_llm(
             "causal_llm",
             request,
             data,
-            curve=_curve(
-                state,
-                *(targets(part.outcome, quality[part.prompt]) for part in (learned, measured)),
-            ),
+            curve=_curve(state, training, testing),
             metrics=metrics,
             seconds=time.monotonic() - started,
         )
@@ -178,43 +186,9 @@ def targets(
     shares = np.zeros((len(outcome), len(RATINGS)), dtype=np.float32)
     for column, rating in enumerate(_RATING_OF_OUTCOME):
         shares[:, rating - 1] = outcome[:, column]
-    if quality is not None:
-        marked = ~np.isnan(quality)
-        shares[marked] = 0
-        shares[marked, 0] = 1 - quality[marked]
-        shares[marked, -1] = quality[marked]
-    return shares
-
-
-def weak_quality(request: TrainingRequest, data: TrainingData) -> NDArray[np.float32]:
-    """Of each prompt, the mean score of the models that are rated about as the weak one is.
-
-    About is within a third of the pair's gap, above or below: those far below fail where the weak
-    model would not. A score counts beside the best that any model has in the same file.
-
-    Returns:
-        Shape (prompts,), 0 to 1; NaN where no such model has a gold label.
-    """
-    import numpy as np
-
-    from routectl.evaluation.gold import read_gold
-    from routectl.routers.model_names import canonical_names
-    from routectl.training.comparisons import ratings
-
-    rating = dict(zip(data.comparisons.models, ratings(data.comparisons), strict=True))
-    margin = (rating[data.pair.strong] - rating[data.pair.weak]) / 3
-    near = {m for m, r in rating.items() if abs(r - rating[data.pair.weak]) <= margin}
-    position = {prompt: row for row, prompt in enumerate(data.comparisons.prompts)}
-    quality = np.full(len(position), np.nan, dtype=np.float32)
-    for path in request.gold:
-        rows = list(read_gold(path, request.conditions))
-        name = canonical_names(sorted({m for row in rows for m in row.scores}))
-        best = max((score for row in rows for score in row.scores.values()), default=1.0)
-        for row in rows:
-            scores = [score / best for m, score in row.scores.items() if name[m] in near]
-            if scores and row.prompt in position:
-                quality[position[row.prompt]] = np.clip(np.mean(scores), 0, 1)
-    return quality
+    if quality is None:
+        return shares
+    return marked(shares, quality, won=0, lost=len(RATINGS) - 1)
 
 
 def _require_peft() -> None:
@@ -239,23 +213,35 @@ def _drawn(labels: StrongWeakLabels, most: int | None, seed: int) -> StrongWeakL
     return labels.of_prompts(wanted)
 
 
+def _examples(
+    request: TrainingRequest, data: TrainingData, labels: StrongWeakLabels, reader: RatingReader
+) -> Callable[[StrongWeakLabels], Examples]:
+    """What makes examples of a part of the labels; the levels are those of all that is learned."""
+    import numpy as np
+
+    rated = targets(labels.outcome, weak_quality(request, data)[labels.prompt])
+    learned = ~data.held_out[labels.prompt]
+    level = levels(rated, data.comparisons.task[labels.prompt], learned)
+
+    def of(part: StrongWeakLabels) -> Examples:
+        rows = np.searchsorted(labels.prompt, part.prompt)
+        prompts = [data.comparisons.prompts[row] for row in part.prompt]
+        return Examples(reader.read(prompts), rated[rows], level[rows])
+
+    return of
+
+
 def _fit(
     base: BaseFiles,
-    data: TrainingData,
-    quality: NDArray[np.float32],
-    learned: StrongWeakLabels,
-    measured: StrongWeakLabels,
+    reader: RatingReader,
+    training: Examples,
+    testing: Examples,
     settings: AdapterSettings,
     seed: int,
     partial: PartialRun,
     on_progress: Progress,
 ) -> tuple[dict[str, NDArray[np.float32]], FitState]:
     """The adapter and where its fit ended, from where an earlier run stopped."""
-    reader = RatingReader(base.folder, DEFAULT_TEMPLATE, settings.max_tokens)
-
-    def examples(labels: StrongWeakLabels) -> Examples:
-        prompts = [data.comparisons.prompts[row] for row in labels.prompt]
-        return Examples(reader.read(prompts), targets(labels.outcome, quality[labels.prompt]))
 
     def keep(state: FitState) -> None:
         facts = asdict(state)
@@ -267,8 +253,8 @@ def _fit(
         state = FitState(tensors=kept[0], **kept[1])
     return fit_adapter(
         load_model(base.folder, settings.dtype),
-        examples(learned),
-        examples(measured),
+        training,
+        testing,
         reader.ratings,
         settings,
         seed,
@@ -278,15 +264,15 @@ def _fit(
     )
 
 
-def _curve(
-    state: FitState, learned: NDArray[np.float32], measured: NDArray[np.float32]
-) -> LossCurve:
-    """The losses, beside that of the mean target, which knows nothing of a prompt."""
+def _curve(state: FitState, training: Examples, testing: Examples) -> LossCurve:
+    """The losses, beside that of the mean target and the levels: all but the prompt itself."""
     import numpy as np
 
     # A rating that was never seen costs no infinite loss: it has a tenth of an example.
-    shares = np.maximum(learned.mean(axis=0), 0.1 / len(learned))
-    baseline = -(measured * np.log(shares / shares.sum())).sum(axis=1).mean()
+    shares = np.maximum(training.targets.mean(axis=0), 0.1 / len(training))
+    logits = np.log(shares) + testing.level
+    logs = logits - np.logaddexp.reduce(logits, axis=1, keepdims=True)
+    baseline = -(testing.targets * logs).sum(axis=1).mean()
     return LossCurve(
         tuple(state.training), tuple(state.held_out), state.best_evaluation, float(baseline)
     )

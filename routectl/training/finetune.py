@@ -69,7 +69,7 @@ class Fit:
 
     tensors: dict[str, NDArray[np.float32]]
     curve: LossCurve
-    """Its baseline: the mean outcome of the training prompts, which knows nothing of the prompt."""
+    """Its baseline: the mean outcome and the levels, which know of a prompt but its task."""
 
 
 def fine_tune(
@@ -77,6 +77,7 @@ def fine_tune(
     trained: Iterable[str],
     states: States,
     outcome: NDArray[np.float32],
+    level: NDArray[np.float32],
     held_out: NDArray[np.bool_],
     settings: Settings,
     seed: int,
@@ -93,6 +94,7 @@ def fine_tune(
         trained: names of its parameters that are trained.
         states: what its lower layers make of n prompts.
         outcome: shares of the three classes, shape (n, 3), rows sum to 1.
+        level: added to the logits while learning and measuring, shape (n, 3), see `labels.levels`.
         held_out: shape (n,), with at least one True and one False.
         partial: keeps each epoch.
         on_step: called with the steps done and those of all epochs.
@@ -109,7 +111,7 @@ def fine_tune(
     most = settings.max_epochs * _batch_count(len(learning), settings)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, _schedule(most, settings.warm_up))
     progress = _Progress.taken_up(partial, parameters, optimizer, schedule)
-    targets = torch.from_numpy(outcome)
+    targets = _Targets(torch.from_numpy(outcome), torch.from_numpy(level))
     lengths = np.diff(states.starts)
 
     while not progress.is_over(settings):
@@ -118,7 +120,7 @@ def fine_tune(
         top.train()
         total = 0.0
         for rows in _batches(order, lengths, settings.batch_prompts):
-            loss = _loss(top(*states.padded(rows)), targets[rows])
+            loss = targets.loss(top(*states.padded(rows)), rows)
             optimizer.zero_grad()
             torch.autograd.backward(loss)
             torch.nn.utils.clip_grad_norm_(parameters.values(), 1.0)
@@ -130,8 +132,8 @@ def fine_tune(
         progress.add(total / len(learning), held_out_loss, parameters)
         progress.keep(partial, parameters, optimizer)
     on_step(most, most)
-    mean = outcome[learning].mean(axis=0, dtype=np.float64)
-    baseline = -(outcome[measured] @ np.log(np.maximum(mean, 1e-6))).mean()
+    mean = torch.from_numpy(np.log(np.maximum(outcome[learning].mean(axis=0), 1e-6)))
+    baseline = targets.loss(mean.expand(len(measured), -1), measured)
     return Fit(
         {name: tensor.numpy() for name, tensor in progress.best.items()},
         LossCurve(
@@ -141,6 +143,22 @@ def fine_tune(
             float(baseline),
         ),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Targets:
+    """What n prompts came to."""
+
+    outcome: torch.Tensor
+    """Shares of the classes, shape (n, 3)."""
+    level: torch.Tensor
+    """What their tasks add to the logits, shape (n, 3)."""
+
+    def loss(self, logits: torch.Tensor, rows: Any) -> torch.Tensor:
+        """Mean cross-entropy, in nats, of the prompts `rows`, with logits of shape (rows, 3)."""
+        from torch.nn import functional
+
+        return functional.cross_entropy(logits + self.level[rows], self.outcome[rows])
 
 
 class _Top:
@@ -292,7 +310,7 @@ def _batches(order: NDArray[np.intp], lengths: NDArray[np.int64], size: int) -> 
 def _measure(
     top: _Top,
     states: States,
-    targets: torch.Tensor,
+    targets: _Targets,
     rows: NDArray[np.intp],
     lengths: NDArray[np.int64],
     size: int,
@@ -303,12 +321,5 @@ def _measure(
     total = 0.0
     with torch.no_grad():
         for batch in _batches(rows, lengths, size):
-            total += float(_loss(top(*states.padded(batch)), targets[batch])) * len(batch)
+            total += float(targets.loss(top(*states.padded(batch)), batch)) * len(batch)
     return total / len(rows)
-
-
-def _loss(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    """Mean cross-entropy, in nats, of shares of classes."""
-    from torch.nn import functional
-
-    return functional.cross_entropy(logits, targets)

@@ -8,6 +8,11 @@ than that above its weak model, and who is between teaches neither.
 Data sets seldom ask the same models. Of a prompt that nobody of one class answered, the comparisons
 of two models count that are rated as far apart as the classes' edges are, a third of the gap: the
 better rated stands for strong. Without them a data set that lacks one class would teach nothing.
+
+Where answers were marked, the marks of models about as good as the weak one say more than who beat
+whom: two wrong answers are a tie, and yet no sign that the weak model was good enough. And how a
+task goes as a whole is taken out by its level, as in `difficulty`: what is learned is which of a
+task's prompts are hard, and not which task a prompt is like (docs/routers.md has the measurement).
 """
 
 from __future__ import annotations
@@ -16,13 +21,22 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from routectl.errors import InputError
+from routectl.evaluation.gold import read_gold
 from routectl.records import ModelPair
+from routectl.routers.model_names import canonical_names
 from routectl.training.comparisons import Comparisons, ratings
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from routectl.training.data import TrainingData
+    from routectl.training.request import TrainingRequest
+
+_LEAST_SHARE = 0.002
+"""A class that nobody chose in a task keeps a small share, whose logarithm is finite."""
+_PULLED_BY = 10.0
+"""Prompts with the shares of all data that are added to each task: small tasks have no levels."""
 _MARGIN = 1 / 3
 """Of the pair's gap in rating: how far a model may be from its side's model, towards the other."""
 
@@ -93,3 +107,78 @@ def strong_weak_labels(comparisons: Comparisons, pair: ModelPair) -> StrongWeakL
         tuple(model for model, its in zip(models, side, strict=True) if its == 1),
         tuple(model for model, its in zip(models, side, strict=True) if its == -1),
     )
+
+
+def weak_quality(request: TrainingRequest, data: TrainingData) -> NDArray[np.float32]:
+    """Of each prompt, the mean score of the models that are rated about as the weak one is.
+
+    About is within a third of the pair's gap, above or below: those far below fail where the weak
+    model would not. A score counts beside the best that any model has in the same file.
+
+    Returns:
+        Shape (prompts,), 0 to 1; NaN where no such model has a gold label.
+    """
+    import numpy as np
+
+    rating = dict(zip(data.comparisons.models, ratings(data.comparisons), strict=True))
+    margin = (rating[data.pair.strong] - rating[data.pair.weak]) / 3
+    near = {m for m, r in rating.items() if abs(r - rating[data.pair.weak]) <= margin}
+    position = {prompt: row for row, prompt in enumerate(data.comparisons.prompts)}
+    quality = np.full(len(position), np.nan, dtype=np.float32)
+    for path in request.gold:
+        rows = list(read_gold(path, request.conditions))
+        name = canonical_names(sorted({m for row in rows for m in row.scores}))
+        best = max((score for row in rows for score in row.scores.values()), default=1.0)
+        for row in rows:
+            scores = [score / best for m, score in row.scores.items() if name[m] in near]
+            if scores and row.prompt in position:
+                quality[position[row.prompt]] = np.clip(np.mean(scores), 0, 1)
+    return quality
+
+
+def marked(
+    outcome: NDArray[np.float32], quality: NDArray[np.float32], *, won: int, lost: int
+) -> NDArray[np.float32]:
+    """Shares of classes, with the marks in place of who beat whom, where there are marks.
+
+    Args:
+        outcome: shares of k classes, shape (n, k), rows sum to 1.
+        quality: as `weak_quality` has it, of the same n prompts.
+        won: the class of an answer that was not good enough, which a strong model would have won.
+        lost: the class of one that was.
+    """
+    import numpy as np
+
+    shares = outcome.copy()
+    known = ~np.isnan(quality)
+    shares[known] = 0
+    shares[known, won] = 1 - quality[known]
+    shares[known, lost] = quality[known]
+    return shares
+
+
+def levels(
+    shares: NDArray[np.float32], task: NDArray[np.int32], learned: NDArray[np.bool_]
+) -> NDArray[np.float32]:
+    """How far the classes' log shares in a prompt's task lie from those in all data, in nats.
+
+    Added to logits while learning and measuring, and to none when scoring.
+
+    Args:
+        shares: of k classes, shape (n, k), rows sum to 1.
+        task: of each prompt, shape (n,).
+        learned: shape (n,); only these decide, a task without any has the level 0.
+    """
+    import numpy as np
+
+    def log(mean: NDArray[np.float64]) -> NDArray[np.float64]:
+        logs: NDArray[np.float64] = np.log((mean + _LEAST_SHARE) / (1 + len(mean) * _LEAST_SHARE))
+        return logs
+
+    overall = shares[learned].mean(axis=0, dtype=np.float64)
+    found = np.zeros(shares.shape, dtype=np.float32)
+    for one in np.unique(task):
+        rows = shares[learned & (task == one)].astype(np.float64)
+        mean = (rows.sum(axis=0) + _PULLED_BY * overall) / (len(rows) + _PULLED_BY)
+        found[task == one] = log(mean) - log(overall)
+    return found

@@ -18,8 +18,9 @@ from routectl.errors import CheckpointError
 from routectl.routers import open_router
 from routectl.training import TrainingReport, TrainingRequest, train_causal_llm
 from routectl.training.adapter import AdapterSettings, learning_rate
-from routectl.training.causal_llm import targets, weak_quality
+from routectl.training.causal_llm import targets
 from routectl.training.data import read_training_data
+from routectl.training.labels import weak_quality
 from routectl.training.partial import PartialRun
 from routectl.training.report import no_progress
 from tests.routers.tiny_llama import make_base

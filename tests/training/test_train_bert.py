@@ -171,3 +171,24 @@ def test_a_base_that_cannot_be_trained(
     with pytest.raises((CheckpointError, InputError), match=match):
         train(base or tiny, gold, tmp_path / "new", settings=settings)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_it_learns_which_of_a_tasks_prompts_are_hard_and_not_which_task_is(
+    tiny: str, tmp_path: Path
+) -> None:
+    # The weak model is mostly wrong in one task and mostly right in the other, whatever is hard.
+    rows, kinds = [], []
+    for number, (prompt, hard) in enumerate(prompts(600)):
+        exam = number % 4 < 2
+        usual = number % 3 == 0
+        right = (usual and not hard) if exam else not (usual and hard)
+        text = f"exam exam exam {prompt}" if exam else prompt
+        rows.append({"task": exam, "prompt": text, "scores": {"strong": 1, "weak": int(right)}})
+        kinds.append((text, hard, exam))
+    path = tmp_path / "gold.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    report = train(tiny, path, tmp_path / "trained", weak_model="weak")
+    router = open_router("bert", checkpoint=report.path).load()
+    rates = router.strong_win_rates([text for text, _, _ in kinds])
+    hard, exam = (np.array([kind[at] for kind in kinds]) for at in (1, 2))
+    assert rates[hard & ~exam].mean() > rates[~hard & exam].mean() + 0.02
