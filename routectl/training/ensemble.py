@@ -16,7 +16,7 @@ from routectl.routers.protocol import OpenRouter
 from routectl.routers.seen_prompts import read_seen, seen_file
 from routectl.training.card import model_card
 from routectl.training.data import TrainingData, read_training_data
-from routectl.training.labels import StrongWeakLabels, strong_weak_labels
+from routectl.training.labels import StrongWeakLabels, strong_weak_labels, weak_quality
 from routectl.training.partial import PartialRun
 from routectl.training.report import Progress, TrainingReport, no_progress
 from routectl.training.request import TrainingRequest, request_facts
@@ -68,7 +68,7 @@ def train_ensemble(
         RouterError: no such router, or one that does not know the pair.
         CheckpointError: a member's checkpoint is damaged, or the output is not free.
     """
-    from routectl.training.stacking import Members, stack
+    from routectl.training.stacking import Labels, Members, stack
 
     started = time.monotonic()
     _require_members(members)
@@ -90,7 +90,9 @@ def train_ensemble(
             tuple(member.identity.noise for member in opened),
             _scores(opened, labels, data, partial, on_progress),
         )
-        result = stack(found, labels.outcome.astype("f8"), request.seed)
+        quality = weak_quality(request, data)[labels.prompt]
+        task = data.comparisons.task[labels.prompt]
+        result = stack(found, Labels.of(labels.outcome, quality, task), request.seed)
         report = _report(request, data, labels, result, time.monotonic() - started)
         _write(request, report, data, members, opened, result, fresh)
         partial.remove()

@@ -1,9 +1,10 @@
 """Logistic stacking: how much each member's rank should count, and whether that is worth it.
 
 The weights minimise the cross-entropy of the held-out labels with a penalty on their squares,
-none below 0; the penalty is chosen by cross-validation. Whether the ensemble beats its best
-member is asked of prompts that chose neither weights nor penalty nor best member: all three are
-found anew in each outer fold's other prompts (nested cross-validation).
+none below 0; the penalty is chosen by cross-validation. How a task goes as a whole is taken out by
+its level (`labels.levels`): a member that tells tasks apart gets no weight for it. Whether the
+ensemble beats its best member is asked of prompts that chose neither weights nor penalty nor best
+member: all three are found anew in each outer fold's other prompts (nested cross-validation).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from routectl.errors import InputError
 from routectl.evaluation.bootstrap import Bootstrap, bootstrap
 from routectl.evaluation.metrics import APGR, apgr, quality_curve
 from routectl.routers.ensemble import Weighing, rank_reference
+from routectl.training.labels import levels, marked
 
 if TYPE_CHECKING:
     import numpy as np
@@ -44,6 +46,49 @@ class Members:
 
 
 @dataclass(frozen=True, slots=True)
+class Labels:
+    """What is learned of n prompts, and what it is judged by."""
+
+    short: NDArray[np.float64]
+    """How much the weak model's answer fell short, 0 to 1, shape (n,)."""
+    level: NDArray[np.float64]
+    """What a prompt's task adds to the logit of that, shape (n,)."""
+    gain: NDArray[np.float64]
+    """Strong wins less weak wins, shape (n,): nothing is fitted to it."""
+
+    @classmethod
+    def of(
+        cls,
+        outcome: NDArray[np.float32],
+        quality: NDArray[np.float32],
+        task: NDArray[np.int32],
+    ) -> Labels:
+        """Of shares of strong wins, ties and weak wins, shape (n, 3), and `weak_quality`, (n,).
+
+        Where answers were not marked, a tie is half a win for each.
+        """
+        import numpy as np
+
+        won = outcome[:, 0] + outcome[:, 1] / 2
+        shares = marked(np.stack([won, 1 - won], axis=1), quality, won=0, lost=1)
+        level = levels(shares, task, np.ones(len(task), dtype=np.bool_)).astype(np.float64)
+        gain = outcome[:, 0].astype(np.float64) - outcome[:, 2]
+        return cls(shares[:, 0].astype(np.float64), level[:, 0] - level[:, 1], gain)
+
+    def rows(self, rows: NDArray[np.intp]) -> Labels:
+        return Labels(self.short[rows], self.level[rows], self.gain[rows])
+
+    def losses(self, rates: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Cross-entropy of strong win rates, to which the levels are added, in nats, shape (n,)."""
+        import numpy as np
+
+        safe = np.clip(rates, 1e-12, 1 - 1e-12)
+        logits = np.log(safe) - np.log1p(-safe) + self.level
+        losses: NDArray[np.float64] = np.logaddexp(0, logits) - self.short * logits
+        return losses
+
+
+@dataclass(frozen=True, slots=True)
 class Stack:
     """The fitted ensemble, and what nested cross-validation says of it."""
 
@@ -54,7 +99,7 @@ class Stack:
     held_out_loss: float
     """Cross-entropy of the outer folds, nats."""
     baseline_loss: float
-    """The same, of the mean label of each fold's other prompts."""
+    """The same, of the mean label of each fold's other prompts, and the levels."""
     best_members: tuple[str, ...]
     """The member that was best in each outer fold's other prompts."""
 
@@ -64,11 +109,11 @@ class Stack:
         return self.judged.compare(_ENSEMBLE, _BEST, APGR).verdict
 
 
-def stack(members: Members, outcome: NDArray[np.float64], seed: int) -> Stack:
+def stack(members: Members, labels: Labels, seed: int) -> Stack:
     """Fit an ensemble and judge it.
 
     Args:
-        outcome: shares of strong wins, ties and weak wins, shape (n, 3), rows sum to 1.
+        labels: of the members' n prompts.
         seed: of the folds and of the bootstrap.
 
     Raises:
@@ -76,15 +121,14 @@ def stack(members: Members, outcome: NDArray[np.float64], seed: int) -> Stack:
     """
     import numpy as np
 
-    n = len(outcome)
+    n = len(labels.gain)
     if n < LEAST_PROMPTS:
         raise InputError(
             f"An ensemble needs at least {LEAST_PROMPTS} labelled prompts that its members have "
             f"not learned from, and there are {n}; give more data."
         )
     draw = np.random.default_rng([seed, 2])
-    labels, gain = _labels(outcome), outcome[:, 0] - outcome[:, 2]
-    if not gain.sum() > 0:
+    if not labels.gain.sum() > 0:
         raise InputError(
             "On these prompts the strong models win no more often than the weak ones, so there is "
             "nothing that an ensemble could learn; name another pair."
@@ -94,50 +138,44 @@ def stack(members: Members, outcome: NDArray[np.float64], seed: int) -> Stack:
     baseline = np.empty(n)
     best_members = []
     for inside, outside in _folds(n, draw):
-        weighing, _ = fit(members.of(inside), labels[inside], draw)
+        weighing, _ = fit(members.of(inside), labels.rows(inside), draw)
         rates[outside] = weighing.strong_win_rates(list(members.scores[:, outside]))
         for row, reference in enumerate(weighing.references):
             ranks[row, outside] = reference.of(members.scores[row, outside])
-        best = _best_member(members.of(inside), gain[inside])
+        best = _best_member(members.of(inside), labels.gain[inside])
         best_members.append(members.names[best])
         best_ranks[outside] = ranks[best, outside]
-        baseline[outside] = labels[inside].mean()
+        baseline[outside] = labels.short[inside].mean()
     zero = np.zeros(n)
     scores = {_ENSEMBLE: rates, _BEST: best_ranks} | dict(zip(members.names, ranks, strict=True))
     weighing, penalty = fit(members, labels, draw)
     return Stack(
         weighing,
         penalty,
-        bootstrap(scores, gain, zero, metrics=(APGR,), seed=seed),
-        _loss(rates, labels),
-        _loss(baseline, labels),
+        bootstrap(scores, labels.gain, zero, metrics=(APGR,), seed=seed),
+        float(labels.losses(rates).mean()),
+        float(labels.losses(baseline).mean()),
         tuple(best_members),
     )
 
 
-def fit(
-    members: Members, labels: NDArray[np.float64], draw: np.random.Generator
-) -> tuple[Weighing, float]:
-    """The weighing with the penalty that cross-validation on these prompts chooses.
-
-    Args:
-        labels: the strong model's share of wins, ties counted half, shape (n,).
-    """
+def fit(members: Members, labels: Labels, draw: np.random.Generator) -> tuple[Weighing, float]:
+    """The weighing with the penalty that cross-validation on these prompts chooses."""
     import numpy as np
 
     losses = np.zeros(len(PENALTIES))
-    for inside, outside in _folds(len(labels), draw):
-        part = members.of(inside)
+    for inside, outside in _folds(len(labels.gain), draw):
+        part, known = members.of(inside), labels.rows(inside)
         for column, penalty in enumerate(PENALTIES):
-            weighing = _weigh(part, labels[inside], penalty)
+            weighing = _weigh(part, known, penalty)
             rates = weighing.strong_win_rates(list(members.scores[:, outside]))
-            losses[column] += _loss(rates, labels[outside]) * len(outside)
+            losses[column] += labels.rows(outside).losses(rates).sum()
     # Of equal penalties the largest: the simplest ensemble that is as good.
     penalty = PENALTIES[int(len(PENALTIES) - 1 - np.argmin(losses[::-1]))]
     return _weigh(members, labels, penalty), penalty
 
 
-def _weigh(members: Members, labels: NDArray[np.float64], penalty: float) -> Weighing:
+def _weigh(members: Members, labels: Labels, penalty: float) -> Weighing:
     import numpy as np
     from scipy.optimize import minimize
 
@@ -156,9 +194,10 @@ def _weigh(members: Members, labels: NDArray[np.float64], penalty: float) -> Wei
 
     def loss(parameters: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         weights, intercept = parameters[:-1], parameters[-1]
-        logits = weights @ features + intercept
-        value = (np.logaddexp(0, logits) - labels * logits).mean() + penalty * weights @ weights
-        wrong = (sigmoid(logits) - labels) / len(labels)
+        logits = weights @ features + intercept + labels.level
+        losses = np.logaddexp(0, logits) - labels.short * logits
+        value = losses.mean() + penalty * weights @ weights
+        wrong = (sigmoid(logits) - labels.short) / len(logits)
         return float(value), np.append(features @ wrong + 2 * penalty * weights, wrong.sum())
 
     start = np.append(np.full(len(features), 1 / len(features)), 0.0)
@@ -174,18 +213,6 @@ def _best_member(members: Members, gain: NDArray[np.float64]) -> int:
     if not gain.sum() > 0:  # a fold without a gap cannot tell; the first is as good as any
         return 0
     return int(np.argmax([apgr(quality_curve(row, gain, zero)) for row in members.scores]))
-
-
-def _labels(outcome: NDArray[np.float64]) -> NDArray[np.float64]:
-    labels: NDArray[np.float64] = outcome[:, 0] + outcome[:, 1] / 2
-    return labels
-
-
-def _loss(rates: NDArray[np.float64], labels: NDArray[np.float64]) -> float:
-    import numpy as np
-
-    safe = np.clip(rates, 1e-12, 1 - 1e-12)
-    return float(-(labels * np.log(safe) + (1 - labels) * np.log1p(-safe)).mean())
 
 
 def _folds(
