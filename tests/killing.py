@@ -164,6 +164,7 @@ def scenes(log: Path) -> dict[str, Scene]:
         for scene in (
             Scene("import", (), imported),
             Scene("score", (imported,), ("score", "-r", "random")),
+            Scene("score by two", (imported,), ("score", "-r", "random", "-r", "length")),
             Scene("calibrate", (imported,), calibrated),
             Scene("evaluate", (("init",),), (*evaluated, *pair)),
             Scene("activate", (imported, calibrated, activated), ("activate", "--note", "new")),

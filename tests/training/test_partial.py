@@ -5,14 +5,14 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from routectl.errors import CheckpointError
-from routectl.training import TrainingRequest, train_mf
-from routectl.training.factorize import Settings
+from routectl.training import TrainingReport, TrainingRequest, train_mf, train_sw_ranking
 from routectl.training.partial import PartialRun
 
 FACTS = {"router": "mf", "seed": 0}
@@ -63,12 +63,15 @@ def test_a_training_that_keeps_nothing_leaves_no_folder(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_killed_training_run_again_ends_at_the_same_weights(tiny: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("router", "train"), [("mf", train_mf), ("sw_ranking", train_sw_ranking)])
+def test_a_killed_training_run_again_ends_at_the_same_weights(
+    router: str, train: Callable[..., TrainingReport], tiny: str, tmp_path: Path
+) -> None:
     gold = tmp_path / "gold.csv"
     lines = [f"prompt {number},1,{number % 2}" for number in range(6000)]
     gold.write_text("\n".join(["prompt,strong,weak", *lines]))
     output = tmp_path / "killed"
-    command = [sys.executable, "-m", "routectl", "train", "mf", "--gold", str(gold)]
+    command = [sys.executable, "-m", "routectl", "train", router, "--gold", str(gold)]
     command += ["--embedder", tiny, "--output", str(output)]
     running = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     kept = tmp_path / "killed.partial" / "vectors-00000000.safetensors"
@@ -81,8 +84,6 @@ def test_a_killed_training_run_again_ends_at_the_same_weights(tiny: str, tmp_pat
     again = subprocess.run(command, capture_output=True, text=True, check=False)
     assert again.returncode == 0, again.stderr
     assert not kept.parent.exists()
-    whole = train_mf(
-        TrainingRequest(gold=[gold], output=tmp_path / "whole"), embedder=tiny, settings=Settings()
-    )
+    whole = train(TrainingRequest(gold=[gold], output=tmp_path / "whole"), embedder=tiny)
     weights = [folder / "model.safetensors" for folder in (output, whole.path)]
     assert weights[0].read_bytes() == weights[1].read_bytes()

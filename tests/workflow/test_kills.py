@@ -21,7 +21,8 @@ from tests.postgresql import PostgresqlServer
 
 KILLS = {
     "import": 26,
-    "score": 26,
+    "score": 20,
+    "score by two": 12,
     "calibrate": 20,
     "activate": 20,
     "db upgrade": 20,
