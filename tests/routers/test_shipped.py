@@ -14,6 +14,7 @@ PINNED = {
     "mf_2": "fbbb23fc11516a54df3ee25f0f1603bcd9dcdee2814fc6d848ec1767162f391e",
     "mf_3": "f6f093c12572240d4308e44376ba0d1e33ee55748bf10bf494f414d08bbe14fb",
     "bert_1": "391e32abaf198ad42cf6ad38c1188b45ef0b7d15f0e6a1b9b6e11c44dea8fb08",
+    "bert_2": "4425b95c45030d3827a4925c7cd931cf38d7caaea5798f0eeab968f540fc4b3b",
     "sw_ranking_1": "807c55610c0a1a198df8a3b49cfc8983ee4e04f547c3a098ea0a927694a8942d",
     "ensemble_1": "fd6918dc6fb7ccedc604353632abbc94d0e07ca888e51ae6a596b3ddc23110c6",
     "length_1": "09c31f8fa02eaa15bd07282c23414f36ab0d5f9c46316d85f00ac903f993a000",
@@ -37,7 +38,7 @@ def test_every_shipped_checkpoint_with_weights_is_pinned() -> None:
     ("name", "fingerprint"),
     [
         ("mf", "9c54c3f804467dcdbb7be5d731c74548ce70be46871532b539c0b2d006ff9180"),
-        ("bert", "2b38c7652aefd590313cb09b9c199a26397cc697edf8511713588cf5b3d0ea6a"),
+        ("bert", "3a0b0f4432f30e5b53c413ff3dd7fa03923e401b18886fd111e437326660a91c"),
         ("causal_llm", "6af98f110bab328ea723f3562469627d1cb34fa73c47cde316ee376e9f1d4a23"),
         ("sw_ranking", "543db1ef237140e19fcb781acb4ec5bccd98d2447281bc03c179567c5be81def"),
         ("ensemble", "0212ec860f5693637bdc93e81c88bfb53cfbb257eb746ca0738f4510e523cfbd"),
@@ -58,16 +59,21 @@ def test_the_shipped_routers_keep_their_fingerprints(name: str, fingerprint: str
             "gemini-1.5-pro-002",
         ),
         (
+            "bert_1",
+            "2b38c7652aefd590313cb09b9c199a26397cc697edf8511713588cf5b3d0ea6a",
+            "gpt-4-1106-preview",
+        ),
+        (
             "mf_3",
             "3e1c59ac49b316991af5403b4324fe4ed4f90a9032ef99bec32bfe0dc7711a89",
             "gpt-4-1106-preview",
         ),
     ],
 )
-def test_an_mf_beside_the_default_opens_as_it_was_released(
+def test_a_checkpoint_beside_the_default_opens_as_it_was_released(
     name: str, fingerprint: str, strong: str
 ) -> None:
-    opened = open_router("mf", checkpoint=SHIPPED / name)
+    opened = open_router(name.rpartition("_")[0], checkpoint=SHIPPED / name)
     assert opened.identity.fingerprint == fingerprint
     assert opened.description.default_pair is not None
     assert opened.description.default_pair.strong == strong
