@@ -251,7 +251,7 @@ def _entries(
             "knows_models": bool(router.description.models),
         }
         folder = router.description.checkpoint
-        if folder is not None and folder.parent == SHIPPED:
+        if folder is not None and folder.resolve().parent == SHIPPED.resolve():
             entry["shipped"] = folder.name
         elif folder is not None:
             entry["folder"] = name = f"{number}_{member.name}"

@@ -17,6 +17,7 @@ PINNED = {
     "bert_2": "4425b95c45030d3827a4925c7cd931cf38d7caaea5798f0eeab968f540fc4b3b",
     "sw_ranking_1": "807c55610c0a1a198df8a3b49cfc8983ee4e04f547c3a098ea0a927694a8942d",
     "ensemble_1": "fd6918dc6fb7ccedc604353632abbc94d0e07ca888e51ae6a596b3ddc23110c6",
+    "ensemble_2": "95d203b8ff75b30cc11c8376b19e8081dccb9e7fd76d831c99e362b724333c5b",
     "length_1": "09c31f8fa02eaa15bd07282c23414f36ab0d5f9c46316d85f00ac903f993a000",
 }
 
@@ -41,7 +42,7 @@ def test_every_shipped_checkpoint_with_weights_is_pinned() -> None:
         ("bert", "3a0b0f4432f30e5b53c413ff3dd7fa03923e401b18886fd111e437326660a91c"),
         ("causal_llm", "6af98f110bab328ea723f3562469627d1cb34fa73c47cde316ee376e9f1d4a23"),
         ("sw_ranking", "543db1ef237140e19fcb781acb4ec5bccd98d2447281bc03c179567c5be81def"),
-        ("ensemble", "0212ec860f5693637bdc93e81c88bfb53cfbb257eb746ca0738f4510e523cfbd"),
+        ("ensemble", "0e668ea78c020489419cf14fafb844e9d112e69d21a4e6b3fa8718f816e65ec8"),
         ("random", "7b33be84bcdf18aed4dccaeb4c3a251cce0fb8990becfa5d4db58bd1ca7bda88"),
         ("length", "f96abd22739f57c8ccc0495c88e5d6661d27513c12879ea92ed57944a6a5bb1b"),
     ],
@@ -61,6 +62,11 @@ def test_the_shipped_routers_keep_their_fingerprints(name: str, fingerprint: str
         (
             "bert_1",
             "2b38c7652aefd590313cb09b9c199a26397cc697edf8511713588cf5b3d0ea6a",
+            "gpt-4-1106-preview",
+        ),
+        (
+            "ensemble_1",
+            "0212ec860f5693637bdc93e81c88bfb53cfbb257eb746ca0738f4510e523cfbd",
             "gpt-4-1106-preview",
         ),
         (

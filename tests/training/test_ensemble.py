@@ -9,6 +9,7 @@ import pytest
 
 from routectl.errors import CheckpointError, InputError, RoutectlError, RouterError, UsageError
 from routectl.routers import open_router
+from routectl.routers.checkpoint import SHIPPED
 from routectl.routers.ensemble import rank_reference
 from routectl.training import Member, TrainingReport, TrainingRequest, train_ensemble, train_mf
 from routectl.training.partial import PartialRun
@@ -94,6 +95,44 @@ def test_a_member_that_orders_the_wrong_way_round_counts_for_nothing(
     gold = write_gold(tmp_path / "gold.jsonl", 400, longer_is_harder=False)
     report = train(gold, tmp_path / "new", mf, LENGTH)
     assert "| weight of length | 0.0000 |" in (report.path / "README.md").read_text()
+
+
+def test_a_member_that_tells_tasks_apart_counts_for_nothing(mf: Member, tmp_path: Path) -> None:
+    # All of the long prompts' task are harder, and within either task only letters decide.
+    gold = write_gold(tmp_path / "letters.jsonl", 400, longer_is_harder=False)
+    draw = np.random.default_rng(0)
+    rows = []
+    for line in gold.read_text().splitlines():
+        prompt = json.loads(line)["prompt"]
+        long = len(prompt) > 160
+        hard = 0.1 + 0.5 * long + 0.3 * (prompt[0] in "xyz789")
+        scores = {"strong": 1, "weak": int(draw.random() > hard)}
+        rows.append({"task": f"task {long}", "prompt": prompt, "scores": scores})
+    gold.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    together = (train(gold, tmp_path / "new", mf, LENGTH).path / "README.md").read_text()
+    assert _weight_of(LENGTH, together) < _weight_of(mf, together) / 3
+    # The same prompts without their tasks: then length seems to be what makes them hard.
+    for row in rows:
+        del row["task"]
+    gold.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    apart = (train(gold, tmp_path / "mixed", mf, LENGTH).path / "README.md").read_text()
+    assert _weight_of(LENGTH, apart) > _weight_of(mf, apart)
+
+
+def _weight_of(member: Member, card: str) -> float:
+    row = next(line for line in card.splitlines() if f"| weight of {member} |" in line)
+    return float(row.split("|")[2])
+
+
+def test_a_shipped_member_is_named_however_its_folder_was_given(
+    gold: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(SHIPPED.parent)
+    member = Member("length", Path(SHIPPED.name, "length_1"))
+    made = train(gold, tmp_path / "new", member, RANDOM).path
+    config = json.loads((made / "config.json").read_text())
+    assert config["members"][0]["shipped"] == "length_1"
+    assert not (made / "members").exists()
 
 
 def test_it_learns_only_from_prompts_that_members_with_the_same_data_held_out(
