@@ -40,7 +40,7 @@ example: $(INSTALLED)
 bench-routers: $(INSTALLED)
 	$(BIN)/python benchmarks/router_quality.py --data $(BENCHMARKS)
 
-# What mf_3, mf_2, sw_ranking_1, bert_1 and ensemble_1 learned from. MMLU is split into $(OUTPUT).mmlu, of which
+# What mf_3, mf_2, sw_ranking_1, bert and ensemble learned from. MMLU is split into $(OUTPUT).mmlu, of which
 # 1,500 labels are learned from.
 LEARNED_FROM = --gold $(GOLD)/mmlu_pro.csv.gz $(GOLD)/llmrouter.jsonl.gz \
   $(OUTPUT).mmlu/mmlu_labels.csv.gz \
@@ -60,14 +60,16 @@ checkpoint-mf: $(INSTALLED)
 	$(BIN)/routectl train mf --fit difficulty --question-length \
 	  $(LEARNED_FROM)
 
-# How bert_1 was trained: make checkpoint-bert GOLD=DIR BENCHMARKS=DIR OUTPUT=DIR; of MMLU, split into
-# $(OUTPUT).mmlu, it learns from 1,500 labels.
+# How bert_2 was trained: make checkpoint-bert GOLD=DIR BENCHMARKS=DIR OUTPUT=DIR; of MMLU, split into
+# $(OUTPUT).mmlu, it learns from 1,500 labels. bert_1 was, before classifiers learned from marks and
+# within tasks.
 checkpoint-bert: $(INSTALLED)
 	$(BIN)/python benchmarks/split_mmlu.py --data $(BENCHMARKS) --output $(OUTPUT).mmlu
 	$(BIN)/routectl train bert \
 	  $(LEARNED_FROM)
 
-# How causal_llm_1 was trained: make checkpoint-causal_llm GOLD=DIR BENCHMARKS=DIR OUTPUT=DIR
+# How causal_llm_1 was trained: make checkpoint-causal_llm GOLD=DIR BENCHMARKS=DIR OUTPUT=DIR; what
+# tasks have in common was not taken out yet, so this ends at another adapter.
 checkpoint-causal_llm: $(INSTALLED)
 	$(BIN)/routectl train causal_llm --gold $(GOLD)/mmlu_pro.csv.gz $(GOLD)/llmrouter.jsonl.gz \
 	  --where 'task!=arc_challenge' --where 'task!=natural_qa' \
@@ -87,10 +89,11 @@ checkpoint-sw: $(INSTALLED)
 	  --strong-model gpt-4-1106-preview --weak-model Mixtral-8x7B-Instruct-v0.1 \
 	  --licence Apache-2.0 --seed 0 --output $(OUTPUT)
 
-# How ensemble_1 was trained, of the routers that ship: make checkpoint-ensemble GOLD=DIR BENCHMARKS=DIR OUTPUT=DIR
+# How ensemble_2 was trained, of routers that ship: make checkpoint-ensemble GOLD=DIR BENCHMARKS=DIR OUTPUT=DIR
+# (ensemble_1 of mf_2, sw_ranking_1, bert_1 and length, before its weights were fitted within tasks).
 checkpoint-ensemble: $(INSTALLED)
 	$(BIN)/python benchmarks/split_mmlu.py --data $(BENCHMARKS) --output $(OUTPUT).mmlu
-	$(BIN)/routectl train ensemble --member mf sw_ranking bert length \
+	$(BIN)/routectl train ensemble --member mf=routectl/routers/checkpoints/mf_3 sw_ranking bert length \
 	  $(LEARNED_FROM)
 
 clean:
