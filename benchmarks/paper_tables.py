@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+import os
 import shlex
 import statistics
 import subprocess
@@ -331,9 +332,9 @@ def table_7(traffic: Path | None) -> None:
     print("\n## Table 7: requests a second")
     prompts = [row.text("prompt") for row in read_rows(traffic)[1]]
     print(
-        f"\nScoring {SPEED_ROWS} prompts of people in one call ({SLOW}: {SLOW_SPEED_ROWS}), on this "
-        "machine's CPU; the paper's on an NVIDIA L4, `sw_ranking` on 8 virtual CPUs with a refit a "
-        "prompt.\n"
+        f"\nScoring {SPEED_ROWS} prompts of people in one call ({SLOW}: {SLOW_SPEED_ROWS}), on "
+        f"{os.cpu_count()} cores of a CPU; the paper's on an NVIDIA L4, `sw_ranking` on 8 virtual CPUs with a refit "
+        "a prompt.\n"
     )
     print("| router | requests a second | paper's |\n|---|---|---|")
     for number, name in enumerate(("mf", "sw_ranking", "bert", "ensemble", SLOW)):
