@@ -333,8 +333,8 @@ def table_7(traffic: Path | None) -> None:
     prompts = [row.text("prompt") for row in read_rows(traffic)[1]]
     print(
         f"\nScoring {SPEED_ROWS} prompts of people in one call ({SLOW}: {SLOW_SPEED_ROWS}), on "
-        f"{os.cpu_count()} cores of a CPU; the paper's on an NVIDIA L4, `sw_ranking` on 8 virtual CPUs with a refit "
-        "a prompt.\n"
+        f"{os.cpu_count()} cores of a CPU; the paper's on an NVIDIA L4, `sw_ranking` on 8 virtual "
+        "CPUs with a refit a prompt.\n"
     )
     print("| router | requests a second | paper's |\n|---|---|---|")
     for number, name in enumerate(("mf", "sw_ranking", "bert", "ensemble", SLOW)):
