@@ -1,7 +1,7 @@
 # Everything that a developer or a newcomer runs. `make demo` and `make test` need Python 3.11, pip and make.
 PYTHON ?= python3
 VENV ?= .venv
-# Processes that run the tests; each has a PostgreSQL server of its own.
+# Processes that run the tests; each has a PostgreSQL server of its own, and one thread to compute with.
 WORKERS ?= 2
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
@@ -19,7 +19,7 @@ demo: $(INSTALLED)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh examples/demo.sh
 
 test: $(INSTALLED)
-	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder --cov --cov-report=term
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder --cov --cov-report=term
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
