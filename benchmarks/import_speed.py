@@ -5,8 +5,8 @@
 Without --log a log is made in the shape of LiteLLM's own records, with every key that they have.
 Both run in one process, in turn, each import into a new database; processor and wall time, the best
 of several: on a shared machine, the rest says what else ran. An import reads and writes on two
-threads, so its wall time needs a second core that is free. What no import into these tables can
-undercut stands below: rows that lie ready in memory, written by `sqlite3.executemany` alone.
+threads, so its wall time needs a second core that is free. Below stands what plain writing of the
+same rows takes, which lie ready in memory: `sqlite3.executemany`, one transaction a batch.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ import orjson
 
 from routectl.cli.app import run
 from routectl.records import TrafficRequest
-from routectl.store.traffic import _COLUMNS, _PROMPT_COLUMNS, BATCH, Batch, prepare
+from routectl.store.traffic import BATCH, PROMPT_COLUMNS, REQUEST_COLUMNS, Batch, prepare
 from routectl.traffic import ImportCounts, open_source, read
 
 REPEATS = 7
@@ -182,8 +182,8 @@ def _write(raw: sqlite3.Connection, batch: Batch) -> None:
     prompts = {digest: id for id, digest in enumerate(batch.prompts, start=first)}
     rows = [(*values, prompts.get(digest), 1) for digest, values in batch.alone]
     raw.execute("BEGIN")
-    _insert(raw, "prompts", _PROMPT_COLUMNS, batch.prompts.values())
-    _insert(raw, "requests", _COLUMNS, rows)
+    _insert(raw, "prompts", PROMPT_COLUMNS, batch.prompts.values())
+    _insert(raw, "requests", REQUEST_COLUMNS, rows)
     raw.execute("COMMIT")
 
 

@@ -92,7 +92,7 @@ def finish_sample(
 
 
 _Row = tuple[str | None, tuple[Any, ...]]
-"""The digest of a request's prompt, and the values of the first of `_COLUMNS`."""
+"""The digest of a request's prompt, and the values of the first of `REQUEST_COLUMNS`."""
 
 
 @dataclass(slots=True)
@@ -102,14 +102,14 @@ class Batch:
     source_kind: str
     """Of the first request."""
     prompts: dict[str, tuple[Any, ...]]
-    """The distinct prompts, by digest, as rows of `_PROMPT_COLUMNS`."""
+    """The distinct prompts, by digest, as rows of `PROMPT_COLUMNS`."""
     alone: list[_Row]
     """Rows that share neither source id nor attempt key with another of the batch."""
     others: list[_Row]
     """All other rows, in their order."""
 
 
-_PROMPT_COLUMNS = ("digest", "text", "length")
+PROMPT_COLUMNS = ("digest", "text", "length")
 
 
 def prepare(requests: Sequence[TrafficRequest], *, weight: float, extraction_version: int) -> Batch:
@@ -163,7 +163,7 @@ def add_requests(connection: Connection, sample_id: int, batch: Batch) -> Writte
     # Most traffic is new, and the insertion itself tells so: nothing is looked up first.
     newest = connection.execute(select(func.max(Request.id))).scalar() or 0
     alone = complete(batch.alone)
-    written.added = written.changed = insert_rows(connection, Request, _COLUMNS, alone)
+    written.added = written.changed = insert_rows(connection, Request, REQUEST_COLUMNS, alone)
     if written.added < len(alone):
         ids = select(Request.source_kind, Request.source_id).where(Request.id > newest)
         added = {(kind, id) for kind, id in connection.execute(ids).all()}
@@ -172,7 +172,7 @@ def add_requests(connection: Connection, sample_id: int, batch: Batch) -> Writte
         met = []
     met += complete(batch.others)
     if met:
-        written += _merge(connection, [dict(zip(_COLUMNS, row, strict=True)) for row in met])
+        written += _merge(connection, [dict(zip(REQUEST_COLUMNS, row, strict=True)) for row in met])
     return written
 
 
@@ -206,7 +206,7 @@ def _merge(connection: Connection, rows: Sequence[dict[str, Any]]) -> Written:
             continue
         written.updated += not is_attempt
     written.changed = len(inserts) + len(updates)
-    insert_rows(connection, Request, _COLUMNS, [tuple(row.values()) for row in inserts])
+    insert_rows(connection, Request, REQUEST_COLUMNS, [tuple(row.values()) for row in inserts])
     for _, alike in groupby(updates, key=tuple):
         _update(connection, list(alike))
     return written
@@ -286,7 +286,7 @@ def _add_prompts(
 ) -> Mapping[str | None, int]:
     """Ids of these prompts by digest, after adding those that are new."""
     newest = connection.execute(select(func.max(Prompt.id))).scalar() or 0
-    added = insert_rows(connection, Prompt, _PROMPT_COLUMNS, list(prompts.values()))
+    added = insert_rows(connection, Prompt, PROMPT_COLUMNS, list(prompts.values()))
     if added == len(prompts):
         # All are new, and the only writer's ids rise by one.
         ends = select(func.min(Prompt.id), func.max(Prompt.id)).where(Prompt.id > newest)
@@ -319,7 +319,7 @@ def conversation_key(conversation: str) -> int:
     return int.from_bytes(digest, "big") >> 1
 
 
-_COLUMNS = (
+REQUEST_COLUMNS = (
     "source_kind",
     "source_id",
     "attempt_key",

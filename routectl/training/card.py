@@ -141,7 +141,7 @@ def _figures(report: TrainingReport, more: Mapping[str, str]) -> str:
     if report.held_out_loss is not None:
         rows["cross-entropy of a comparison, nats"] = f"{report.held_out_loss:.4f}"
     if report.baseline_loss is not None:
-        rows["the same, knowing nothing of the prompt"] = f"{report.baseline_loss:.4f}"
+        rows["the same, without the prompt's text"] = f"{report.baseline_loss:.4f}"
     metrics = report.metrics
     if "apgr" in metrics:
         interval = f"{metrics['apgr_low']:.3f} to {metrics['apgr_high']:.3f}"

@@ -49,7 +49,7 @@ class TrainingReport:
     held_out_loss: float | None
     """Of the weights that were kept; None for a router that fits nothing."""
     baseline_loss: float | None
-    """Held-out loss of the models' ratings alone, which know nothing of the prompt."""
+    """Held-out loss of what knows all but the prompt's text: ratings, mean labels, levels."""
     metrics: Mapping[str, float]
     """Other held-out figures by name: "apgr" of the default pair and its interval, where it met."""
     seconds: float

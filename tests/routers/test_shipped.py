@@ -3,6 +3,7 @@
 import hashlib
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from routectl.routers import open_router
@@ -99,3 +100,31 @@ def test_a_shipped_checkpoint_is_small_and_has_a_card(name: str, most: int) -> N
         assert heading in card
     for model in description.models:
         assert model in card
+
+
+ODD = [
+    "?",
+    "x" * 300,
+    "ñandú über 漢字 🙂",
+    "SELECT a.b FROM a WHERE a.c IN (1, 2);",
+    "hellooo",
+    "{'k': [0, 1, {}]}",
+    "1 2 3 4 5 6 7 8 9 10 11 12",
+    "write a haiku about my cat's taxes",
+    "Thanks!!",
+    "why",
+    *(" ".join(word * (n % 3 + 1) for word in ("ab", "zoom", f"{n}")) for n in range(30)),
+]
+"""Prompts that resemble nothing that a router learned from, and each other little."""
+
+
+@pytest.mark.parametrize("name", ["mf", "sw_ranking", "bert", "ensemble"])
+def test_an_odd_prompt_scores_alike_alone_and_among_others_within_the_noise(name: str) -> None:
+    router = open_router(name).load()
+    together = router.strong_win_rates(ODD)
+    alone = []
+    for number, prompt in enumerate(ODD):
+        # Vectors of the last batch are remembered; this is one.
+        router.strong_win_rates([f"in between {number}"])
+        alone.append(router.strong_win_rates([prompt])[0])
+    assert np.abs(together - np.array(alone)).max() <= router.identity.noise < 1e-4

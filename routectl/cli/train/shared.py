@@ -217,7 +217,7 @@ def print_report(console: Console, report: TrainingReport) -> None:
         rows.append(
             (
                 "held-out loss",
-                f"{report.held_out_loss:.4f} nats; ratings alone {report.baseline_loss:.4f}",
+                f"{report.held_out_loss:.4f} nats; without the text {report.baseline_loss:.4f}",
             )
         )
     metrics = report.metrics

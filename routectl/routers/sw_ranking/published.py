@@ -22,7 +22,7 @@ from routectl.routers.mf_published import DEFAULT_PAIR, embedder_name, published
 from routectl.routers.pairs import choose_pair
 from routectl.routers.protocol import OpenRouter, RouterDescription, fingerprint
 from routectl.routers.sw_ranking.bradley_terry import counts, fit
-from routectl.routers.sw_ranking.noise import SUMS, score_noise
+from routectl.routers.sw_ranking.noise import SAFETY_FACTOR, score_noise
 from routectl.routers.sw_ranking.ranking import Ranking, Ratings
 from routectl.routers.sw_ranking.tiers import MOST_TIERS, make_tiers
 
@@ -71,7 +71,7 @@ def open_published(folder: Path, strong_model: str | None, weak_model: str | Non
     assert remote is not None  # its name begins with openai:
     ratings = Ratings(ranking)
     noise = score_noise(ratings, _between(ranking.vectors), NOISE)
-    of_pair = float(noise[tiers[0], tiers[1]]) + SUMS
+    of_pair = SAFETY_FACTOR * float(noise[tiers[0], tiers[1]])
     width = ranking.vectors.shape[1]
     facts: dict[str, object] = {
         "router": "sw_ranking",

@@ -12,7 +12,7 @@ from routectl.routers.embedded import read_embedder
 from routectl.routers.pairs import choose_pair, default_pair
 from routectl.routers.protocol import OpenRouter, RouterDescription, fingerprint
 from routectl.routers.published import locate
-from routectl.routers.sw_ranking.noise import SUMS
+from routectl.routers.sw_ranking.noise import SAFETY_FACTOR
 from routectl.routers.sw_ranking.published import is_published, open_published
 from routectl.routers.sw_ranking.ranking import Ranking, Ratings, read_ranking
 
@@ -61,7 +61,7 @@ def open_router(
         "weak_model": pair.weak,
         "extraction": EXTRACTION_VERSION,
     }
-    noise = float(ranking.noise[strong, weak]) + SUMS
+    noise = SAFETY_FACTOR * float(ranking.noise[strong, weak])
     identity = RouterIdentity("sw_ranking", fingerprint(facts), pair, noise, facts)
     description = RouterDescription(
         name="sw_ranking",

@@ -1,22 +1,15 @@
-"""`battles judge` against a real server: verdicts, faults, kills and money."""
+"""`battles judge` against a real server: verdicts, faults, and what is said beforehand."""
 
 from __future__ import annotations
 
 import json
-import os
 import re
-import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from routectl.endpoint import OPENAI_KEY, Patience
+from routectl.endpoint import OPENAI_KEY
 from routectl.records import Battle
 from routectl.training.battles import read_battles
 from routectl.training.judging import JUDGE_PROMPT
@@ -36,61 +29,8 @@ from tests.chat_server import (
     stall,
     status,
 )
-from tests.conftest import Result, Routectl, payload, write_log
-
-PROMPTS = [f"question {n}{(' weak', ' tie', '')[n % 3]}" for n in range(6)]
-QUICK = Patience(request=0.4, first_delay=0.02, longest_delay=0.05, attempts=4, total=5.0)
-
-Judge = Callable[..., Result]
-
-
-@pytest.fixture(autouse=True)
-def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in (setup.JUDGE_KEY, setup.MODELS_KEY, OPENAI_KEY):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(setup, "PATIENCE", QUICK)
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    with Server.started() as running:
-        yield running
-
-
-@pytest.fixture
-def prompts(tmp_path: Path) -> Path:
-    return write_prompts(tmp_path / "prompts.jsonl", PROMPTS)
-
-
-@pytest.fixture
-def output(tmp_path: Path) -> Path:
-    return tmp_path / "judged.jsonl"
-
-
-def write_prompts(path: Path, texts: list[str]) -> Path:
-    path.write_text("".join(json.dumps({"prompt": text}) + "\n" for text in texts))
-    return path
-
-
-def arguments(server: Server, output: Path) -> list[str]:
-    models = ["--strong-model", STRONG, "--weak-model", WEAK, "--judge", JUDGE]
-    prices = [f"--price={model}={i}/{o}" for model, (i, o) in PRICES.items()]
-    return [*models, "--endpoint", server.url, "--output", str(output), *prices]
-
-
-@pytest.fixture
-def judge(routectl: Routectl, server: Server, prompts: Path, output: Path) -> Judge:
-    """Run `battles judge` on the prompts."""
-
-    def call(*more: object, yes: bool = True, files: tuple[Path, ...] = (prompts,)) -> Result:
-        given = arguments(server, output)
-        return routectl("battles", "judge", *files, *given, *more, *(["--yes"] if yes else []))
-
-    return call
-
-
-def rows(output: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in output.read_text().splitlines()]
+from tests.conftest import Routectl, payload, write_log
+from tests.workflow.judging.conftest import PROMPTS, Judge, rows
 
 
 def test_verdicts_in_both_orders_become_battles_that_training_reads(
@@ -334,135 +274,6 @@ def test_a_model_that_takes_no_temperature_is_asked_without_it(
     assert {
         request.get("temperature") for request in server.requests if request["model"] == WEAK
     } == {0}
-
-
-@pytest.mark.parametrize("limit", ["0", "0.003", "0.02", "0.045"])
-def test_the_limit_is_never_passed_and_a_larger_one_goes_on(
-    judge: Judge, server: Server, output: Path, limit: str
-) -> None:
-    server.delay = 0.01
-    short = judge("--max-cost", limit, "--concurrency", "8", "--max-tokens", "60", "--json")
-    assert short.code == 3, short.err
-    assert "run it again with a larger one to go on" in short.err
-    assert server.charged <= Decimal(limit)
-    assert short.json["complete"] is False
-    assert short.json["cost"] == pytest.approx(float(server.charged))
-    judged = short.json["tally"]["judged"]
-    assert len(rows(output) if output.exists() else []) == judged < 6
-    done = judge("--max-cost", "1", "--concurrency", "8", "--max-tokens", "60", "--json")
-    assert done.code == 0, done.err
-    assert len(rows(output)) == 6
-    # Nothing was asked twice, so both runs together paid what one would have.
-    assert set(server.answered.values()) == {1}
-    assert done.json["cost"] == pytest.approx(float(server.charged))
-
-
-def test_answers_that_never_arrive_count_against_the_limit(
-    judge: Judge, server: Server, output: Path
-) -> None:
-    def every_other(handler: Handler, request: Request) -> bool:
-        return len(server.requests) % 2 == 0 and hang_up(handler, request)
-
-    server.always = every_other
-    short = judge("--max-cost", "0.04", "--max-tokens", "60", "--concurrency", "3", "--json")
-    assert short.code == 3, short.err
-    assert Decimal("0.01") < server.charged <= Decimal("0.04")
-    assert Decimal(str(short.json["cost"])) <= Decimal("0.04")
-
-
-def test_an_answer_that_does_not_say_what_it_used_counts_with_its_worst_case(
-    judge: Judge, server: Server
-) -> None:
-    server.always = changed(usage=None)
-    short = judge("--max-cost", "0.05", "--max-tokens", "60", "--json")
-    assert short.code == 3
-    assert server.charged <= Decimal("0.05")
-    assert "did not say how many tokens" in short.err
-
-
-def test_a_killed_run_goes_on_and_pays_nothing_twice_but_what_was_under_way(
-    judge: Judge, server: Server, prompts: Path, output: Path
-) -> None:
-    server.delay = 0.03
-    command = [sys.executable, "-m", "routectl", "battles", "judge", str(prompts)]
-    given = [*arguments(server, output), "--yes", "--concurrency", "3"]
-    kills = 0
-    for calls in (3, 9, 15):
-        with subprocess.Popen(
-            [*command, *given],
-            env={**os.environ},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        ) as process:
-            while len(server.requests) < calls and process.poll() is None:
-                time.sleep(0.002)
-            process.send_signal(signal.SIGKILL)
-        kills += process.returncode == -signal.SIGKILL
-        time.sleep(2 * server.delay)
-    assert kills == 3
-    assert work_path(output).stat().st_mode & 0o777 == 0o600
-    done = judge("--concurrency", "3", "--json")
-    assert done.code == 0, done.err
-    assert len(rows(output)) == 6
-    twice = sum(times - 1 for times in server.answered.values())
-    assert twice <= done.json["lost"] <= 9
-    assert Decimal(str(done.json["cost"])) >= server.charged.quantize(Decimal("1e-9"))
-    undisturbed = rows(output)
-    output.unlink()
-    assert judge().code == 0
-    assert rows(output) == undisturbed
-
-
-def test_an_interrupted_run_waits_for_what_is_under_way_and_keeps_it(
-    judge: Judge, server: Server, prompts: Path, output: Path
-) -> None:
-    server.delay = 0.3
-    command = [sys.executable, "-m", "routectl", "battles", "judge", str(prompts)]
-    with subprocess.Popen(
-        [*command, *arguments(server, output), "--yes"],
-        stderr=subprocess.PIPE,
-        text=True,
-        # A shell that runs its jobs in the background may have told us to ignore the signal.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-    ) as process:
-        while len(server.requests) < 6 and process.poll() is None:
-            time.sleep(0.01)
-        process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=20)
-    assert process.returncode == 1
-    assert "waiting for the calls under way" in err
-    assert "Traceback" not in err
-    server.delay = 0.0
-    done = judge("--json")
-    assert (done.code, done.json["lost"]) == (0, 0)
-    assert set(server.answered.values()) == {1}
-
-
-def test_half_a_line_at_the_end_of_the_kept_work_is_no_damage(
-    judge: Judge, server: Server, output: Path
-) -> None:
-    assert judge("--max-cost", "0.05", "--max-tokens", "60").code == 3
-    kept = work_path(output)
-    with kept.open("ab") as file:
-        file.write(b'{"sent": 99, "ca')
-    assert judge("--max-tokens", "60").code == 0
-    assert set(server.answered.values()) == {1}
-
-
-def test_kept_work_that_is_damaged_or_of_another_judging_is_left_alone(
-    judge: Judge, server: Server, output: Path
-) -> None:
-    assert judge("--max-cost", "0.05", "--max-tokens", "60").code == 3
-    kept, asked = work_path(output), len(server.requests)
-    before = kept.read_bytes()
-    other = judge()
-    assert other.code == 1
-    assert "keeps the work of another judging" in other.err
-    kept.write_bytes(before[:200] + b"\n" + before[200:])
-    damaged = judge("--max-tokens", "60")
-    assert damaged.code == 1
-    assert "is damaged" in damaged.err
-    assert len(server.requests) == asked
 
 
 def test_without_yes_nothing_is_sent_and_all_is_said(

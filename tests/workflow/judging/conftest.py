@@ -1,0 +1,75 @@
+"""A judge's real server, prompts, and the command line that asks it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from routectl.endpoint import OPENAI_KEY, Patience
+from routectl.workflow.judging import setup
+from tests.chat_server import (
+    JUDGE,
+    PRICES,
+    STRONG,
+    WEAK,
+    Server,
+)
+from tests.conftest import Result, Routectl
+
+PROMPTS = [f"question {n}{(' weak', ' tie', '')[n % 3]}" for n in range(6)]
+QUICK = Patience(request=0.4, first_delay=0.02, longest_delay=0.05, attempts=4, total=5.0)
+
+Judge = Callable[..., Result]
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in (setup.JUDGE_KEY, setup.MODELS_KEY, OPENAI_KEY):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(setup, "PATIENCE", QUICK)
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with Server.started() as running:
+        yield running
+
+
+@pytest.fixture
+def prompts(tmp_path: Path) -> Path:
+    return write_prompts(tmp_path / "prompts.jsonl", PROMPTS)
+
+
+@pytest.fixture
+def output(tmp_path: Path) -> Path:
+    return tmp_path / "judged.jsonl"
+
+
+def write_prompts(path: Path, texts: list[str]) -> Path:
+    path.write_text("".join(json.dumps({"prompt": text}) + "\n" for text in texts))
+    return path
+
+
+def arguments(server: Server, output: Path) -> list[str]:
+    models = ["--strong-model", STRONG, "--weak-model", WEAK, "--judge", JUDGE]
+    prices = [f"--price={model}={i}/{o}" for model, (i, o) in PRICES.items()]
+    return [*models, "--endpoint", server.url, "--output", str(output), *prices]
+
+
+@pytest.fixture
+def judge(routectl: Routectl, server: Server, prompts: Path, output: Path) -> Judge:
+    """Run `battles judge` on the prompts."""
+
+    def call(*more: object, yes: bool = True, files: tuple[Path, ...] = (prompts,)) -> Result:
+        given = arguments(server, output)
+        return routectl("battles", "judge", *files, *given, *more, *(["--yes"] if yes else []))
+
+    return call
+
+
+def rows(output: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in output.read_text().splitlines()]
