@@ -24,7 +24,7 @@ def faster_dtype() -> str:
     import torch
 
     # An older torch does not say what the processor can do.
-    known = getattr(torch.cpu, "get_capabilities", dict)()
+    known: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
     return "bfloat16" if any(known[name] for name in known if "bf16" in name) else "float32"
 
 
