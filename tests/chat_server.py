@@ -1,25 +1,20 @@
-"""A real HTTP server with an OpenAI-compatible /v1/chat/completions, and ways to misbehave."""
+"""A real server of an OpenAI-compatible /v1/chat/completions, and ways for it to misbehave."""
 
 from __future__ import annotations
 
 import json
 import re
-import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from decimal import Decimal
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from tests.loopback_server import Fault, LoopbackHandler, LoopbackServer, Request
 
 STRONG, WEAK, JUDGE = "big", "small", "critic"
 PRICES = {STRONG: (10, 30), WEAK: (1, 2), JUDGE: (5, 20)}
 """US dollars per million tokens in and out, as `--price` says them in the tests."""
-
-Request = dict[str, Any]
-Fault = Callable[["Handler", Request], bool]
-"""Answers in place of the server, or returns False."""
 
 _MATERIAL = re.compile(
     r"--- (\w+) request ---\n(.*)\n--- \1 first answer ---\n(.*)\n--- \1 second answer ---\n(.*)\n"
@@ -40,24 +35,10 @@ def fair_verdict(prompt: str, first: str, second: str) -> str:
     return f"Because.\n**VERDICT: {'FIRST' if better in first else 'SECOND'}**\n"
 
 
-class Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
+class Handler(LoopbackHandler):
     server: Server
 
-    def do_POST(self) -> None:
-        request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        server = self.server
-        with server.lock:
-            server.requests.append(request)
-            server.headers.append(dict(self.headers))
-            server.running += 1
-            server.most_running = max(server.most_running, server.running)
-            fault = server.faults.pop(0) if server.faults else server.always
-        try:
-            time.sleep(server.delay)
-        finally:
-            with server.lock:
-                server.running -= 1
+    def respond(self, request: Request, fault: Fault | None) -> None:
         if self.path != "/v1/chat/completions" or request["model"] not in PRICES:
             self.answer(404)
         elif fault is None or not fault(self, request):
@@ -85,32 +66,10 @@ class Handler(BaseHTTPRequestHandler):
         choice = {"index": 0, "message": message, "finish_reason": "stop"}
         return json.dumps({"choices": [choice], "usage": usage, **changes}).encode()
 
-    def answer(self, status: int, body: bytes = b"{}", **headers: str) -> None:
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(body)))
-        for name, value in headers.items():
-            self.send_header(name.replace("_", "-"), value)
-        self.end_headers()
-        self.wfile.write(body)
 
-    def log_message(self, *_: object) -> None:
-        pass
-
-
-class Server(ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 64
-
+class Server(LoopbackServer):
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.lock = threading.Lock()
-        self.requests: list[Request] = []
-        self.headers: list[dict[str, str]] = []
-        self.faults: list[Fault] = []
-        """One for each of the next requests."""
-        self.always: Fault | None = None
-        self.delay = 0.0
-        self.running = self.most_running = 0
+        super().__init__(Handler)
         self.written = 40
         """Tokens of an answer."""
         self.charged = Decimal(0)
@@ -120,46 +79,9 @@ class Server(ThreadingHTTPServer):
         self.answer: Callable[[str, str], str] = answer
         self.verdict: Callable[[str, str, str], str] = fair_verdict
 
-    @classmethod
-    @contextmanager
-    def started(cls) -> Iterator[Server]:
-        with cls() as running:
-            thread = threading.Thread(target=running.serve_forever, args=(0.02,))
-            thread.start()
-            yield running
-            running.shutdown()
-            thread.join()
-
-    @property
-    def host(self) -> str:
-        return f"127.0.0.1:{self.server_address[1]}"
-
-    @property
-    def url(self) -> str:
-        return f"http://{self.host}/v1"
-
     def asked(self, model: str) -> int:
         """How often a model was asked."""
         return sum(request["model"] == model for request in self.requests)
-
-    def handle_error(self, *_: Any) -> None:
-        """A client that hung up is part of the tests."""
-
-
-def status(code: int, body: bytes = b'{"error": "SECRET"}', **headers: str) -> Fault:
-    def fault(handler: Handler, _: Request) -> bool:
-        handler.answer(code, body, **headers)
-        return True
-
-    return fault
-
-
-def body(content: bytes) -> Fault:
-    def fault(handler: Handler, _: Request) -> bool:
-        handler.answer(200, content)
-        return True
-
-    return fault
 
 
 def changed(**changes: Any) -> Fault:
@@ -183,9 +105,5 @@ def stall(handler: Handler, request: Request) -> bool:
 def hang_up(handler: Handler, request: Request) -> bool:
     """Computes an answer, and sends a part of it."""
     handler.completion(request)
-    handler.send_response(200)
-    handler.send_header("Content-Length", "1000")
-    handler.end_headers()
-    handler.wfile.write(b'{"choices": [')
-    handler.close_connection = True
+    handler.hang_up_after(b'{"choices": [')
     return True

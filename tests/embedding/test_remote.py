@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -19,13 +18,15 @@ from routectl.endpoint import OPENAI_KEY, Patience, key_for
 from routectl.errors import EmbeddingError, UsageError
 from tests.embedding.endpoint_server import (
     DIMENSION,
-    Fault,
     Server,
-    body,
     changed,
     embedding,
     hang_up,
     stall,
+)
+from tests.loopback_server import (
+    Fault,
+    body,
     status,
 )
 
@@ -42,12 +43,8 @@ def _no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def server() -> Iterator[Server]:
-    with Server() as running:
-        thread = threading.Thread(target=running.serve_forever, args=(0.02,))
-        thread.start()
+    with Server().started() as running:
         yield running
-        running.shutdown()
-        thread.join()
 
 
 def opened(server: Server) -> RemoteEmbedder:

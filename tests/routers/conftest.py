@@ -1,4 +1,3 @@
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,10 +17,7 @@ def mf_folder(tmp_path: Path) -> Path:
 @pytest.fixture
 def embedding_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     """An endpoint that has the vectors of `text_vector`, where OpenAI's would be."""
-    server = Server()
-    server.model, server.embedding = "text-embedding-3-small", text_vector
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    monkeypatch.setenv("OPENAI_BASE_URL", f"http://127.0.0.1:{server.server_address[1]}/v1")
-    yield server
-    server.shutdown()
-    server.server_close()
+    with Server().started() as server:
+        server.model, server.embedding = "text-embedding-3-small", text_vector
+        monkeypatch.setenv("OPENAI_BASE_URL", server.url)
+        yield server

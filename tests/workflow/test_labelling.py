@@ -21,8 +21,19 @@ from routectl.store.engine import Location, open_store
 from routectl.store.evaluations import evaluation, evaluations, rows_of
 from routectl.training.battles import read_battles
 from routectl.workflow.judging import setup
-from tests.chat_server import JUDGE, PRICES, STRONG, WEAK, Handler, Request, Server, status
+from tests.chat_server import (
+    JUDGE,
+    PRICES,
+    STRONG,
+    WEAK,
+    Handler,
+    Server,
+)
 from tests.conftest import Result, Routectl, payload, write_log
+from tests.loopback_server import (
+    Request,
+    status,
+)
 
 QUICK = Patience(request=0.4, first_delay=0.02, longest_delay=0.05, attempts=3, total=2.0)
 PROMPTS, SAMPLE = 60, 30
@@ -44,7 +55,7 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def server() -> Iterator[Server]:
-    with Server.started() as running:
+    with Server().started() as running:
         yield running
 
 

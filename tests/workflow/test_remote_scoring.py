@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +15,11 @@ from routectl.endpoint import OPENAI_KEY, Patience
 from routectl.training import TrainingRequest, train_mf
 from routectl.training.factorize import Settings
 from tests.conftest import Routectl
-from tests.embedding.endpoint_server import Server, embedding
+from tests.embedding.endpoint_server import (
+    Server,
+    embedding,
+)
+from tests.loopback_server import answered, status
 
 
 @pytest.fixture(autouse=True)
@@ -30,18 +33,14 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[Server]:
-    with Server() as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-        thread.start()
+    with Server().started() as server:
         yield server
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture
 def server(running: Server) -> Server:
     """The server, as well behaved as it was at first."""
-    running.faults, running.always, running.fails_from = [], None, None
+    running.faults, running.always = [], None
     running.embedding = embedding
     running.requests.clear()
     return running
@@ -75,7 +74,8 @@ def test_an_outage_keeps_what_was_scored_and_the_next_run_goes_on_from_there(
 ) -> None:
     assert routectl("import", log).code == 0
     # The probe, the first step's texts, and then nothing more.
-    server.fails_from = 3
+    server.faults = [answered, answered]
+    server.always = status(503)
     broken = routectl("score", "-r", f"mf={checkpoint}")
     assert broken.code == 1
     assert "HTTP 503 (3 attempts); what was done is kept, run it again later." in broken.err
@@ -83,7 +83,7 @@ def test_an_outage_keeps_what_was_scored_and_the_next_run_goes_on_from_there(
     assert "Traceback" not in broken.err
     first = scores(database)
     assert 0 < len(first) < 200
-    server.fails_from = None
+    server.always = None
     server.requests.clear()
     done = routectl("score", "-r", f"mf={checkpoint}", "--json")
     assert done.code == 0, done.err

@@ -19,17 +19,19 @@ from tests.chat_server import (
     PRICES,
     STRONG,
     WEAK,
-    Fault,
     Handler,
-    Request,
     Server,
-    body,
     changed,
     hang_up,
     stall,
-    status,
 )
 from tests.conftest import Routectl, payload, write_log
+from tests.loopback_server import (
+    Fault,
+    Request,
+    body,
+    status,
+)
 from tests.workflow.judging.conftest import PROMPTS, Judge, rows
 
 
@@ -295,7 +297,7 @@ def test_a_key_goes_to_its_own_host_and_an_openai_key_to_this_machine(
     judge: Judge, server: Server, output: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(setup.JUDGE_KEY, "sk-judge")
-    with Server.started() as other:
+    with Server().started() as other:
         assert judge("--judge-endpoint", other.url).code == 0
         assert {headers["Authorization"] for headers in other.headers} == {"Bearer sk-judge"}
         assert not any("Authorization" in headers for headers in server.headers)

@@ -15,10 +15,12 @@ import pytest
 from routectl.workflow.judging import work_path
 from tests.chat_server import (
     Handler,
-    Request,
     Server,
     changed,
     hang_up,
+)
+from tests.loopback_server import (
+    Request,
 )
 from tests.workflow.judging.conftest import Judge, arguments, rows
 
