@@ -1,84 +1,98 @@
-"""How far the default embedder's vectors go on a benchmark whose own labels are learned from.
+"""How many labels of its own prompts does a team need? `train mf` on n of a benchmark's own labels.
 
-    python benchmarks/own_labels.py --data DIR [--most 2000]
+    python benchmarks/own_labels.py --data DIR [--labels 100 300 1000]
 
-No router is made so. Each prompt is scored by ridge regression of the strong model's quality less
-the weak one's, on the labels of the benchmark's other prompts, of this very pair: ten folds, the
-penalty chosen within the other nine. Features are the vector, the question's length
-(`routers/surface.py`), or both. A router that learned from other data and stays below that figure
-may lack data; one that reaches it lacks an embedder. Printed is the mean APGR over five divisions
-into folds, its range over them, and the 95 % bootstrap interval over prompts of the first. Of a
-longer benchmark a fixed random --most prompts are taken. DIR is `router_quality.py`'s.
+The benchmarks stand in for a team's traffic: both models' answers to n of the prompts are judged,
+drawn at random, and `mf` is trained on these labels alone, of this very pair, with
+`--question-length` and either fit. APGR is that on all other prompts; printed are its mean over
+--draws sets of labels, and its range over them. Beside it stand the question's length and the
+shipped checkpoints that learned from other prompts. No router that ships learns so: it says how far
+this embedder goes where the labels are the right ones. MT-Bench has too few prompts for it.
+DIR is `router_quality.py`'s.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
+import tempfile
 from pathlib import Path
 
 import numpy as np
+from leave_task_out import direction
 from numpy.typing import NDArray
-from router_quality import PAPER, Benchmark, read
-from sklearn.linear_model import RidgeCV
-from sklearn.model_selection import KFold, cross_val_predict
+from router_quality import PAPER, STRONG, WEAK, Benchmark, load_routers, read
 
 from routectl.embedding import open_embedder
-from routectl.evaluation.bootstrap import bootstrap
-from routectl.evaluation.metrics import APGR
+from routectl.evaluation.metrics import apgr, quality_curve
+from routectl.routers.checkpoint import SHIPPED
 from routectl.routers.surface import Surface
+from routectl.training.comparisons import Comparisons, read_comparisons
+from routectl.training.difficulty import DifficultySettings
+from routectl.training.factorize import Settings
 
 LEARNABLE = ("gsm8k", "mmlu")
-"""MT-Bench's 72 prompts are too few to learn from."""
-SEED, DIVISIONS, FOLDS = 0, 5, 10
-PENALTIES = np.logspace(-1, 4, 11)
-_LENGTH_SCALE = 0.1
-"""The length varies by 1, a vector's numbers by about 0.05, and one penalty holds for both."""
+FITS = {"factors": Settings(), "difficulty": DifficultySettings()}
+SEED = 0
 
 
-def features(prompts: list[str]) -> dict[str, NDArray[np.float64]]:
-    vectors = open_embedder().embed(prompts).astype(np.float64)
-    length = _LENGTH_SCALE * Surface.fit(prompts).of(prompts)
-    return {
-        "question length": length,
-        "vector": vectors,
-        "vector and length": np.hstack([vectors, length]),
-    }
-
-
-def scores(x: NDArray[np.float64], benchmark: Benchmark, seed: int) -> NDArray[np.float64]:
-    """Each prompt's score by the fit on the other folds, shape (n,)."""
-    folds = KFold(FOLDS, shuffle=True, random_state=seed)
-    gain = benchmark.strong - benchmark.weak
-    predicted: NDArray[np.float64] = cross_val_predict(RidgeCV(PENALTIES), x, gain, cv=folds)
-    return predicted
+def comparisons(benchmark: Benchmark) -> Comparisons:
+    """The benchmark as `train --gold` reads it."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "own.csv"
+        with path.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            writer.writerow(["prompt", STRONG, WEAK])
+            writer.writerows(zip(benchmark.prompts, benchmark.strong, benchmark.weak, strict=True))
+        return read_comparisons([], [path])
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--most", type=int, default=2000)
+    parser.add_argument("--labels", type=int, nargs="+", default=[100, 300, 1000])
+    parser.add_argument("--draws", type=int, default=10)
     arguments = parser.parse_args()
-    print("| benchmark | prompts | learned from | APGR | over divisions | paper's best |")
-    print("|---|---|---|---|---|---|")
+    shipped = {
+        "length": "length",
+        "mf_2": f"mf={SHIPPED / 'mf_2'}",
+        "mf_3": f"mf={SHIPPED / 'mf_3'}",
+    }
+    routers = load_routers(list(shipped.values()))
     for name in LEARNABLE:
         benchmark = read(arguments.data, name)
-        drawn = np.random.default_rng(SEED).permutation(len(benchmark.prompts))
-        benchmark = benchmark.rows(np.sort(drawn[: arguments.most]))
-        for label, x in features(benchmark.prompts).items():
-            by_division = {
-                str(seed): scores(x, benchmark, SEED + seed) for seed in range(DIVISIONS)
-            }
-            judged = bootstrap(
-                by_division, benchmark.strong, benchmark.weak, metrics=(APGR,), seed=SEED
+        learned = comparisons(benchmark)
+        place = {prompt: row for row, prompt in enumerate(benchmark.prompts)}
+        benchmark = benchmark.rows(np.array([place[prompt] for prompt in learned.prompts]))
+        vectors = open_embedder().embed(benchmark.prompts)
+        length = Surface.fit(benchmark.prompts).of(benchmark.prompts)
+        features = np.hstack([vectors, length.astype(np.float32)])
+        print(f"\n### {name}, {len(benchmark.prompts):,} prompts\n")
+        print("| labels | `train mf --fit factors` | `train mf --fit difficulty` |\n|---|---|---|")
+        for count in arguments.labels:
+            values: dict[str, list[float]] = {fit: [] for fit in FITS}
+            for draw in range(arguments.draws):
+                order = np.random.default_rng([SEED, draw]).permutation(len(benchmark.prompts))
+                chosen = np.zeros(len(order), dtype=np.bool_)
+                chosen[order[:count]] = True
+                for fit, settings in FITS.items():
+                    toward = direction(features, learned.of_prompts(chosen), settings)
+                    values[fit].append(judged(features @ toward, benchmark, ~chosen))
+            cells = (
+                f"{np.mean(found):.3f} ({min(found):.3f} to {max(found):.3f})"
+                for found in values.values()
             )
-            estimates = [judged.estimate(division, APGR) for division in by_division]
-            values = [estimate.value for estimate in estimates]
-            print(
-                f"| {name} | {len(benchmark.prompts):,} | {label} | {np.mean(values):.3f} "
-                f"({estimates[0].low:.3f} to {estimates[0].high:.3f}) | "
-                f"{min(values):.3f} to {max(values):.3f} | {PAPER[name]:.3f} |",
-                flush=True,
-            )
+            print(f"| {count:,} | " + " | ".join(cells) + " |", flush=True)
+        everything = np.ones(len(benchmark.prompts), dtype=np.bool_)
+        for label, specification in shipped.items():
+            scores = routers[specification].strong_win_rates(benchmark.prompts)
+            print(f"\n{label}, all prompts: {judged(scores, benchmark, everything):.3f}", end="")
+        print(f"\npaper's best: {PAPER[name]:.3f}", flush=True)
+
+
+def judged(scores: NDArray[np.float64], benchmark: Benchmark, rows: NDArray[np.bool_]) -> float:
+    curve = quality_curve(scores[rows], benchmark.strong[rows], benchmark.weak[rows])
+    return apgr(curve)
 
 
 if __name__ == "__main__":
