@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     default="factors",
     show_default=True,
     help="A vector for each model, or one direction for all: how difficult a prompt is. The "
-    "latter holds better on other kinds of prompts; it needs gold labels to be good.",
+    "latter holds better on other kinds of prompts and with a few hundred labels; it needs gold "
+    "labels to be good.",
 )
 @click.option(
     "--question-length",
