@@ -34,8 +34,8 @@ def command(
 ) -> None:
     """Train an adapter of a causal language model (section 4.2.4 of the RouteLLM paper).
 
-    It takes about a second of a CPU core for each prompt. The output is a folder of config.json,
-    model.safetensors and a model card, to be used as -r causal_llm=DIR.
+    It takes one to two seconds of a CPU core for each prompt. The output is a folder of
+    config.json, model.safetensors and a model card, to be used as -r causal_llm=DIR.
 
     \b
     Example:
