@@ -16,6 +16,12 @@ STRONG, WEAK, JUDGE = "big", "small", "critic"
 PRICES = {STRONG: (10, 30), WEAK: (1, 2), JUDGE: (5, 20)}
 """US dollars per million tokens in and out, as `--price` says them in the tests."""
 
+PAIR_AND_PRICES = (
+    *("--strong-model", STRONG, "--weak-model", WEAK, "--judge", JUDGE),
+    *(f"--price={model}={price_in}/{out}" for model, (price_in, out) in PRICES.items()),
+)
+"""Options of the commands that ask it."""
+
 _MATERIAL = re.compile(
     r"--- (\w+) request ---\n(.*)\n--- \1 first answer ---\n(.*)\n--- \1 second answer ---\n(.*)\n"
     r"--- \1 end ---",

@@ -83,9 +83,11 @@ class LoopbackServer(ThreadingHTTPServer):
         with self:
             thread = threading.Thread(target=self.serve_forever, args=(0.02,))
             thread.start()
-            yield self
-            self.shutdown()
-            thread.join()
+            try:
+                yield self
+            finally:  # or a test that fails would never end
+                self.shutdown()
+                thread.join()
 
     @property
     def host(self) -> str:

@@ -16,19 +16,8 @@ from routectl.embedding.noise import embedding_noise
 from routectl.embedding.remote import CHARACTERS, PROBES, RemoteEmbedder, parse_remote
 from routectl.endpoint import OPENAI_KEY, Patience, key_for
 from routectl.errors import EmbeddingError, UsageError
-from tests.embedding.endpoint_server import (
-    DIMENSION,
-    Server,
-    changed,
-    embedding,
-    hang_up,
-    stall,
-)
-from tests.loopback_server import (
-    Fault,
-    body,
-    status,
-)
+from tests.embedding.endpoint_server import DIMENSION, Server, changed, embedding, hang_up, stall
+from tests.loopback_server import Fault, body, status
 
 TEXTS = [f"text {number} " + "abcdefghij"[number % 10] * (number * 7 % 90) for number in range(300)]
 QUICK = Patience(request=0.5, first_delay=0.02, longest_delay=0.05, attempts=4, total=5.0)

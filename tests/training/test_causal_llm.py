@@ -12,12 +12,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from routectl.embedding import DEFAULT, open_embedder
 from routectl.errors import CheckpointError
 from routectl.routers import open_router
 from routectl.training import TrainingReport, TrainingRequest, train_causal_llm
-from routectl.training.adapter import AdapterSettings, learning_rate
+from routectl.training.adapter import AdapterSettings, faster_dtype, learning_rate
 from routectl.training.causal_llm import targets
 from routectl.training.data import read_training_data
 from routectl.training.labels import weak_quality
@@ -225,3 +226,25 @@ def test_a_base_that_is_none_is_refused_before_any_work(gold: Path, tmp_path: Pa
     with pytest.raises(CheckpointError, match=r"a base model is a folder with config\.json"):
         train_causal_llm(request, base=tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["gold.jsonl"]
+
+
+@pytest.mark.parametrize(
+    ("processor", "dtype"),
+    [
+        ({"avx2": True, "avx512_bf16": False, "amx_bf16": False}, "float32"),
+        ({"avx2": True, "avx512_bf16": True, "amx_bf16": False}, "bfloat16"),
+        ({}, "float32"),
+    ],
+)
+def test_the_base_trains_in_bfloat16_only_where_the_processor_multiplies_it(
+    monkeypatch: pytest.MonkeyPatch, processor: dict[str, object], dtype: str
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: processor, raising=False)
+    assert faster_dtype() == AdapterSettings().dtype == dtype
+
+
+def test_a_torch_that_does_not_know_the_processor_trains_in_float32(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delattr(torch.cpu, "get_capabilities", raising=False)
+    assert faster_dtype() == "float32"

@@ -21,19 +21,9 @@ from routectl.store.engine import Location, open_store
 from routectl.store.evaluations import evaluation, evaluations, rows_of
 from routectl.training.battles import read_battles
 from routectl.workflow.judging import setup
-from tests.chat_server import (
-    JUDGE,
-    PRICES,
-    STRONG,
-    WEAK,
-    Handler,
-    Server,
-)
+from tests.chat_server import PAIR_AND_PRICES, PRICES, STRONG, WEAK, Handler, Server
 from tests.conftest import Result, Routectl, payload, write_log
-from tests.loopback_server import (
-    Request,
-    status,
-)
+from tests.loopback_server import Request, status
 
 QUICK = Patience(request=0.4, first_delay=0.02, longest_delay=0.05, attempts=3, total=2.0)
 PROMPTS, SAMPLE = 60, 30
@@ -68,9 +58,8 @@ def traffic(routectl: Routectl, tmp_path: Path) -> None:
 
 
 def arguments(server: Server, sample: int = SAMPLE, router: str = "length") -> list[str]:
-    models = ["--strong-model", STRONG, "--weak-model", WEAK, "--judge", JUDGE]
-    prices = [f"--price={model}={i}/{o}" for model, (i, o) in PRICES.items()]
-    return [*models, "--endpoint", server.url, *prices, "--sample", str(sample), "-r", router]
+    given = ["--endpoint", server.url, "--sample", str(sample), "-r", router]
+    return [*PAIR_AND_PRICES, *given]
 
 
 @pytest.fixture

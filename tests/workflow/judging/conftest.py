@@ -11,13 +11,7 @@ import pytest
 
 from routectl.endpoint import OPENAI_KEY, Patience
 from routectl.workflow.judging import setup
-from tests.chat_server import (
-    JUDGE,
-    PRICES,
-    STRONG,
-    WEAK,
-    Server,
-)
+from tests.chat_server import PAIR_AND_PRICES, Server
 from tests.conftest import Result, Routectl
 
 PROMPTS = [f"question {n}{(' weak', ' tie', '')[n % 3]}" for n in range(6)]
@@ -55,9 +49,7 @@ def write_prompts(path: Path, texts: list[str]) -> Path:
 
 
 def arguments(server: Server, output: Path) -> list[str]:
-    models = ["--strong-model", STRONG, "--weak-model", WEAK, "--judge", JUDGE]
-    prices = [f"--price={model}={i}/{o}" for model, (i, o) in PRICES.items()]
-    return [*models, "--endpoint", server.url, "--output", str(output), *prices]
+    return [*PAIR_AND_PRICES, "--endpoint", server.url, "--output", str(output)]
 
 
 @pytest.fixture

@@ -14,24 +14,9 @@ from routectl.records import Battle
 from routectl.training.battles import read_battles
 from routectl.training.judging import JUDGE_PROMPT
 from routectl.workflow.judging import setup, work_path
-from tests.chat_server import (
-    JUDGE,
-    PRICES,
-    STRONG,
-    WEAK,
-    Handler,
-    Server,
-    changed,
-    hang_up,
-    stall,
-)
+from tests.chat_server import JUDGE, PRICES, STRONG, WEAK, Handler, Server, changed, hang_up, stall
 from tests.conftest import Routectl, payload, write_log
-from tests.loopback_server import (
-    Fault,
-    Request,
-    body,
-    status,
-)
+from tests.loopback_server import Fault, Request, body, status
 from tests.workflow.judging.conftest import PROMPTS, Judge, rows
 
 

@@ -13,15 +13,8 @@ from pathlib import Path
 import pytest
 
 from routectl.workflow.judging import work_path
-from tests.chat_server import (
-    Handler,
-    Server,
-    changed,
-    hang_up,
-)
-from tests.loopback_server import (
-    Request,
-)
+from tests.chat_server import Handler, Server, changed, hang_up
+from tests.loopback_server import Request
 from tests.workflow.judging.conftest import Judge, arguments, rows
 
 
