@@ -130,7 +130,7 @@ def prepare(router: str, base: Path | None, console: Console) -> None:
       routectl routers prepare causal_llm
       routectl routers prepare causal_llm --base /models/SmolLM2-135M-Instruct
     """
-    from routectl.routers.causal_base import default_base, keep_base
+    from routectl.base_models import default_base, keep_base
 
     found = default_base() if base is None else keep_base(base)
     if console.as_json:

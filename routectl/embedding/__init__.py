@@ -33,6 +33,9 @@ class Embedder(Protocol):
     its name is known again; None where the digest is over the model itself."""
     least_noise: float
     """A floor of the noise, for what cannot be measured from here."""
+    uneven: bool
+    """Whether its numbers differ so much in size, and its vectors so little in direction, that a
+    fit standardises them and a cosine says nothing."""
 
     def embed(self, texts: Sequence[str], *, token_budget: int = 1024) -> NDArray[np.float32]:
         """Shape (n, dimension), rows of length 1."""
@@ -46,7 +49,8 @@ def open_embedder(name: str = DEFAULT, *, reads: str = "head") -> Embedder:
 
     Args:
         name: `DEFAULT`, the folder of a sentence-transformers model, its name on the model hub
-            (taken from the local cache when it is there), or `openai:URL#MODEL`.
+            (taken from the local cache when it is there), `hidden:NAME` for the hidden states of
+            a language model (see `hidden.py`), or `openai:URL#MODEL`.
         reads: one of `READS`.
 
     Raises:
@@ -59,6 +63,10 @@ def open_embedder(name: str = DEFAULT, *, reads: str = "head") -> Embedder:
     remote = parse_remote(name)
     if remote is not None:
         return open_remote(remote, reads)
+    from routectl.embedding.hidden import is_hidden, open_hidden
+
+    if is_hidden(name):
+        return open_hidden(name, reads)
     files = locate(name)
     from routectl.embedding.local import load
 

@@ -11,16 +11,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from routectl.base_models import CONVERTS, find_base, is_ready
+from routectl.embedding.language_model import Template, load_model
 from routectl.errors import CheckpointError, RouterError
 from routectl.records import ModelPair, RouterIdentity
-from routectl.routers.causal_base import find_base, is_ready
 from routectl.routers.causal_model import (
     RATINGS,
     TOKEN_BUDGET,
     RatingReader,
-    Template,
     adapter_shapes,
-    load_model,
     merge_adapter,
     rating_logits,
     strong_win_rates,
@@ -42,10 +41,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 SUMMARY = "a causal language model that rates the prompt (RouteLLM, section 4.2.4); slow"
-
-CONVERTS = (
-    "causal_llm converts its base model into the cache first, once, which takes about half a minute"
-)
 
 
 def open_router(

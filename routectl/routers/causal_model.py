@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from routectl.embedding.language_model import Template, TemplateReader, padded, tokens_at_once
 from routectl.errors import CheckpointError
 
 if TYPE_CHECKING:
@@ -22,27 +21,11 @@ TARGETS = ("q_proj", "v_proj")
 """The layers' projections that an adapter changes."""
 
 TOKEN_BUDGET = 1024
-"""Tokens of a batch, padding included; it moves speed and the noise, and nothing else."""
+"""Tokens of a batch on a CPU, padding included; it moves speed and the noise, and nothing else."""
 
 
-@dataclass(frozen=True, slots=True)
-class Template:
-    """What stands around a prompt. The rating is the token that comes next."""
-
-    before: str
-    after: str
-
-
-DEFAULT_TEMPLATE = Template(
-    before="<|im_start|>user\n"
-    "How well would a small language model answer the request below? "
-    "Give a rating from 1 (badly) to 5 (perfectly).\n\n",
-    after="<|im_end|>\n<|im_start|>assistant\nRating: ",
-)
-
-
-class RatingReader:
-    """Prompts to the token ids that the model is given."""
+class RatingReader(TemplateReader):
+    """Prompts to the token ids that the model is given, and the tokens of the five ratings."""
 
     def __init__(self, folder: Path, template: Template, max_tokens: int) -> None:
         """Read the tokenizer of a base.
@@ -50,86 +33,17 @@ class RatingReader:
         Raises:
             CheckpointError: it cannot be read, or a rating is no single token of it.
         """
-        from tokenizers import Tokenizer
+        super().__init__(folder, template, max_tokens)
+        self.ratings = [self._rating(template.after, rating) for rating in RATINGS]
 
-        from routectl.embedding.reading import TokenReader
-
-        path = folder / "tokenizer.json"
-        try:
-            text = path.read_text(encoding="utf-8")
-            tokenizer = Tokenizer.from_str(text)
-            # A prompt that spells a control token out must not become one.
-            plain = Tokenizer.from_str(
-                json.dumps(json.loads(text) | {"added_tokens": [], "post_processor": None})
-            )
-        except Exception as error:  # tokenizers raises Exception itself
-            raise CheckpointError(
-                f"{path} cannot be read as a tokenizer; restore the base model."
-            ) from error
-
-        def ids(text: str) -> list[int]:
-            found: list[int] = tokenizer.encode(text, add_special_tokens=False).ids
-            return found
-
-        self.before, self.after = ids(template.before), ids(template.after)
-        self.ratings = [self._rating(ids, template.after, rating, path) for rating in RATINGS]
-        room = max_tokens - len(self.before) - len(self.after)
-        if room < 1:
-            raise CheckpointError(
-                f"The template takes {len(self.before) + len(self.after)} tokens, which leaves "
-                f"none of {max_tokens} for the prompt; allow more tokens."
-            )
-        self._reader = TokenReader(plain, room, "head")
-
-    @staticmethod
-    def _rating(ids: Any, after: str, rating: str, path: Path) -> int:
-        before, with_rating = ids(after), ids(after + rating)
+    def _rating(self, after: str, rating: str) -> int:
+        before, with_rating = self._ids(after), self._ids(after + rating)
         if with_rating[:-1] != before or len(with_rating) != len(before) + 1:
             raise CheckpointError(
-                f"The tokenizer {path} has no single token for the rating {rating!r} after the "
-                "template; take a base model that has one."
+                f"The tokenizer {self._path} has no single token for the rating {rating!r} after "
+                "the template; take a base model that has one."
             )
         return int(with_rating[-1])
-
-    def read(self, prompts: Sequence[str]) -> list[list[int]]:
-        """Token ids of each prompt with the template around it; a long prompt's head is read."""
-        return [[*self.before, *ids, *self.after] for ids in self._reader.read(prompts)]
-
-    def longer_than_read(self, prompts: Sequence[str]) -> NDArray[np.bool_]:
-        """Shape (n,): True where a prompt has more tokens than are read."""
-        import numpy as np
-
-        return np.array(self._reader.longer_than_read(prompts), dtype=np.bool_)
-
-
-def load_model(folder: Path, dtype: str = "float32") -> Any:
-    """A causal language model of transformers from a local folder, ready to score.
-
-    Raises:
-        CheckpointError: its files do not make a model.
-    """
-    import torch
-
-    from routectl.embedding.sentence_transformer import quiet
-
-    try:
-        with quiet():
-            from transformers import AutoModelForCausalLM
-
-            model = AutoModelForCausalLM.from_pretrained(
-                str(folder),
-                dtype=getattr(torch, dtype),
-                local_files_only=True,
-                trust_remote_code=False,
-                use_safetensors=True,
-            )
-    except Exception as error:  # whatever the libraries below raise on damaged files
-        raise CheckpointError(
-            f"{folder} cannot be loaded as a causal language model ({type(error).__name__}); "
-            "restore its files."
-        ) from error
-    model.train(False)
-    return model
 
 
 def adapter_shapes(config: Mapping[str, Any], rank: int) -> dict[str, tuple[int, ...]]:
@@ -162,23 +76,16 @@ def merge_adapter(model: Any, tensors: Mapping[str, NDArray[Any]], scale: float)
                     for side in "AB"
                 )
                 weight = getattr(layer.self_attn, target).weight
-                weight += scale * (b @ a)
+                weight += (scale * (b @ a)).to(weight.device)
 
 
 def last_hidden(model: Any, tokens: Sequence[Sequence[int]]) -> torch.Tensor:
-    """The last layer's output at the last token of each text, shape (n, width).
-
-    Texts are padded on the right. A causal model never looks to the right, so the padding needs no
-    mask and reaches nothing that is read.
-    """
+    """The last layer's output at the last token of each text, shape (n, width)."""
     import torch
 
-    ends = torch.tensor([len(ids) - 1 for ids in tokens])
-    padded = torch.zeros((len(tokens), int(ends.max()) + 1), dtype=torch.long)
-    for row, ids in enumerate(tokens):
-        padded[row, : len(ids)] = torch.tensor(ids)
-    states: torch.Tensor = model.model(input_ids=padded, use_cache=False).last_hidden_state
-    return states[torch.arange(len(tokens)), ends]
+    ids, ends = padded(tokens, model.device)
+    states: torch.Tensor = model.model(input_ids=ids, use_cache=False).last_hidden_state
+    return states[torch.arange(len(tokens), device=ids.device), ends]
 
 
 def rating_logits(
@@ -199,9 +106,9 @@ def rating_logits(
     logits = np.empty((len(tokens), len(ratings)))
     head = model.get_output_embeddings().weight[list(ratings)]
     with torch.inference_mode():
-        for rows in batches([len(ids) for ids in tokens], token_budget):
+        for rows in batches([len(ids) for ids in tokens], tokens_at_once(token_budget)):
             states = last_hidden(model, [tokens[row] for row in rows])
-            logits[rows] = (states @ head.T).double().numpy()
+            logits[rows] = (states @ head.T).double().cpu().numpy()
     return logits
 
 

@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from routectl.base_models import base_digest
+from routectl.embedding.language_model import load_model
 from routectl.errors import CheckpointError
 from routectl.records import ModelPair, RouterIdentity
-from routectl.routers.causal_base import base_digest
 from routectl.routers.causal_model import (
     TOKEN_BUDGET,
     last_hidden,
-    load_model,
     strong_win_rates,
 )
 from routectl.routers.pairs import choose_pair

@@ -45,6 +45,20 @@ class EmbedderOfCheckpoint:
         return remote_host(self.name)
 
     @property
+    def slow(self) -> bool:
+        """Whether it computes a language model."""
+        from routectl.embedding.hidden import is_hidden
+
+        return is_hidden(self.name)
+
+    @property
+    def notice(self) -> str | None:
+        """What loading it does first, once, for `RouterDescription.notice`."""
+        from routectl.embedding.hidden import conversion_notice
+
+        return conversion_notice(self.name)
+
+    @property
     def phrase(self) -> str:
         """What is read of a prompt, for `RouterDescription.reads`."""
         unit = "tokens" if self.host is None else "characters"

@@ -4,8 +4,8 @@ The score of model M on a prompt whose vector is q is `w2 . (v_M * (W1 q))`, wit
 the strong win rate is the sigmoid of the strong model's score less the weak model's. For a fixed
 pair that collapses to `sigmoid(q . v)` with `v = W1^T (w2 * (v_strong - v_weak))`.
 
-q is the prompt's embedding; where the checkpoint says so, the length of its question stands beside
-it as one number more (`surface.py`).
+q is the prompt's embedding, standardised where the checkpoint says how (`standardised.py`); where
+it says so, the length of its question stands beside it as one number more (`surface.py`).
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from routectl.routers.mf_published import open_published
 from routectl.routers.pairs import choose_pair, default_pair
 from routectl.routers.protocol import OpenRouter, RouterDescription, fingerprint
 from routectl.routers.published import is_published, locate
+from routectl.routers.standardised import Standardisation, read_standardisation
 from routectl.routers.surface import Surface, read_surface
 
 if TYPE_CHECKING:
@@ -65,6 +66,31 @@ class Factors:
         return direction
 
 
+@dataclass(frozen=True, slots=True)
+class Scoring:
+    """Of a model pair: the logit of a prompt as a linear function of what was embedded."""
+
+    direction: NDArray[np.float64]
+    """Times the embedding as it is, shape (D,)."""
+    offset: float = 0.0
+    beside: NDArray[np.float64] | None = None
+    """Times what stands beside it, shape (1,)."""
+
+    @classmethod
+    def of(
+        cls,
+        direction: NDArray[np.float64],
+        dimension: int,
+        standardisation: Standardisation | None = None,
+    ) -> Scoring:
+        """Of `Factors.direction`, for embeddings of `dimension` numbers."""
+        toward, beside = direction[:dimension], direction[dimension:]
+        if standardisation is None:
+            return cls(toward, beside=beside)
+        toward = toward / standardisation.spread
+        return cls(toward, -float(standardisation.centre @ toward), beside)
+
+
 def open_router(
     checkpoint: Path | None, strong_model: str | None, weak_model: str | None
 ) -> OpenRouter:
@@ -88,6 +114,7 @@ def open_router(
     surface = read_surface(found)
     factors = read_factors(found, tensors, beside=surface is not None)
     embedder = read_embedder(found, tensors)
+    standardisation = read_standardisation(found, tensors, embedder.dimension)
     default = default_pair(found, factors.models)
     pair = choose_pair(strong_model, weak_model, default, factors.models)
     from routectl.extraction import EXTRACTION_VERSION
@@ -101,12 +128,12 @@ def open_router(
         "extraction": EXTRACTION_VERSION,
         **({} if surface is None else {"surface": surface.config}),
     }
-    direction = factors.direction(pair)
+    scoring = Scoring.of(factors.direction(pair), embedder.dimension, standardisation)
     identity = RouterIdentity(
         "mf",
         fingerprint(facts),
         pair,
-        score_noise(float(np.linalg.norm(direction[: embedder.dimension])), embedder.noise),
+        score_noise(float(np.linalg.norm(scoring.direction)), embedder.noise),
         facts,
     )
     description = RouterDescription(
@@ -121,10 +148,12 @@ def open_router(
         licence=found.licence,
         card=found.card,
         sends_prompts_to=embedder.host,
+        slow=embedder.slow,
+        notice=embedder.notice,
     )
 
     def load() -> MfRouter:
-        return MfRouter(identity, direction, embedder.load(), surface)
+        return MfRouter(identity, scoring, embedder.load(), surface)
 
     return OpenRouter(identity, description, load, embedder.shares)
 
@@ -175,20 +204,20 @@ class MfRouter:
     def __init__(
         self,
         identity: RouterIdentity,
-        direction: NDArray[np.float64],
+        scoring: Scoring,
         embedder: Embedder,
         surface: Surface | None = None,
     ) -> None:
         self.identity = identity
-        self._direction = direction
+        self._scoring = scoring
         self._embedder = embedder
         self._surface = surface
 
     def strong_win_rates(self, prompts: Sequence[str]) -> NDArray[np.float64]:
         """Shape (n,), in [0, 1]."""
-        logits = self._embedder.embed(prompts) @ self._direction[: self._embedder.dimension]
-        if self._surface is not None:
-            logits = logits + self._surface.of(prompts) @ self._direction[-1:]
+        logits = self._embedder.embed(prompts) @ self._scoring.direction + self._scoring.offset
+        if self._surface is not None and self._scoring.beside is not None:
+            logits = logits + self._surface.of(prompts) @ self._scoring.beside
         return sigmoid(logits)
 
     def longer_than_read(self, prompts: Sequence[str]) -> NDArray[np.bool_]:

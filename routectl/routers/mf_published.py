@@ -162,7 +162,7 @@ def open_published(folder: Path, strong_model: str | None, weak_model: str | Non
 
     def load() -> MfRouter:
         from routectl.embedding.shared import open_shared
-        from routectl.routers.mf import MfRouter
+        from routectl.routers.mf import MfRouter, Scoring
 
         embedder = open_shared(name)
         if embedder.dimension != len(direction):
@@ -170,7 +170,7 @@ def open_published(folder: Path, strong_model: str | None, weak_model: str | Non
                 f"{folder} expects prompt vectors of {len(direction)} numbers, and {name} gives "
                 f"{embedder.dimension}."
             )
-        return MfRouter(identity, direction, embedder)
+        return MfRouter(identity, Scoring(direction), embedder)
 
     return OpenRouter(identity, description, load, published_shares(remote, len(direction)))
 

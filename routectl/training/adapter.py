@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from routectl.embedding.batches import batches
+from routectl.embedding.language_model import device, tokens_at_once
 from routectl.routers.causal_model import TARGETS, last_hidden
 
 if TYPE_CHECKING:
@@ -17,12 +18,14 @@ if TYPE_CHECKING:
 
 
 def faster_dtype() -> str:
-    """bfloat16 where this processor multiplies it, else float32.
+    """bfloat16 where this GPU or processor multiplies it, else float32.
 
     A processor without such instructions computes bfloat16 several times slower than float32.
     """
     import torch
 
+    if device() == "cuda":
+        return "bfloat16" if torch.cuda.is_bf16_supported() else "float32"
     # An older torch does not say what the processor can do.
     known: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
     return "bfloat16" if any(known[name] for name in known if "bf16" in name) else "float32"
@@ -48,7 +51,7 @@ class AdapterSettings:
     patience: int = 2
     """Evaluations without a lower held-out loss before the fit stops."""
     token_budget: int = 1024
-    """Tokens that go through the model at once; it moves speed and rounding alone."""
+    """Tokens that go through the model at once on a CPU; it moves speed and rounding alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +194,7 @@ class _Run:
             warnings.simplefilter("ignore", FutureWarning)  # between peft and transformers
             adapted = get_peft_model(model, config, autocast_adapter_dtype=True)
         self._model = model
-        self._bias = torch.zeros(len(ratings))
+        self._bias = torch.zeros(len(ratings), device=model.device)
         self._settings = settings
         self._state = state
         self._parameters = {
@@ -202,7 +205,7 @@ class _Run:
         )
         if state.step:
             self._read()
-            self._bias = torch.from_numpy(state.tensors["bias"])
+            self._bias = torch.from_numpy(state.tensors["bias"]).to(model.device)
 
     def start(self, examples: Examples) -> None:
         """Set the bias: with it the untouched model gives the mean of the targets.
@@ -220,12 +223,13 @@ class _Run:
                     last_hidden(self._model, [sample[row] for row in part]).float() @ self._head.T
                     for part in batches([len(tokens) for tokens in sample], 1024)
                 ]
-            )
+            ).cpu()
         # A rating that nobody gave keeps a small share, whose logarithm is finite.
         shares = (examples.targets.mean(axis=0) + _LEAST_SHARE) / (1 + 5 * _LEAST_SHARE)
         usual = torch.log_softmax(logits, dim=1).mean(dim=0).clone()
-        self._bias = torch.from_numpy(np.log(shares).astype(np.float32)) - usual
-        self._state.tensors["bias"] = self._bias.numpy()
+        bias = torch.from_numpy(np.log(shares).astype(np.float32)) - usual
+        self._state.tensors["bias"] = bias.numpy()
+        self._bias = bias.to(self._model.device)
 
     def learn(self, examples: Examples, rows: NDArray[np.int64], total: int) -> None:
         """One step of the optimiser on the examples `rows`."""
@@ -234,7 +238,8 @@ class _Run:
         state, settings = self._state, self._settings
         summed = 0.0
         self._optimizer.zero_grad()
-        for part in batches([len(examples.tokens[row]) for row in rows], settings.token_budget):
+        at_once = tokens_at_once(settings.token_budget)
+        for part in batches([len(examples.tokens[row]) for row in rows], at_once):
             loss = self._loss_sum(examples, rows[part])
             torch.autograd.backward(loss / len(rows))
             summed += float(loss.detach())
@@ -255,7 +260,7 @@ class _Run:
         with torch.inference_mode():
             summed = sum(
                 float(self._loss_sum(held_out, np.array(part)))
-                for part in batches(lengths, self._settings.token_budget)
+                for part in batches(lengths, tokens_at_once(self._settings.token_budget))
             )
         state.held_out.append(summed / len(held_out))
         state.training.append(state.running[0] / state.running[1])
@@ -269,8 +274,11 @@ class _Run:
 
         states = last_hidden(self._model, [examples.tokens[row] for row in rows])
         logits = states.float() @ self._head.T + self._bias
-        log_shares = torch.log_softmax(logits + torch.from_numpy(examples.level[rows]), dim=1)
-        return -(torch.from_numpy(examples.targets[rows]) * log_shares).sum()
+        level, targets = (
+            torch.from_numpy(of_all[rows]).to(logits.device)
+            for of_all in (examples.level, examples.targets)
+        )
+        return -(targets * torch.log_softmax(logits + level, dim=1)).sum()
 
     def write(self) -> None:
         """Bring the state's tensors up to date."""
@@ -278,12 +286,12 @@ class _Run:
         for name, parameter in self._parameters.items():
             for moment in _MOMENTS:
                 moments = self._optimizer.state[parameter][moment]
-                tensors[f"{moment}.{name}"] = moments.numpy().copy()
+                tensors[f"{moment}.{name}"] = moments.cpu().numpy().copy()
         self._state.tensors.update(tensors)
 
     def _tensors(self, prefix: str) -> dict[str, NDArray[np.float32]]:
         return {
-            prefix + name: parameter.detach().numpy().copy()
+            prefix + name: parameter.detach().cpu().numpy().copy()
             for name, parameter in self._parameters.items()
         }
 
@@ -296,7 +304,10 @@ class _Run:
                 parameter.copy_(torch.from_numpy(saved[f"now.{name}"]))
                 self._optimizer.state[parameter] = {
                     "step": torch.tensor(float(self._state.step)),
-                    **{m: torch.from_numpy(saved[f"{m}.{name}"].copy()) for m in _MOMENTS},
+                    **{
+                        m: torch.from_numpy(saved[f"{m}.{name}"].copy()).to(parameter.device)
+                        for m in _MOMENTS
+                    },
                 }
 
 

@@ -8,16 +8,12 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from routectl.base_models import BaseFiles, default_base, keep_base
 from routectl.embedding import DEFAULT, open_embedder
+from routectl.embedding.language_model import DEFAULT_TEMPLATE, load_model
 from routectl.embedding.noise import SAFETY_FACTOR
 from routectl.errors import CheckpointError
-from routectl.routers.causal_base import BaseFiles, default_base, keep_base
-from routectl.routers.causal_model import (
-    DEFAULT_TEMPLATE,
-    RATINGS,
-    RatingReader,
-    load_model,
-)
+from routectl.routers.causal_model import RATINGS, RatingReader
 from routectl.routers.checkpoint import require_free, write_checkpoint
 from routectl.routers.seen_prompts import seen_file
 from routectl.training.adapter import AdapterSettings, Examples, FitState, fit_adapter

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from routectl.embedding import Embedder
+from routectl.embedding import DEFAULT, Embedder, open_embedder
 from routectl.errors import InputError, RouterError
 from routectl.records import ModelPair
 from routectl.routers.model_names import resolve
@@ -77,7 +77,8 @@ def read_training_data(
     """Read the request's files and prepare them.
 
     Args:
-        embedder: for the contamination check, and for the vectors.
+        embedder: for the vectors, and for the contamination check, which the installed one does
+            where this one's cosines say nothing.
         partial: keeps the vectors of a run that is stopped.
         vectors: whether the caller needs the vectors; without benchmarks nothing else does.
 
@@ -101,14 +102,15 @@ def read_training_data(
     judged = read_all(request.benchmarks)
     alike = np.zeros(len(comparisons.prompts), dtype=np.bool_)
     found = np.empty((0, embedder.dimension), dtype=np.float32)
-    if vectors or judged:
-        texts = [*comparisons.prompts, *judged]
-        embedded = embed_texts(embedder, texts, partial, on_progress)
+    if judged:
+        comparing = open_embedder(DEFAULT) if embedder.uneven else embedder
+        embedded = embed_texts(comparing, [*comparisons.prompts, *judged], partial, on_progress)
         found = embedded[: len(comparisons.prompts)]
-        if judged:
-            alike = nearest(found, embedded[len(found) :]).cosine >= SIMILAR
-            comparisons = comparisons.of_prompts(~alike)
-            _require_enough(comparisons, request.drop_ties)
+        alike = nearest(found, embedded[len(found) :]).cosine >= SIMILAR
+        comparisons = comparisons.of_prompts(~alike)
+        _require_enough(comparisons, request.drop_ties)
+    if vectors and (embedder.uneven or not judged):
+        found = embed_texts(embedder, comparisons.prompts, partial, on_progress)
     return TrainingData(
         comparisons, pair, _held_out(comparisons, request.seed), int(alike.sum()), found
     )
@@ -123,7 +125,7 @@ def embed_texts(
     vectors = np.empty((len(texts), embedder.dimension), dtype=np.float32)
     for start in range(0, len(texts), _KEPT_AT_ONCE):
         part = texts[start : start + _KEPT_AT_ONCE]
-        name = f"vectors-{start:08d}"
+        name = f"vectors-{embedder.digest[:8]}-{start:08d}"
         key = {"embedder": embedder.digest, "reads": embedder.reads, "texts": _digest(part)}
         kept = partial.load(name)
         if kept is not None and kept[1] == key:

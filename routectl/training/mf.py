@@ -10,6 +10,7 @@ from routectl.embedding import DEFAULT, Embedder, open_embedder
 from routectl.routers.checkpoint import require_free, write_checkpoint
 from routectl.routers.embedded import embedder_config, probe_tensor
 from routectl.routers.seen_prompts import seen_file
+from routectl.routers.standardised import Standardisation
 from routectl.routers.surface import Surface
 from routectl.training.card import curve_files, embedder_line, model_card
 from routectl.training.data import (
@@ -33,6 +34,9 @@ A checkpoint of routectl's `mf` router: matrix factorization, section 4.2.2 of R
 (arXiv 2406.18665). From a prompt alone it predicts how likely the strong model's answer would win
 against the weak model's.
 """
+
+_STANDARDISED = """;
+  each number standardised over the prompts of the training"""
 
 _BESIDE = """;
   beside it the length of the whole question, without lettered answers"""
@@ -80,8 +84,9 @@ def train_mf(
     with PartialRun(request.output, facts) as partial:
         model = open_embedder(embedder or DEFAULT, reads=reads)
         data = read_training_data(request, model, partial, on_progress)
+        standardisation = Standardisation.fit(data.vectors[data.used]) if model.uneven else None
         surface = _surface(data) if question_length else None
-        vectors = data.vectors if surface is None else _beside(data, surface)
+        vectors = _features(data, standardisation, surface)
         fit = _fit(data, vectors, settings, request.seed, on_progress)
         report = TrainingReport.of(
             "mf",
@@ -96,6 +101,7 @@ def train_mf(
             "projection": fit.projection,
             "weights": fit.weights,
             **probe_tensor(model),
+            **({} if standardisation is None else standardisation.tensors),
         }
         write_checkpoint(
             request.output,
@@ -105,7 +111,9 @@ def train_mf(
                 report,
                 request,
                 introduction=_INTRODUCTION,
-                reads=embedder_line(model) + (_BESIDE if question_length else ""),
+                reads=embedder_line(model)
+                + (_STANDARDISED if model.uneven else "")
+                + (_BESIDE if question_length else ""),
                 settings=asked,
                 limits=_LIMITS if isinstance(settings, DifficultySettings) else None,
                 early_stopping=isinstance(settings, Settings),
@@ -121,11 +129,15 @@ def _surface(data: TrainingData) -> Surface:
     return Surface.fit([data.comparisons.prompts[index] for index in data.used])
 
 
-def _beside(data: TrainingData, surface: Surface) -> NDArray[np.float32]:
+def _features(
+    data: TrainingData, standardisation: Standardisation | None, surface: Surface | None
+) -> NDArray[np.float32]:
     import numpy as np
 
-    lengths = surface.of(data.comparisons.prompts).astype(np.float32)
-    return np.hstack([data.vectors, lengths])
+    vectors = data.vectors if standardisation is None else standardisation.of(data.vectors)
+    if surface is None:
+        return vectors
+    return np.hstack([vectors, surface.of(data.comparisons.prompts).astype(np.float32)])
 
 
 def _fit(

@@ -87,6 +87,11 @@ def train_sw_ranking(
     facts = request_facts("sw_ranking", request, settings)
     with PartialRun(request.output, facts) as partial:
         model = open_embedder(embedder or DEFAULT, reads=reads)
+        if model.uneven:
+            raise UsageError(
+                f"sw_ranking weighs battles by cosine, which says nothing between the vectors of "
+                f"{model.name}; leave --embedder out, or train mf with it"
+            )
         data = read_training_data(request, model, partial, on_progress)
         added, why = choose_prior(data.training, prior)
         ratings = model_ratings(data.training, added)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from routectl.embedding import DEFAULT, Embedder, open_embedder, remote_host
+from routectl.errors import UsageError
 from routectl.workflow.reporter import Reporter
 
 if TYPE_CHECKING:
@@ -22,11 +23,20 @@ def open_with_a_word(name: str | None, whose: str, reporter: Reporter) -> Embedd
     Args:
         name: as for `embedding.open_embedder`; None is the one that is installed.
         whose: whose prompts they are.
+
+    Raises:
+        UsageError: cosines between its vectors, which is what they are wanted for, say nothing.
     """
     host = None if name is None else remote_host(name)
     if host is not None:
         reporter.note(f"the prompts of {whose} are sent to {host}")
-    return open_embedder(name or DEFAULT)
+    embedder = open_embedder(name or DEFAULT)
+    if embedder.uneven:
+        raise UsageError(
+            f"prompts are compared by cosine, which says nothing between the vectors of "
+            f"{embedder.name}; leave --embedder out, or name a sentence-transformers model"
+        )
+    return embedder
 
 
 def embed(

@@ -37,7 +37,7 @@ def test_scores_are_those_of_sentence_transformers_within_the_noise(peer: Any) -
     router = opened.load()
     assert isinstance(router, MfRouter)
     assert opened.identity.noise < 1e-5
-    expected = sigmoid(peer.encode(TEXTS, normalize_embeddings=True) @ router._direction)
+    expected = sigmoid(peer.encode(TEXTS, normalize_embeddings=True) @ router._scoring.direction)
     difference = np.abs(router.strong_win_rates(TEXTS) - expected).max()
     assert difference <= opened.identity.noise
 

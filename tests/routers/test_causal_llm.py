@@ -12,14 +12,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from routectl.base_models import base_digest, find_base, keep_base
+from routectl.embedding.language_model import DEFAULT_TEMPLATE, Template
 from routectl.errors import CheckpointError, RouterError
 from routectl.records import ModelPair
 from routectl.routers import open_router
-from routectl.routers.causal_base import base_digest, find_base, keep_base
 from routectl.routers.causal_model import (
-    DEFAULT_TEMPLATE,
     RatingReader,
-    Template,
     strong_win_rates,
 )
 from tests.routers.tiny_llama import (

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from routectl.routers.causal_base import keep_base
-from routectl.routers.causal_model import DEFAULT_TEMPLATE, adapter_shapes
+from routectl.base_models import keep_base
+from routectl.embedding.language_model import DEFAULT_TEMPLATE
+from routectl.routers.causal_model import adapter_shapes
 from routectl.routers.checkpoint import write_checkpoint
 
 CHAT_TOKENS = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]

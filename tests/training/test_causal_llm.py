@@ -105,8 +105,9 @@ def test_the_held_out_loss_is_that_of_the_checkpoint_as_it_scores(
     trained: TrainingReport, gold: Path, tmp_path: Path
 ) -> None:
     """The adapter that peft trained, and the one that is merged from the file, are the same."""
-    from routectl.routers.causal_base import find_base
-    from routectl.routers.causal_model import load_model, merge_adapter, rating_logits
+    from routectl.base_models import find_base
+    from routectl.embedding.language_model import load_model
+    from routectl.routers.causal_model import merge_adapter, rating_logits
     from routectl.routers.checkpoint import read_checkpoint, read_weights
     from routectl.training.comparisons import read_comparisons
     from routectl.training.data import _held_out

@@ -9,12 +9,14 @@ import pytest
 
 from routectl.errors import CheckpointError, InputError, RouterError
 from routectl.routers import open_router
+from routectl.routers.checkpoint import read_checkpoint, read_weights
 from routectl.similarity import nearest
 from routectl.training import TrainingReport, TrainingRequest, train_length, train_mf
 from routectl.training.contamination import SIMILAR, read_benchmark_prompts
 from routectl.training.difficulty import DifficultySettings
 from routectl.training.factorize import Settings
 from routectl.training.report import Progress, no_progress
+from tests.routers.tiny_llama import make_base
 
 EASY, HARD = "abcabc", "xyz789"
 
@@ -264,3 +266,45 @@ def test_the_length_of_a_question_can_be_learned_beside_the_vector(
         card = (report.path / "README.md").read_text()
         assert "the length of the whole question" in card
         assert "| question_length | True |" in card
+
+
+def test_mf_learns_from_hidden_states_which_it_standardises(
+    gold: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    base = make_base(tmp_path / "base")
+    output = tmp_path / "hard"
+    report = train_mf(
+        TrainingRequest(gold=[gold], output=output, weak_model="weak"),
+        embedder=f"hidden:{base}",
+        settings=DifficultySettings(precision=1),
+    )
+    assert report.held_out_loss is not None
+    assert report.baseline_loss is not None
+    assert report.held_out_loss < report.baseline_loss
+    opened = open_router("mf", checkpoint=output)
+    assert opened.description.slow
+    scores = opened.load().strong_win_rates([text for text, _ in prompts(300)])
+    hard = np.array([hard for _, hard in prompts(300)])
+    assert scores[hard].mean() > scores[~hard].mean() + 0.1
+    # Each number counts by how it varies: the direction is in units of the standardised ones.
+    tensors, _ = read_weights(read_checkpoint(output, "mf"))
+    assert tensors["centre"].shape == tensors["spread"].shape == (96,)
+    assert "standardised over the prompts of the training" in (output / "README.md").read_text()
+
+
+def test_what_resembles_a_benchmark_is_found_by_the_installed_embedder_where_cosines_say_nothing(
+    gold: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    base = make_base(tmp_path / "base")
+    judged = tmp_path / "judged.jsonl"
+    judged.write_text(json.dumps({"prompt": prompts(300)[0][0]}) + "\n")
+    report = train_mf(
+        TrainingRequest(
+            gold=[gold], benchmarks=[judged], output=tmp_path / "hard", weak_model="weak"
+        ),
+        embedder=f"hidden:{base}",
+        settings=DifficultySettings(),
+    )
+    assert 1 <= report.similar_prompts < 30

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -31,11 +32,19 @@ if TYPE_CHECKING:
     help="Let the length of a prompt's question, without lettered answers, count beside its "
     "vector.",
 )
+@click.option(
+    "--precision",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="NUMBER",
+    help="How strongly --fit difficulty is held back: a larger one trusts a few labels less.  "
+    "[default: 100]",
+)
 def command(
     request: TrainingRequest,
     embedder: str | None,
     fit: str,
     question_length: bool,
+    precision: float | None,
     console: Console,
 ) -> None:
     """Train matrix factorization (section 4.2.2 of the RouteLLM paper).
@@ -47,16 +56,25 @@ def command(
     Examples:
       routectl train mf --gold mmlu_pro.csv.gz --output my-checkpoint
       routectl train mf --battles arena_55k.csv own.jsonl --gold own.csv --output both --seed 1
+      routectl train mf --fit difficulty --embedder hidden:SmolLM2-135M-Instruct --precision 10 \
+        --question-length --gold own.csv --output hard
     """
+    if precision is not None and fit != "difficulty":
+        raise click.UsageError("--precision belongs to --fit difficulty: give both, or neither")
     from routectl.training import train_mf
     from routectl.training.difficulty import DifficultySettings
 
+    settings = None
+    if fit == "difficulty":
+        settings = DifficultySettings()
+        if precision is not None:
+            settings = replace(settings, precision=precision)
     shared.say_where_prompts_go(console, embedder)
     with shared.Phases(console) as on_progress:
         report = train_mf(
             request,
             embedder=embedder,
-            settings=DifficultySettings() if fit == "difficulty" else None,
+            settings=settings,
             question_length=question_length,
             on_progress=on_progress,
         )

