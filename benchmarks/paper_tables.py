@@ -6,8 +6,8 @@
 DIR of --data holds the three benchmarks (see router_quality.py), of --gold `mmlu_pro.csv.gz` and
 `llmrouter.jsonl.gz`, of --battles `mt_bench_gpt4.jsonl` (GPT-4's verdicts on pairs of answers to
 MT-Bench), MMLU the 1,500 labels of MMLU that were learned from. Every figure comes from
-`routectl evaluate` in a database of its own; its command stands above the table. About an hour on
-two cores.
+`routectl evaluate` in a database of its own; its command stands above the table. `mf_4` and
+`causal_llm` compute a language model: about four hours on two cores, and minutes on a GPU.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ STRONG, WEAK = "gpt-4-1106-preview", "mistralai/Mixtral-8x7B-Instruct-v0.1"
 NAMES = {"mt_bench": "MT-Bench", "mmlu": "MMLU", "gsm8k": "GSM8K"}
 FILES = {"mt_bench": "mt_bench.jsonl", "mmlu": "mmlu.csv.gz", "gsm8k": "gsm8k.csv.gz"}
 SHIPPED = Path(open_router("mf").description.checkpoint or "").parent
-ROUTERS = ("mf", f"mf={SHIPPED / 'mf_3'}", "sw_ranking", "bert", "ensemble")
-SLOW, SLOW_ROWS = "causal_llm", 600
+ROUTERS = ("mf", "mf=mf_3", "mf=mf_4", "sw_ranking", "bert", "causal_llm", "ensemble")
+SLOW = ("mf=mf_4", "causal_llm")
 SPEED_ROWS, SLOW_SPEED_ROWS = 500, 20
 NOT_LEARNED = ("arc_challenge", "natural_qa", "trivia_qa", "mmlu")
 """Tasks of llmrouter that no shipped router learned from, because of their licences."""
@@ -77,7 +77,7 @@ class Evaluations:
 
     def _shown(self, argument: str | Path) -> str:
         if not isinstance(argument, Path):
-            return argument.replace(str(SHIPPED), "routectl/routers/checkpoints")
+            return argument
         for folder, name in self._shown_as.items():
             if argument.is_relative_to(folder):
                 return str(Path(name) / argument.relative_to(folder))
@@ -160,18 +160,12 @@ def tables_1_to_3(run: Evaluations, data: Path) -> dict[str, dict[str, dict[str,
         quality = ("--quality", f"{paper.UNIFY_QUALITY}") if name == "mt_bench" else ()
         benchmark = ("--benchmark", data / FILES[name], *leave_out)
         main = run.evaluate(*benchmark, *names_of(ROUTERS), *quality)[0]
-        sample = () if name == "mt_bench" else ("--sample", str(SLOW_ROWS))
-        slow = run.evaluate(
-            *benchmark, "-r", SLOW, *sample, "--transfer",
-            "--strong-model", STRONG, "--weak-model", WEAK,
-        )[0]  # fmt: skip
         print(
             f"\n{main['rows']:,} prompts, {main['contaminated_left_out']:,} left out; mean quality "
-            f"{main['strong_quality']:.4g} ({STRONG}) and {main['weak_quality']:.4g} ({WEAK}). "
-            f"{SLOW} on {slow['rows']:,} of them.\n"
+            f"{main['strong_quality']:.4g} ({STRONG}) and {main['weak_quality']:.4g} ({WEAK}).\n"
         )
         print(HEADER)
-        rows = {label_of(row): row for row in (*main["routers"], *slow["routers"])}
+        rows = {label_of(row): row for row in main["routers"]}
         baselines = {row["router"]: row for row in main["baselines"]}
         for row in rows.values():
             print(row_of(row, theirs.get(row["router"])))
@@ -204,7 +198,7 @@ def table_4(run: Evaluations, data: Path, gold: Path, battles: Path, folder: Pat
     for strong, weak in JUDGED_PAIRS:
         path = folder / f"{strong}-{weak}.csv"
         write_judged(path, data, battles / "mt_bench_gpt4.jsonl", strong, weak)
-        transfer(run, path, strong, weak, (*ROUTERS, SLOW), ())
+        transfer(run, path, strong, weak, ROUTERS, ())
     print(
         "\nPrompts of LLMRouter's tasks that no router learned from "
         f"({', '.join(NOT_LEARNED)}), scored for these models:"
@@ -269,7 +263,7 @@ def table_5(run: Evaluations, data: Path, gold: Path, mmlu: Path, folder: Path) 
         *benchmarks, "--leave-out", LEFT_OUT, *names_of(ROUTERS), *without, *labels
     )
     alone = run.evaluate(
-        *benchmarks, "--leave-out", LEFT_OUT, "-r", f"mf={SHIPPED / 'mf_1'}", *without,
+        *benchmarks, "--leave-out", LEFT_OUT, "-r", "mf=mf_1", *without,
         "--strong-model", STRONG, "--weak-model", WEAK, "--transfer",
     )  # fmt: skip
     print("\n`learned.jsonl` is `llmrouter.jsonl.gz` without the tasks that were not learned.\n")
@@ -310,7 +304,7 @@ def table_6(found: dict[str, dict[str, dict[str, Any]]]) -> None:
         "cost of always-strong / its cost |\n|---|---|---|---|---|---|"
     )
     for name, rows in found.items():
-        ours = {r: row for r, row in rows.items() if "label" in row and r != SLOW}
+        ours = {r: row for r, row in rows.items() if "label" in row}
         best = max(ours, key=lambda router: ours[router]["figures"]["APGR"]["value"])
         for at, share, stated in zip((50, 80), (0.5, 0.8), paper.TABLE_6[name], strict=True):
             figure = ours[best]["figures"][f"CPT({at}%)"]
@@ -332,21 +326,26 @@ def table_7(traffic: Path | None) -> None:
     print("\n## Table 7: requests a second")
     prompts = [row.text("prompt") for row in read_rows(traffic)[1]]
     print(
-        f"\nScoring {SPEED_ROWS} prompts of people in one call ({SLOW}: {SLOW_SPEED_ROWS}), on "
+        f"\nScoring {SPEED_ROWS} prompts of people in one call (mf_4 and causal_llm: "
+        f"{SLOW_SPEED_ROWS}), on "
         f"{os.cpu_count()} cores of a CPU; the paper's on an NVIDIA L4, `sw_ranking` on 8 virtual "
         "CPUs with a refit a prompt.\n"
     )
     print("| router | requests a second | paper's |\n|---|---|---|")
-    for number, name in enumerate(("mf", "sw_ranking", "bert", "ensemble", SLOW)):
-        router = open_router(name).load()
+    for number, named in enumerate(
+        ("mf", "mf=mf_4", "sw_ranking", "bert", "ensemble", "causal_llm")
+    ):
+        name, _, checkpoint = named.partition("=")
+        router = open_router(name, checkpoint=SHIPPED / checkpoint if checkpoint else None).load()
         # Prompts of its own: what another router has embedded is remembered for a while.
-        count = SLOW_SPEED_ROWS if name == SLOW else SPEED_ROWS
+        count = SLOW_SPEED_ROWS if named in SLOW else SPEED_ROWS
         asked = prompts[number * SPEED_ROWS :][:count]
         router.strong_win_rates(prompts[-4:])
         started = time.perf_counter()
         router.strong_win_rates(asked)
         speed = len(asked) / (time.perf_counter() - started)
-        print(f"| {name} | {speed:.3g} | {paper.TABLE_7.get(name, '')} |", flush=True)
+        stated = paper.TABLE_7.get(named, "")
+        print(f"| {checkpoint or name} | {speed:.3g} | {stated} |", flush=True)
 
 
 def main() -> None:

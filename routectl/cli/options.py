@@ -204,11 +204,13 @@ class RouterChoice:
 
 
 def parse_router(text: str) -> RouterChoice:
-    """NAME, or NAME=DIR."""
+    """NAME, or NAME=DIR, where DIR may be the name of a checkpoint that ships."""
+    from routectl.routers.checkpoint import shipped_or_own
+
     name, equals, folder = text.partition("=")
     if equals and not folder:
         raise UsageError(f"--router {text} names no folder after the =")
-    return RouterChoice(name, Path(folder).expanduser() if folder else None)
+    return RouterChoice(name, shipped_or_own(Path(folder).expanduser()) if folder else None)
 
 
 def parse_mapping(texts: tuple[str, ...]) -> dict[str, str]:

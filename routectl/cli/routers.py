@@ -85,8 +85,11 @@ def show(
     \b
     Examples:
       routectl routers show mf
+      routectl routers show mf=mf_4
       routectl routers show mf=./my-checkpoint --strong-model gpt-4-1106-preview
     """
+    from routectl.routers.checkpoint import shipped
+
     (opened,) = options.open_routers((router,), strong_model, weak_model, scored_as)
     if console.as_json:
         console.json(_json(opened))
@@ -102,6 +105,7 @@ def show(
         ("prompts go to", about.sends_prompts_to or "no other machine"),
         ("reads", about.reads),
         ("checkpoint", about.checkpoint or "none"),
+        ("that ship", ", ".join(shipped(about.kind)) or "none"),
         ("model card", about.card or "none"),
         ("licence", about.licence or "not stated"),
     ]

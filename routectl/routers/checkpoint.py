@@ -22,6 +22,19 @@ FORMAT = 1
 SHIPPED = Path(__file__).parent / "checkpoints"
 """Folder of the checkpoints in the package. One never changes under its name."""
 
+
+def shipped_or_own(folder: Path) -> Path:
+    """A shipped checkpoint's folder for its bare name, unless a folder of that name is here."""
+    bare = folder.name == str(folder) and not folder.exists()
+    return SHIPPED / folder.name if bare and (SHIPPED / folder.name).is_dir() else folder
+
+
+def shipped(router: str) -> tuple[str, ...]:
+    """The names of all checkpoints of a router that ship, as `-r ROUTER=NAME` takes them."""
+    found = (path.name for path in SHIPPED.glob(f"{router}_*") if path.is_dir())
+    return tuple(sorted(name for name in found if name.rpartition("_")[0] == router))
+
+
 CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
 
 _PICKLE_SUFFIXES = (".pt", ".pth", ".bin", ".pkl", ".pickle", ".ckpt")

@@ -64,8 +64,8 @@ model {base}, which is installed apart.
 _LIMITS = """
 It is slow: a prompt takes about half a second of one CPU core. Of {available:,} prompts with a
 label it learned from {learned:,}, and its loss was taken on {measured:,} held-out ones, because
-training without a GPU takes more than a second for each. The epochs of the curve are evaluations:
-parts of a pass over the examples.
+each takes as long as a scored one. The epochs of the curve are evaluations: parts of a pass over
+the examples.
 
 It gives one score for every pair of a strong and a weak model: strong are {strong}; the
 others above are weak.

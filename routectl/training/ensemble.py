@@ -43,7 +43,10 @@ class Member:
     checkpoint: Path | None = None
 
     def __str__(self) -> str:
-        return self.name if self.checkpoint is None else f"{self.name}={self.checkpoint}"
+        if self.checkpoint is None:
+            return self.name
+        shipped = self.checkpoint.resolve().parent == SHIPPED.resolve()
+        return f"{self.name}={self.checkpoint.name if shipped else self.checkpoint}"
 
 
 def train_ensemble(

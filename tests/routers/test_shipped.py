@@ -8,12 +8,15 @@ import pytest
 
 from routectl.routers import open_router
 from routectl.routers.checkpoint import SHIPPED, WEIGHTS
+from tests.conftest import Routectl
 
 PINNED = {
     "causal_llm_1": "6a47a7f45524ee8141adbefa505034c5187f2e350c34b5420419ee3155d84ff5",
+    "causal_llm_2": "6108a3295da547bfc20d325c4aa5adb653b8c4ec9a5253ab272936cb1d7a651e",
     "mf_1": "e79ba7d179634b700bc0efd7d2c53ded602f09ca52d74e0922b8d09e33f51947",
     "mf_2": "fbbb23fc11516a54df3ee25f0f1603bcd9dcdee2814fc6d848ec1767162f391e",
     "mf_3": "f6f093c12572240d4308e44376ba0d1e33ee55748bf10bf494f414d08bbe14fb",
+    "mf_4": "6386073dbffa02c1dc1bc26631e935c06cd57d9fee3c2727fd4d7fa119dbea12",
     "bert_1": "391e32abaf198ad42cf6ad38c1188b45ef0b7d15f0e6a1b9b6e11c44dea8fb08",
     "bert_2": "4425b95c45030d3827a4925c7cd931cf38d7caaea5798f0eeab968f540fc4b3b",
     "sw_ranking_1": "807c55610c0a1a198df8a3b49cfc8983ee4e04f547c3a098ea0a927694a8942d",
@@ -41,7 +44,7 @@ def test_every_shipped_checkpoint_with_weights_is_pinned() -> None:
     [
         ("mf", "9c54c3f804467dcdbb7be5d731c74548ce70be46871532b539c0b2d006ff9180"),
         ("bert", "3a0b0f4432f30e5b53c413ff3dd7fa03923e401b18886fd111e437326660a91c"),
-        ("causal_llm", "6af98f110bab328ea723f3562469627d1cb34fa73c47cde316ee376e9f1d4a23"),
+        ("causal_llm", "36aef3c90ba88d08549959d2c3f9715d3b930ca840f94765ca5e4d80de363049"),
         ("sw_ranking", "543db1ef237140e19fcb781acb4ec5bccd98d2447281bc03c179567c5be81def"),
         ("ensemble", "0e668ea78c020489419cf14fafb844e9d112e69d21a4e6b3fa8718f816e65ec8"),
         ("random", "7b33be84bcdf18aed4dccaeb4c3a251cce0fb8990becfa5d4db58bd1ca7bda88"),
@@ -68,6 +71,16 @@ def test_the_shipped_routers_keep_their_fingerprints(name: str, fingerprint: str
         (
             "ensemble_1",
             "0212ec860f5693637bdc93e81c88bfb53cfbb257eb746ca0738f4510e523cfbd",
+            "gpt-4-1106-preview",
+        ),
+        (
+            "causal_llm_1",
+            "6af98f110bab328ea723f3562469627d1cb34fa73c47cde316ee376e9f1d4a23",
+            "gemini-1.5-pro-002",
+        ),
+        (
+            "mf_4",
+            "333ba22b694bc707b2f7898f19c42ba9747e7432df7739e65c15f56819e05872",
             "gpt-4-1106-preview",
         ),
         (
@@ -118,9 +131,12 @@ ODD = [
 """Prompts that resemble nothing that a router learned from, and each other little."""
 
 
-@pytest.mark.parametrize("name", ["mf", "sw_ranking", "bert", "ensemble"])
+@pytest.mark.parametrize("name", ["mf", "mf_4", "sw_ranking", "bert", "ensemble"])
 def test_an_odd_prompt_scores_alike_alone_and_among_others_within_the_noise(name: str) -> None:
-    router = open_router(name).load()
+    checkpoint = SHIPPED / name
+    router = open_router(
+        "mf" if name == "mf_4" else name, checkpoint=checkpoint if checkpoint.is_dir() else None
+    ).load()
     together = router.strong_win_rates(ODD)
     alone = []
     for number, prompt in enumerate(ODD):
@@ -128,3 +144,15 @@ def test_an_odd_prompt_scores_alike_alone_and_among_others_within_the_noise(name
         router.strong_win_rates([f"in between {number}"])
         alone.append(router.strong_win_rates([prompt])[0])
     assert np.abs(together - np.array(alone)).max() <= router.identity.noise < 1e-4
+
+
+def test_a_shipped_checkpoint_opens_by_its_bare_name(
+    routectl: Routectl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    shown = routectl("routers", "show", "mf=mf_3")
+    assert shown.code == 0
+    assert "3e1c59ac49b3" in shown.out
+    assert "mf_1, mf_2, mf_3, mf_4" in shown.out
+    (tmp_path / "mf_3").mkdir()
+    assert "mf_3" in routectl("routers", "show", "mf=mf_3").err, "a folder that is here goes first"

@@ -16,6 +16,7 @@ from routectl.training.contamination import SIMILAR, read_benchmark_prompts
 from routectl.training.difficulty import DifficultySettings
 from routectl.training.factorize import Settings
 from routectl.training.report import Progress, no_progress
+from tests.conftest import Routectl
 from tests.routers.tiny_llama import make_base
 
 EASY, HARD = "abcabc", "xyz789"
@@ -308,3 +309,34 @@ def test_what_resembles_a_benchmark_is_found_by_the_installed_embedder_where_cos
         settings=DifficultySettings(),
     )
     assert 1 <= report.similar_prompts < 30
+
+
+def test_how_strongly_the_fit_is_held_back_can_be_said(
+    routectl: Routectl, gold: Path, tiny: str, tmp_path: Path
+) -> None:
+    train = ("train", "mf", "--gold", gold, "--embedder", tiny, "--weak-model", "weak")
+    refused = routectl(*train, "--precision", "3", "--output", tmp_path / "no")
+    assert refused.code == 2
+    assert "--precision belongs to --fit difficulty" in refused.err
+    spread = []
+    for precision in ("1", "1000"):
+        output = tmp_path / precision
+        done = routectl(*train, "--fit", "difficulty", "--precision", precision, "--output", output)
+        assert done.code == 0, done.err
+        assert f"| precision | {float(precision)} |" in (output / "README.md").read_text()
+        router = open_router("mf", checkpoint=output).load()
+        spread.append(float(np.ptp(router.strong_win_rates([text for text, _ in prompts(100)]))))
+    assert spread[0] > 2 * spread[1], "held back more, it believes the labels less"
+
+
+def test_ranking_by_cosine_refuses_vectors_whose_cosines_say_nothing(
+    routectl: Routectl, gold: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    base = make_base(tmp_path / "base")
+    refused = routectl(
+        "train", "sw_ranking", "--gold", gold, "--embedder", f"hidden:{base}",
+        "--output", tmp_path / "no",
+    )  # fmt: skip
+    assert refused.code == 2
+    assert "sw_ranking weighs battles by cosine" in refused.err

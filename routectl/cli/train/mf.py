@@ -60,7 +60,7 @@ def command(
         --question-length --gold own.csv --output hard
     """
     if precision is not None and fit != "difficulty":
-        raise click.UsageError("--precision belongs to --fit difficulty: give both, or neither")
+        raise click.UsageError("--precision belongs to --fit difficulty; give both, or neither")
     from routectl.training import train_mf
     from routectl.training.difficulty import DifficultySettings
 
