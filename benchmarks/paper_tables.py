@@ -38,7 +38,8 @@ NAMES = {"mt_bench": "MT-Bench", "mmlu": "MMLU", "gsm8k": "GSM8K"}
 FILES = {"mt_bench": "mt_bench.jsonl", "mmlu": "mmlu.csv.gz", "gsm8k": "gsm8k.csv.gz"}
 SHIPPED = Path(open_router("mf").description.checkpoint or "").parent
 ROUTERS = ("mf", "mf=mf_3", "mf=mf_4", "sw_ranking", "bert", "causal_llm", "ensemble")
-SLOW = ("mf=mf_4", "causal_llm")
+SLOW, SLOW_ROWS = ("mf=mf_4", "causal_llm"), 500
+FAST = tuple(router for router in ROUTERS if router not in SLOW)
 SPEED_ROWS, SLOW_SPEED_ROWS = 500, 20
 NOT_LEARNED = ("arc_challenge", "natural_qa", "trivia_qa", "mmlu")
 """Tasks of llmrouter that no shipped router learned from, because of their licences."""
@@ -204,7 +205,9 @@ def table_4(run: Evaluations, data: Path, gold: Path, battles: Path, folder: Pat
         f"({', '.join(NOT_LEARNED)}), scored for these models:"
     )
     for strong, weak in GOLD_PAIRS:
-        transfer(run, gold / "llmrouter.jsonl.gz", strong, weak, ROUTERS, ("--unseen",))
+        for routers, sample in ((FAST, ()), (SLOW, ("--sample", str(SLOW_ROWS)))):
+            more = ("--unseen", *sample)
+            transfer(run, gold / "llmrouter.jsonl.gz", strong, weak, routers, more)
     print("\nThe paper's, on MT-Bench:\n\n| pair | " + " | ".join(paper.TABLE_7) + " | random |")
     print("|---|" + "---|" * (len(paper.TABLE_7) + 1))
     for pair, figures in paper.TABLE_4.items():
