@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from routectl.records import Condition, Exclusion, Population, TrafficRequest
+from routectl.store.batches import prepare
 from routectl.store.engine import Store
 from routectl.store.models import Prompt, Request
 from routectl.store.populations import overview, population_filter
@@ -21,7 +22,6 @@ from routectl.store.traffic import (
     add_requests,
     begin_sample,
     finish_sample,
-    prepare,
     unfinished_sample,
 )
 from routectl.traffic import matches
@@ -85,6 +85,20 @@ def test_equal_texts_are_one_prompt(store: Store) -> None:
 
 def test_one_source_id_in_two_formats_is_two_requests(store: Store) -> None:
     assert add(store, request(1), request(1, source_kind="openai")).added == 2
+
+
+def test_more_rows_than_a_statement_holds_keep_every_value(store: Store) -> None:
+    """Also of columns in which only a few rows have one."""
+    some = [
+        request(n, team=f"team-{n % 3}", cost=n / 7 if n % 900 == 899 else None, cache_hit=n > 3000)
+        for n in range(4_000)
+    ]
+    assert add(store, *some) == Written(added=4_000, changed=4_000)
+    stored = [
+        (row["source_id"], row["text"], row["team"], row["cost"], row["cache_hit"], row["status"])
+        for row in rows(store)
+    ]
+    assert stored == [(r.source_id, r.text, r.team, r.cost, r.cache_hit, None) for r in some]
 
 
 @pytest.mark.parametrize("seed", range(4))
