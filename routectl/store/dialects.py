@@ -87,7 +87,7 @@ def _insert_flat(
     into = _into(model, columns)
     marks = f"({', '.join('?' * len(columns))})"
     added = 0
-    most = _SQLITE_VARIABLES // max(len(columns), 1) * len(columns)
+    most = _STATEMENT_VALUES // max(len(columns), 1) * len(columns)
     for start in range(0, len(values), most or 1):
         some = values[start : start + most]
         rows = ", ".join([marks] * (len(some) // len(columns)))
@@ -100,8 +100,9 @@ def _into(model: type[Any], columns: Sequence[str]) -> str:
 
 
 _IGNORING = " ON CONFLICT DO NOTHING"
-_SQLITE_VARIABLES = 32_766
-"""The most values that a statement can have: https://www.sqlite.org/limits.html, point 9."""
+_STATEMENT_VALUES = 13_000
+"""Values of a statement for SQLite, which takes up to 32,766. Reading a statement takes longer than
+carrying it out, and each number of rows and each set of columns is another one to read."""
 
 
 def among(connection: Connection, column: Any, values: Sequence[str]) -> ColumnElement[bool]:

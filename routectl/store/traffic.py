@@ -84,6 +84,13 @@ def finish_sample(
     )
 
 
+# Built once: building a statement takes longer than running one of these.
+_NEWEST = select(
+    select(func.max(Prompt.id)).scalar_subquery(), select(func.max(Request.id)).scalar_subquery()
+)
+_ENDS = select(func.min(Prompt.id), func.max(Prompt.id)).where(Prompt.id > bindparam("newest"))
+
+
 def add_requests(connection: Connection, sample_id: int, batch: Batch) -> Written:
     """Write requests so that the same ones written twice change nothing.
 
@@ -93,7 +100,8 @@ def add_requests(connection: Connection, sample_id: int, batch: Batch) -> Writte
     many requests it stands for.
     """
     written = Written()
-    prompt_ids = _add_prompts(connection, batch.prompts)
+    newest_prompt, newest = connection.execute(_NEWEST).one()
+    prompt_ids = _add_prompts(connection, batch.prompts, newest_prompt or 0)
 
     def complete(columns: Columns) -> Columns:
         known = dict(columns)
@@ -103,12 +111,11 @@ def add_requests(connection: Connection, sample_id: int, batch: Batch) -> Writte
         return known
 
     # Most traffic is new, and the insertion itself tells so: nothing is looked up first.
-    newest = connection.execute(select(func.max(Request.id))).scalar() or 0
     alone = complete(batch.alone)
     written.added = written.changed = insert_columns(connection, Request, alone)
     met = _rows(complete(batch.others))
     if written.added < len(alone["sample_id"]):
-        ids = select(Request.source_kind, Request.source_id).where(Request.id > newest)
+        ids = select(Request.source_kind, Request.source_id).where(Request.id > (newest or 0))
         added = {(kind, id) for kind, id in connection.execute(ids).all()}
         refused = [r for r in _rows(alone) if (r["source_kind"], r["source_id"]) not in added]
         met = refused + met
@@ -230,15 +237,13 @@ class _Known:
             self._by_attempt[new["attempt_key"]] = new
 
 
-def _add_prompts(connection: Connection, prompts: Columns) -> Mapping[str, int]:
-    """Ids of these prompts by digest, after adding those that are new."""
+def _add_prompts(connection: Connection, prompts: Columns, newest: int) -> Mapping[str, int]:
+    """Ids of these prompts by digest, after adding those that are new, with ids above `newest`."""
     digests = prompts["digest"]
-    newest = connection.execute(select(func.max(Prompt.id))).scalar() or 0
     added = insert_columns(connection, Prompt, prompts)
     if added == len(digests):
         # All are new, and the only writer's ids rise by one.
-        ends = select(func.min(Prompt.id), func.max(Prompt.id)).where(Prompt.id > newest)
-        first, last = connection.execute(ends).one()
+        first, last = connection.execute(_ENDS, {"newest": newest}).one()
         if digests and last - first + 1 == added:
             return dict(zip(digests, range(first, last + 1), strict=True))
     stored = select(Prompt.digest, Prompt.id).where(among(connection, Prompt.digest, digests))
