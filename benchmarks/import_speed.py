@@ -27,7 +27,7 @@ from pathlib import Path
 import orjson
 
 from routectl.cli.app import run
-from routectl.records import TrafficRequest
+from routectl.request import TrafficRequest
 from routectl.store.batches import Batch, Columns, prepare
 from routectl.traffic import ImportCounts, open_source, read
 from routectl.workflow.import_writing import BATCH, TRANSACTION

@@ -9,28 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import compress
-from operator import attrgetter
 from struct import Struct
 from typing import Any
 
-from routectl.records import TrafficRequest
+from msgspec.structs import astuple
 
-_AS_THEY_ARE = (
-    "model_group",
-    "call_type",
-    "status",
-    "cache_hit",
-    "team",
-    "key_alias",
-    "end_user",
-    "conversation",
-    "tokens_in",
-    "tokens_out",
-    "cost",
-    "proxy_decision",
-    "proxy_score",
-    "proxy_fingerprint",
-)
+from routectl.request import TrafficRequest
 
 Columns = dict[str, list[Any]]
 """Rows of a table, column by column: what many rows need of Python is then done in C."""
@@ -53,20 +37,21 @@ class Batch:
 
 def prepare(requests: Sequence[TrafficRequest], *, weight: float, extraction_version: int) -> Batch:
     """Make columns of requests, of which there is at least one."""
-    texts = list(map(attrgetter("text"), requests))
+    values = zip(*map(astuple, requests), strict=True)
+    fields = zip(TrafficRequest.__struct_fields__, values, strict=True)
+    columns: Columns = {name: list(column) for name, column in fields}
+    texts = columns.pop("text")
     digests = {text: _sha256(text) for text in dict.fromkeys(texts) if text is not None}
-    columns: Columns = {
-        "digest": list(map(digests.get, texts)),
-        "source_kind": [request.source_kind for request in requests],
-        "source_id": [request.source_id for request in requests],
-        "attempt_key": [_attempt_key(request, digests.get(request.text)) for request in requests],
-        "exclusion": [request.exclusion and request.exclusion.value for request in requests],
-        "weight": [weight] * len(requests),
-        "extraction_version": [extraction_version] * len(requests),
-        "time": [request.time and request.time.timestamp() for request in requests],
-        "tags": [_tags(request.tags) for request in requests],
-        **{name: list(map(attrgetter(name), requests)) for name in _AS_THEY_ARE},
-    }
+    columns["digest"] = list(map(digests.get, texts))
+    del columns["call_id"]
+    columns["attempt_key"] = [
+        _attempt_key(request, digests.get(request.text)) for request in requests
+    ]
+    columns["exclusion"] = [reason and reason.value for reason in columns["exclusion"]]
+    columns["time"] = [time and time.timestamp() for time in columns["time"]]
+    columns["tags"] = list(map(_tags, columns["tags"]))
+    columns["weight"] = [weight] * len(requests)
+    columns["extraction_version"] = [extraction_version] * len(requests)
     columns["conversation_key"] = [
         None if conversation is None else conversation_key(conversation)
         for conversation in columns["conversation"]

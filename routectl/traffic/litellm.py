@@ -12,7 +12,8 @@ from typing import Any, Literal, Self
 import msgspec
 
 from routectl.extraction import extract
-from routectl.records import Exclusion, TrafficRequest
+from routectl.records import Exclusion
+from routectl.request import TrafficRequest
 from routectl.traffic.fields import count, flag, mapping, name, names, number, text, time
 from routectl.traffic.rows import Format, Row, RowError, Skip, json_rows
 

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from routectl.errors import NoPromptsError, RoutectlError, UsageError
 from routectl.extraction import EXTRACTION_VERSION
-from routectl.records import Population, Reject, TrafficRequest
+from routectl.records import Population, Reject
+from routectl.request import TrafficRequest
 from routectl.store.batches import prepare
 from routectl.store.engine import Location, create_or_open
 from routectl.store.traffic import Written

@@ -10,9 +10,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 from sqlalchemy import select
 
-from routectl.records import Condition, Exclusion, Population, TrafficRequest
+from routectl.records import Condition, Exclusion, Population
+from routectl.request import TrafficRequest
 from routectl.store.batches import prepare
 from routectl.store.engine import Store
 from routectl.store.models import Prompt, Request
@@ -33,7 +35,7 @@ def request(number: int, **fields: object) -> TrafficRequest:
     base = TrafficRequest(
         source_kind="litellm", source_id=f"id-{number}", text=f"prompt {number}", time=NOON
     )
-    return replace(base, **fields)  # type: ignore[arg-type]
+    return structs.replace(base, **fields)
 
 
 def add(store: Store, *requests: TrafficRequest, weight: float = 1.0, version: int = 1) -> Written:
@@ -126,7 +128,7 @@ def test_a_batch_of_new_and_known_requests_ends_as_one_by_one(store: Store, seed
         together = add(store, *batch)
         one_by_one = Written()
         for each in batch:
-            one_by_one += add(store, replace(each, source_kind="openai"))
+            one_by_one += add(store, structs.replace(each, source_kind="openai"))
         assert replace(together, changed=0) == replace(one_by_one, changed=0)
         assert stored("litellm") == stored("openai")
 
@@ -143,7 +145,7 @@ def test_of_attempts_at_one_request_the_success_is_kept_whichever_comes_first(
     ]
     for attempt in attempts:
         assert attempt.text is not None
-    same = [replace(a, text="same", model_group="smart") for a in attempts]
+    same = [structs.replace(a, text="same", model_group="smart") for a in attempts]
     ordered = [same[i] for i in order]
     if together:
         add(store, *ordered)

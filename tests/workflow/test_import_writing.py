@@ -11,7 +11,8 @@ import pytest
 from sqlalchemy import select
 
 from routectl.errors import StoreError
-from routectl.records import Population, TrafficRequest
+from routectl.records import Population
+from routectl.request import TrafficRequest
 from routectl.store.batches import Batch, prepare
 from routectl.store.engine import Location, Store, create_or_open
 from routectl.store.models import Request
