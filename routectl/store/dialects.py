@@ -101,8 +101,8 @@ def _into(model: type[Any], columns: Sequence[str]) -> str:
 
 _IGNORING = " ON CONFLICT DO NOTHING"
 _STATEMENT_VALUES = 13_000
-"""Values of a statement for SQLite, which takes up to 32,766. Reading a statement takes longer than
-carrying it out, and each number of rows and each set of columns is another one to read."""
+"""Values of a statement for SQLite, which takes up to 32,766. Reading a new statement takes
+nearly as long as carrying it out, and each number of rows, each set of columns is a new one."""
 
 
 def among(connection: Connection, column: Any, values: Sequence[str]) -> ColumnElement[bool]:

@@ -20,7 +20,7 @@ def lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
     held: list[bytes] = []
     size = 0
     for chunk in chunks:
-        # By `find`, which searches whole words at a time, and not by `split`, which takes three
+        # By `find`, which searches whole words at a time, and not by `split`, which takes several
         # times as long over lines of a few KB.
         end = chunk.find(b"\n")
         if end < 0:
