@@ -20,16 +20,17 @@ import random
 import sqlite3
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
 import orjson
 
 from routectl.cli.app import run
-from routectl.records import TrafficRequest
-from routectl.store.traffic import BATCH, PROMPT_COLUMNS, REQUEST_COLUMNS, Batch, prepare
+from routectl.request import TrafficRequest
+from routectl.store.batches import Batch, Columns, prepare
 from routectl.traffic import ImportCounts, open_source, read
+from routectl.workflow.import_writing import BATCH, TRANSACTION
 
 REPEATS = 7
 WORDS = (
@@ -174,23 +175,30 @@ def write_once(log: Path) -> tuple[float, float]:
             assert run(["init", "--db", str(database)]) == 0
         with contextlib.closing(sqlite3.connect(database, isolation_level=None)) as raw:
             raw.execute("PRAGMA synchronous=NORMAL")
-            return timed(lambda: [_write(raw, each) for each in batches], collecting=False)
+            return timed(lambda: _write(raw, batches), collecting=False)
 
 
-def _write(raw: sqlite3.Connection, batch: Batch) -> None:
+def _write(raw: sqlite3.Connection, batches: Sequence[Batch]) -> None:
+    for start in range(0, len(batches), TRANSACTION):
+        raw.execute("BEGIN")
+        for batch in batches[start : start + TRANSACTION]:
+            _write_batch(raw, batch)
+        raw.execute("COMMIT")
+
+
+def _write_batch(raw: sqlite3.Connection, batch: Batch) -> None:
     first = 1 + (raw.execute("SELECT max(id) FROM prompts").fetchone()[0] or 0)
-    prompts = {digest: id for id, digest in enumerate(batch.prompts, start=first)}
-    rows = [(*values, prompts.get(digest), 1) for digest, values in batch.alone]
-    raw.execute("BEGIN")
-    _insert(raw, "prompts", PROMPT_COLUMNS, batch.prompts.values())
-    _insert(raw, "requests", REQUEST_COLUMNS, rows)
-    raw.execute("COMMIT")
+    ids = {digest: id for id, digest in enumerate(batch.prompts["digest"], start=first)}
+    columns = dict(batch.alone)
+    columns["prompt_id"] = list(map(ids.get, columns.pop("digest")))
+    columns["sample_id"] = [1] * len(columns["prompt_id"])
+    _insert(raw, "prompts", batch.prompts)
+    _insert(raw, "requests", columns)
 
 
-def _insert(
-    raw: sqlite3.Connection, table: str, columns: Sequence[str], rows: Iterable[tuple[object, ...]]
-) -> None:
+def _insert(raw: sqlite3.Connection, table: str, columns: Columns) -> None:
     marks = ", ".join("?" * len(columns))
+    rows = zip(*columns.values(), strict=True)
     raw.executemany(f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})", rows)
 
 

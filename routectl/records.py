@@ -22,45 +22,6 @@ class Exclusion(StrEnum):
     """The log replaced the prompt by a placeholder."""
 
 
-@dataclass(slots=True, unsafe_hash=True)
-class TrafficRequest:
-    """One call in the traffic, as a reader found it in a log; never changed after that.
-
-    Exactly one of `text` and `exclusion` is None. It is not frozen because there are millions,
-    and making a frozen one takes three times as long, half of what it takes to parse its line.
-    """
-
-    source_kind: str
-    """The log format's name, e.g. "litellm". Source ids are unique within it."""
-    source_id: str
-    """The log's own row id, else a digest of source, content and ordinal."""
-    text: str | None
-    """The prompt: what `extraction.extract` returned for this request."""
-    exclusion: Exclusion | None = None
-    time: datetime | None = None
-    """When the request came in; always in UTC and aware."""
-    model_group: str | None = None
-    call_type: str | None = None
-    status: Literal["success", "failure"] | None = None
-    cache_hit: bool | None = None
-    team: str | None = None
-    key_alias: str | None = None
-    end_user: str | None = None
-    tags: tuple[str, ...] = ()
-    conversation: str | None = None
-    """Id of the conversation that the request belongs to, where the log knows one."""
-    call_id: str | None = None
-    """Id that all attempts (retries) of one request share, where the log knows one."""
-    tokens_in: int | None = None
-    tokens_out: int | None = None
-    cost: float | None = None
-    """What the proxy booked for the call, in US dollars."""
-    proxy_decision: str | None = None
-    """The proxy's own routing decision, where the log has it: the model it chose."""
-    proxy_score: float | None = None
-    proxy_fingerprint: str | None = None
-
-
 @dataclass(frozen=True, slots=True)
 class Reject:
     """A line that could not be read, kept so that it can be reported and written out."""

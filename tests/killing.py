@@ -285,9 +285,10 @@ def _serve() -> None:
         import_module(module)
     from routectl.cli.app import run
     from routectl.store import battles, engine, leases
-    from routectl.workflow import importing, leasing
+    from routectl.workflow import import_writing, importing, leasing
 
-    importing.BATCH = 1000  # more transactions, so that more moments lie between two of them
+    # More transactions, so that more moments lie between two of them.
+    importing.BATCH, import_writing.TRANSACTION = 250, 4
     battles.BATCH = 1000
     engine.BUSY_TIMEOUT_SECONDS = 1.0
     leases.LIFETIME = timedelta(seconds=0.05)

@@ -29,7 +29,7 @@ _PATIENCE = {"connect_timeout": CONNECT_TIMEOUT_SECONDS}
 _BACKENDS = ("sqlite", "postgresql")
 _WRITER_LOCK = 0x726F7574  # "rout"; any number that no other program locks by
 _PAGE_BYTES = 16_384
-_LOG_BYTES = 40 * 2**20
+_LOG_BYTES = 20 * 2**20
 """How far SQLite's write-ahead log grows before it is carried over into the file."""
 _SQLITE_MAGIC = b"SQLite format 3\x00"
 

@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import lru_cache
 from itertools import groupby
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, func, insert, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
-from routectl.records import TrafficRequest
-from routectl.store.dialects import among, insert_rows
+from routectl.store.batches import Batch, Columns
+from routectl.store.dialects import among, insert_columns, insert_rows
 from routectl.store.models import Prompt, Request, Sample
-
-BATCH = 10_000
-"""Requests written in one transaction: of 1,000, each takes twice the time to write."""
 
 
 @dataclass(slots=True)
@@ -91,59 +84,11 @@ def finish_sample(
     )
 
 
-_Row = tuple[str | None, tuple[Any, ...]]
-"""The digest of a request's prompt, and the values of the first of `REQUEST_COLUMNS`."""
-
-
-@dataclass(slots=True)
-class Batch:
-    """Requests as rows of the database, except for what only the database knows."""
-
-    source_kind: str
-    """Of the first request."""
-    prompts: dict[str, tuple[Any, ...]]
-    """The distinct prompts, by digest, as rows of `PROMPT_COLUMNS`."""
-    alone: list[_Row]
-    """Rows that share neither source id nor attempt key with another of the batch."""
-    others: list[_Row]
-    """All other rows, in their order."""
-
-
-PROMPT_COLUMNS = ("digest", "text", "length")
-
-
-def prepare(requests: Sequence[TrafficRequest], *, weight: float, extraction_version: int) -> Batch:
-    """Make rows of requests; needs no database, so it can be done while one is busy."""
-    prompts: dict[str, tuple[Any, ...]] = {}
-    digests: dict[str, str] = {}
-    rows: list[_Row] = []
-    for request in requests:
-        text = request.text
-        digest = None
-        if text is not None:
-            digest = digests.get(text)
-            if digest is None:
-                digest = digests[text] = hashlib.sha256(text.encode()).hexdigest()
-                prompts[digest] = (digest, text, len(text))
-        rows.append((digest, _values(request, digest, weight, extraction_version)))
-    alone, others = _apart(rows)
-    return Batch(requests[0].source_kind, prompts, alone, others)
-
-
-def _apart(rows: list[_Row]) -> tuple[list[_Row], list[_Row]]:
-    """Take apart the rows that share nothing with another, and those that do."""
-    ids = [values[:2] for _, values in rows]
-    keys = [values[2] for _, values in rows if values[2] is not None]
-    if len(set(ids)) == len(ids) and len(set(keys)) == len(keys):
-        return rows, []
-    having_id, having_key = Counter(ids), Counter(keys)
-    alone: list[_Row] = []
-    others: list[_Row] = []
-    for row in rows:
-        values = row[1]
-        shares = having_id[values[:2]] > 1 or having_key[values[2]] > 1
-        (others if shares else alone).append(row)
-    return alone, others
+# Built once: building a statement takes longer than running one of these.
+_NEWEST = select(
+    select(func.max(Prompt.id)).scalar_subquery(), select(func.max(Request.id)).scalar_subquery()
+)
+_ENDS = select(func.min(Prompt.id), func.max(Prompt.id)).where(Prompt.id > bindparam("newest"))
 
 
 def add_requests(connection: Connection, sample_id: int, batch: Batch) -> Written:
@@ -155,25 +100,33 @@ def add_requests(connection: Connection, sample_id: int, batch: Batch) -> Writte
     many requests it stands for.
     """
     written = Written()
-    prompt_ids = _add_prompts(connection, batch.prompts)
+    newest_prompt, newest = connection.execute(_NEWEST).one()
+    prompt_ids = _add_prompts(connection, batch.prompts, newest_prompt or 0)
 
-    def complete(rows: Sequence[_Row]) -> list[tuple[Any, ...]]:
-        return [(*values, prompt_ids.get(digest), sample_id) for digest, values in rows]
+    def complete(columns: Columns) -> Columns:
+        known = dict(columns)
+        digests = known.pop("digest")
+        known["prompt_id"] = list(map(prompt_ids.get, digests))
+        known["sample_id"] = [sample_id] * len(digests)
+        return known
 
     # Most traffic is new, and the insertion itself tells so: nothing is looked up first.
-    newest = connection.execute(select(func.max(Request.id))).scalar() or 0
     alone = complete(batch.alone)
-    written.added = written.changed = insert_rows(connection, Request, REQUEST_COLUMNS, alone)
-    if written.added < len(alone):
-        ids = select(Request.source_kind, Request.source_id).where(Request.id > newest)
+    written.added = written.changed = insert_columns(connection, Request, alone)
+    met = _rows(complete(batch.others))
+    if written.added < len(alone["sample_id"]):
+        ids = select(Request.source_kind, Request.source_id).where(Request.id > (newest or 0))
         added = {(kind, id) for kind, id in connection.execute(ids).all()}
-        met = [row for row in alone if row[:2] not in added]
-    else:
-        met = []
-    met += complete(batch.others)
+        refused = [r for r in _rows(alone) if (r["source_kind"], r["source_id"]) not in added]
+        met = refused + met
     if met:
-        written += _merge(connection, [dict(zip(REQUEST_COLUMNS, row, strict=True)) for row in met])
+        written += _merge(connection, met)
     return written
+
+
+def _rows(columns: Columns) -> list[dict[str, Any]]:
+    values = zip(*columns.values(), strict=True)
+    return [dict(zip(columns, row, strict=True)) for row in values]
 
 
 def _merge(connection: Connection, rows: Sequence[dict[str, Any]]) -> Written:
@@ -206,7 +159,10 @@ def _merge(connection: Connection, rows: Sequence[dict[str, Any]]) -> Written:
             continue
         written.updated += not is_attempt
     written.changed = len(inserts) + len(updates)
-    insert_rows(connection, Request, REQUEST_COLUMNS, [tuple(row.values()) for row in inserts])
+    if inserts:
+        insert_rows(
+            connection, Request, tuple(inserts[0]), [tuple(row.values()) for row in inserts]
+        )
     for _, alike in groupby(updates, key=tuple):
         _update(connection, list(alike))
     return written
@@ -281,100 +237,14 @@ class _Known:
             self._by_attempt[new["attempt_key"]] = new
 
 
-def _add_prompts(
-    connection: Connection, prompts: Mapping[str, tuple[Any, ...]]
-) -> Mapping[str | None, int]:
-    """Ids of these prompts by digest, after adding those that are new."""
-    newest = connection.execute(select(func.max(Prompt.id))).scalar() or 0
-    added = insert_rows(connection, Prompt, PROMPT_COLUMNS, list(prompts.values()))
-    if added == len(prompts):
+def _add_prompts(connection: Connection, prompts: Columns, newest: int) -> Mapping[str, int]:
+    """Ids of these prompts by digest, after adding those that are new, with ids above `newest`."""
+    digests = prompts["digest"]
+    added = insert_columns(connection, Prompt, prompts)
+    if added == len(digests):
         # All are new, and the only writer's ids rise by one.
-        ends = select(func.min(Prompt.id), func.max(Prompt.id)).where(Prompt.id > newest)
-        first, last = connection.execute(ends).one()
-        if prompts and last - first + 1 == added:
-            return dict(zip(prompts, range(first, last + 1), strict=True))
-    stored = select(Prompt.digest, Prompt.id).where(among(connection, Prompt.digest, list(prompts)))
+        first, last = connection.execute(_ENDS, {"newest": newest}).one()
+        if digests and last - first + 1 == added:
+            return dict(zip(digests, range(first, last + 1), strict=True))
+    stored = select(Prompt.digest, Prompt.id).where(among(connection, Prompt.digest, digests))
     return {row.digest: row.id for row in connection.execute(stored).all()}
-
-
-def _attempt_key(request: TrafficRequest, digest: str | None) -> str | None:
-    """Attempts of one request share call id, prompt and model group; clients can set call ids,
-    so the call id alone would merge what is not the same."""
-    if request.call_id is None:
-        return None
-    # No part holds a NUL: readers replace it.
-    parts = f"{request.source_kind}\0{request.call_id}\0{digest or ''}\0{request.model_group or ''}"
-    return hashlib.sha256(parts.encode()).hexdigest()
-
-
-@lru_cache(maxsize=1024)
-def _tags(tags: tuple[str, ...]) -> str | None:
-    """A log has few sets of tags, and many rows with each."""
-    return json.dumps(tags) if tags else None
-
-
-def conversation_key(conversation: str) -> int:
-    """A number in [0, 2**63) for a conversation id."""
-    digest = hashlib.blake2b(conversation.encode(), digest_size=8).digest()
-    return int.from_bytes(digest, "big") >> 1
-
-
-REQUEST_COLUMNS = (
-    "source_kind",
-    "source_id",
-    "attempt_key",
-    "exclusion",
-    "weight",
-    "extraction_version",
-    "time",
-    "model_group",
-    "call_type",
-    "status",
-    "cache_hit",
-    "team",
-    "key_alias",
-    "end_user",
-    "tags",
-    "conversation",
-    "conversation_key",
-    "tokens_in",
-    "tokens_out",
-    "cost",
-    "proxy_decision",
-    "proxy_score",
-    "proxy_fingerprint",
-    # Known only in the transaction that writes the row.
-    "prompt_id",
-    "sample_id",
-)
-
-
-def _values(
-    request: TrafficRequest, digest: str | None, weight: float, extraction_version: int
-) -> tuple[Any, ...]:
-    conversation = request.conversation
-    return (
-        request.source_kind,
-        request.source_id,
-        _attempt_key(request, digest),
-        None if request.exclusion is None else request.exclusion.value,
-        weight,
-        extraction_version,
-        None if request.time is None else request.time.timestamp(),
-        request.model_group,
-        request.call_type,
-        request.status,
-        request.cache_hit,
-        request.team,
-        request.key_alias,
-        request.end_user,
-        _tags(request.tags),
-        conversation,
-        None if conversation is None else conversation_key(conversation),
-        request.tokens_in,
-        request.tokens_out,
-        request.cost,
-        request.proxy_decision,
-        request.proxy_score,
-        request.proxy_fingerprint,
-    )

@@ -6,7 +6,8 @@ Facts of the format: docs/formats.md.
 from __future__ import annotations
 
 from routectl.extraction import extract
-from routectl.records import Exclusion, TrafficRequest
+from routectl.records import Exclusion
+from routectl.request import TrafficRequest
 from routectl.traffic.fields import mapping, name
 from routectl.traffic.openai import body_of, is_body, own_id
 from routectl.traffic.rows import Format, Head, Row, json_rows

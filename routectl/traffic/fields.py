@@ -32,10 +32,8 @@ def text(value: object) -> str | None:
     Numbers become their digits. One that is longer than `LONGEST` is cut, and ends in a digest of
     what it was.
     """
-    if value is None:
-        return None
     if not isinstance(value, str):
-        if isinstance(value, bool) or not isinstance(value, (int, float)):
+        if value is None or isinstance(value, bool) or not isinstance(value, (int, float)):
             return None
         try:
             value = str(value)
@@ -43,13 +41,12 @@ def text(value: object) -> str | None:
             return None
     plain = value.isascii() and "\0" not in value
     written = value.strip() if plain else clean(value).strip()
-    length = len(written)
-    if length > LONGEST:
+    if _LONGEST_ABSENT < len(written) <= LONGEST:
+        return written
+    if len(written) > LONGEST:
         digest = hashlib.sha256(written.encode()).hexdigest()[:32]
         return written[: LONGEST - len(digest) - 1] + "…" + digest
-    if length <= _LONGEST_ABSENT and written.lower() in ABSENT:
-        return None
-    return written
+    return None if written.lower() in ABSENT else written
 
 
 @lru_cache(maxsize=2**14)
@@ -59,19 +56,15 @@ def _known_name(value: str) -> str | None:
 
 def name(value: object) -> str | None:
     """Return what `text` does, quickly where many rows have the same: teams, models, tags."""
-    if value is None:
-        return None
     # Only short ones are remembered, so that memory stays small.
-    if isinstance(value, str) and len(value) <= LONGEST:
+    if type(value) is str and len(value) <= LONGEST:
         return _known_name(value)
     return text(value)
 
 
 def names(value: object) -> tuple[str, ...]:
     """Return the distinct names of a list, in its order; quickly of a tuple of texts."""
-    if not value:
-        return ()
-    if isinstance(value, tuple):
+    if type(value) is tuple:
         return _known_names(value)
     return _distinct(value) if isinstance(value, list) else ()
 
@@ -87,9 +80,9 @@ def _known_names(values: tuple[str, ...]) -> tuple[str, ...]:
 
 def number(value: object) -> float | None:
     """Return a finite number, which may have been written as text."""
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, (float, int, str)):
+    if type(value) is float and math.isfinite(value):
+        return value
+    if value is None or isinstance(value, bool) or not isinstance(value, (float, int, str)):
         return None
     try:
         found = float(value)
@@ -100,7 +93,9 @@ def number(value: object) -> float | None:
 
 def count(value: object) -> int | None:
     """Return a whole number that is not negative, such as of tokens."""
-    found = value if type(value) is int else number(value)
+    if type(value) is int:
+        return value if 0 <= value <= MAX_INTEGER else None
+    found = number(value)
     return int(found) if found is not None and 0 <= found <= MAX_INTEGER else None
 
 

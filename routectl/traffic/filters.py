@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from routectl.errors import UsageError
-from routectl.records import FILTER_FIELDS, Condition, Population, TrafficRequest
+from routectl.records import FILTER_FIELDS, Condition, Population
+from routectl.request import TrafficRequest
 from routectl.traffic.fields import iso_time
 
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from routectl.errors import InputError, UsageError
-from routectl.records import Reject, TrafficRequest
+from routectl.records import Reject
+from routectl.request import TrafficRequest
 from routectl.traffic import (
     anthropic,
     json_strings,

@@ -9,7 +9,8 @@ import json
 from collections.abc import Iterator
 
 from routectl.extraction import extract
-from routectl.records import Exclusion, TrafficRequest
+from routectl.records import Exclusion
+from routectl.request import TrafficRequest
 from routectl.traffic.fields import count, decoded, mapping, name, names, number, text, time
 from routectl.traffic.rows import Format, Head, Row, RowError, Skip
 from routectl.traffic.source import Source

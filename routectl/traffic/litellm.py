@@ -12,7 +12,8 @@ from typing import Any, Literal, Self
 import msgspec
 
 from routectl.extraction import extract
-from routectl.records import Exclusion, TrafficRequest
+from routectl.records import Exclusion
+from routectl.request import TrafficRequest
 from routectl.traffic.fields import count, flag, mapping, name, names, number, text, time
 from routectl.traffic.rows import Format, Row, RowError, Skip, json_rows
 
@@ -141,30 +142,31 @@ def _request(row: Row) -> TrafficRequest | Skip:
     row_id = text(payload.id)
     call_id = text(payload.litellm_call_id)
     conversation = text(payload.session_id) or text(payload.trace_id)
+    # In the order of the record's fields: by their names it takes three times as long to make.
     return TrafficRequest(
-        source_kind=NAME,
-        source_id=row_id or row.content_id(),
-        text=prompt if excluded is None else None,
-        exclusion=excluded,
-        time=time(payload.startTime),
+        NAME,
+        row_id or row.content_id(),
+        prompt if excluded is None else None,
+        excluded,
+        time(payload.startTime),
         # Without a proxy there are no groups, and LiteLLM leaves the field empty.
-        model_group=name(payload.model_group) or name(payload.model),
-        call_type=call_type,
-        status=status(payload.status),
+        name(payload.model_group) or name(payload.model),
+        call_type,
+        status(payload.status),
         # LiteLLM writes null for a call that no cache answered.
-        cache_hit=None if payload.cache_hit is msgspec.UNSET else bool(flag(payload.cache_hit)),
-        team=name(metadata.user_api_key_team_alias) or name(metadata.user_api_key_team_id),
-        key_alias=name(metadata.user_api_key_alias),
-        end_user=text(payload.end_user) or text(metadata.user_api_key_end_user_id),
-        tags=names(payload.request_tags),
+        None if payload.cache_hit is msgspec.UNSET else bool(flag(payload.cache_hit)),
+        name(metadata.user_api_key_team_alias) or name(metadata.user_api_key_team_id),
+        name(metadata.user_api_key_alias),
+        text(payload.end_user) or text(metadata.user_api_key_end_user_id),
+        names(payload.request_tags),
         # A trace that is only the call itself is no conversation.
-        conversation=None if conversation in (row_id, call_id) else conversation,
-        call_id=call_id,
-        tokens_in=count(payload.prompt_tokens),
-        tokens_out=count(payload.completion_tokens),
-        cost=number(payload.response_cost),
-        proxy_decision=text(routing.routed_model),
-        proxy_score=number(routing.score),
+        None if conversation in (row_id, call_id) else conversation,
+        call_id,
+        count(payload.prompt_tokens),
+        count(payload.completion_tokens),
+        number(payload.response_cost),
+        text(routing.routed_model),
+        number(routing.score),
     )
 
 

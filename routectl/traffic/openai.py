@@ -6,7 +6,8 @@ Facts of the format: docs/formats.md.
 from __future__ import annotations
 
 from routectl.extraction import BODY_KEYS, extract
-from routectl.records import Exclusion, TrafficRequest
+from routectl.records import Exclusion
+from routectl.request import TrafficRequest
 from routectl.traffic.fields import name, text
 from routectl.traffic.rows import Format, Row, RowError, Skip, json_rows
 

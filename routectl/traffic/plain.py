@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 from routectl.extraction import extract
-from routectl.records import Exclusion, TrafficRequest
+from routectl.records import Exclusion
+from routectl.request import TrafficRequest
 from routectl.traffic.rows import Format, Head, Row, RowError, line_rows
 
 NAME = "text"

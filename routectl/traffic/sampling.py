@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator
 from hashlib import blake2b
 
 from routectl.errors import RoutectlError, UsageError
-from routectl.records import Population, TrafficRequest
+from routectl.records import Population
+from routectl.request import TrafficRequest
 from routectl.traffic.counts import ImportCounts
 from routectl.traffic.filters import matches
 

@@ -6,7 +6,7 @@ Facts of the format: docs/formats.md.
 from __future__ import annotations
 
 from routectl.extraction import extract
-from routectl.records import TrafficRequest
+from routectl.request import TrafficRequest
 from routectl.traffic.fields import (
     count,
     decoded,

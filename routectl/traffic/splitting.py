@@ -20,20 +20,28 @@ def lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
     held: list[bytes] = []
     size = 0
     for chunk in chunks:
-        whole = chunk.split(b"\n")
-        rest = whole.pop()
-        if not whole:
-            size += len(rest)
-            held.append(rest)
+        # By `find`, which searches whole words at a time, and not by `split`, which takes several
+        # times as long over lines of a few KB.
+        end = chunk.find(b"\n")
+        if end < 0:
+            size += len(chunk)
+            held.append(chunk)
             if size > MAX_ROW:
                 held = [b"".join(held[:2])[:KEPT_OF_CUT]]
             continue
+        begin = 0
         if held:
-            size += len(whole[0])
-            first = b"".join([*held, whole[0]])
-            whole[0] = Cut(first[:KEPT_OF_CUT]) if size > MAX_ROW else first
-        yield from whole
-        held, size = [rest], len(rest)
+            size += end
+            first = b"".join([*held, chunk[:end]])
+            yield Cut(first[:KEPT_OF_CUT]) if size > MAX_ROW else first
+            begin = end + 1
+            end = chunk.find(b"\n", begin)
+        while end >= 0:
+            yield chunk[begin:end]
+            begin = end + 1
+            end = chunk.find(b"\n", begin)
+        rest = chunk[begin:]
+        held, size = [rest] if rest else [], len(rest)
     if size > MAX_ROW:
         yield Cut(held[0])
     elif size:

@@ -6,7 +6,8 @@ Facts of the format: docs/formats.md.
 from __future__ import annotations
 
 from routectl.extraction import extract
-from routectl.records import Exclusion, TrafficRequest
+from routectl.records import Exclusion
+from routectl.request import TrafficRequest
 from routectl.traffic.fields import count, decoded, flag, mapping, name, names, number, text, time
 from routectl.traffic.litellm import status
 from routectl.traffic.rows import Format, Head, Row

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import gc
-import hashlib
-import json
 import math
-import sys
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import islice
@@ -17,20 +12,14 @@ from pathlib import Path
 
 from routectl.errors import NoPromptsError, RoutectlError, UsageError
 from routectl.extraction import EXTRACTION_VERSION
-from routectl.records import Population, Reject, TrafficRequest
-from routectl.store.engine import Location, Store, create_or_open
-from routectl.store.traffic import (
-    BATCH,
-    Batch,
-    Written,
-    add_requests,
-    begin_sample,
-    finish_sample,
-    prepare,
-    unfinished_sample,
-)
+from routectl.records import Population, Reject
+from routectl.request import TrafficRequest
+from routectl.store.batches import prepare
+from routectl.store.engine import Location, create_or_open
+from routectl.store.traffic import Written
 from routectl.traffic import ImportCounts, find_sources, open_source, read, sniff, take
 from routectl.workflow.files import lines_kept_aside
+from routectl.workflow.import_writing import BATCH, SampleWriter, beside, rare_collections
 from routectl.workflow.reporter import Advance, Reporter
 
 _HOW_TO_LOG_PROMPTS = (
@@ -55,12 +44,18 @@ class ImportResult:
     first_time: datetime | None = None
     last_time: datetime | None = None
 
+    def note_times(self, requests: Sequence[TrafficRequest]) -> None:
+        """Widen the span of times by those of some requests."""
+        times = [request.time for request in requests if request.time is not None]
+        if times:
+            first, last = self.first_time, self.last_time
+            self.first_time = min(times) if first is None else min(first, *times)
+            self.last_time = max(times) if last is None else max(last, *times)
+
 
 _REJECTS_SHOWN = 5
 _ADVANCE_EVERY = 256
-_TURN_SECONDS = 0.0005
-_COLLECT_EVERY = 100_000
-_BATCH_CHARACTERS = 16_000_000
+_BATCH_CHARACTERS = 2_000_000
 """A batch of prompts that long is written before it holds `BATCH` of them: it lies in memory."""
 
 
@@ -109,6 +104,7 @@ def import_traffic(
             counts=result.counts,
             sample_size=sample_size,
         )
+        stack.enter_context(rare_collections())
         damage = _write_all(location, requests, population, sample_size, result, reporter)
     if damage is not None:
         if result.counts.kept:
@@ -137,64 +133,21 @@ def _write_all(
     if not batch:
         # Nothing to store: no database is made for it.
         return stream.damage
-    weight = 1.0 if sample_size is None else result.counts.seen / result.counts.kept
+    counts = result.counts
+    weight = 1.0 if sample_size is None else counts.seen / counts.kept
     store, created = create_or_open(location)
     with store:
         if created:
             reporter.note(f"made a new database at {location}")
-        sample = _SampleWriter(store, result, population, sample_size, weight)
-        with _rare_collections(), _beside(sample.write) as write:
+        sample = SampleWriter(store, result.sources, population, sample_size)
+        with beside(sample.write) as write:
             while batch:
-                write(sample.prepare(batch))
+                result.note_times(batch)
+                write(prepare(batch, weight=weight, extraction_version=EXTRACTION_VERSION))
                 batch = stream.batch()
-        sample.finish()
+        sample.finish(seen=counts.seen, kept=counts.kept, counts=counts_json(counts))
+    result.sample_id, result.written = sample.sample_id, sample.written
     return stream.damage
-
-
-@contextmanager
-def _beside(write: Callable[[Batch], None]) -> Iterator[Callable[[Batch], None]]:
-    """Give a function that writes on a thread of its own, one batch at a time and in order.
-
-    So a log is read on while SQLite works, and memory holds one batch more. What a batch raised
-    is raised by the call after it, or on leaving; leaving waits for the batch that is being
-    written.
-    """
-    running: Future[None] | None = None
-
-    def wait_and_write(batch: Batch) -> None:
-        nonlocal running
-        if running is not None:
-            running.result()
-        running = thread.submit(write, batch)
-
-    with ThreadPoolExecutor(1) as thread, _short_turns():
-        yield wait_and_write
-        if running is not None:
-            running.result()
-
-
-@contextmanager
-def _rare_collections() -> Iterator[None]:
-    """Look for garbage less often: a batch is many objects and no cycle, and each 700th of them
-    would have the others walked over, for a tenth of an import's time."""
-    usual = gc.get_threshold()
-    gc.set_threshold(_COLLECT_EVERY, *usual[1:])
-    try:
-        yield
-    finally:
-        gc.set_threshold(*usual)
-
-
-@contextmanager
-def _short_turns() -> Iterator[None]:
-    """Let threads take shorter turns: the writer needs one only briefly and between statements,
-    and would wait 5 ms for each."""
-    usual = sys.getswitchinterval()
-    sys.setswitchinterval(_TURN_SECONDS)
-    try:
-        yield
-    finally:
-        sys.setswitchinterval(usual)
 
 
 class _Stream:
@@ -202,12 +155,10 @@ class _Stream:
 
     def __init__(self, requests: Iterator[TrafficRequest]) -> None:
         self._requests = requests
-        self._ahead: list[TrafficRequest] = []
         self.damage: RoutectlError | None = None
 
     def read_ahead(self) -> None:
-        self._ahead = self._take(None)
-        self._requests = iter(self._ahead)
+        self._requests = iter(self._take(None))
 
     def batch(self) -> list[TrafficRequest]:
         return self._take(BATCH, _BATCH_CHARACTERS)
@@ -223,73 +174,6 @@ class _Stream:
         except RoutectlError as error:
             self.damage = error
         return taken
-
-
-class _SampleWriter:
-    """Writes batches into the sample of this import, which is made with its first new row."""
-
-    def __init__(
-        self,
-        store: Store,
-        result: ImportResult,
-        population: Population,
-        sample_size: int | None,
-        weight: float,
-    ) -> None:
-        self._store = store
-        self._result = result
-        self._population = population.to_json()
-        self._sample_size = sample_size
-        self._weight = weight
-        parts = [result.sources, self._population, sample_size, EXTRACTION_VERSION]
-        self._key = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
-        with store.read() as connection:
-            result.sample_id = unfinished_sample(connection, self._key)
-
-    def prepare(self, requests: Sequence[TrafficRequest]) -> Batch:
-        """Do of a batch what needs no database."""
-        times = [request.time for request in requests if request.time is not None]
-        first, last = self._result.first_time, self._result.last_time
-        if times:
-            self._result.first_time = min(times) if first is None else min(first, *times)
-            self._result.last_time = max(times) if last is None else max(last, *times)
-        return prepare(requests, weight=self._weight, extraction_version=EXTRACTION_VERSION)
-
-    def write(self, batch: Batch) -> None:
-        with self._store.write() as connection:
-            sample_id = self._result.sample_id or begin_sample(
-                connection,
-                key=self._key,
-                source=", ".join(self._result.sources),
-                source_kind=batch.source_kind,
-                population=self._population,
-                sample_size=self._sample_size,
-                extraction_version=EXTRACTION_VERSION,
-            )
-            written = add_requests(
-                connection,
-                sample_id,
-                batch,
-            )
-            if written.changed:
-                self._result.sample_id = sample_id
-            elif self._result.sample_id is None:
-                # Nothing new yet: an import that changes nothing leaves no sample behind.
-                connection.rollback()
-        self._result.written += written
-
-    def finish(self) -> None:
-        if self._result.sample_id is None:
-            return
-        counts = self._result.counts
-        with self._store.write() as connection:
-            finish_sample(
-                connection,
-                self._result.sample_id,
-                seen=counts.seen,
-                kept=counts.kept,
-                counts=counts_json(counts),
-            )
 
 
 def counts_json(counts: ImportCounts) -> dict[str, object]:

@@ -15,7 +15,8 @@ from typing import Any
 
 import pytest
 
-from routectl.records import Exclusion, Reject, TrafficRequest
+from routectl.records import Exclusion, Reject
+from routectl.request import TrafficRequest
 from routectl.traffic import ImportCounts, open_source, read
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"

@@ -54,7 +54,7 @@ def test_a_new_file_has_large_pages_and_the_log_is_bounded_in_bytes(database: Pa
         with open_store(Location.parse(str(path))) as store, store.read() as connection:
             assert connection.execute(text("PRAGMA page_size")).scalar() == size
             pages = connection.execute(text("PRAGMA wal_autocheckpoint")).scalar_one()
-            assert pages * size == 40 * 2**20
+            assert pages * size == 20 * 2**20
 
 
 def test_a_creation_that_was_stopped_is_taken_up_again(database: Path) -> None:

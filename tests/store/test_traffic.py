@@ -10,9 +10,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 from sqlalchemy import select
 
-from routectl.records import Condition, Exclusion, Population, TrafficRequest
+from routectl.records import Condition, Exclusion, Population
+from routectl.request import TrafficRequest
+from routectl.store.batches import prepare
 from routectl.store.engine import Store
 from routectl.store.models import Prompt, Request
 from routectl.store.populations import overview, population_filter
@@ -21,7 +24,6 @@ from routectl.store.traffic import (
     add_requests,
     begin_sample,
     finish_sample,
-    prepare,
     unfinished_sample,
 )
 from routectl.traffic import matches
@@ -33,7 +35,7 @@ def request(number: int, **fields: object) -> TrafficRequest:
     base = TrafficRequest(
         source_kind="litellm", source_id=f"id-{number}", text=f"prompt {number}", time=NOON
     )
-    return replace(base, **fields)  # type: ignore[arg-type]
+    return structs.replace(base, **fields)
 
 
 def add(store: Store, *requests: TrafficRequest, weight: float = 1.0, version: int = 1) -> Written:
@@ -87,6 +89,20 @@ def test_one_source_id_in_two_formats_is_two_requests(store: Store) -> None:
     assert add(store, request(1), request(1, source_kind="openai")).added == 2
 
 
+def test_more_rows_than_a_statement_holds_keep_every_value(store: Store) -> None:
+    """Also of columns in which only a few rows have one."""
+    some = [
+        request(n, team=f"team-{n % 3}", cost=n / 7 if n % 900 == 899 else None, cache_hit=n > 3000)
+        for n in range(4_000)
+    ]
+    assert add(store, *some) == Written(added=4_000, changed=4_000)
+    stored = [
+        (row["source_id"], row["text"], row["team"], row["cost"], row["cache_hit"], row["status"])
+        for row in rows(store)
+    ]
+    assert stored == [(r.source_id, r.text, r.team, r.cost, r.cache_hit, None) for r in some]
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_a_batch_of_new_and_known_requests_ends_as_one_by_one(store: Store, seed: int) -> None:
     """Attempts and repetitions, of rows that are there and of rows of the batch itself."""
@@ -112,7 +128,7 @@ def test_a_batch_of_new_and_known_requests_ends_as_one_by_one(store: Store, seed
         together = add(store, *batch)
         one_by_one = Written()
         for each in batch:
-            one_by_one += add(store, replace(each, source_kind="openai"))
+            one_by_one += add(store, structs.replace(each, source_kind="openai"))
         assert replace(together, changed=0) == replace(one_by_one, changed=0)
         assert stored("litellm") == stored("openai")
 
@@ -129,7 +145,7 @@ def test_of_attempts_at_one_request_the_success_is_kept_whichever_comes_first(
     ]
     for attempt in attempts:
         assert attempt.text is not None
-    same = [replace(a, text="same", model_group="smart") for a in attempts]
+    same = [structs.replace(a, text="same", model_group="smart") for a in attempts]
     ordered = [same[i] for i in order]
     if together:
         add(store, *ordered)

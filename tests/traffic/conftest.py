@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from routectl.records import Reject, TrafficRequest
+from routectl.records import Reject
+from routectl.request import TrafficRequest
 from routectl.traffic import ImportCounts, open_source, read
 
 

@@ -15,7 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from routectl.errors import InputError
-from routectl.records import Reject, TrafficRequest
+from routectl.records import Reject
+from routectl.request import TrafficRequest
 from routectl.traffic import FORMATS, ImportCounts, open_source, read, sniff
 from routectl.traffic.fields import MAX_INTEGER
 from routectl.traffic.table import COLUMNS

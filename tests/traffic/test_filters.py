@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from routectl.errors import UsageError
-from routectl.records import FILTER_FIELDS, Condition, Population, TrafficRequest
+from routectl.records import FILTER_FIELDS, Condition, Population
+from routectl.request import TrafficRequest
 from routectl.traffic import matches, parse_condition, parse_time
 
 NOW = datetime(2025, 3, 1, 12, 0, tzinfo=UTC)

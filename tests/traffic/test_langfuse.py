@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from routectl.records import Exclusion, TrafficRequest
+from routectl.records import Exclusion
+from routectl.request import TrafficRequest
 
 from .conftest import Read, ReadLog
 

@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 import pytest
 
 from routectl.errors import InputError
-from routectl.records import Exclusion, TrafficRequest
+from routectl.records import Exclusion
+from routectl.request import TrafficRequest
 
 from .conftest import ReadLog, payload
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from routectl.records import TrafficRequest
+from routectl.request import TrafficRequest
 from routectl.traffic.litellm import FORMAT
 from routectl.traffic.rows import Row, RowError, Skip, json_rows
 from routectl.traffic.source import Source

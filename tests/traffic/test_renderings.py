@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from routectl.records import TrafficRequest
+from routectl.request import TrafficRequest
 from routectl.traffic import FORMATS, ImportCounts, find_sources, open_source, read
 
 from .conftest import Read

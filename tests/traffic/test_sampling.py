@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from routectl.errors import InputError, UsageError
-from routectl.records import Exclusion, Population, TrafficRequest
+from routectl.records import Exclusion, Population
+from routectl.request import TrafficRequest
 from routectl.traffic import ImportCounts, parse_condition, sample, take
 
 

@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from routectl.records import Exclusion, TrafficRequest
+from routectl.records import Exclusion
+from routectl.request import TrafficRequest
 from routectl.traffic.table import COLUMNS
 
 from .conftest import ReadLog

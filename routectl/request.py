@@ -1,0 +1,51 @@
+"""What a log says of one call, on its way from the traffic to the store.
+
+Beside `records`, because only what reads logs has a use for msgspec.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+from routectl.records import Exclusion
+
+
+class TrafficRequest(msgspec.Struct, frozen=True, gc=False):
+    """One call in the traffic, as a reader found it in a log.
+
+    Exactly one of `text` and `exclusion` is None. A struct, because there are millions: a frozen
+    dataclass takes many times as long to make.
+    """
+
+    source_kind: str
+    """The log format's name, e.g. "litellm". Source ids are unique within it."""
+    source_id: str
+    """The log's own row id, else a digest of source, content and ordinal."""
+    text: str | None
+    """The prompt: what `extraction.extract` returned for this request."""
+    exclusion: Exclusion | None = None
+    time: datetime | None = None
+    """When the request came in; always in UTC and aware."""
+    model_group: str | None = None
+    call_type: str | None = None
+    status: Literal["success", "failure"] | None = None
+    cache_hit: bool | None = None
+    team: str | None = None
+    key_alias: str | None = None
+    end_user: str | None = None
+    tags: tuple[str, ...] = ()
+    conversation: str | None = None
+    """Id of the conversation that the request belongs to, where the log knows one."""
+    call_id: str | None = None
+    """Id that all attempts (retries) of one request share, where the log knows one."""
+    tokens_in: int | None = None
+    tokens_out: int | None = None
+    cost: float | None = None
+    """What the proxy booked for the call, in US dollars."""
+    proxy_decision: str | None = None
+    """The proxy's own routing decision, where the log has it: the model it chose."""
+    proxy_score: float | None = None
+    proxy_fingerprint: str | None = None

@@ -1,0 +1,184 @@
+"""The writing of an import: on a thread of its own, beside the one that reads."""
+
+from __future__ import annotations
+
+import gc
+import hashlib
+import json
+import sys
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from threading import Condition
+
+from sqlalchemy import Connection
+
+from routectl.extraction import EXTRACTION_VERSION
+from routectl.records import Population
+from routectl.store.batches import Batch
+from routectl.store.engine import Store
+from routectl.store.traffic import (
+    Written,
+    add_requests,
+    begin_sample,
+    finish_sample,
+    unfinished_sample,
+)
+
+BATCH = 2_500
+"""Requests handed over to the writer at a time: few, so that it begins soon and ends soon after
+the last line was read, and what they hold is still in the processor's cache."""
+
+TRANSACTION = 8
+"""Batches written in one transaction. Keys are digests, so each transaction touches every page of
+their indexes: with a batch in each, pages are written several times over."""
+
+_AHEAD = 2
+_TURN_SECONDS = 0.0005
+_PATIENCE_SECONDS = 0.25
+_COLLECT_EVERY = 100_000
+
+
+class Handover:
+    """Batches on their way from the thread that reads to the one that writes, a few at most."""
+
+    def __init__(self) -> None:
+        self._batches: deque[Batch] = deque()
+        self._changed = Condition()
+        self._closed = False
+
+    def give(self, batch: Batch) -> bool:
+        """Hand a batch over as soon as there is room; False where nobody takes it any more."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._closed or len(self._batches) < _AHEAD)
+            if not self._closed:
+                self._batches.append(batch)
+                self._changed.notify()
+            return not self._closed
+
+    def take(self, patience: float | None = None) -> Batch | None:
+        """Take the next batch; None at the end, or where none came within `patience` seconds."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._closed or self._batches, patience)
+            self._changed.notify()
+            return self._batches.popleft() if self._batches else None
+
+    def close(self) -> None:
+        """Say that no batch follows, or that no further one will be taken."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify()
+
+
+@contextmanager
+def beside(write: Callable[[Handover], None]) -> Iterator[Callable[[Batch], None]]:
+    """Let a function write on a thread of its own what the function given here is called with.
+
+    So a log is read on while SQLite works, and memory holds a few batches. What the writer
+    raised is raised by a later call, or on leaving; leaving waits until all was written.
+    """
+    handover = Handover()
+
+    def work() -> None:
+        try:
+            write(handover)
+        finally:
+            handover.close()
+
+    def give(batch: Batch) -> None:
+        if not handover.give(batch):
+            writing.result()
+
+    with ThreadPoolExecutor(1) as thread, _short_turns():
+        writing = thread.submit(work)
+        try:
+            yield give
+        finally:
+            handover.close()
+        writing.result()
+
+
+@contextmanager
+def rare_collections() -> Iterator[None]:
+    """Look for garbage less often: a batch is many objects and no cycle, and each 700th of them
+    would have the others walked over, for a tenth of an import's time."""
+    usual = gc.get_threshold()
+    gc.set_threshold(_COLLECT_EVERY, *usual[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*usual)
+
+
+@contextmanager
+def _short_turns() -> Iterator[None]:
+    """Let threads take shorter turns: the writer needs one only briefly and between statements,
+    and would wait 5 ms for each."""
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(_TURN_SECONDS)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(usual)
+
+
+class SampleWriter:
+    """Writes batches into the sample of an import, which is made with its first new row."""
+
+    def __init__(
+        self, store: Store, sources: Sequence[str], population: Population, sample_size: int | None
+    ) -> None:
+        self.written = Written()
+        self._store = store
+        self._sources = sources
+        self._population = population.to_json()
+        self._sample_size = sample_size
+        parts = [sources, self._population, sample_size, EXTRACTION_VERSION]
+        self._key = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+        with store.read() as connection:
+            self.sample_id = unfinished_sample(connection, self._key)
+
+    def write(self, batches: Handover) -> None:
+        """Write all batches, several in a transaction.
+
+        A transaction also ends where the next batch keeps it waiting, so that no other writer
+        waits for whoever writes the log.
+        """
+        while (batch := batches.take()) is not None:
+            self._write_transaction(batch, batches)
+
+    def _write_transaction(self, first: Batch, more: Handover) -> None:
+        written = Written()
+        batch: Batch | None = first
+        count = 0
+        with self._store.write() as connection:
+            sample_id = self.sample_id or self._begin_sample(connection, first.source_kind)
+            while batch is not None:
+                written += add_requests(connection, sample_id, batch)
+                count += 1
+                batch = more.take(_PATIENCE_SECONDS) if count < TRANSACTION else None
+            if self.sample_id is None and not written.changed:
+                # Nothing new yet: an import that changes nothing leaves no sample behind.
+                connection.rollback()
+        if written.changed:
+            self.sample_id = sample_id
+        self.written += written
+
+    def _begin_sample(self, connection: Connection, source_kind: str) -> int:
+        return begin_sample(
+            connection,
+            key=self._key,
+            source=", ".join(self._sources),
+            source_kind=source_kind,
+            population=self._population,
+            sample_size=self._sample_size,
+            extraction_version=EXTRACTION_VERSION,
+        )
+
+    def finish(self, *, seen: int, kept: int, counts: dict[str, object]) -> None:
+        """Set what the import counted, if it has a sample, and that it is done."""
+        if self.sample_id is None:
+            return
+        with self._store.write() as connection:
+            finish_sample(connection, self.sample_id, seen=seen, kept=kept, counts=counts)
