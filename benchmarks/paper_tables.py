@@ -38,7 +38,7 @@ NAMES = {"mt_bench": "MT-Bench", "mmlu": "MMLU", "gsm8k": "GSM8K"}
 FILES = {"mt_bench": "mt_bench.jsonl", "mmlu": "mmlu.csv.gz", "gsm8k": "gsm8k.csv.gz"}
 SHIPPED = Path(open_router("mf").description.checkpoint or "").parent
 ROUTERS = ("mf", "mf=mf_3", "mf=mf_4", "sw_ranking", "bert", "causal_llm", "ensemble")
-SLOW, SLOW_ROWS = ("mf=mf_4", "causal_llm"), 500
+SLOW, SLOW_ROWS = ("mf=mf_4", "causal_llm"), 1500
 FAST = tuple(router for router in ROUTERS if router not in SLOW)
 SPEED_ROWS, SLOW_SPEED_ROWS = 500, 20
 NOT_LEARNED = ("arc_challenge", "natural_qa", "trivia_qa", "mmlu")

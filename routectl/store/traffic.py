@@ -149,6 +149,9 @@ def _merge(connection: Connection, rows: Sequence[dict[str, Any]]) -> Written:
         ):
             weight = min(row["weight"], old["weight"])
             new = {**row, "weight": weight, "sample_id": old["sample_id"]}
+            if known.is_held_by_another(old, new["attempt_key"]):
+                # An id that a log uses twice: the key stays with the request that has it.
+                new["attempt_key"] = old["attempt_key"]
             updates.append(_change(old, new))
             known.replace(old, new)
         elif row["weight"] < old["weight"]:
@@ -222,6 +225,12 @@ class _Known:
         if found is None and row["attempt_key"] is not None:
             found = self._by_attempt.get(row["attempt_key"])
         return found
+
+    def is_held_by_another(self, old: Mapping[str, Any], attempt_key: str | None) -> bool:
+        """Whether the key of attempts belongs to another request than `old`."""
+        holder = None if attempt_key is None else self._by_attempt.get(attempt_key)
+        names = ("source_kind", "source_id")
+        return holder is not None and any(holder[name] != old[name] for name in names)
 
     def remember(self, row: dict[str, Any]) -> None:
         if row["attempt_key"] is not None:

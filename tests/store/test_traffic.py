@@ -89,6 +89,25 @@ def test_one_source_id_in_two_formats_is_two_requests(store: Store) -> None:
     assert add(store, request(1), request(1, source_kind="openai")).added == 2
 
 
+@pytest.mark.parametrize("together", [True, False])
+def test_an_id_that_a_log_uses_twice_leaves_another_request_its_attempts(
+    store: Store, together: bool
+) -> None:
+    """A success in place of a failure, whose call id is another request's."""
+    failed = request(1, call_id="A", status="failure", text="same")
+    other = request(2, call_id="B", status="success", text="same")
+    again = request(1, call_id="B", status="success", text="same")
+    if together:
+        add(store, failed, other, again)
+    else:
+        add(store, failed, other)
+        assert add(store, again).updated == 1
+    stored = {row["source_id"]: (row["status"], row["attempt_key"]) for row in rows(store)}
+    assert [stored[name][0] for name in ("id-1", "id-2")] == ["success", "success"]
+    assert stored["id-1"][1] != stored["id-2"][1]
+    assert add(store, request(3, call_id="B", status="failure", text="same")).attempts == 1
+
+
 def test_more_rows_than_a_statement_holds_keep_every_value(store: Store) -> None:
     """Also of columns in which only a few rows have one."""
     some = [
