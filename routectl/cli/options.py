@@ -150,8 +150,8 @@ router = click.option(
     show_default=True,
     metavar="NAME[=DIR]",
     shell_complete=_complete_router,
-    help="Router to use, with a checkpoint folder of your own if you have one. May repeat; "
-    "'all' is every router that is installed.",
+    help="Router to use, with a checkpoint folder of your own, or the name of one that ships, if "
+    "it is not the default one. May repeat; 'all' is every router that is installed.",
 )
 
 routers = _stack(
