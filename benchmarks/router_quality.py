@@ -35,6 +35,7 @@ from routectl.evaluation.bootstrap import bootstrap
 from routectl.evaluation.metrics import APGR, Metric, cpt_at
 from routectl.extraction import extract
 from routectl.routers import Router, names, open_router
+from routectl.routers.checkpoint import shipped_or_own
 from routectl.tables import Row, read_rows
 from routectl.training.contamination import read_benchmark_prompts
 
@@ -42,6 +43,8 @@ STRONG, WEAK = "gpt-4-1106-preview", "mistralai/Mixtral-8x7B-Instruct-v0.1"
 BENCHMARKS = {"mt_bench": "mt_bench.jsonl", "gsm8k": "gsm8k.csv.gz", "mmlu": "mmlu.csv.gz"}
 PAPER = {"mt_bench": 0.802, "gsm8k": 0.622, "mmlu": 0.603}
 """The best APGR that RouteLLM reports, of any of its routers and training sets."""
+BESIDE_THE_DEFAULTS = ("mf=mf_3", "mf=mf_4")
+"""Checkpoints that ship and that the default routers do not score with."""
 METRICS = (APGR, cpt_at(0.5), cpt_at(0.8))
 LEFT_OUT = Path(__file__).with_name("mmlu_left_out.txt")
 SUBSET, SUBSET_SEED = 2000, 0
@@ -122,7 +125,9 @@ def load_routers(specifications: Sequence[str]) -> dict[str, Router]:
     routers = {}
     for specification in specifications:
         name, _, checkpoint = specification.partition("=")
-        opened = open_router(name, checkpoint=Path(checkpoint) if checkpoint else None)
+        opened = open_router(
+            name, checkpoint=shipped_or_own(Path(checkpoint)) if checkpoint else None
+        )
         routers[specification] = shared.serve(opened.load())
     return routers
 
@@ -220,7 +225,7 @@ def main() -> None:
     parser.add_argument("--fast-enough", type=float, default=20, metavar="PROMPTS_PER_SECOND")
     parser.add_argument("--json", type=Path, help="write the figures there too")
     arguments = parser.parse_args()
-    routers = load_routers(arguments.routers or names())
+    routers = load_routers(arguments.routers or (*names(), *BESIDE_THE_DEFAULTS))
     everything = []
     for name in arguments.only:
         benchmark = read(arguments.data, name)

@@ -1,6 +1,6 @@
 """Vectors whose numbers differ in size, made alike: less their mean, by their standard deviation.
 
-The hidden states of a language model have a few numbers a thousand times as large as the others,
+The hidden states of a language model have a few numbers up to a hundred times as large as most,
 in which prompts hardly differ. Standardised, over the prompts of the training, all count alike.
 """
 
