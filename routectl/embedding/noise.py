@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from routectl.embedding import Embedder
 
 SAFETY_FACTOR = 4
@@ -14,17 +17,23 @@ SAFETY_FACTOR = 4
 _BUDGETS = (1, 256, 1024, 8192)
 
 
-def embedding_noise(embedder: Embedder, texts: Sequence[str]) -> float:
+def embedding_noise(
+    embedder: Embedder,
+    texts: Sequence[str],
+    seen_through: Callable[[NDArray[np.float32]], NDArray[np.floating]] | None = None,
+) -> float:
     """The largest distance between two vectors of one text, times `SAFETY_FACTOR`.
 
     Every text is embedded alone and in batches of three sizes.
 
     Args:
         texts: at least one; a hundred or more of different lengths tell enough.
+        seen_through: what is made of vectors, shape (n, D) to (n, d), before distances are taken.
     """
     import numpy as np
 
-    vectors = np.stack([embedder.embed(texts, token_budget=budget) for budget in _BUDGETS])
+    found = (embedder.embed(texts, token_budget=budget) for budget in _BUDGETS)
+    vectors = np.stack([v if seen_through is None else seen_through(v) for v in found])
     distances = np.linalg.norm(vectors[:, None] - vectors[None, :], axis=-1)
     # Two vectors that happen to agree in every bit do not show that all do.
     return float(max(distances.max(), np.finfo(np.float32).eps)) * SAFETY_FACTOR

@@ -57,13 +57,20 @@ class Factors:
         """v, shape (D,): the strong win rate of a prompt vector q is sigmoid(q . v)."""
         import numpy as np
 
+        direction: NDArray[np.float64] = self.projection.astype(np.float64).T @ (
+            self.difference(pair)
+        )
+        return direction
+
+    def difference(self, pair: ModelPair) -> NDArray[np.float64]:
+        """w2 * (v_strong - v_weak), shape (d,)."""
+        import numpy as np
+
         vectors = self.model_vectors.astype(np.float64)
         vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
         strong, weak = (vectors[self.models.index(name)] for name in (pair.strong, pair.weak))
-        direction: NDArray[np.float64] = self.projection.astype(np.float64).T @ (
-            self.weights.astype(np.float64) * (strong - weak)
-        )
-        return direction
+        difference: NDArray[np.float64] = self.weights.astype(np.float64) * (strong - weak)
+        return difference
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +111,6 @@ def open_router(
         RouterError: the checkpoint does not know a model, or strong and weak are one.
         CheckpointError: the checkpoint is missing, damaged or of another kind.
     """
-    import numpy as np
 
     folder = SHIPPED / "mf_2" if checkpoint is None else locate(checkpoint)
     if is_published(folder):
@@ -133,7 +139,7 @@ def open_router(
         "mf",
         fingerprint(facts),
         pair,
-        score_noise(float(np.linalg.norm(scoring.direction)), embedder.noise),
+        _noise(found, factors, pair, scoring, embedder.noise),
         facts,
     )
     description = RouterDescription(
@@ -196,6 +202,22 @@ def score_noise(direction_length: float, embedding_noise: float) -> float:
         embedding_noise: largest |d q| between batches, measured, with its safety factor.
     """
     return direction_length * embedding_noise / 4
+
+
+def _noise(
+    checkpoint: Checkpoint,
+    factors: Factors,
+    pair: ModelPair,
+    scoring: Scoring,
+    embedding_noise: float,
+) -> float:
+    """The noise of a pair's scores, by that of the projected vectors where it was measured."""
+    import numpy as np
+
+    if "projected_noise" not in checkpoint.config:
+        return score_noise(float(np.linalg.norm(scoring.direction)), embedding_noise)
+    projected: float = checkpoint.get("projected_noise", kind=(int, float))
+    return score_noise(float(np.linalg.norm(factors.difference(pair))), projected)
 
 
 class MfRouter:

@@ -144,10 +144,28 @@ def embedder_noise(embedder: Embedder, prompts: Sequence[str]) -> float:
     """The embedder's noise, measured on prompts of all lengths; see `embedding.noise`."""
     from routectl.embedding.noise import embedding_noise
 
+    return max(embedding_noise(embedder, _of_all_lengths(prompts)), embedder.least_noise)
+
+
+def projected_noise(
+    embedder: Embedder, prompts: Sequence[str], projection: NDArray[np.float64]
+) -> float:
+    """The same of what a projection, shape (d, D), makes of the vectors.
+
+    Where their numbers differ much in size, hardly any of the noise lies along what is learned.
+    """
+    import numpy as np
+
+    from routectl.embedding.noise import embedding_noise
+
+    seen = embedding_noise(embedder, _of_all_lengths(prompts), lambda v: v @ projection.T)
+    return max(seen, embedder.least_noise * float(np.linalg.norm(projection, 2)))
+
+
+def _of_all_lengths(prompts: Sequence[str]) -> list[str]:
     by_length = sorted(prompts, key=len)
     step = max(1, len(by_length) // _NOISE_SAMPLE)
-    sample = by_length[::step][:_NOISE_SAMPLE]
-    return max(embedding_noise(embedder, sample), embedder.least_noise)
+    return by_length[::step][:_NOISE_SAMPLE]
 
 
 def held_out_apgr(

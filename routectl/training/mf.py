@@ -17,6 +17,7 @@ from routectl.training.data import (
     TrainingData,
     embedder_noise,
     held_out_apgr,
+    projected_noise,
     read_training_data,
 )
 from routectl.training.difficulty import DifficultySettings, fit_difficulty
@@ -105,7 +106,7 @@ def train_mf(
         }
         write_checkpoint(
             request.output,
-            _config(request, data, model, len(fit.weights), surface),
+            _config(request, data, model, fit, standardisation, surface),
             tensors,
             model_card(
                 report,
@@ -159,17 +160,27 @@ def _config(
     request: TrainingRequest,
     data: TrainingData,
     model: Embedder,
-    dimension: int,
+    fit: Fit,
+    standardisation: Standardisation | None,
     surface: Surface | None,
 ) -> dict[str, object]:
+    import numpy as np
+
+    prompts = data.comparisons.prompts
+    of_embedding = fit.projection[:, : model.dimension].astype(np.float64)
+    along: dict[str, object] = {}
+    if standardisation is not None:
+        noise = projected_noise(model, prompts, of_embedding / standardisation.spread)
+        along = {"projected_noise": noise}
     return {
         "kind": "mf",
         "name": request.output.name,
         "licence": request.licence,
         "default_pair": {"strong": data.pair.strong, "weak": data.pair.weak},
-        "dimension": dimension,
+        "dimension": len(fit.weights),
         "models": list(data.comparisons.models),
-        "embedder": embedder_config(model, embedder_noise(model, data.comparisons.prompts)),
+        "embedder": embedder_config(model, embedder_noise(model, prompts)),
+        **along,
         **({} if surface is None else {"surface": surface.config}),
     }
 

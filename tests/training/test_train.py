@@ -288,6 +288,15 @@ def test_mf_learns_from_hidden_states_which_it_standardises(
     scores = opened.load().strong_win_rates([text for text, _ in prompts(300)])
     hard = np.array([hard for _, hard in prompts(300)])
     assert scores[hard].mean() > scores[~hard].mean() + 0.1
+    # The noise is that along what was learned, which is little of the vectors' own.
+    texts = [text for text, _ in prompts(60)]
+    router = opened.load()
+    together = router.strong_win_rates(texts)
+    alone = []
+    for text in texts:
+        router.strong_win_rates([f"between {text}"])  # of the last batch the vectors are remembered
+        alone.append(router.strong_win_rates([text])[0])
+    assert np.abs(together - np.array(alone)).max() <= opened.identity.noise < 1e-4
     # Each number counts by how it varies: the direction is in units of the standardised ones.
     tensors, _ = read_weights(read_checkpoint(output, "mf"))
     assert tensors["centre"].shape == tensors["spread"].shape == (96,)
