@@ -105,7 +105,7 @@ def show(
         ("prompts go to", about.sends_prompts_to or "no other machine"),
         ("reads", about.reads),
         ("checkpoint", about.checkpoint or "none"),
-        ("that ship", ", ".join(shipped(about.kind)) or "none"),
+        ("shipped", ", ".join(shipped(about.kind)) or "none"),
         ("model card", about.card or "none"),
         ("licence", about.licence or "not stated"),
     ]

@@ -33,9 +33,9 @@ class Embedder(Protocol):
     its name is known again; None where the digest is over the model itself."""
     least_noise: float
     """A floor of the noise, for what cannot be measured from here."""
-    uneven: bool
-    """Whether its numbers differ so much in size, and its vectors so little in direction, that a
-    fit standardises them and a cosine says nothing."""
+    anisotropic: bool
+    """Whether all vectors point nearly the same way, because a few numbers are far larger than the
+    others: a fit then standardises them, and a cosine says nothing."""
 
     def embed(self, texts: Sequence[str], *, token_budget: int = 1024) -> NDArray[np.float32]:
         """Shape (n, dimension), rows of length 1."""

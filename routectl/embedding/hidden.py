@@ -67,7 +67,7 @@ def conversion_notice(name: str) -> str | None:
 class HiddenStates:
     """An `Embedder` whose vectors are a base model's hidden states."""
 
-    uneven = True
+    anisotropic = True
 
     def __init__(self, name: str, base: BaseFiles, reads: str) -> None:
         """Load the layers that are needed.
@@ -177,7 +177,7 @@ def _loaded(base: BaseFiles, reads: str) -> tuple[Any, TemplateReader]:
             f"The base model {base.name} does not have its layers where a Llama has them, so its "
             "hidden states cannot be read; name another."
         )
-    # Layers above are not loaded into any batch; `_depths` reads their number from the config.
+    # No layer above is computed; their number stays in the config, where `_depths` reads it.
     body.layers = body.layers[: _depths(body.config.num_hidden_layers, base)[1]]
     return body, reader
 

@@ -92,7 +92,7 @@ def load_model(folder: Path, dtype: str = "float32") -> Any:
     """A causal language model of transformers from a local folder, ready to score, on `device()`.
 
     Raises:
-        CheckpointError: its files do not make a model.
+        CheckpointError: its files do not make a model, or the GPU has no room for it.
     """
     import torch
 
@@ -115,7 +115,13 @@ def load_model(folder: Path, dtype: str = "float32") -> Any:
             "restore its files."
         ) from error
     model.train(False)
-    return model.to(device())
+    try:
+        return model.to(device())
+    except Exception as error:  # a driver's own errors are of many kinds
+        raise CheckpointError(
+            f"{folder} cannot be loaded onto the GPU ({type(error).__name__}), which may have too "
+            "little memory; set CUDA_VISIBLE_DEVICES= to compute on the CPU."
+        ) from error
 
 
 def device() -> str:

@@ -42,7 +42,7 @@ class SharedEmbedder:
         self.reads = embedder.reads
         self.probe = embedder.probe
         self.least_noise = embedder.least_noise
-        self.uneven = embedder.uneven
+        self.anisotropic = embedder.anisotropic
         self._embedder = embedder
         self._vectors: dict[str, NDArray[np.float32]] = {}
         self._longer: dict[str, np.bool_] = {}

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from routectl.base_models import base_digest
-from routectl.embedding.language_model import load_model
+from routectl.embedding.language_model import load_model, tokens_at_once
 from routectl.errors import CheckpointError
 from routectl.records import ModelPair, RouterIdentity
 from routectl.routers.causal_model import (
@@ -120,7 +120,7 @@ def _read_texts(folder: Path) -> _Texts:
 
 
 class PublishedCausalLlm:
-    """A checkpoint in the published layout, in float32 on the CPU."""
+    """A checkpoint in the published layout, in float32."""
 
     def __init__(self, identity: RouterIdentity, folder: Path, texts: _Texts) -> None:
         """Load the model.
@@ -166,12 +166,13 @@ class PublishedCausalLlm:
         with torch.inference_mode():
             for _ in range(_MOST_NEW_TOKENS):
                 going_on = []
-                for part in batches([len(tokens[row]) for row in unanswered], TOKEN_BUDGET):
+                lengths = [len(tokens[row]) for row in unanswered]
+                for part in batches(lengths, tokens_at_once(TOKEN_BUDGET)):
                     rows = [unanswered[at] for at in part]
                     logits = last_hidden(self._model, [tokens[row] for row in rows]) @ self._head.T
                     following = logits.argmax(dim=1).tolist()
                     scored = strong_win_rates(
-                        logits[:, self._ratings].double().numpy(), _SCORE_THRESHOLD
+                        logits[:, self._ratings].double().cpu().numpy(), _SCORE_THRESHOLD
                     )
                     for row, token, rate in zip(rows, following, scored, strict=True):
                         if token in self._ratings:

@@ -103,13 +103,13 @@ def read_training_data(
     alike = np.zeros(len(comparisons.prompts), dtype=np.bool_)
     found = np.empty((0, embedder.dimension), dtype=np.float32)
     if judged:
-        comparing = open_embedder(DEFAULT) if embedder.uneven else embedder
+        comparing = open_embedder(DEFAULT) if embedder.anisotropic else embedder
         embedded = embed_texts(comparing, [*comparisons.prompts, *judged], partial, on_progress)
         found = embedded[: len(comparisons.prompts)]
         alike = nearest(found, embedded[len(found) :]).cosine >= SIMILAR
         comparisons = comparisons.of_prompts(~alike)
         _require_enough(comparisons, request.drop_ties)
-    if vectors and (embedder.uneven or not judged):
+    if vectors and (embedder.anisotropic or not judged):
         found = embed_texts(embedder, comparisons.prompts, partial, on_progress)
     return TrainingData(
         comparisons, pair, _held_out(comparisons, request.seed), int(alike.sum()), found

@@ -85,7 +85,9 @@ def train_mf(
     with PartialRun(request.output, facts) as partial:
         model = open_embedder(embedder or DEFAULT, reads=reads)
         data = read_training_data(request, model, partial, on_progress)
-        standardisation = Standardisation.fit(data.vectors[data.used]) if model.uneven else None
+        standardisation = (
+            Standardisation.fit(data.vectors[data.used]) if model.anisotropic else None
+        )
         surface = _surface(data) if question_length else None
         vectors = _features(data, standardisation, surface)
         fit = _fit(data, vectors, settings, request.seed, on_progress)
@@ -113,7 +115,7 @@ def train_mf(
                 request,
                 introduction=_INTRODUCTION,
                 reads=embedder_line(model)
-                + (_STANDARDISED if model.uneven else "")
+                + (_STANDARDISED if model.anisotropic else "")
                 + (_BESIDE if question_length else ""),
                 settings=asked,
                 limits=_LIMITS if isinstance(settings, DifficultySettings) else None,

@@ -87,7 +87,7 @@ def train_sw_ranking(
     facts = request_facts("sw_ranking", request, settings)
     with PartialRun(request.output, facts) as partial:
         model = open_embedder(embedder or DEFAULT, reads=reads)
-        if model.uneven:
+        if model.anisotropic:
             raise UsageError(
                 f"sw_ranking weighs battles by cosine, which says nothing between the vectors of "
                 f"{model.name}; leave --embedder out, or train mf with it"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from routectl.embedding import Embedder, open_embedder
+from routectl.embedding import Embedder, language_model, open_embedder
 from routectl.embedding.language_model import DEFAULT_TEMPLATE, TemplateReader, load_model
 from routectl.embedding.noise import SAFETY_FACTOR, embedding_noise
 from routectl.errors import CheckpointError, UsageError
@@ -86,6 +86,15 @@ def test_a_base_that_is_not_there_is_named(tmp_path: Path) -> None:
         CheckpointError, match=r"hidden:SmolLM3' names no folder; write hidden:Smol"
     ):
         open_embedder("hidden:SmolLM3")
+
+
+def test_a_gpu_without_room_for_the_model_is_told_in_one_sentence(
+    base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Here there is none at all, which fails in the same place."""
+    monkeypatch.setattr(language_model, "device", lambda: "cuda:99")
+    with pytest.raises(CheckpointError, match="too little memory; set CUDA_VISIBLE_DEVICES= to"):
+        load_model(base)
 
 
 def test_its_cosines_are_not_used(base: Path, hidden: Embedder) -> None:

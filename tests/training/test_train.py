@@ -269,15 +269,20 @@ def test_the_length_of_a_question_can_be_learned_beside_the_vector(
         assert "| question_length | True |" in card
 
 
-def test_mf_learns_from_hidden_states_which_it_standardises(
-    gold: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def hidden(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The hidden states of a model of a few kilobytes, as an embedder's name."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    base = make_base(tmp_path / "base")
+    return f"hidden:{make_base(tmp_path / 'base')}"
+
+
+def test_mf_learns_from_hidden_states_which_it_standardises(
+    gold: Path, hidden: str, tmp_path: Path
+) -> None:
     output = tmp_path / "hard"
     report = train_mf(
         TrainingRequest(gold=[gold], output=output, weak_model="weak"),
-        embedder=f"hidden:{base}",
+        embedder=hidden,
         settings=DifficultySettings(precision=1),
     )
     assert report.held_out_loss is not None
@@ -304,17 +309,15 @@ def test_mf_learns_from_hidden_states_which_it_standardises(
 
 
 def test_what_resembles_a_benchmark_is_found_by_the_installed_embedder_where_cosines_say_nothing(
-    gold: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    gold: Path, hidden: str, tmp_path: Path
 ) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    base = make_base(tmp_path / "base")
     judged = tmp_path / "judged.jsonl"
     judged.write_text(json.dumps({"prompt": prompts(300)[0][0]}) + "\n")
     report = train_mf(
         TrainingRequest(
             gold=[gold], benchmarks=[judged], output=tmp_path / "hard", weak_model="weak"
         ),
-        embedder=f"hidden:{base}",
+        embedder=hidden,
         settings=DifficultySettings(),
     )
     assert 1 <= report.similar_prompts < 30
@@ -339,13 +342,9 @@ def test_how_strongly_the_fit_is_held_back_can_be_said(
 
 
 def test_ranking_by_cosine_refuses_vectors_whose_cosines_say_nothing(
-    routectl: Routectl, gold: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    routectl: Routectl, gold: Path, hidden: str, tmp_path: Path
 ) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    base = make_base(tmp_path / "base")
-    refused = routectl(
-        "train", "sw_ranking", "--gold", gold, "--embedder", f"hidden:{base}",
-        "--output", tmp_path / "no",
-    )  # fmt: skip
+    train = ("train", "sw_ranking", "--gold", gold, "--embedder", hidden)
+    refused = routectl(*train, "--output", tmp_path / "no")
     assert refused.code == 2
     assert "sw_ranking weighs battles by cosine" in refused.err

@@ -9,6 +9,7 @@ import click
 
 from routectl.cli.console import Console
 from routectl.cli.train import shared
+from routectl.errors import UsageError
 
 if TYPE_CHECKING:
     from routectl.training import TrainingRequest
@@ -56,11 +57,11 @@ def command(
     Examples:
       routectl train mf --gold mmlu_pro.csv.gz --output my-checkpoint
       routectl train mf --battles arena_55k.csv own.jsonl --gold own.csv --output both --seed 1
-      routectl train mf --fit difficulty --embedder hidden:SmolLM2-135M-Instruct --precision 10 \
+      routectl train mf --fit difficulty --embedder hidden:SmolLM2-135M-Instruct --precision 3 \
         --question-length --gold own.csv --output hard
     """
     if precision is not None and fit != "difficulty":
-        raise click.UsageError("--precision belongs to --fit difficulty; give both, or neither")
+        raise UsageError("--precision belongs to --fit difficulty; give both, or neither")
     from routectl.training import train_mf
     from routectl.training.difficulty import DifficultySettings
 
