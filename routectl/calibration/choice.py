@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from routectl.calibration.intervals import (
     requests_for_half_width,
 )
 from routectl.calibration.picking import ROUNDING, Tie, pick, threshold_text, tie_at
-from routectl.calibration.sample import Booleans, Floats, ScoredSample
+from routectl.calibration.sample import Booleans, Floats, Integers, ScoredSample
 from routectl.calibration.self_check import SelfCheck, check_in_time
 from routectl.errors import UsageError
 
@@ -129,6 +129,8 @@ def choose(
     if next_requests < 1:
         raise UsageError(f"The next requests are at least 1, not {next_requests}.")
 
+    # Once, because both the whole sample and its earlier part ask who shares a conversation.
+    sample = replace(sample, conversations=_numbered(sample.conversations))
     table = cut_table(sample.win_rates, sample.weights)
     cut = pick(table, strong_fraction, at_most=at_most)
     text = threshold_text(table, cut, strong_fraction, noise)
@@ -187,6 +189,16 @@ def choose(
         self_check=checked if isinstance(checked, SelfCheck) else None,
         self_check_skipped=checked if isinstance(checked, str) else None,
     )
+
+
+def _numbered(conversations: Integers) -> Integers:
+    """The same conversations by numbers from 0, which are quicker to tell apart than keys are."""
+    known = conversations >= 0
+    if not known.any():
+        return conversations
+    numbers = np.full_like(conversations, -1)
+    numbers[known] = dense(conversations[known])[0]
+    return numbers
 
 
 def _share_beside(table: CutTable, index: int) -> float | None:

@@ -8,18 +8,22 @@ integers, which NumPy parses at once. A float travels as an integer that holds a
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import BigInteger, Connection, Double, bindparam, case, cast, func, literal, select
 from sqlalchemy.sql.elements import ColumnElement
 
+from routectl.store.engine import Store
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-KEYS_AT_ONCE = 1 << 18
-"""Keys of one statement: its texts take some 20 MB, where SQLite refuses those above 1 GB."""
+KEYS_AT_ONCE = 1 << 17
+"""Keys of one statement: its texts take some 10 MB, where SQLite refuses those above 1 GB."""
 
 _ZERO = 0
 _USUAL = 1
@@ -114,72 +118,101 @@ class Real:
 Column = Whole | Real
 
 
-def read_columns(
-    connection: Connection,
-    key: ColumnElement[int],
-    columns: Mapping[str, Column],
-    where: Sequence[ColumnElement[bool]],
-) -> dict[str, NDArray[Any]]:
-    """Columns of one table as parallel arrays, in the order of the key.
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """What is wanted of a table."""
 
-    Args:
-        key: the table's integer key; where it has several columns, `where` fixes the others.
-        columns: what to read, by name.
-        where: the rows that are wanted.
+    key: ColumnElement[int]
+    """Its integer key; where that has several columns, `where` fixes the others."""
+    columns: Mapping[str, Column]
+    where: Sequence[ColumnElement[bool]] = ()
+
+
+def read_columns(store: Store, *tables: Rows) -> list[dict[str, NDArray[Any]]]:
+    """Columns of tables as parallel arrays, in the order of each table's key.
+
+    All are read at once, by a thread for each table, and as of one state of the database.
     """
-    if connection.dialect.name == "sqlite":
-        found = _read_as_texts(connection, key, columns, where)
-        if found is not None:
-            return found
-    return _read_row_by_row(connection, key, columns, where)
+    with store.read_together(len(tables)) as connections, ThreadPoolExecutor(len(tables)) as pool:
+        if connections[0].dialect.name != "sqlite":
+            return list(pool.map(_read_row_by_row, connections, tables))
+        readings = [_Texts(rows) for rows in tables]
+        # The threads share each table, because one may take several times what the other takes.
+        for reading in readings:
+            list(pool.map(reading.read, connections))
+        for connection in connections:
+            # The pages that each has kept, which nobody reads again: 64 MB (`engine.py`).
+            connection.exec_driver_sql("PRAGMA shrink_memory")
+        return [
+            _read_row_by_row(connections[0], reading.rows) if reading.unfit else reading.arrays()
+            for reading in readings
+        ]
 
 
-def _read_as_texts(
-    connection: Connection,
-    key: ColumnElement[int],
-    columns: Mapping[str, Column],
-    where: Sequence[ColumnElement[bool]],
-) -> dict[str, NDArray[Any]] | None:
-    """The columns, or None where one holds a number that does not travel as an integer."""
-    import numpy as np
+class _Texts:
+    """A table that SQLite hands over as texts, some keys at a time, to several threads."""
 
-    parts: dict[str, list[NDArray[Any]]] = {
-        name: [column.decoded(np.empty(0, dtype=np.int64))] for name, column in columns.items()
-    }
-    start, end = bindparam("start", type_=BigInteger), bindparam("end", type_=BigInteger)
-    codes_of = [func.group_concat(column.encoded()) for column in columns.values()]
-    query = select(*codes_of).where(*where, key >= start, key < end)
-    next_key = select(func.min(key)).where(*where, key >= start)
-    first = connection.execute(select(func.min(key)).where(*where)).scalar()
-    while first is not None:
-        after = first + KEYS_AT_ONCE
-        texts = connection.execute(query, {"start": first, "end": after}).one()
-        for (name, column), text in zip(columns.items(), texts, strict=True):
-            codes: NDArray[np.int64] = np.fromstring(text or "", dtype=np.int64, sep=",")
-            if isinstance(column, Real) and len(codes) and codes.min() <= _UNFIT:
+    def __init__(self, rows: Rows) -> None:
+        self.rows = rows
+        self.unfit = False
+        """Whether a column holds a number that does not travel as an integer."""
+        self._parts: dict[int, dict[str, NDArray[Any]]] = {}
+        self._turn = Lock()
+        self._next = -(1 << 63)
+        start, end = bindparam("start", type_=BigInteger), bindparam("end", type_=BigInteger)
+        key, texts = rows.key, [func.group_concat(c.encoded()) for c in rows.columns.values()]
+        self._read = select(*texts).where(*rows.where, key >= start, key < end)
+        self._first = select(func.min(key)).where(*rows.where, key >= start)
+
+    def read(self, connection: Connection) -> None:
+        """Read the next keys, until none are left."""
+        import numpy as np
+
+        while (start := self._take(connection)) is not None:
+            span = {"start": start, "end": start + KEYS_AT_ONCE}
+            texts = connection.execute(self._read, span).one()
+            part = self._parts[start] = {}
+            for (name, column), text in zip(self.rows.columns.items(), texts, strict=True):
+                codes: NDArray[np.int64] = np.fromstring(text or "", dtype=np.int64, sep=",")
+                if isinstance(column, Real) and len(codes) and codes.min() <= _UNFIT:
+                    self.unfit = True
+                part[name] = column.decoded(codes)
+
+    def _take(self, connection: Connection) -> int | None:
+        """The first key that nobody has read, if there is one: keys may lie far apart."""
+        with self._turn:
+            if self.unfit:
                 return None
-            parts[name].append(column.decoded(codes))
-        first = connection.execute(next_key, {"start": after}).scalar()
-    return {name: np.concatenate(arrays) for name, arrays in parts.items()}
+            first = connection.execute(self._first, {"start": self._next}).scalar()
+            if first is not None:
+                self._next = first + KEYS_AT_ONCE
+            return first
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """The columns; the parts are given up."""
+        import numpy as np
+
+        parts = [self._parts[start] for start in sorted(self._parts)]
+        self._parts.clear()
+        none: NDArray[np.int64] = np.empty(0, dtype=np.int64)
+        return {
+            name: np.concatenate([column.decoded(none), *(part.pop(name) for part in parts)])
+            for name, column in self.rows.columns.items()
+        }
 
 
-def _read_row_by_row(
-    connection: Connection,
-    key: ColumnElement[int],
-    columns: Mapping[str, Column],
-    where: Sequence[ColumnElement[bool]],
-) -> dict[str, NDArray[Any]]:
+def _read_row_by_row(connection: Connection, rows: Rows) -> dict[str, NDArray[Any]]:
     """The columns as one structured array, straight from the driver's cursor."""
     import numpy as np
 
-    plain = {name: column.plain() for name, column in columns.items()}
+    plain = {name: column.plain() for name, column in rows.columns.items()}
     fields = np.dtype([(name, kind) for name, (_, kind) in plain.items()])
     query = select(*(value.label(name) for name, (value, _) in plain.items()))
-    result = connection.execute(query.where(*where).order_by(key))
+    result = connection.execute(query.where(*rows.where).order_by(rows.key))
     cursor: Any = result.cursor
-    rows: NDArray[Any] = np.fromiter(cursor, dtype=fields)
+    values: NDArray[Any] = np.fromiter(cursor, dtype=fields)
     result.close()
     return {
-        name: column.from_plain(np.ascontiguousarray(rows[name]))
-        for name, column in columns.items()
+        name: column.from_plain(np.ascontiguousarray(values[name]))
+        for name, column in rows.columns.items()
     }

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -96,6 +96,17 @@ class Store:
         """A transaction that sees one state of the database."""
         with errors_as_sentences(self.location), self._reading.begin() as connection:
             yield connection
+
+    @contextmanager
+    def read_together(self, count: int) -> Iterator[list[Connection]]:
+        """So many transactions that all see one state, each for a thread of its own."""
+        with errors_as_sentences(self.location), ExitStack() as stack:
+            connections = [stack.enter_context(self._reading.connect()) for _ in range(count)]
+            if self.location.path is None:
+                _begin_alike_on_postgresql(connections)
+            else:
+                _begin_alike_on_sqlite(connections)
+            yield connections
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
@@ -248,6 +259,38 @@ def _begin_postgresql(connection: Connection) -> None:
         schema = "hashtext(coalesce(current_schema(), ''))"
         statements.append(f"SELECT pg_advisory_xact_lock({_WRITER_LOCK}, {schema})")
     connection.exec_driver_sql("; ".join(statements))
+
+
+def _begin_alike_on_sqlite(connections: Sequence[Connection]) -> None:
+    """Begin transactions until nobody committed between the first and the last."""
+    first, *others = connections
+    before = None
+    while True:
+        first.begin()
+        # It rises for a connection when another one has committed, and the look at it is what
+        # fixes the state that a transaction sees.
+        now = _data_version(first)
+        if now == before or not others:
+            return
+        before = now
+        for connection in others:
+            connection.rollback()
+            connection.begin()
+            _data_version(connection)
+        first.rollback()
+
+
+def _data_version(connection: Connection) -> int:
+    return int(connection.exec_driver_sql("PRAGMA data_version").scalar_one())
+
+
+def _begin_alike_on_postgresql(connections: Sequence[Connection]) -> None:
+    first, *others = connections
+    first.begin()
+    state = first.exec_driver_sql("SELECT pg_export_snapshot()").scalar_one()
+    for connection in others:
+        connection.begin()
+        connection.exec_driver_sql(f"SET TRANSACTION SNAPSHOT '{state}'")
 
 
 def _access(connection: Connection) -> object:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection, case, func, select
 
 from routectl.records import Population, RouterIdentity
-from routectl.store.columns import Column, Real, Whole, read_columns
+from routectl.store.columns import Column, Real, Rows, Whole, read_columns
 from routectl.store.dialects import insert_ignoring_conflicts, insert_rows
 from routectl.store.engine import Store
 from routectl.store.models import Prompt, Request, Router, Score
@@ -157,18 +156,12 @@ def scored_requests(
 ) -> ScoredRequests:
     """The population's requests with this router's scores, in the order of their ids.
 
-    Both tables are read at once, each in a transaction of its own. A score never changes, so all
-    that comes between the two is a score that one of them saw too early or did not see yet.
-
     Args:
         answers: read the answers' tokens, too.
     """
     import numpy as np
 
-    with ThreadPoolExecutor(1) as thread:
-        reading = thread.submit(_scores, store, router)
-        requests = _requests(store, population, version, answers)
-        scores = reading.result()
+    requests, scores = read_columns(store, _requests(population, version, answers), _scores(router))
     # Two scans and a search: a join looks up a million scores one by one.
     prompts, scored = requests["prompt"], scores["key"] >> 1
     if (scored[1:] < scored[:-1]).any():  # SQLite scans in the key's order, and promises no order
@@ -201,10 +194,8 @@ def _known(counts: NDArray[np.int64]) -> NDArray[np.float64]:
     return found
 
 
-def _requests(
-    store: Store, population: Population, version: int, answers: bool
-) -> dict[str, NDArray[Any]]:
-    """The population's requests that have a prompt, in the order of their ids."""
+def _requests(population: Population, version: int, answers: bool) -> Rows:
+    """The population's requests that have a prompt."""
     tokens = Request.tokens_in + Request.tokens_out
     columns: dict[str, Column] = {
         "prompt": Whole(Request.prompt_id.expression),
@@ -216,33 +207,29 @@ def _requests(
     }
     if answers:  # Each column takes its time.
         columns["tokens_out"] = Whole(tokens - Request.tokens_in)
-    with store.read() as connection:
-        return read_columns(
-            connection,
-            Request.id.expression,
-            columns,
-            [
-                *population_filter(population),
-                Request.extraction_version == version,
-                Request.prompt_id.is_not(None),
-            ],
-        )
+    return Rows(
+        Request.id.expression,
+        columns,
+        [
+            *population_filter(population),
+            Request.extraction_version == version,
+            Request.prompt_id.is_not(None),
+        ],
+    )
 
 
-def _scores(store: Store, router: int) -> dict[str, NDArray[Any]]:
+def _scores(router: int) -> Rows:
     """All scores of a router. A key is twice the prompt's id, and 1 more where the prompt is
     longer than what was read of it: each column less is a tenth of the time."""
     longer = case((Score.longer_than_read.is_(True), 1), else_=0)
-    with store.read() as connection:
-        return read_columns(
-            connection,
-            Score.prompt_id.expression,
-            {
-                "key": Whole(Score.prompt_id * 2 + longer),
-                "win_rate": Real(Score.win_rate.expression, exponent=1),
-            },
-            [Score.router_id == router],
-        )
+    return Rows(
+        Score.prompt_id.expression,
+        {
+            "key": Whole(Score.prompt_id * 2 + longer),
+            "win_rate": Real(Score.win_rate.expression, exponent=1),
+        },
+        [Score.router_id == router],
+    )
 
 
 def prompts_without_text(

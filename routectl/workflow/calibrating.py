@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -114,27 +115,29 @@ def _calibrate(
     population = question.population
     excluded = dict(found.excluded) | ({"purged": purged} if purged else {})
     reporter.detail(f"choosing among the cuts of {len(rows.win_rates):,} scores")
-    choice = choose(
-        ScoredSample(
-            win_rates=rows.win_rates,
-            weights=rows.weights,
-            prompts=rows.prompts,
-            conversations=rows.conversations,
-            times=rows.times,
-            tokens=rows.tokens,
-            spend=rows.spend,
-        ),
-        strong_fraction=question.strong_fraction,
-        at_most=question.at_most,
-        noise=router.identity.noise,
-        excluded_weight=sum(excluded.values()),
-        confidence=question.confidence,
-        next_requests=question.next_requests,
-    )
+    with ThreadPoolExecutor(1) as thread:
+        digesting = thread.submit(rows_digest, rows)
+        choice = choose(
+            ScoredSample(
+                win_rates=rows.win_rates,
+                weights=rows.weights,
+                prompts=rows.prompts,
+                conversations=rows.conversations,
+                times=rows.times,
+                tokens=rows.tokens,
+                spend=rows.spend,
+            ),
+            strong_fraction=question.strong_fraction,
+            at_most=question.at_most,
+            noise=router.identity.noise,
+            excluded_weight=sum(excluded.values()),
+            confidence=question.confidence,
+            next_requests=question.next_requests,
+        )
+        digest = digesting.result()
     miss = abs(choice.strong_fraction - question.strong_fraction)
     created_at = datetime.now(UTC)
     longer = float(rows.weights[rows.longer_than_read].sum() / rows.weights.sum())
-    digest = rows_digest(rows)
     identity = router.identity
     costs = costs_of(identity.model_pair, rows, choice.threshold, question.prices, reporter)
     with store.write() as connection:
@@ -232,4 +235,4 @@ def rows_digest(rows: ScoredRequests) -> str:
     else:
         order = np.lexsort((rows.weights, rows.win_rates))
         pairs = np.column_stack((rows.win_rates[order], rows.weights[order]))
-    return hashlib.sha256(pairs.astype("<f8").tobytes()).hexdigest()
+    return hashlib.sha256(pairs.astype("<f8", copy=False).data).hexdigest()

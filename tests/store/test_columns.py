@@ -10,7 +10,7 @@ from sqlalchemy import BigInteger, Double, Integer, MetaData, Table, insert
 from sqlalchemy import Column as TableColumn
 
 from routectl.store import columns
-from routectl.store.columns import Real, Whole, read_columns
+from routectl.store.columns import Real, Rows, Whole, read_columns
 from routectl.store.engine import Store
 
 Values = list[float | int | None]
@@ -36,8 +36,7 @@ def read_back(
         if rows:
             connection.execute(insert(table), rows)
     column = Whole(number) if kind is Whole else Real(number, exponent)
-    with store.read() as connection:
-        return read_columns(connection, table.c.id, {"number": column}, [])["number"]
+    return read_columns(store, Rows(table.c.id, {"number": column}))[0]["number"]
 
 
 @pytest.mark.parametrize(
@@ -83,3 +82,29 @@ def test_rows_come_in_the_order_of_keys_that_lie_far_apart(
     keys = [5_000, 3, 2_000_000_000, 12, 13, 4, 22, 23]
     found = read_back(store, [key / 2**31 for key in keys], Real, keys=keys)
     assert (found * 2**31).tolist() == sorted(keys)
+
+
+def test_tables_read_together_come_back_apart_and_whole(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Threads take parts of both in turn; one of the tables has a number that does not travel."""
+    monkeypatch.setattr(columns, "KEYS_AT_ONCE", 100)
+    number = TableColumn("number", Double)
+    other = TableColumn("number", Double)
+    first = Table("first", MetaData(), TableColumn("id", Integer, primary_key=True), number)
+    second = Table("second", MetaData(), TableColumn("id", Integer, primary_key=True), other)
+    values = np.random.default_rng(3).random(5_000)
+    odd = values.copy()
+    odd[2_500] = 7.0
+    with store.write() as connection:
+        for table, numbers in ((first, values), (second, odd)):
+            table.create(connection)
+            rows = [{"id": id, "number": n} for id, n in enumerate(numbers.tolist())]
+            connection.execute(insert(table), rows)
+    found = read_columns(
+        store,
+        Rows(first.c.id, {"number": Real(number, 0)}),
+        Rows(second.c.id, {"number": Real(other, 0)}, [second.c.id != 9]),
+    )
+    assert found[0]["number"].tobytes() == values.tobytes()
+    assert found[1]["number"].tobytes() == np.delete(odd, 9).tobytes()

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from threading import Barrier
+from threading import Barrier, Event
 from typing import TypeVar
 
 import pytest
+from sqlalchemy import Connection, func, select
 
 from routectl.records import Population
 from routectl.store import leases
 from routectl.store.engine import Location, create_or_open, open_store
+from routectl.store.models import Activation
 from routectl.workflow.activating import activate, history, roll_back
 from routectl.workflow.databases import init, upgrade
 from routectl.workflow.importing import ImportResult, import_traffic
@@ -60,6 +62,31 @@ def test_activations_at_once_make_one_route_and_lose_none(location: Location) ->
     log = history(location, route="new", limit=100).activations
     assert {a.id for a in log} == {a.id for a in done}
     assert len(log) == MANY
+
+
+def test_readers_that_share_work_see_one_state_while_another_writes(location: Location) -> None:
+    init(location)
+    done = Event()
+
+    def write() -> None:
+        while not done.is_set():
+            activate(location, calibration_id=None, mode="always_weak", route="busy", note=None)
+
+    def count(connection: Connection) -> int:
+        return connection.execute(select(func.count()).select_from(Activation)).scalar_one()
+
+    with ThreadPoolExecutor(1) as pool, open_store(location) as store:
+        writing = pool.submit(write)
+        try:
+            seen = []
+            for _ in range(60):
+                with store.read_together(3) as readers:
+                    seen.append([count(reader) for reader in readers])
+        finally:
+            done.set()
+        writing.result()
+    assert all(len(set(counts)) == 1 for counts in seen)
+    assert seen[0] < seen[-1]
 
 
 def test_imports_of_one_log_at_once_store_each_request_once(
