@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from routectl.embedding.files import DEFAULT, locate
+from routectl.errors import UsageError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -50,7 +51,8 @@ def open_embedder(name: str = DEFAULT, *, reads: str = "head") -> Embedder:
     Args:
         name: `DEFAULT`, the folder of a sentence-transformers model, its name on the model hub
             (taken from the local cache when it is there), `hidden:NAME` for the hidden states of
-            a language model (see `hidden.py`), or `openai:URL#MODEL`.
+            a language model (see `hidden.py`), `hidden:NAME+EMBEDDER` for both side by side, or
+            `openai:URL#MODEL`.
         reads: one of `READS`.
 
     Raises:
@@ -64,7 +66,17 @@ def open_embedder(name: str = DEFAULT, *, reads: str = "head") -> Embedder:
     if remote is not None:
         return open_remote(remote, reads)
     from routectl.embedding.hidden import is_hidden, open_hidden
+    from routectl.embedding.joined import Joined, parts_of
 
+    parts = parts_of(name)
+    if parts is not None:
+        first, second = parts
+        if parse_remote(second) is not None or is_hidden(second):
+            raise UsageError(
+                f"Beside hidden states stands a sentence embedder of this machine, not {second!r}; "
+                f"write {first}+{DEFAULT}."
+            )
+        return Joined(open_hidden(first, reads), open_embedder(second, reads=reads))
     if is_hidden(name):
         return open_hidden(name, reads)
     files = locate(name)

@@ -61,7 +61,10 @@ def is_hidden(name: str) -> bool:
 
 def conversion_notice(name: str) -> str | None:
     """That opening the embedder converts its base model first; None where it does not."""
-    return CONVERTS if name == PREFIX + DEFAULT and not is_ready(DEFAULT_DIGEST) else None
+    from routectl.embedding.joined import parts_of
+
+    base = (parts_of(name) or (name,))[0]
+    return CONVERTS if base == PREFIX + DEFAULT and not is_ready(DEFAULT_DIGEST) else None
 
 
 class HiddenStates:

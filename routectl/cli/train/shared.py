@@ -93,9 +93,9 @@ _learning = (
 
 embedder = click.option(
     "--embedder",
-    metavar="NAME|PATH|hidden:NAME|openai:URL#MODEL",
-    help="A sentence-transformers model, the hidden states of a language model, or a model behind "
-    "an OpenAI-compatible endpoint; else the built-in one.",
+    metavar="NAME|PATH|hidden:NAME[+NAME]|openai:URL#MODEL",
+    help="A sentence-transformers model, the hidden states of a language model (and such a model "
+    "beside them), or a model behind an OpenAI-compatible endpoint; else the built-in one.",
 )
 
 

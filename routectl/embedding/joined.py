@@ -1,0 +1,68 @@
+"""Two embedders side by side: a language model's hidden states, and a sentence embedding.
+
+The states hold how hard a prompt is, the embedding what it is about (docs/routers.md has what both
+are worth together). A vector is one after the other; both count alike, and together they have
+length 1.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from routectl.embedding.hidden import PREFIX, is_hidden
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from routectl.embedding import Embedder
+
+_PLUS = "+"
+
+
+def parts_of(name: str) -> tuple[str, str] | None:
+    """The two embedders of a name `hidden:NAME+EMBEDDER`; None where it names one.
+
+    A folder whose own name has a plus in it is one base model.
+    """
+    first, plus, second = name.rpartition(_PLUS)
+    if not (is_hidden(name) and plus and second):
+        return None
+    if Path(name.removeprefix(PREFIX)).expanduser().is_dir():
+        return None
+    return first, second
+
+
+class Joined:
+    """An `Embedder` whose vectors are those of two, one after the other."""
+
+    def __init__(self, first: Embedder, second: Embedder) -> None:
+        """Join two embedders that run on this machine and read prompts alike."""
+        self._parts = (first, second)
+        self.name = f"{first.name}{_PLUS}{second.name}"
+        self.digest = hashlib.sha256(f"{first.digest} {second.digest}".encode()).hexdigest()
+        self.dimension = first.dimension + second.dimension
+        self.max_tokens = min(first.max_tokens, second.max_tokens)
+        self.reads = first.reads
+        self.probe: NDArray[np.float32] | None = None
+        self.least_noise = max(first.least_noise, second.least_noise)
+        self.anisotropic = first.anisotropic or second.anisotropic
+
+    def embed(self, texts: Sequence[str], *, token_budget: int = 1024) -> NDArray[np.float32]:
+        """Shape (n, dimension), rows of length 1.
+
+        Args:
+            token_budget: tokens of a batch on a CPU, padding included.
+        """
+        import numpy as np
+
+        vectors = [part.embed(texts, token_budget=token_budget) for part in self._parts]
+        return np.hstack(vectors) / np.float32(len(vectors) ** 0.5)
+
+    def longer_than_read(self, texts: Sequence[str]) -> NDArray[np.bool_]:
+        """Shape (n,): True where a text has more tokens than one of the two reads."""
+        first, second = (part.longer_than_read(texts) for part in self._parts)
+        return first | second
