@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from routectl.embedding.files import DEFAULT, locate
-from routectl.errors import UsageError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -66,17 +65,11 @@ def open_embedder(name: str = DEFAULT, *, reads: str = "head") -> Embedder:
     if remote is not None:
         return open_remote(remote, reads)
     from routectl.embedding.hidden import is_hidden, open_hidden
-    from routectl.embedding.joined import Joined, parts_of
+    from routectl.embedding.joined import open_joined
 
-    parts = parts_of(name)
-    if parts is not None:
-        first, second = parts
-        if parse_remote(second) is not None or is_hidden(second):
-            raise UsageError(
-                f"Beside hidden states stands a sentence embedder of this machine, not {second!r}; "
-                f"write {first}+{DEFAULT}."
-            )
-        return Joined(open_hidden(first, reads), open_embedder(second, reads=reads))
+    joined = open_joined(name, lambda part: open_embedder(part, reads=reads))
+    if joined is not None:
+        return joined
     if is_hidden(name):
         return open_hidden(name, reads)
     files = locate(name)

@@ -8,11 +8,13 @@ length 1.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from routectl.embedding.files import DEFAULT
 from routectl.embedding.hidden import PREFIX, is_hidden
+from routectl.errors import UsageError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,6 +23,26 @@ if TYPE_CHECKING:
     from routectl.embedding import Embedder
 
 _PLUS = "+"
+
+
+def open_joined(name: str, open_part: Callable[[str], Embedder]) -> Embedder | None:
+    """The two embedders of a name, each opened by `open_part`; None where it names one.
+
+    Raises:
+        UsageError: the second one is remote, or hidden states too.
+    """
+    parts = parts_of(name)
+    if parts is None:
+        return None
+    from routectl.embedding.remote import parse_remote
+
+    first, second = parts
+    if parse_remote(second) is not None or is_hidden(second):
+        raise UsageError(
+            f"Beside hidden states stands a sentence embedder of this machine, not {second!r}; "
+            f"write {first}{_PLUS}{DEFAULT}."
+        )
+    return Joined(open_part(first), open_part(second))
 
 
 def parts_of(name: str) -> tuple[str, str] | None:

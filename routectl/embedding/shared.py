@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
 from routectl.embedding import DEFAULT, Embedder, open_embedder
+from routectl.embedding.joined import open_joined
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,7 +22,10 @@ def open_shared(name: str = DEFAULT, *, reads: str = "head") -> SharedEmbedder:
     Raises:
         CheckpointError, EmbeddingError, UsageError: as `open_embedder`.
     """
-    embedder = open_embedder(name, reads=reads)
+    # Of two side by side each may also be another router's.
+    embedder = open_joined(name, lambda part: open_shared(part, reads=reads)) or open_embedder(
+        name, reads=reads
+    )
     key = (embedder.name, embedder.digest, embedder.reads)
     found = _opened.get(key)
     if found is None:

@@ -7,8 +7,13 @@ import pytest
 
 from routectl.embedding import DEFAULT, Embedder, open_embedder
 from routectl.embedding.hidden import conversion_notice
+from routectl.embedding.shared import open_shared
 from routectl.errors import UsageError
 from tests.routers.tiny_llama import PROMPTS, make_base
+
+
+class Untouchable:
+    """Embeds nothing."""
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +61,18 @@ def test_its_cosines_say_nothing_and_its_noise_has_the_floor_of_hidden_states(
 ) -> None:
     assert joined.anisotropic
     assert joined.least_noise == open_embedder(hidden).least_noise > 0
+
+
+def test_what_another_router_has_embedded_is_not_embedded_again(
+    joined: Embedder, hidden: str
+) -> None:
+    shared = open_shared(joined.name)
+    assert shared.digest == joined.digest
+    parts = [open_shared(hidden), open_shared()]
+    alone = [part.embed(PROMPTS) for part in parts]
+    for part in parts:
+        part._embedder = Untouchable()  # type: ignore[assignment]
+    np.testing.assert_allclose(shared.embed(PROMPTS), np.hstack(alone) / np.sqrt(2), atol=1e-7)
 
 
 @pytest.mark.parametrize("second", ["openai:http://127.0.0.1:9#m", "hidden:SmolLM2-135M-Instruct"])
