@@ -6,7 +6,7 @@ WORKERS ?= 2
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test coverage lint docs bench bench-routers example checkpoint-mf checkpoint-mf_4 checkpoint-bert checkpoint-causal_llm checkpoint-sw checkpoint-ensemble clean
+.PHONY: demo test coverage lint docs bench bench-routers example checkpoint-mf checkpoint-mf_4 checkpoint-mf_5 checkpoint-bert checkpoint-causal_llm checkpoint-sw checkpoint-ensemble clean
 
 $(INSTALLED): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "routectl needs Python 3.11 or newer; name one with make PYTHON=...")'
@@ -72,6 +72,13 @@ checkpoint-mf_4: $(INSTALLED)
 	$(BIN)/python benchmarks/split_mmlu.py --data $(BENCHMARKS) --output $(OUTPUT).mmlu
 	$(BIN)/routectl train mf --fit difficulty --question-length \
 	  --embedder hidden:SmolLM2-135M-Instruct --precision 3 \
+	  $(LEARNED_FROM)
+
+# How mf_5 was trained: make checkpoint-mf_5 GOLD=DIR BENCHMARKS=DIR OUTPUT=DIR; an hour on two cores.
+checkpoint-mf_5: $(INSTALLED)
+	$(BIN)/python benchmarks/split_mmlu.py --data $(BENCHMARKS) --output $(OUTPUT).mmlu
+	$(BIN)/routectl train mf --fit difficulty --question-length \
+	  --embedder hidden:SmolLM2-135M-Instruct+all-MiniLM-L6-v2 --precision 10 \
 	  $(LEARNED_FROM)
 
 # How bert_2 was trained: make checkpoint-bert GOLD=DIR BENCHMARKS=DIR OUTPUT=DIR; of MMLU, split into

@@ -32,11 +32,15 @@ class Standardisation:
 
     @classmethod
     def fit(cls, vectors: NDArray[np.float32]) -> Standardisation:
-        """The constants of these vectors, shape (n, D); a number that never varies stays 0."""
+        """The constants of these vectors, shape (n, D), of length 1.
+
+        A number that varies by less than rounding stays at 0: MiniLM has some that are 1e-30, and
+        by their standard deviation they would be nothing but noise.
+        """
         import numpy as np
 
         deviation = vectors.std(axis=0, dtype=np.float64)
-        deviation[deviation == 0] = 1.0
+        deviation[deviation < np.finfo(np.float32).eps] = 1.0
         return cls(
             vectors.mean(axis=0, dtype=np.float64).astype(np.float32),
             (deviation * np.sqrt(vectors.shape[1])).astype(np.float32),
