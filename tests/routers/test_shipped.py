@@ -17,6 +17,7 @@ PINNED = {
     "mf_2": "fbbb23fc11516a54df3ee25f0f1603bcd9dcdee2814fc6d848ec1767162f391e",
     "mf_3": "f6f093c12572240d4308e44376ba0d1e33ee55748bf10bf494f414d08bbe14fb",
     "mf_4": "6386073dbffa02c1dc1bc26631e935c06cd57d9fee3c2727fd4d7fa119dbea12",
+    "mf_5": "bc3f0789810f2010f5c9c3e453bb400f05dc3490917293c856033012d8ab3b44",
     "bert_1": "391e32abaf198ad42cf6ad38c1188b45ef0b7d15f0e6a1b9b6e11c44dea8fb08",
     "bert_2": "4425b95c45030d3827a4925c7cd931cf38d7caaea5798f0eeab968f540fc4b3b",
     "sw_ranking_1": "807c55610c0a1a198df8a3b49cfc8983ee4e04f547c3a098ea0a927694a8942d",
@@ -79,6 +80,11 @@ def test_the_shipped_routers_keep_their_fingerprints(name: str, fingerprint: str
             "gemini-1.5-pro-002",
         ),
         (
+            "mf_5",
+            "4953b958b75cb94192aee45c2aee0f798ee22a3d631c7df090e11b285b50bd7e",
+            "gpt-4-1106-preview",
+        ),
+        (
             "mf_4",
             "333ba22b694bc707b2f7898f19c42ba9747e7432df7739e65c15f56819e05872",
             "gpt-4-1106-preview",
@@ -131,11 +137,12 @@ ODD = [
 """Prompts that resemble nothing that a router learned from, and each other little."""
 
 
-@pytest.mark.parametrize("name", ["mf", "mf_4", "sw_ranking", "bert", "ensemble"])
+@pytest.mark.parametrize("name", ["mf", "mf_4", "mf_5", "sw_ranking", "bert", "ensemble"])
 def test_an_odd_prompt_scores_alike_alone_and_among_others_within_the_noise(name: str) -> None:
     checkpoint = SHIPPED / name
     router = open_router(
-        "mf" if name == "mf_4" else name, checkpoint=checkpoint if checkpoint.is_dir() else None
+        "mf" if name in ("mf_4", "mf_5") else name,
+        checkpoint=checkpoint if checkpoint.is_dir() else None,
     ).load()
     together = router.strong_win_rates(ODD)
     alone = []
@@ -153,6 +160,6 @@ def test_a_shipped_checkpoint_opens_by_its_bare_name(
     shown = routectl("routers", "show", "mf=mf_3")
     assert shown.code == 0
     assert "3e1c59ac49b3" in shown.out
-    assert "mf_1, mf_2, mf_3, mf_4" in shown.out
+    assert "mf_1, mf_2, mf_3, mf_4, mf_5" in shown.out
     (tmp_path / "mf_3").mkdir()
     assert "mf_3" in routectl("routers", "show", "mf=mf_3").err, "a folder that is here goes first"
