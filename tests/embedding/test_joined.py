@@ -6,14 +6,11 @@ import numpy as np
 import pytest
 
 from routectl.embedding import DEFAULT, Embedder, open_embedder
-from routectl.embedding.hidden import conversion_notice
+from routectl.embedding.hidden import HiddenStates, conversion_notice
+from routectl.embedding.local import LocalEmbedder
 from routectl.embedding.shared import open_shared
 from routectl.errors import UsageError
 from tests.routers.tiny_llama import PROMPTS, make_base
-
-
-class Untouchable:
-    """Embeds nothing."""
 
 
 @pytest.fixture(scope="module")
@@ -64,14 +61,19 @@ def test_its_cosines_say_nothing_and_its_noise_has_the_floor_of_hidden_states(
 
 
 def test_what_another_router_has_embedded_is_not_embedded_again(
-    joined: Embedder, hidden: str
+    joined: Embedder, hidden: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("embedded again")
+
     shared = open_shared(joined.name)
     assert shared.digest == joined.digest
     parts = [open_shared(hidden), open_shared()]
     alone = [part.embed(PROMPTS) for part in parts]
-    for part in parts:
-        part._embedder = Untouchable()  # type: ignore[assignment]
+    monkeypatch.setattr(HiddenStates, "embed", refuse)
+    monkeypatch.setattr(LocalEmbedder, "embed", refuse)
+    with pytest.raises(AssertionError, match="embedded again"):
+        shared.embed(["What nobody has embedded"])
     np.testing.assert_allclose(shared.embed(PROMPTS), np.hstack(alone) / np.sqrt(2), atol=1e-7)
 
 
