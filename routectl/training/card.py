@@ -37,7 +37,10 @@ def model_card(
         early_stopping: whether the held-out loss chose the epoch; else every epoch is one step of
             a solver that runs until it has converged.
     """
-    files = "\n".join(f"| `{path.name}` | `{file_digest(path)}` |" for path in request.files)
+    files = "\n".join(
+        f"| `{path.name}` | {request.weights.get(path, 1.0):g} | `{file_digest(path)}` |"
+        for path in request.files
+    )
     filters = ", ".join(f"`{condition}`" for condition in request.conditions) or "none"
     chosen = "\n".join(f"| {name} | {value} |" for name, value in settings.items())
     ties = "left out" if request.drop_ties else "kept as half a win for each side"
@@ -52,8 +55,8 @@ def model_card(
 
 ## Data
 
-| file | SHA-256 |
-|---|---|
+| file | weight of a row | SHA-256 |
+|---|---|---|
 {files}
 
 - Rows: {report.battles:,} of battles, {report.gold:,} of gold labels

@@ -2,6 +2,10 @@
 
 The paper's golden-label augmentation (RouteLLM, section 4.1) makes battles of gold labels: of two
 models on a prompt the better one wins. Equal outcomes are ties, and a tie is half a win for each.
+Its labels are right or wrong. Where a label is a mark, as a judge's from 1 to 10, a win counts by
+how much better the answer was: nine marks are a whole win, one mark is a ninth of one and otherwise
+a tie. Quality is counted in marks too, so a model that is a little better on every prompt is no
+reason to route any one of them (docs/routers.md has the measurement).
 """
 
 from __future__ import annotations
@@ -10,6 +14,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from routectl.errors import InputError
@@ -28,16 +33,18 @@ _OUTCOMES = {"model_a": 1.0, "tie": 0.5, "model_b": 0.0}
 
 @dataclass(frozen=True, slots=True)
 class Shortfalls:
-    """Where a model's answer fell short of the best possible one. n gold labels; shape (n,) each.
+    """How far a model's answer fell short of the best possible one. n gold labels; shape (n,) each.
 
-    The best possible is the highest score that any model has in the same task of the same file.
+    The best possible is the highest score that any model has in the same task of the same file, the
+    worst possible the lowest.
     """
 
     prompt: NDArray[np.int32]
     """Indices into the comparisons' prompts, ascending."""
     model: NDArray[np.int32]
     outcome: NDArray[np.float32]
-    """1 where it fell short, so that a perfect answer would have won; 1/2 where it did not."""
+    """1 where it was the worst possible, so that a perfect answer would have won; 1/2 where it was
+    perfect itself; between them by its score."""
     weight: NDArray[np.float32]
     """All labels of one row of gold labels weigh 1 together."""
 
@@ -111,11 +118,13 @@ def read_comparisons(
     gold: Sequence[Path],
     conditions: Sequence[Condition] = (),
     on_file: Callable[[Path, int, int], None] = lambda path, done, total: None,
+    weights: Mapping[Path, float] = MappingProxyType({}),
 ) -> Comparisons:
     """Read files of battles and of gold labels, and make comparisons of them.
 
     Args:
         conditions: only rows that meet them count; see `rows.keep`.
+        weights: what each row of a file weighs; 1 where it is not among them.
         on_file: called before each file with it, the number done and the number of all.
 
     Raises:
@@ -125,16 +134,20 @@ def read_comparisons(
     total = len(battles) + len(gold)
     battle_rows: list[Battle] = []
     gold_rows: list[GoldRow] = []
+    each: list[float] = []
     _require_columns([*battles, *gold], conditions)
     for number, path in enumerate(battles):
         on_file(path, number, total)
         battle_rows.extend(read_battles(path, conditions))
+        each += [weights.get(path, 1.0)] * (len(battle_rows) - len(each))
     for number, path in enumerate(gold, start=len(battles)):
         on_file(path, number, total)
         gold_rows.extend(
             replace(row, task=f"{number} {row.task}") for row in read_gold(path, conditions)
         )
-    return make_comparisons(battle_rows, gold_rows)
+        rows = len(battle_rows) + len(gold_rows)
+        each += [weights.get(path, 1.0)] * (rows - len(each))
+    return make_comparisons(battle_rows, gold_rows, each)
 
 
 def _require_columns(paths: Sequence[Path], conditions: Sequence[Condition]) -> None:
@@ -150,11 +163,16 @@ def _require_columns(paths: Sequence[Path], conditions: Sequence[Condition]) -> 
             )
 
 
-def make_comparisons(battles: Iterable[Battle], gold: Iterable[GoldRow]) -> Comparisons:
+def make_comparisons(
+    battles: Iterable[Battle], gold: Iterable[GoldRow], weights: Sequence[float] | None = None
+) -> Comparisons:
     """Comparisons of battles and of golden labels; two spellings of a model are one model.
 
     A battle weighs 1, and so do all comparisons of one row of gold labels together: else the data
     set with the most models, whose comparisons grow with their square, would drown the others.
+
+    Args:
+        weights: what each battle and then each row weighs instead; None is 1 for all.
 
     Raises:
         InputError: no comparison of two models is left.
@@ -162,6 +180,8 @@ def make_comparisons(battles: Iterable[Battle], gold: Iterable[GoldRow]) -> Comp
     import numpy as np
 
     battles, gold = list(battles), list(gold)
+    each = [1.0] * (len(battles) + len(gold)) if weights is None else weights
+    of_battles, of_gold = each[: len(battles)], each[len(battles) :]
     spellings = sorted(
         {name for battle in battles for name in (battle.model_a, battle.model_b)}
         | {name for row in gold for name in row.scores}
@@ -171,20 +191,22 @@ def make_comparisons(battles: Iterable[Battle], gold: Iterable[GoldRow]) -> Comp
     column = {spelling: models.index(canonical[spelling]) for spelling in spellings}
     prompts: dict[str, int] = {}
     parts: list[tuple[NDArray[Any], ...]] = []
+    spans = _spans(gold)
 
-    for battle in battles:
+    for battle, weight_of_row in zip(battles, of_battles, strict=True):
         a, b = column[battle.model_a], column[battle.model_b]
         if a != b:
             row = prompts.setdefault(battle.prompt, len(prompts))
-            parts.append(_part([row], [a], [b], [_OUTCOMES[battle.winner]], [1.0]))
-    for gold_row in gold:
+            parts.append(_part([row], [a], [b], [_OUTCOMES[battle.winner]], [weight_of_row]))
+    for gold_row, weight_of_row in zip(gold, of_gold, strict=True):
         by_model = {column[name]: score for name, score in gold_row.scores.items()}
         if len(by_model) < 2:
             continue
         known = np.array(sorted(by_model))
         scores = np.array([by_model[model] for model in known])
         first, second = np.triu_indices(len(known), 1)
-        outcome = (np.sign(scores[first] - scores[second]) + 1) / 2
+        worst, best = spans[gold_row.task]
+        outcome = 0.5 + (scores[first] - scores[second]) / (2 * ((best - worst) or 1.0))
         row = prompts.setdefault(gold_row.prompt, len(prompts))
         parts.append(
             _part(
@@ -192,7 +214,7 @@ def make_comparisons(battles: Iterable[Battle], gold: Iterable[GoldRow]) -> Comp
                 known[first],
                 known[second],
                 outcome,
-                np.full(len(first), 1 / len(first)),
+                np.full(len(first), weight_of_row / len(first)),
             )
         )
     if not parts:
@@ -203,7 +225,7 @@ def make_comparisons(battles: Iterable[Battle], gold: Iterable[GoldRow]) -> Comp
     arrays = [np.concatenate(column) for column in zip(*parts, strict=True)]
     order = np.argsort(arrays[0], kind="stable")
     prompt, model_a, model_b, outcome, weight = (array[order] for array in arrays)
-    task, shortfalls = _against_perfect(gold, prompts, column)
+    task, shortfalls = _against_perfect(gold, of_gold, spans, prompts, column)
     return Comparisons(
         tuple(prompts),
         models,
@@ -219,26 +241,38 @@ def make_comparisons(battles: Iterable[Battle], gold: Iterable[GoldRow]) -> Comp
     )
 
 
+def _spans(gold: Iterable[GoldRow]) -> dict[str, tuple[float, float]]:
+    """The worst and the best score that any model has in each task."""
+    spans: dict[str, tuple[float, float]] = {}
+    for row in gold:
+        worst, best = spans.get(row.task, (math.inf, -math.inf))
+        scores = row.scores.values()
+        spans[row.task] = min((worst, *scores)), max((best, *scores))
+    return spans
+
+
 def _against_perfect(
-    gold: Sequence[GoldRow], prompts: Mapping[str, int], column: Mapping[str, int]
+    gold: Sequence[GoldRow],
+    weights: Sequence[float],
+    spans: Mapping[str, tuple[float, float]],
+    prompts: Mapping[str, int],
+    column: Mapping[str, int],
 ) -> tuple[NDArray[np.int32], Shortfalls]:
-    """The task of each prompt, and where models fell short of that task's best score."""
+    """The task of each prompt, and how far models fell short of that task's best score."""
     import numpy as np
 
-    best: dict[str, float] = {}
-    for row in gold:
-        best[row.task] = max(best.get(row.task, -math.inf), *row.scores.values(), -math.inf)
-    number = {name: index for index, name in enumerate(best, start=1)}
+    number = {name: index for index, name in enumerate(spans, start=1)}
     task = np.zeros(len(prompts), dtype=np.int32)
     parts: list[tuple[int, int, float, float]] = []
-    for row in gold:
+    for row, weight in zip(gold, weights, strict=True):
         if row.prompt not in prompts:
             continue
         task[prompts[row.prompt]] = number[row.task]
+        worst, best = spans[row.task]
         by_model = {column[name]: score for name, score in row.scores.items()}
         for model, score in by_model.items():
-            short = 1.0 if score < best[row.task] else 0.5
-            parts.append((prompts[row.prompt], model, short, 1 / len(by_model)))
+            short = 0.5 + (best - score) / (2 * ((best - worst) or 1.0))
+            parts.append((prompts[row.prompt], model, short, weight / len(by_model)))
     parts.sort()
     columns = list(zip(*parts, strict=True)) or [(), (), (), ()]
     return task, Shortfalls(

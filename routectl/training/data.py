@@ -94,6 +94,7 @@ def read_training_data(
         request.gold,
         request.conditions,
         lambda _, done, total: on_progress("read", done, total),
+        request.weights,
     )
     if request.drop_ties:
         comparisons = comparisons.without_ties()

@@ -66,6 +66,9 @@ class StrongWeakLabels:
 def strong_weak_labels(comparisons: Comparisons, pair: ModelPair) -> StrongWeakLabels:
     """A prompt's comparisons of strong with weak models, as one row of shares.
 
+    What is more than half a win is the share of a win, and the rest that of a tie: a ninth of the
+    marks ahead is a win by a ninth.
+
     Every prompt counts alike, however many models answered it.
 
     Raises:
@@ -96,10 +99,11 @@ def strong_weak_labels(comparisons: Comparisons, pair: ModelPair) -> StrongWeakL
             "--strong-model and --weak-model."
         )
     won = np.where(apart[rows] > 0, comparisons.outcome[rows], 1 - comparisons.outcome[rows])
-    column = np.select([won == 1, won == 0.5], [0, 1], default=2)
+    ahead, behind = np.clip(2 * won - 1, 0, None), np.clip(1 - 2 * won, 0, None)
+    shares = np.stack([ahead, 1 - ahead - behind, behind], axis=1)
     prompt, position = np.unique(comparisons.prompt[rows], return_inverse=True)
     outcome = np.zeros((len(prompt), 3))
-    np.add.at(outcome, (position, column), comparisons.weight[rows])
+    np.add.at(outcome, position, comparisons.weight[rows, None] * shares)
     outcome /= outcome.sum(axis=1, keepdims=True)
     return StrongWeakLabels(
         prompt.astype(np.int32),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from routectl.errors import InputError
@@ -21,6 +21,8 @@ class TrainingRequest:
     """Files that `battles.read_battles` can read."""
     gold: Sequence[Path] = ()
     """Files that `gold.read_gold` can read."""
+    weights: Mapping[Path, float] = field(default_factory=dict)
+    """What each row of one of these files weighs, above 0; 1 for a file that is not among them."""
     conditions: Sequence[Condition] = ()
     """Only rows that meet them are learned from, see `rows.keep`."""
     benchmarks: Sequence[Path] = ()
@@ -58,6 +60,8 @@ def request_facts(
         "battles": [file_digest(path) for path in request.battles],
         "gold": [file_digest(path) for path in request.gold],
         "benchmarks": [file_digest(path) for path in request.benchmarks],
+        "weights": [request.weights.get(path, 1.0) for path in request.files],
+        "marks": "counted",
         "conditions": [str(condition) for condition in request.conditions],
         "strong_model": request.strong_model,
         "weak_model": request.weak_model,

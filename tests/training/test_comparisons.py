@@ -25,6 +25,45 @@ def test_of_two_models_the_better_one_wins_and_equal_ones_tie() -> None:
     assert as_rows(made) == [("q", "x", "y", 1.0), ("q", "x", "z", 0.5), ("q", "y", "z", 0.0)]
 
 
+def test_a_win_by_a_few_marks_counts_less_than_one_by_all() -> None:
+    rows = [
+        GoldRow("q", {"x": 10.0, "y": 1.0, "z": 9.0}, "judged"),
+        GoldRow("p", {"x": 3.0, "y": 3.0}, "judged"),
+        GoldRow("r", {"x": 3.0, "y": 1.0}, "of three marks"),
+    ]
+    made = make_comparisons([], rows)
+    assert as_rows(made) == [
+        ("q", "x", "y", 1.0),
+        ("q", "x", "z", pytest.approx(0.5 + 1 / 18)),
+        ("q", "y", "z", pytest.approx(0.5 - 8 / 18)),
+        ("p", "x", "y", 0.5),
+        ("r", "x", "y", 1.0),
+    ]
+    short = made.shortfalls
+    assert short.outcome.tolist() == pytest.approx(
+        [0.5, 1.0, 0.5 + 1 / 18, 0.5 + 7 / 18, 0.5 + 7 / 18, 0.5, 1.0]
+    )
+
+
+def test_a_task_in_which_all_answers_are_alike_is_all_ties() -> None:
+    made = make_comparisons([], [GoldRow("q", {"x": 0.3, "y": 0.3}), GoldRow("p", {"x": 0.3})])
+    assert made.outcome.tolist() == [0.5]
+    assert set(made.shortfalls.outcome.tolist()) == {0.5}
+
+
+def test_rows_of_a_file_weigh_what_was_asked(tmp_path: Path) -> None:
+    (tmp_path / "own.csv").write_text("prompt,x,y\nmine,1,0\n")
+    (tmp_path / "public.csv").write_text("prompt,x,y,z\ntheirs,1,0,1\n")
+    (tmp_path / "votes.csv").write_text("prompt,model_a,model_b,winner\nhers,x,y,model_a\n")
+    own, votes = tmp_path / "own.csv", tmp_path / "votes.csv"
+    made = read_comparisons([votes], [own, tmp_path / "public.csv"], weights={own: 10, votes: 0.5})
+    of_prompts = dict(zip(made.prompts, np.bincount(made.prompt, made.weight), strict=True))
+    assert of_prompts == pytest.approx({"hers": 0.5, "mine": 10, "theirs": 1})
+    short = made.shortfalls
+    of_answers = np.bincount(short.prompt, short.weight, minlength=3)
+    assert of_answers.tolist() == pytest.approx([0, 10, 1])
+
+
 def test_dropping_ties_leaves_what_was_won() -> None:
     made = make_comparisons([], [GoldRow("q", {"x": 1.0, "y": 0.0, "z": 1.0})]).without_ties()
     assert as_rows(made) == [("q", "x", "y", 1.0), ("q", "y", "z", 0.0)]

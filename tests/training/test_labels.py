@@ -45,6 +45,18 @@ def test_a_weak_models_win_is_one_from_either_side_of_the_battle() -> None:
     assert labels.outcome.tolist() == [[1, 0, 0]] * 3 + [[0, 0, 1]] * 2
 
 
+def test_a_win_by_some_of_the_marks_is_that_share_of_a_win_and_else_a_tie() -> None:
+    rows = [
+        GoldRow("clear", {"best": 10, "worst": 1}),
+        GoldRow("close", {"best": 9, "worst": 7}),
+        GoldRow("upset", {"best": 4, "worst": 5.5}),
+    ]
+    labels = strong_weak_labels(make_comparisons([], rows), PAIR)
+    assert labels.outcome == pytest.approx(
+        np.array([[1, 0, 0], [2 / 9, 7 / 9, 0], [0, 5 / 6, 1 / 6]])
+    )
+
+
 def test_a_data_set_without_the_strong_class_teaches_by_the_models_that_lie_as_far_apart() -> None:
     # Another data set asked only the middle and the worst, and a model that is hardly better.
     rows = [

@@ -341,6 +341,48 @@ def test_how_strongly_the_fit_is_held_back_can_be_said(
     assert spread[0] > 2 * spread[1], "held back more, it believes the labels less"
 
 
+def test_own_labels_can_count_more_than_a_public_set(
+    gold: Path, tiny: str, tmp_path: Path, routectl: Routectl
+) -> None:
+    # Own labels say the opposite of the public ones: the weak model fails the easy letters.
+    own = tmp_path / "own.csv"
+    lines = [f"own{prompt},1,{int(hard)}" for prompt, hard in prompts(60)]
+    own.write_text("\n".join(["prompt,strong,weak", *lines]))
+    fresh = prompts(400)[300:]
+    hard = np.array([is_hard for _, is_hard in fresh])
+    ahead = {}
+    for weight in ("1", "100"):
+        output = tmp_path / weight
+        arguments = ("train", "mf", "--embedder", tiny, "--fit", "difficulty", "--precision", "1")
+        files = ("--gold", str(gold), str(own), "--weight", f"{own}={weight}", "-o", str(output))
+        done = routectl(*arguments, *files, "--weak-model", "weak")
+        assert done.code == 0, done.err
+        rates = open_router("mf", checkpoint=output).load().strong_win_rates([p for p, _ in fresh])
+        ahead[weight] = rates[hard].mean() - rates[~hard].mean()
+        assert f"| `own.csv` | {weight} | `" in (output / "README.md").read_text()
+    assert ahead["1"] > 0 > ahead["100"]
+
+
+@pytest.mark.parametrize(
+    ("weight", "sentence"),
+    [
+        ("own.csv", "must be FILE=NUMBER with a number above 0"),
+        ("own.csv=0", "must be FILE=NUMBER with a number above 0"),
+        ("own.csv=inf", "must be FILE=NUMBER with a number above 0"),
+        ("own.csv=many", "must be FILE=NUMBER with a number above 0"),
+        ("other.csv=2", "is of a file that neither --battles nor --gold names"),
+    ],
+)
+def test_a_weight_that_means_nothing_is_a_sentence(
+    weight: str, sentence: str, gold: Path, tmp_path: Path, routectl: Routectl
+) -> None:
+    output = tmp_path / "out"
+    done = routectl("train", "mf", "--gold", str(gold), "-o", str(output), "--weight", weight)
+    assert done.code == 2
+    assert sentence in done.err
+    assert not output.exists()
+
+
 def test_ranking_by_cosine_refuses_vectors_whose_cosines_say_nothing(
     routectl: Routectl, gold: Path, hidden: str, tmp_path: Path
 ) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
@@ -73,6 +74,14 @@ _data = (
 
 _learning = (
     click.option(
+        "--weight",
+        "weight",
+        multiple=True,
+        metavar="FILE=NUMBER",
+        help="What each row of a file of --battles or --gold counts, where the others' count 1: "
+        "own labels may count more than a large public set. May repeat.",
+    ),
+    click.option(
         "--drop-ties",
         is_flag=True,
         help="Leave ties out, as the published training does; without it a tie is half a win each.",
@@ -122,6 +131,7 @@ def _request(command: Callable[..., None], added: tuple[Any, ...]) -> Callable[.
         benchmarks: tuple[Path, ...] = (),
         licence: str | None = None,
         seed: int = 0,
+        weight: tuple[str, ...] = (),
         **rest: Any,
     ) -> None:
         from routectl.errors import UsageError
@@ -133,6 +143,7 @@ def _request(command: Callable[..., None], added: tuple[Any, ...]) -> Callable[.
             output=output,
             battles=battles,
             gold=gold,
+            weights=_weights(weight, (*battles, *gold)),
             conditions=options.parse_columns(where),
             benchmarks=benchmarks,
             strong_model=strong_model,
@@ -147,6 +158,34 @@ def _request(command: Callable[..., None], added: tuple[Any, ...]) -> Callable[.
     for option in reversed(added):
         decorated = option(decorated)
     return decorated
+
+
+def _weights(texts: Sequence[str], files: Sequence[Path]) -> dict[Path, float]:
+    """The weights that --weight FILE=NUMBER names.
+
+    Raises:
+        UsageError: one is no such text, no number above 0, or of a file that is not learned from.
+    """
+    from routectl.errors import UsageError
+
+    weights: dict[Path, float] = {}
+    for text in texts:
+        name, _, number = text.rpartition("=")
+        try:
+            weight = float(number)
+        except ValueError:
+            weight = math.nan
+        if not (name and 0 < weight < math.inf):
+            raise UsageError(
+                f"--weight {text!r} must be FILE=NUMBER with a number above 0, as own.csv=10"
+            )
+        if Path(name) not in files:
+            raise UsageError(
+                f"--weight {text!r} is of a file that neither --battles nor --gold names; write it "
+                "as it stands there"
+            )
+        weights[Path(name)] = weight
+    return weights
 
 
 def say_where_prompts_go(console: Console, embedder: str | None) -> None:
