@@ -74,14 +74,6 @@ _data = (
 
 _learning = (
     click.option(
-        "--weight",
-        "weight",
-        multiple=True,
-        metavar="FILE=NUMBER",
-        help="What each row of a file of --battles or --gold counts, where the others' count 1: "
-        "own labels may count more than a large public set. May repeat.",
-    ),
-    click.option(
         "--drop-ties",
         is_flag=True,
         help="Leave ties out, as the published training does; without it a tie is half a win each.",
@@ -100,6 +92,17 @@ _learning = (
     click.option("--seed", type=int, default=0, show_default=True, help="Same seed, same weights."),
 )
 
+_weighed = (
+    click.option(
+        "--weight",
+        "weight",
+        multiple=True,
+        metavar="FILE=NUMBER",
+        help="What each row of a file of --battles or --gold counts, where the others' count 1: "
+        "own labels may count more than a large public set. May repeat.",
+    ),
+)
+
 embedder = click.option(
     "--embedder",
     metavar="NAME|PATH|hidden:NAME[+NAME]|openai:URL#MODEL",
@@ -116,6 +119,11 @@ def data_options(command: Callable[..., None]) -> Callable[..., None]:
 def training_options(command: Callable[..., None]) -> Callable[..., None]:
     """Adds all options that every fitted router's training has, as a `TrainingRequest`."""
     return _request(command, (*_data, *_learning))
+
+
+def weighed_training_options(command: Callable[..., None]) -> Callable[..., None]:
+    """The same with --weight, for routers whose fit weighs its comparisons."""
+    return _request(command, (*_data, *_weighed, *_learning))
 
 
 def _request(command: Callable[..., None], added: tuple[Any, ...]) -> Callable[..., None]:

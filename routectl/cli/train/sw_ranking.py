@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @click.command("sw_ranking", cls=shared.ManyFiles)
-@shared.training_options
+@shared.weighed_training_options
 @shared.embedder
 @click.option(
     "--prior",
