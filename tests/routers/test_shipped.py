@@ -18,6 +18,8 @@ PINNED = {
     "mf_3": "f6f093c12572240d4308e44376ba0d1e33ee55748bf10bf494f414d08bbe14fb",
     "mf_4": "6386073dbffa02c1dc1bc26631e935c06cd57d9fee3c2727fd4d7fa119dbea12",
     "mf_5": "bc3f0789810f2010f5c9c3e453bb400f05dc3490917293c856033012d8ab3b44",
+    "mf_6": "e5fdc7353dd3dccc02390661723194514a6f42a759d47cbdccd9c18109c8851a",
+    "mf_7": "ff11fef14b9269d3c7be3b7e3d3f1ed2eed548aa52d22b8f5b6fddaf7fe346b0",
     "bert_1": "391e32abaf198ad42cf6ad38c1188b45ef0b7d15f0e6a1b9b6e11c44dea8fb08",
     "bert_2": "4425b95c45030d3827a4925c7cd931cf38d7caaea5798f0eeab968f540fc4b3b",
     "sw_ranking_1": "807c55610c0a1a198df8a3b49cfc8983ee4e04f547c3a098ea0a927694a8942d",
@@ -80,6 +82,16 @@ def test_the_shipped_routers_keep_their_fingerprints(name: str, fingerprint: str
             "gemini-1.5-pro-002",
         ),
         (
+            "mf_7",
+            "10b989b476cd7dea70fb5351122130e2710cbc1ef3d78d05101ca1bf71cd85b5",
+            "gpt-4-1106-preview",
+        ),
+        (
+            "mf_6",
+            "f63ea34d63947207c5fcc270400f5852a97c2f0a52c8fba17e3dcf0ecca36941",
+            "gpt-4-1106-preview",
+        ),
+        (
             "mf_5",
             "4953b958b75cb94192aee45c2aee0f798ee22a3d631c7df090e11b285b50bd7e",
             "gpt-4-1106-preview",
@@ -137,11 +149,11 @@ ODD = [
 """Prompts that resemble nothing that a router learned from, and each other little."""
 
 
-@pytest.mark.parametrize("name", ["mf", "mf_4", "mf_5", "sw_ranking", "bert", "ensemble"])
+@pytest.mark.parametrize("name", ["mf", "mf_4", "mf_5", "mf_6", "mf_7", "sw_ranking", "bert", "ensemble"])
 def test_an_odd_prompt_scores_alike_alone_and_among_others_within_the_noise(name: str) -> None:
     checkpoint = SHIPPED / name
     router = open_router(
-        "mf" if name in ("mf_4", "mf_5") else name,
+        "mf" if name.startswith("mf_") else name,
         checkpoint=checkpoint if checkpoint.is_dir() else None,
     ).load()
     together = router.strong_win_rates(ODD)
@@ -160,6 +172,6 @@ def test_a_shipped_checkpoint_opens_by_its_bare_name(
     shown = routectl("routers", "show", "mf=mf_3")
     assert shown.code == 0
     assert "3e1c59ac49b3" in shown.out
-    assert "mf_1, mf_2, mf_3, mf_4, mf_5" in shown.out
+    assert "mf_1, mf_2, mf_3, mf_4, mf_5, mf_6, mf_7" in shown.out
     (tmp_path / "mf_3").mkdir()
     assert "mf_3" in routectl("routers", "show", "mf=mf_3").err, "a folder that is here goes first"

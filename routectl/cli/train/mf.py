@@ -57,9 +57,9 @@ def command(
     Examples:
       routectl train mf --gold mmlu_pro.csv.gz --output my-checkpoint
       routectl train mf --battles arena_55k.csv own.jsonl --gold own.csv --output both --seed 1
-      routectl train mf --fit difficulty --gold mmlu_pro.csv.gz own.csv --weight own.csv=10 \
+      routectl train mf --fit difficulty --gold mmlu_pro.csv.gz own.csv --weight own.csv=10 \\
         --output own-kind
-      routectl train mf --embedder hidden:SmolLM2-135M-Instruct+all-MiniLM-L6-v2 \
+      routectl train mf --embedder hidden:SmolLM2-135M-Instruct+all-MiniLM-L6-v2 \\
         --fit difficulty --precision 10 --question-length --gold own.csv --output hard
     """
     if precision is not None and fit != "difficulty":
