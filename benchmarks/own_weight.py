@@ -23,6 +23,7 @@ from leave_task_out import direction, tiers
 from numpy.typing import NDArray
 
 from routectl.embedding import open_embedder
+from routectl.evaluation.gold import read_gold
 from routectl.evaluation.metrics import apgr, quality_curve
 from routectl.records import Condition
 from routectl.routers.surface import Surface
@@ -79,7 +80,7 @@ def what_is_judged(
     for middle in (True, False):
         strong, weak = tiers(files, conditions, comparisons, middle)
         for number, path in enumerate(files):
-            inside = set(read_comparisons([], [path], conditions).prompts)
+            inside = {row.prompt for row in read_gold(path, conditions)}
             of_file = np.array([prompt in inside for prompt in comparisons.prompts])
             for task in np.unique(comparisons.task[of_file]):
                 rows = np.flatnonzero((comparisons.task == task) & np.isfinite(strong + weak))

@@ -37,8 +37,11 @@ STRONG, WEAK = "gpt-4-1106-preview", "mistralai/Mixtral-8x7B-Instruct-v0.1"
 NAMES = {"mt_bench": "MT-Bench", "mmlu": "MMLU", "gsm8k": "GSM8K"}
 FILES = {"mt_bench": "mt_bench.jsonl", "mmlu": "mmlu.csv.gz", "gsm8k": "gsm8k.csv.gz"}
 SHIPPED = Path(open_router("mf").description.checkpoint or "").parent
-ROUTERS = ("mf", "mf=mf_3", "mf=mf_5", "sw_ranking", "bert", "causal_llm", "ensemble")
-SLOW, SLOW_ROWS = ("mf=mf_5", "causal_llm"), 1500
+ROUTERS = (
+    *("mf", "mf=mf_3", "mf=mf_5", "mf=mf_6", "mf=mf_7"),
+    *("sw_ranking", "bert", "causal_llm", "ensemble"),
+)
+SLOW, SLOW_ROWS = ("mf=mf_5", "mf=mf_6", "causal_llm"), 1500
 FAST = tuple(router for router in ROUTERS if router not in SLOW)
 SPEED_ROWS, SLOW_SPEED_ROWS = 500, 20
 NOT_LEARNED = ("arc_challenge", "natural_qa", "trivia_qa", "mmlu")
@@ -329,14 +332,14 @@ def table_7(traffic: Path | None) -> None:
     print("\n## Table 7: requests a second")
     prompts = [row.text("prompt") for row in read_rows(traffic)[1]]
     print(
-        f"\nScoring {SPEED_ROWS} prompts of people in one call (mf_5 and causal_llm: "
+        f"\nScoring {SPEED_ROWS} prompts of people in one call (mf_5, mf_6 and causal_llm: "
         f"{SLOW_SPEED_ROWS}), on "
         f"{os.cpu_count()} cores of a CPU; the paper's on an NVIDIA L4, `sw_ranking` on 8 virtual "
         "CPUs with a refit a prompt.\n"
     )
     print("| router | requests a second | paper's |\n|---|---|---|")
     for number, named in enumerate(
-        ("mf", "mf=mf_5", "sw_ranking", "bert", "ensemble", "causal_llm")
+        ("mf", "mf=mf_5", "mf=mf_6", "mf=mf_7", "sw_ranking", "bert", "ensemble", "causal_llm")
     ):
         name, _, checkpoint = named.partition("=")
         router = open_router(name, checkpoint=SHIPPED / checkpoint if checkpoint else None).load()
