@@ -149,7 +149,9 @@ ODD = [
 """Prompts that resemble nothing that a router learned from, and each other little."""
 
 
-@pytest.mark.parametrize("name", ["mf", "mf_4", "mf_5", "mf_6", "mf_7", "sw_ranking", "bert", "ensemble"])
+@pytest.mark.parametrize(
+    "name", ["mf", "mf_4", "mf_5", "mf_6", "mf_7", "sw_ranking", "bert", "ensemble"]
+)
 def test_an_odd_prompt_scores_alike_alone_and_among_others_within_the_noise(name: str) -> None:
     checkpoint = SHIPPED / name
     router = open_router(
