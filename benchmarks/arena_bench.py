@@ -52,10 +52,11 @@ def main() -> None:
             model = str(row["model"]).rpartition("/")[2]
             marks.setdefault(model, {})[row["question_id"]] = row["score"]
     models = sorted(marks, key=str.lower)
+    questions = lines(arguments.repository, f"{FOLDER}/question.jsonl")
     with arguments.output.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["task", "prompt", *models])
-        for row in lines(arguments.repository, f"{FOLDER}/question.jsonl"):
+        for row in questions:
             scores = [marks[model].get(row["question_id"]) for model in models]
             blank = ["" if score is None else score for score in scores]
             writer.writerow(["arena_bench", row["turns"][0], *blank])

@@ -17,6 +17,7 @@ an hour.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -86,7 +87,7 @@ def direction(
 
 
 def mean_apgr(
-    tasks: list[tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]],
+    tasks: Sequence[tuple[Sequence[NDArray[np.float64]], NDArray[np.float64], NDArray[np.float64]]],
     generator: np.random.Generator | None,
 ) -> NDArray[np.float64]:
     """Mean over tasks of each fit's APGR, shape (fits,); on prompts drawn anew if asked to."""

@@ -19,12 +19,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from leave_task_out import direction, tiers
+from leave_task_out import direction, mean_apgr, tiers
 from numpy.typing import NDArray
 
 from routectl.embedding import open_embedder
 from routectl.evaluation.gold import read_gold
-from routectl.evaluation.metrics import apgr, quality_curve
 from routectl.records import Condition
 from routectl.routers.surface import Surface
 from routectl.training.comparisons import Comparisons, read_comparisons
@@ -59,17 +58,8 @@ def by_file(
     scores: NDArray[np.float64], judged: Judged, generator: np.random.Generator | None
 ) -> NDArray[np.float64]:
     """Mean APGR of the tasks of each file, shape (files,); on prompts drawn anew if asked to."""
-    means = []
-    for tasks in judged:
-        values = []
-        for prompts, strong, weak in tasks:
-            rows = np.arange(len(prompts))
-            if generator is not None:
-                rows = generator.integers(0, len(rows), len(rows))
-            if (strong[rows] - weak[rows]).sum() > 0:
-                values.append(apgr(quality_curve(scores[prompts[rows]], strong[rows], weak[rows])))
-        means.append(float(np.mean(values)))
-    return np.array(means)
+    files = [[([scores[rows]], strong, weak) for rows, strong, weak in tasks] for tasks in judged]
+    return np.array([mean_apgr(tasks, generator)[0] for tasks in files])
 
 
 def what_is_judged(

@@ -61,6 +61,7 @@ def request_facts(
         "gold": [file_digest(path) for path in request.gold],
         "benchmarks": [file_digest(path) for path in request.benchmarks],
         "weights": [request.weights.get(path, 1.0) for path in request.files],
+        # A training that was stopped before marks counted does not go on with other labels.
         "marks": "counted",
         "conditions": [str(condition) for condition in request.conditions],
         "strong_model": request.strong_model,
