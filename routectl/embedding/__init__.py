@@ -36,6 +36,9 @@ class Embedder(Protocol):
     anisotropic: bool
     """Whether all vectors point nearly the same way, because a few numbers are far larger than the
     others: a fit then standardises them, and a cosine says nothing."""
+    sentence_dimension: int
+    """How many of a vector's last numbers are a sentence embedding, whose cosines say how much
+    alike two prompts are; 0 where none are."""
 
     def embed(self, texts: Sequence[str], *, token_budget: int = 1024) -> NDArray[np.float32]:
         """Shape (n, dimension), rows of length 1."""

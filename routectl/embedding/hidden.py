@@ -71,6 +71,7 @@ class HiddenStates:
     """An `Embedder` whose vectors are a base model's hidden states."""
 
     anisotropic = True
+    sentence_dimension = 0
 
     def __init__(self, name: str, base: BaseFiles, reads: str) -> None:
         """Load the layers that are needed.

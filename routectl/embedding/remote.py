@@ -122,6 +122,7 @@ class RemoteEmbedder:
         self.probe: NDArray[np.float32] | None = probe
         self.least_noise = NOISE
         self.anisotropic = False
+        self.sentence_dimension = self.dimension
 
     def embed(self, texts: Sequence[str], *, token_budget: int = 16384) -> NDArray[np.float32]:
         """Vectors of texts.

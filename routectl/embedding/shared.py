@@ -47,6 +47,7 @@ class SharedEmbedder:
         self.probe = embedder.probe
         self.least_noise = embedder.least_noise
         self.anisotropic = embedder.anisotropic
+        self.sentence_dimension = embedder.sentence_dimension
         self._embedder = embedder
         self._vectors: dict[str, NDArray[np.float32]] = {}
         self._longer: dict[str, np.bool_] = {}

@@ -5,7 +5,8 @@ the strong win rate is the sigmoid of the strong model's score less the weak mod
 pair that collapses to `sigmoid(q . v)` with `v = W1^T (w2 * (v_strong - v_weak))`.
 
 q is the prompt's embedding, standardised where the checkpoint says how (`standardised.py`); where
-it says so, the length of its question stands beside it as one number more (`surface.py`).
+it says so, the length of its question stands beside it as one number more (`surface.py`), and what
+lets the direction differ from one kind of prompts to another (`kinds.py`).
 """
 
 from __future__ import annotations
@@ -25,12 +26,14 @@ from routectl.routers.checkpoint import (
     require,
 )
 from routectl.routers.embedded import read_embedder
+from routectl.routers.features import Features
+from routectl.routers.kinds import read_kinds
 from routectl.routers.mf_published import open_published
 from routectl.routers.pairs import choose_pair, default_pair
 from routectl.routers.protocol import OpenRouter, RouterDescription, fingerprint
 from routectl.routers.published import is_published, locate
-from routectl.routers.standardised import Standardisation, read_standardisation
-from routectl.routers.surface import Surface, read_surface
+from routectl.routers.standardised import read_standardisation
+from routectl.routers.surface import read_surface
 
 if TYPE_CHECKING:
     import numpy as np
@@ -75,27 +78,36 @@ class Factors:
 
 @dataclass(frozen=True, slots=True)
 class Scoring:
-    """Of a model pair: the logit of a prompt as a linear function of what was embedded."""
+    """Of a model pair: the logit of a prompt as a linear function of what was embedded, and of what
+    stands beside it."""
 
     direction: NDArray[np.float64]
     """Times the embedding as it is, shape (D,)."""
     offset: float = 0.0
     beside: NDArray[np.float64] | None = None
-    """Times what stands beside it, shape (1,)."""
+    """Times the question's length, shape (1,)."""
+    of_kinds: NDArray[np.float64] | None = None
+    """Times what the kinds put beside it, shape (their width,)."""
 
     @classmethod
     def of(
         cls,
         direction: NDArray[np.float64],
         dimension: int,
-        standardisation: Standardisation | None = None,
+        features: Features,
     ) -> Scoring:
         """Of `Factors.direction`, for embeddings of `dimension` numbers."""
-        toward, beside = direction[:dimension], direction[dimension:]
-        if standardisation is None:
-            return cls(toward, beside=beside)
-        toward = toward / standardisation.spread
-        return cls(toward, -float(standardisation.centre @ toward), beside)
+        split = dimension + (features.surface is not None)
+        toward, beside, of_kinds = (
+            direction[:dimension],
+            direction[dimension:split],
+            direction[split:],
+        )
+        if features.standardisation is None:
+            return cls(toward, 0.0, beside, of_kinds)
+        toward = toward / features.standardisation.spread
+        offset = -float(features.standardisation.centre @ toward)
+        return cls(toward, offset, beside, of_kinds)
 
 
 def open_router(
@@ -117,10 +129,9 @@ def open_router(
         return open_published(folder, strong_model, weak_model)
     found = read_checkpoint(folder, "mf")
     tensors, digest = read_weights(found)
-    surface = read_surface(found)
-    factors = read_factors(found, tensors, beside=surface is not None)
     embedder = read_embedder(found, tensors)
-    standardisation = read_standardisation(found, tensors, embedder.dimension)
+    features = read_features(found, tensors, embedder.dimension)
+    factors = read_factors(found, tensors, features)
     default = default_pair(found, factors.models)
     pair = choose_pair(strong_model, weak_model, default, factors.models)
     from routectl.extraction import EXTRACTION_VERSION
@@ -132,9 +143,10 @@ def open_router(
         "strong_model": pair.strong,
         "weak_model": pair.weak,
         "extraction": EXTRACTION_VERSION,
-        **({} if surface is None else {"surface": surface.config}),
+        **({} if features.surface is None else {"surface": features.surface.config}),
+        **({} if features.kinds is None else {"kinds": features.kinds.config}),
     }
-    scoring = Scoring.of(factors.direction(pair), embedder.dimension, standardisation)
+    scoring = Scoring.of(factors.direction(pair), embedder.dimension, features)
     identity = RouterIdentity(
         "mf",
         fingerprint(facts),
@@ -150,7 +162,8 @@ def open_router(
         models=factors.models,
         default_pair=default,
         embedder=embedder.name,
-        reads=embedder.phrase + ("" if surface is None else ", and the length of its question"),
+        reads=embedder.phrase
+        + ("" if features.surface is None else ", and the length of its question"),
         licence=found.licence,
         card=found.card,
         sends_prompts_to=embedder.host,
@@ -159,18 +172,29 @@ def open_router(
     )
 
     def load() -> MfRouter:
-        return MfRouter(identity, scoring, embedder.load(), surface)
+        return MfRouter(identity, scoring, embedder.load(), features)
 
     return OpenRouter(identity, description, load, embedder.shares)
 
 
+def read_features(
+    checkpoint: Checkpoint, tensors: Mapping[str, NDArray[Any]], dimension: int
+) -> Features:
+    """What a checkpoint makes of an embedding of `dimension` numbers.
+
+    Raises:
+        CheckpointError: a part of it is missing, or cannot be.
+    """
+    surface = read_surface(checkpoint)
+    standardisation = read_standardisation(checkpoint, tensors, dimension)
+    kinds = read_kinds(checkpoint, tensors, dimension, dimension + (surface is not None))
+    return Features(standardisation, surface, kinds)
+
+
 def read_factors(
-    checkpoint: Checkpoint, tensors: Mapping[str, NDArray[Any]], *, beside: bool
+    checkpoint: Checkpoint, tensors: Mapping[str, NDArray[Any]], features: Features
 ) -> Factors:
     """The trained weights among the tensors of a checkpoint.
-
-    Args:
-        beside: whether a number stands beside the embedding.
 
     Raises:
         CheckpointError: one is missing, or of another shape than the config says.
@@ -179,7 +203,9 @@ def read_factors(
 
     models: list[object] = checkpoint.get("models", kind=list)
     dimension: int = checkpoint.get("dimension", kind=int)
-    width: int = checkpoint.get("embedder", "dimension", kind=int) + beside
+    width: int = checkpoint.get("embedder", "dimension", kind=int)
+    width += features.surface is not None
+    width += 0 if features.kinds is None else features.kinds.width
     names = tuple(str(model) for model in models)
     factors = Factors(
         names,
@@ -228,18 +254,23 @@ class MfRouter:
         identity: RouterIdentity,
         scoring: Scoring,
         embedder: Embedder,
-        surface: Surface | None = None,
+        features: Features | None = None,
     ) -> None:
         self.identity = identity
         self._scoring = scoring
         self._embedder = embedder
-        self._surface = surface
+        self._features = features or Features()
 
     def strong_win_rates(self, prompts: Sequence[str]) -> NDArray[np.float64]:
         """Shape (n,), in [0, 1]."""
-        logits = self._embedder.embed(prompts) @ self._scoring.direction + self._scoring.offset
-        if self._surface is not None and self._scoring.beside is not None:
-            logits = logits + self._surface.of(prompts) @ self._scoring.beside
+        embeddings = self._embedder.embed(prompts)
+        logits = embeddings @ self._scoring.direction + self._scoring.offset
+        surface, kinds = self._features.surface, self._features.kinds
+        if surface is not None and self._scoring.beside is not None:
+            logits = logits + surface.of(prompts) @ self._scoring.beside
+        if kinds is not None and self._scoring.of_kinds is not None:
+            vectors = self._features.vectors(embeddings, prompts)
+            logits = logits + kinds.of(embeddings, vectors) @ self._scoring.of_kinds
         return sigmoid(logits)
 
     def longer_than_read(self, prompts: Sequence[str]) -> NDArray[np.bool_]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -149,18 +149,24 @@ def embedder_noise(embedder: Embedder, prompts: Sequence[str]) -> float:
 
 
 def projected_noise(
-    embedder: Embedder, prompts: Sequence[str], projection: NDArray[np.float64]
+    embedder: Embedder,
+    prompts: Sequence[str],
+    project: Callable[[NDArray[np.float32], Sequence[str]], NDArray[np.floating]],
+    steepest: float,
 ) -> float:
-    """The same of what a projection, shape (d, D), makes of the vectors.
+    """The same of what is made of the vectors.
 
     Where their numbers differ much in size, hardly any of the noise lies along what is learned.
-    """
-    import numpy as np
 
+    Args:
+        project: what is made of the vectors, shape (n, D), of n prompts: shape (n, d).
+        steepest: how far that moves at most where a vector moves by 1.
+    """
     from routectl.embedding.noise import embedding_noise
 
-    seen = embedding_noise(embedder, _of_all_lengths(prompts), lambda v: v @ projection.T)
-    return max(seen, embedder.least_noise * float(np.linalg.norm(projection, 2)))
+    texts = _of_all_lengths(prompts)
+    seen = embedding_noise(embedder, texts, lambda vectors: project(vectors, texts))
+    return max(seen, embedder.least_noise * steepest)
 
 
 def _of_all_lengths(prompts: Sequence[str]) -> list[str]:

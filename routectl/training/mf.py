@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Any
 
 from routectl.embedding import DEFAULT, Embedder, open_embedder
+from routectl.errors import InputError, UsageError
 from routectl.routers.checkpoint import require_free, write_checkpoint
 from routectl.routers.embedded import embedder_config, probe_tensor
+from routectl.routers.features import Features
+from routectl.routers.kinds import Kinds
 from routectl.routers.seen_prompts import seen_file
 from routectl.routers.standardised import Standardisation
 from routectl.routers.surface import Surface
@@ -42,6 +46,15 @@ _STANDARDISED = """;
 _BESIDE = """;
   beside it the length of the whole question, without lettered answers"""
 
+_KINDS = """;
+  beside that what lets the direction differ near each of {count} kinds of prompts"""
+
+_LIMITS_OF_KINDS = """
+It orders prompts by one difficulty, the same for every pair of models, which has a direction of its
+own near each kind of prompts that it learned from; pairs differ in how far their rates spread. How
+models differ on a whole kind of prompts is not in a rate.
+"""
+
 _LIMITS = """
 It orders prompts by one difficulty, the same for every pair of models; pairs differ in how far
 their rates spread. How models differ on a whole kind of prompts is not in a rate.
@@ -55,6 +68,7 @@ def train_mf(
     reads: str = "head",
     settings: Settings | DifficultySettings | None = None,
     question_length: bool = False,
+    kinds: int = 0,
     on_progress: Progress = no_progress,
 ) -> TrainingReport:
     """Train matrix factorization and write its checkpoint, whole or not at all.
@@ -68,28 +82,37 @@ def train_mf(
         reads: what is read of a long prompt, one of `embedding.READS`.
         settings: which of the two fits, and how; None is `factorize` with its own settings.
         question_length: whether the length of a prompt's question stands beside its vector.
+        kinds: how many kinds of prompts have a direction of their own (`routers/kinds.py`); 0 is
+            one direction for all. Only with `DifficultySettings`.
 
     Raises:
         InputError: a file cannot be read, or there is too little to learn from.
         RouterError: the default pair is not in the data.
         CheckpointError: the embedder cannot be loaded, or the output is not free.
         EmbeddingError: the embedder is remote and does not answer as it should.
+        UsageError: kinds of prompts, of which the embedder or the fit knows nothing.
     """
     from routectl.routers.mf import open_router
 
     started = time.monotonic()
     settings = settings or Settings()
     require_free(request.output)
-    asked = {**asdict(settings), "question_length": question_length}
+    if kinds and not isinstance(settings, DifficultySettings):
+        raise UsageError("kinds of prompts belong to the fit of one difficulty; see --fit")
+    asked: dict[str, object] = {**asdict(settings), "question_length": question_length}
+    if kinds:
+        asked["kinds"] = kinds
     facts = request_facts("mf", request, {**asked, "embedder": embedder, "reads": reads})
     with PartialRun(request.output, facts) as partial:
         model = open_embedder(embedder or DEFAULT, reads=reads)
+        if kinds and not model.sentence_dimension:
+            raise UsageError(
+                f"Kinds of prompts are found by a sentence embedding, and {model.name!r} has none; "
+                f"write {model.name}+{DEFAULT}."
+            )
         data = read_training_data(request, model, partial, on_progress)
-        standardisation = (
-            Standardisation.fit(data.vectors[data.used]) if model.anisotropic else None
-        )
-        surface = _surface(data) if question_length else None
-        vectors = _features(data, standardisation, surface)
+        features = _features(data, model, question_length, kinds, request.seed)
+        vectors = features.of(data.vectors, data.comparisons.prompts)
         fit = _fit(data, vectors, settings, request.seed, on_progress)
         report = TrainingReport.of(
             "mf",
@@ -104,11 +127,11 @@ def train_mf(
             "projection": fit.projection,
             "weights": fit.weights,
             **probe_tensor(model),
-            **({} if standardisation is None else standardisation.tensors),
+            **_tensors(features),
         }
         write_checkpoint(
             request.output,
-            _config(request, data, model, fit, standardisation, surface),
+            _config(request, data, model, fit, features),
             tensors,
             model_card(
                 report,
@@ -116,9 +139,10 @@ def train_mf(
                 introduction=_INTRODUCTION,
                 reads=embedder_line(model)
                 + (_STANDARDISED if model.anisotropic else "")
-                + (_BESIDE if question_length else ""),
+                + (_BESIDE if question_length else "")
+                + (_KINDS.format(count=kinds) if kinds else ""),
                 settings=asked,
-                limits=_LIMITS if isinstance(settings, DifficultySettings) else None,
+                limits=_limits(settings, kinds),
                 early_stopping=isinstance(settings, Settings),
             ),
             {**curve_files(report), **seen_file(data.used_prompts)},
@@ -127,20 +151,39 @@ def train_mf(
     return report.with_fingerprint(open_router(request.output, None, None).identity.fingerprint)
 
 
-def _surface(data: TrainingData) -> Surface:
-    """Of the prompts in use: those that resemble a benchmark's have no say in the constants."""
-    return Surface.fit([data.comparisons.prompts[index] for index in data.used])
-
-
 def _features(
-    data: TrainingData, standardisation: Standardisation | None, surface: Surface | None
-) -> NDArray[np.float32]:
-    import numpy as np
+    data: TrainingData, model: Embedder, question_length: bool, kinds: int, seed: int
+) -> Features:
+    """Of the prompts in use: those that resemble a benchmark's have no say in the constants.
 
-    vectors = data.vectors if standardisation is None else standardisation.of(data.vectors)
-    if surface is None:
-        return vectors
-    return np.hstack([vectors, surface.of(data.comparisons.prompts).astype(np.float32)])
+    Raises:
+        InputError: there are fewer prompts than kinds are asked for.
+    """
+    prompts, embeddings = data.used_prompts, data.vectors[data.used]
+    features = Features(
+        Standardisation.fit(embeddings) if model.anisotropic else None,
+        Surface.fit(prompts) if question_length else None,
+    )
+    if not kinds:
+        return features
+    if kinds > len(prompts):
+        raise InputError(
+            f"{kinds} kinds of prompts cannot be found among {len(prompts)} prompts; ask for fewer."
+        )
+    sentences = embeddings[:, -model.sentence_dimension :]
+    vectors = features.vectors(embeddings, prompts)
+    return replace(features, kinds=Kinds.fit(sentences, vectors, kinds, seed))
+
+
+def _tensors(features: Features) -> dict[str, NDArray[Any]]:
+    parts = (features.standardisation, features.kinds)
+    return {name: tensor for part in parts if part for name, tensor in part.tensors.items()}
+
+
+def _limits(settings: Settings | DifficultySettings, kinds: int) -> str | None:
+    if not isinstance(settings, DifficultySettings):
+        return None
+    return _LIMITS_OF_KINDS if kinds else _LIMITS
 
 
 def _fit(
@@ -163,17 +206,12 @@ def _config(
     data: TrainingData,
     model: Embedder,
     fit: Fit,
-    standardisation: Standardisation | None,
-    surface: Surface | None,
+    features: Features,
 ) -> dict[str, object]:
-    import numpy as np
-
-    prompts = data.comparisons.prompts
-    of_embedding = fit.projection[:, : model.dimension].astype(np.float64)
     along: dict[str, object] = {}
-    if standardisation is not None:
-        noise = projected_noise(model, prompts, of_embedding / standardisation.spread)
-        along = {"projected_noise": noise}
+    if features.standardisation is not None or features.kinds is not None:
+        along = {"projected_noise": _projected_noise(data, model, fit, features)}
+    prompts, surface, kinds = data.comparisons.prompts, features.surface, features.kinds
     return {
         "kind": "mf",
         "name": request.output.name,
@@ -184,7 +222,35 @@ def _config(
         "embedder": embedder_config(model, embedder_noise(model, prompts)),
         **along,
         **({} if surface is None else {"surface": surface.config}),
+        **({} if kinds is None else {"kinds": kinds.config}),
     }
+
+
+def _projected_noise(data: TrainingData, model: Embedder, fit: Fit, features: Features) -> float:
+    """Of what the projection makes of embeddings, with what the kinds put beside them."""
+    import numpy as np
+
+    projection = fit.projection.astype(np.float64)
+    of_embedding = projection[:, : model.dimension]
+    if features.standardisation is not None:
+        of_embedding = of_embedding / features.standardisation.spread
+    steepest = float(np.linalg.norm(of_embedding, 2))
+    kinds = features.kinds
+    if kinds is None:
+        return projected_noise(
+            model, data.comparisons.prompts, lambda found, _: found @ of_embedding.T, steepest
+        )
+    of_kinds = projection[:, -kinds.width :]
+    if model.least_noise:
+        embeddings = data.vectors[data.used]
+        vectors = features.vectors(embeddings, data.used_prompts)
+        steepest += kinds.steepest(embeddings, vectors, of_kinds[0])
+
+    def project(found: NDArray[np.float32], texts: Sequence[str]) -> NDArray[np.floating]:
+        beside = kinds.of(found, features.vectors(found, texts))
+        return found @ of_embedding.T + beside @ of_kinds.T
+
+    return projected_noise(model, data.comparisons.prompts, project, steepest)
 
 
 def _metrics(fit: Fit, data: TrainingData, vectors: NDArray[np.float32]) -> dict[str, float]:

@@ -40,12 +40,20 @@ if TYPE_CHECKING:
     help="How strongly --fit difficulty is held back: a larger one trusts a few labels less.  "
     "[default: 100]",
 )
+@click.option(
+    "--kinds",
+    type=click.IntRange(min=1),
+    metavar="K",
+    help="Find K kinds of prompts, and let --fit difficulty have a direction of its own near each "
+    "beside the common one.",
+)
 def command(
     request: TrainingRequest,
     embedder: str | None,
     fit: str,
     question_length: bool,
     precision: float | None,
+    kinds: int | None,
     console: Console,
 ) -> None:
     """Train matrix factorization (section 4.2.2 of the RouteLLM paper).
@@ -64,6 +72,8 @@ def command(
     """
     if precision is not None and fit != "difficulty":
         raise UsageError("--precision belongs to --fit difficulty; give both, or neither")
+    if kinds is not None and fit != "difficulty":
+        raise UsageError("--kinds belongs to --fit difficulty; give both, or neither")
     from routectl.training import train_mf
     from routectl.training.difficulty import DifficultySettings
 
@@ -79,6 +89,7 @@ def command(
             embedder=embedder,
             settings=settings,
             question_length=question_length,
+            kinds=kinds or 0,
             on_progress=on_progress,
         )
     shared.print_report(console, report)

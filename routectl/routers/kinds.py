@@ -1,0 +1,229 @@
+"""Kinds of prompts: what lets difficulty have a direction of its own among prompts that are alike.
+
+What makes a word problem hard is not what makes a question about law hard. One direction for all
+prompts is a compromise between the kinds of the training; here each kind adds a direction of its
+own that counts near it and fades with the distance, so that far from all kinds the common direction
+alone is left. With q the prompt's vector and s its sentence embedding, of length 1, what stands
+beside q is, for each kind k,
+
+    near_k * (C q - m_k)    with    near_k = exp((s . c_k - o_k) / T)
+
+C are the first principal components of the training's vectors, m_k their mean in the kind, so that
+no kind as a whole becomes harder or easier than another; c_k is the kind's centre, and o_k makes
+near_k 1 on average over its prompts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from routectl.errors import CheckpointError
+from routectl.routers.checkpoint import Checkpoint, require
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+COMPONENTS = 24
+"""Principal components that a kind's own direction is made of."""
+_TEMPERATURE = 0.1
+_FREEDOM = 2.0
+"""How much more freely a kind's own direction moves than the common one, as the ratio of the
+standard deviations of their normal priors. This, `COMPONENTS` and `_TEMPERATURE` were chosen by
+cross-validation, see docs/routers.md."""
+_STARTS = 8
+"""Clusterings from random starts, of which the tightest is taken."""
+_CENTRES, _OFFSETS, _MOST = "kind_centres", "kind_offsets", "kind_most"
+_AXES, _MEANS = "kind_components", "kind_means"
+
+
+@dataclass(frozen=True, slots=True)
+class Kinds:
+    """K kinds of prompts. r components, E numbers of a sentence embedding, D of a vector q."""
+
+    centres: NDArray[np.float32]
+    """Shape (K, E), rows of length 1."""
+    offsets: NDArray[np.float32]
+    """o, shape (K,): cosines."""
+    most: NDArray[np.float32]
+    """Shape (K,): the nearest that a prompt of the training came; nearer counts as near."""
+    components: NDArray[np.float32]
+    """C, shape (r, D), of length `_FREEDOM`."""
+    means: NDArray[np.float32]
+    """m, shape (K, r)."""
+
+    @classmethod
+    def fit(
+        cls, sentences: NDArray[np.float32], vectors: NDArray[np.float32], count: int, seed: int
+    ) -> Kinds:
+        """Kinds of the prompts of a training, found by clustering their sentence embeddings.
+
+        Args:
+            sentences: shape (n, E), of any length above 0.
+            vectors: q, shape (n, D).
+            count: K, at most n.
+            seed: of the clustering.
+        """
+        import numpy as np
+
+        unit = _unit(sentences)
+        centres, kind = _clusters(unit, count, seed)
+        cosines = unit @ centres.T
+        nearness = np.exp(cosines / _TEMPERATURE)
+        own = np.array([nearness[kind == k, k].mean() for k in range(count)])
+        nearness /= own
+        centred = (vectors - vectors.mean(axis=0)).astype(np.float64)
+        _, axes = np.linalg.eigh(centred.T @ centred)
+        components = _FREEDOM * axes.T[::-1][: min(COMPONENTS, len(axes))]
+        means = (nearness.T @ (vectors @ components.T)) / nearness.sum(axis=0)[:, None]
+        return cls(
+            centres.astype(np.float32),
+            (_TEMPERATURE * np.log(own)).astype(np.float32),
+            nearness.max(axis=0).astype(np.float32),
+            components.astype(np.float32),
+            means.astype(np.float32),
+        )
+
+    @property
+    def width(self) -> int:
+        """Numbers that stand beside q: K times r."""
+        return len(self.centres) * len(self.components)
+
+    def near(self, embeddings: NDArray[np.float32]) -> NDArray[np.float64]:
+        """How near prompts are to each kind, shape (n, K), 1 for a usual prompt of the kind.
+
+        Args:
+            embeddings: shape (n, at least E); their last E numbers are the sentence embedding.
+        """
+        import numpy as np
+
+        cosines = _unit(embeddings[:, -self.centres.shape[1] :]) @ self.centres.T
+        nearness = np.exp((cosines.astype(np.float64) - self.offsets) / _TEMPERATURE)
+        return np.minimum(nearness, self.most)
+
+    def of(
+        self, embeddings: NDArray[np.float32], vectors: NDArray[np.float32]
+    ) -> NDArray[np.float64]:
+        """What stands beside q, shape (n, `width`).
+
+        Args:
+            embeddings: as in `near`.
+            vectors: q, shape (n, D).
+        """
+        departures = (vectors @ self.components.T)[:, None, :] - self.means
+        beside: NDArray[np.float64] = self.near(embeddings)[:, :, None] * departures
+        return beside.reshape(len(vectors), -1)
+
+    def steepest(
+        self,
+        embeddings: NDArray[np.float32],
+        vectors: NDArray[np.float32],
+        of_kinds: NDArray[np.float64],
+    ) -> float:
+        """A bound on how fast `of` times `of_kinds` changes with the embedding, over these prompts.
+
+        Only where q has the embedding's numbers as they are.
+
+        Args:
+            embeddings: as in `near`.
+            vectors: q, shape (n, D).
+            of_kinds: shape (`width`,).
+        """
+        import numpy as np
+
+        weights = of_kinds.reshape(len(self.centres), -1)
+        along = np.linalg.norm(weights @ self.components, axis=1)
+        departures = (vectors @ self.components.T)[:, None, :] - self.means
+        sizes = np.linalg.norm(embeddings[:, -self.centres.shape[1] :], axis=1)[:, None]
+        across = np.abs((departures * weights).sum(axis=2)) / (_TEMPERATURE * sizes)
+        return float((self.near(embeddings) * (along + across)).sum(axis=1).max())
+
+    @property
+    def tensors(self) -> dict[str, NDArray[Any]]:
+        """What a checkpoint holds of them."""
+        return {
+            _CENTRES: self.centres,
+            _OFFSETS: self.offsets,
+            _MOST: self.most,
+            _AXES: self.components,
+            _MEANS: self.means,
+        }
+
+    @property
+    def config(self) -> dict[str, object]:
+        """What a checkpoint's config says of them, and their part of a fingerprint."""
+        count, width = self.centres.shape
+        return {
+            "count": count,
+            "components": len(self.components),
+            "sentence_dimension": width,
+            "temperature": _TEMPERATURE,
+        }
+
+
+def read_kinds(
+    checkpoint: Checkpoint, tensors: Mapping[str, NDArray[Any]], embedded: int, dimension: int
+) -> Kinds | None:
+    """The kinds of a checkpoint; None where it has one direction for all prompts.
+
+    Args:
+        embedded: numbers of an embedding.
+        dimension: D, of the vectors that they stand beside.
+
+    Raises:
+        CheckpointError: a part is missing, of another shape than the config says, or cannot be.
+    """
+    import numpy as np
+
+    if "kinds" not in checkpoint.config:
+        return None
+    count: int = checkpoint.get("kinds", "count", kind=int)
+    components: int = checkpoint.get("kinds", "components", kind=int)
+    width: int = checkpoint.get("kinds", "sentence_dimension", kind=int)
+    temperature: float = checkpoint.get("kinds", "temperature", kind=(int, float))
+    if temperature != _TEMPERATURE or min(count, components, width) < 1 or width > embedded:
+        raise CheckpointError(
+            f"{checkpoint.folder} has kinds of prompts that this routectl cannot use; upgrade "
+            "routectl or restore the checkpoint."
+        )
+    kinds = Kinds(
+        require(tensors, _CENTRES, (count, width), checkpoint),
+        require(tensors, _OFFSETS, (count,), checkpoint),
+        require(tensors, _MOST, (count,), checkpoint),
+        require(tensors, _AXES, (components, dimension), checkpoint),
+        require(tensors, _MEANS, (count, components), checkpoint),
+    )
+    if not (np.linalg.norm(kinds.centres, axis=1).all() and (kinds.most > 0).all()):
+        raise CheckpointError(
+            f"{checkpoint.weights_path}: a kind of prompts has no centre, or no prompt near it; "
+            "restore the checkpoint."
+        )
+    return kinds
+
+
+def _unit(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    import numpy as np
+
+    unit: NDArray[np.float32] = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    return unit
+
+
+def _clusters(
+    unit: NDArray[np.float32], count: int, seed: int
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Centres of length 1, shape (count, E), and each row's cluster, shape (n,), by k-means."""
+    import numpy as np
+    from scipy.cluster.vq import kmeans2
+
+    rows, generator = unit.astype(np.float64), np.random.default_rng([seed, 2])
+    best: tuple[float, NDArray[np.float64], NDArray[np.int64]] | None = None
+    for _ in range(_STARTS):
+        centres, kind = kmeans2(rows, count, iter=100, minit="++", seed=generator, missing="raise")
+        loose = float(((rows - centres[kind]) ** 2).sum())
+        if best is None or loose < best[0]:
+            best = loose, centres, kind.astype(np.int64)
+    assert best is not None
+    _, centres, kind = best
+    return centres / np.linalg.norm(centres, axis=1, keepdims=True), kind
