@@ -68,7 +68,7 @@ class Kinds:
         """
         import numpy as np
 
-        unit = _unit(sentences)
+        unit = _unit(sentences.astype(np.float64))
         centres, kind = _clusters(unit, count, seed)
         cosines = unit @ centres.T
         nearness = np.exp(cosines / _TEMPERATURE)
@@ -99,8 +99,8 @@ class Kinds:
         """
         import numpy as np
 
-        cosines = _unit(embeddings[:, -self.centres.shape[1] :]) @ self.centres.T
-        nearness = np.exp((cosines.astype(np.float64) - self.offsets) / _TEMPERATURE)
+        unit = _unit(embeddings[:, -self.centres.shape[1] :].astype(np.float64))
+        nearness = np.exp((unit @ self.centres.T - self.offsets) / _TEMPERATURE)
         return np.minimum(nearness, self.most)
 
     def of(
@@ -112,9 +112,16 @@ class Kinds:
             embeddings: as in `near`.
             vectors: q, shape (n, D).
         """
-        departures = (vectors @ self.components.T)[:, None, :] - self.means
-        beside: NDArray[np.float64] = self.near(embeddings)[:, :, None] * departures
+        beside: NDArray[np.float64] = self.near(embeddings)[:, :, None] * self._departures(vectors)
         return beside.reshape(len(vectors), -1)
+
+    def _departures(self, vectors: NDArray[np.float32]) -> NDArray[np.float64]:
+        """C q - m, shape (n, K, r). In double precision, in which the size of a batch, by which a
+        product is computed in another order, changes nothing that counts."""
+        import numpy as np
+
+        found: NDArray[np.float64] = vectors.astype(np.float64) @ self.components.T
+        return found[:, None, :] - self.means
 
     def steepest(
         self,
@@ -135,7 +142,7 @@ class Kinds:
 
         weights = of_kinds.reshape(len(self.centres), -1)
         along = np.linalg.norm(weights @ self.components, axis=1)
-        departures = (vectors @ self.components.T)[:, None, :] - self.means
+        departures = self._departures(vectors)
         sizes = np.linalg.norm(embeddings[:, -self.centres.shape[1] :], axis=1)[:, None]
         across = np.abs((departures * weights).sum(axis=2)) / (_TEMPERATURE * sizes)
         return float((self.near(embeddings) * (along + across)).sum(axis=1).max())
@@ -203,25 +210,25 @@ def read_kinds(
     return kinds
 
 
-def _unit(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+def _unit(rows: NDArray[np.float64]) -> NDArray[np.float64]:
     import numpy as np
 
-    unit: NDArray[np.float32] = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    unit: NDArray[np.float64] = rows / np.linalg.norm(rows, axis=1, keepdims=True)
     return unit
 
 
 def _clusters(
-    unit: NDArray[np.float32], count: int, seed: int
+    unit: NDArray[np.float64], count: int, seed: int
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Centres of length 1, shape (count, E), and each row's cluster, shape (n,), by k-means."""
     import numpy as np
     from scipy.cluster.vq import kmeans2
 
-    rows, generator = unit.astype(np.float64), np.random.default_rng([seed, 2])
+    generator = np.random.default_rng([seed, 2])
     best: tuple[float, NDArray[np.float64], NDArray[np.int64]] | None = None
     for _ in range(_STARTS):
-        centres, kind = kmeans2(rows, count, iter=100, minit="++", seed=generator, missing="raise")
-        loose = float(((rows - centres[kind]) ** 2).sum())
+        centres, kind = kmeans2(unit, count, iter=100, minit="++", seed=generator, missing="raise")
+        loose = float(((unit - centres[kind]) ** 2).sum())
         if best is None or loose < best[0]:
             best = loose, centres, kind.astype(np.int64)
     assert best is not None

@@ -341,6 +341,52 @@ def test_how_strongly_the_fit_is_held_back_can_be_said(
     assert spread[0] > 2 * spread[1], "held back more, it believes the labels less"
 
 
+def test_mf_learns_kinds_of_prompts_beside_what_is_hard(
+    routectl: Routectl, gold: Path, tiny: str, tmp_path: Path
+) -> None:
+    output = tmp_path / "kinds"
+    train = ("train", "mf", "--gold", gold, "--weak-model", "weak", "--embedder", tiny)
+    options = ("--fit", "difficulty", "--precision", "10", "--question-length", "--kinds", "2")
+    done = routectl(*train, *options, "--output", output)
+    assert done.code == 0, done.err
+    opened = open_router("mf", checkpoint=output)
+    router = opened.load()
+    fresh = prompts(400)[300:]
+    hard = np.array([is_hard for _, is_hard in fresh])
+    rates = router.strong_win_rates([text for text, _ in fresh])
+    assert rates[hard].mean() > rates[~hard].mean() + 0.1
+    alone = []
+    for text, _ in fresh:
+        router.strong_win_rates([f"between {text}"])  # of the last batch the vectors are remembered
+        alone.append(router.strong_win_rates([text])[0])
+    assert np.abs(rates - np.array(alone)).max() <= opened.identity.noise < 1e-4
+    card = (output / "README.md").read_text()
+    assert "the direction differ near each of 2 kinds" in " ".join(card.split())
+    assert "| kinds | 2 |" in card
+
+
+def test_kinds_that_cannot_be_found_are_a_sentence(
+    routectl: Routectl, gold: Path, tiny: str, hidden: str, tmp_path: Path
+) -> None:
+    base = ("train", "mf", "--gold", gold, "--weak-model", "weak", "--output")
+    for number, (options, code, sentence) in enumerate(
+        (
+            (("--embedder", tiny, "--kinds", "2"), 2, "--kinds belongs to --fit difficulty"),
+            (
+                ("--embedder", tiny, "--fit", "difficulty", "--kinds", "0"),
+                2,
+                "0 is not in the range",
+            ),
+            (("--embedder", tiny, "--fit", "difficulty", "--kinds", "999"), 1, "ask for fewer"),
+            (("--embedder", hidden, "--fit", "difficulty", "--kinds", "2"), 2, "has none; write"),
+        )
+    ):
+        done = routectl(*base, tmp_path / f"no{number}", *options)
+        assert done.code == code, done.err
+        assert sentence in " ".join(done.err.split())
+        assert not (tmp_path / f"no{number}").exists()
+
+
 def test_own_labels_can_count_more_than_a_public_set(
     gold: Path, tiny: str, tmp_path: Path, routectl: Routectl
 ) -> None:
