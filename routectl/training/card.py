@@ -25,6 +25,7 @@ def model_card(
     more_figures: Mapping[str, str] | None = None,
     limits: str | None = None,
     early_stopping: bool = True,
+    refitted: bool = False,
 ) -> str:
     """On what it was trained, how, how good it is, and what it cannot do.
 
@@ -36,6 +37,7 @@ def model_card(
         limits: further limits, a paragraph.
         early_stopping: whether the held-out loss chose the epoch; else every epoch is one step of
             a solver that runs until it has converged.
+        refitted: whether the weights are of a second fit, with the held-out prompts.
     """
     files = "\n".join(
         f"| `{path.name}` | {request.weights.get(path, 1.0):g} | `{file_digest(path)}` |"
@@ -77,7 +79,7 @@ def model_card(
 
 {_figures(report, more_figures or {})}
 
-{_FLATTERED if early_stopping else _FAIR}
+{_FLATTERED if early_stopping else _REFITTED if refitted else _FAIR}
 
 ## Models
 
@@ -124,6 +126,8 @@ def _contamination(report: TrainingReport, request: TrainingRequest) -> str:
 
 _FLATTERED = "The held-out prompts also chose where to stop, so these figures flatter a little."
 _FAIR = "The held-out prompts chose nothing."
+_REFITTED = """The held-out prompts chose nothing. These figures are those of a fit without
+them; the weights here are of a second one, which has learned from them, too."""
 
 
 def _epochs(report: TrainingReport, request: TrainingRequest, early_stopping: bool) -> str:

@@ -29,6 +29,10 @@ _KEPT_AT_ONCE = 2048
 _NOISE_SAMPLE = 128
 
 
+REFIT = "refit"
+"""In a checkpoint's config: it has learned from the prompts that its training held out, too."""
+
+
 @dataclass(frozen=True, slots=True)
 class TrainingData:
     """What a router learns from, and what it is measured on."""

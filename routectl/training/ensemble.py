@@ -10,12 +10,18 @@ from typing import TYPE_CHECKING
 
 from routectl.embedding import DEFAULT, open_embedder
 from routectl.errors import InputError, UsageError
-from routectl.routers.checkpoint import SHIPPED, require_free, write_checkpoint
+from routectl.routers.checkpoint import (
+    SHIPPED,
+    read_checkpoint,
+    require_free,
+    write_checkpoint,
+)
 from routectl.routers.ensemble import MEMBERS, open_router
 from routectl.routers.protocol import OpenRouter
+from routectl.routers.published import is_published
 from routectl.routers.seen_prompts import read_seen, seen_file
 from routectl.training.card import model_card
-from routectl.training.data import TrainingData, read_training_data
+from routectl.training.data import REFIT, TrainingData, read_training_data
 from routectl.training.labels import StrongWeakLabels, strong_weak_labels, weak_quality
 from routectl.training.partial import PartialRun
 from routectl.training.report import Progress, TrainingReport, no_progress
@@ -77,6 +83,8 @@ def train_ensemble(
     _require_members(members)
     require_free(request.output)
     opened = [_open(member, None) for member in members]
+    if not fresh:
+        _require_held_out(opened)
     fingerprints = [member.identity.fingerprint for member in opened]
     facts = request_facts("ensemble", request, {"members": fingerprints, "fresh": fresh})
     with PartialRun(request.output, facts) as partial:
@@ -109,6 +117,23 @@ def _require_members(members: Sequence[Member]) -> None:
         raise UsageError("a member is named twice: give each --member once")
     if any(member.name == "ensemble" for member in members):
         raise UsageError("an ensemble cannot be a member: name its members instead")
+
+
+def _require_held_out(members: Sequence[OpenRouter]) -> None:
+    """Refuse a member that has learned from the very prompts that weigh it.
+
+    Raises:
+        UsageError: one has.
+    """
+    for member in members:
+        folder = member.description.checkpoint
+        if member.description.kind != "mf" or folder is None or is_published(folder):
+            continue
+        if read_checkpoint(folder, "mf").config.get(REFIT):
+            raise UsageError(
+                f"{folder} was trained with --refit, so it has learned from the held-out prompts "
+                "that would weigh it; give data that no member has seen, with --fresh"
+            )
 
 
 def _open(member: Member, data: TrainingData | None) -> OpenRouter:

@@ -17,7 +17,9 @@ from routectl.routers.seen_prompts import seen_file
 from routectl.routers.standardised import Standardisation
 from routectl.routers.surface import Surface
 from routectl.training.card import curve_files, embedder_line, model_card
+from routectl.training.comparisons import Comparisons
 from routectl.training.data import (
+    REFIT,
     TrainingData,
     embedder_noise,
     held_out_apgr,
@@ -69,6 +71,7 @@ def train_mf(
     settings: Settings | DifficultySettings | None = None,
     question_length: bool = False,
     kinds: int = 0,
+    refit: bool = False,
     on_progress: Progress = no_progress,
 ) -> TrainingReport:
     """Train matrix factorization and write its checkpoint, whole or not at all.
@@ -84,13 +87,17 @@ def train_mf(
         question_length: whether the length of a prompt's question stands beside its vector.
         kinds: how many kinds of prompts have a direction of their own (`routers/kinds.py`); 0 is
             one direction for all. Only with `DifficultySettings`.
+        refit: whether the weights are those of a second fit, of all prompts, once the held-out
+            loss of the first is measured. Only with `DifficultySettings`, which choose nothing by
+            that loss.
 
     Raises:
         InputError: a file cannot be read, or there is too little to learn from.
         RouterError: the default pair is not in the data.
         CheckpointError: the embedder cannot be loaded, or the output is not free.
         EmbeddingError: the embedder is remote and does not answer as it should.
-        UsageError: kinds of prompts, of which the embedder or the fit knows nothing.
+        UsageError: kinds of prompts or a second fit, of which the embedder or the fit knows
+            nothing.
     """
     from routectl.routers.mf import open_router
 
@@ -100,8 +107,12 @@ def train_mf(
     if kinds and not isinstance(settings, DifficultySettings):
         raise UsageError("kinds of prompts belong to the fit of one difficulty; see --fit")
     asked: dict[str, object] = {**asdict(settings), "question_length": question_length}
+    if refit and not isinstance(settings, DifficultySettings):
+        raise UsageError("a second fit belongs to the fit of one difficulty; see --fit")
     if kinds:
         asked["kinds"] = kinds
+    if refit:
+        asked[REFIT] = refit
     facts = request_facts("mf", request, {**asked, "embedder": embedder, "reads": reads})
     with PartialRun(request.output, facts) as partial:
         model = open_embedder(embedder or DEFAULT, reads=reads)
@@ -122,6 +133,8 @@ def train_mf(
             metrics=_metrics(fit, data, vectors),
             seconds=time.monotonic() - started,
         )
+        if refit:
+            fit = _fit(data, vectors, settings, request.seed, on_progress, data.comparisons)
         tensors = {
             "model_vectors": fit.model_vectors,
             "projection": fit.projection,
@@ -131,7 +144,7 @@ def train_mf(
         }
         write_checkpoint(
             request.output,
-            _config(request, data, model, fit, features),
+            _config(request, data, model, fit, features) | ({REFIT: True} if refit else {}),
             tensors,
             model_card(
                 report,
@@ -144,6 +157,7 @@ def train_mf(
                 settings=asked,
                 limits=_limits(settings, kinds),
                 early_stopping=isinstance(settings, Settings),
+                refitted=refit,
             ),
             {**curve_files(report), **seen_file(data.used_prompts)},
         )
@@ -192,13 +206,17 @@ def _fit(
     settings: Settings | DifficultySettings,
     seed: int,
     on_progress: Progress,
+    learned: Comparisons | None = None,
 ) -> Fit:
+    """The fit of what was not held out, or of `learned`."""
+
     def on_step(done: int, most: int) -> None:
         on_progress("train", done, most)
 
+    learned = data.training if learned is None else learned
     if isinstance(settings, DifficultySettings):
-        return fit_difficulty(vectors, data.training, data.measured, settings, on_step)
-    return factorize(vectors, data.training, data.measured, settings, seed, on_step)
+        return fit_difficulty(vectors, learned, data.measured, settings, on_step)
+    return factorize(vectors, learned, data.measured, settings, seed, on_step)
 
 
 def _config(

@@ -387,6 +387,33 @@ def test_kinds_that_cannot_be_found_are_a_sentence(
         assert not (tmp_path / f"no{number}").exists()
 
 
+def test_a_second_fit_learns_from_the_held_out_prompts_too(
+    routectl: Routectl, gold: Path, tiny: str, tmp_path: Path
+) -> None:
+    train = ("train", "mf", "--gold", gold, "--weak-model", "weak", "--embedder", tiny)
+    refused = routectl(*train, "--refit", "--output", tmp_path / "no")
+    assert refused.code == 2
+    assert "--refit belongs to --fit difficulty" in refused.err
+    fit = (*train, "--fit", "difficulty", "--precision", "1")
+    first = routectl(*fit, "--output", tmp_path / "first")
+    second = routectl(*fit, "--refit", "--output", tmp_path / "second")
+    assert (first.code, second.code) == (0, 0), second.err
+    rates = [
+        open_router("mf", checkpoint=tmp_path / name).load().strong_win_rates(["xyz", "abc"])
+        for name in ("first", "second")
+    ]
+    assert (rates[0] != rates[1]).all()
+    loss = [line for line in first.out.splitlines() if "held-out loss" in line]
+    assert loss == [line for line in second.out.splitlines() if "held-out loss" in line]
+    card = (tmp_path / "second" / "README.md").read_text()
+    assert "are of a second one, which has learned from them, too" in " ".join(card.split())
+    assert "| refit | True |" in card
+    ensemble = ("train", "ensemble", "--member", f"mf={tmp_path / 'second'}", "length")
+    weighed = routectl(*ensemble, "--gold", gold, "--weak-model", "weak", "-o", tmp_path / "both")
+    assert weighed.code == 2
+    assert "was trained with --refit" in " ".join(weighed.err.split())
+
+
 def test_own_labels_can_count_more_than_a_public_set(
     gold: Path, tiny: str, tmp_path: Path, routectl: Routectl
 ) -> None:

@@ -47,6 +47,12 @@ if TYPE_CHECKING:
     help="Find K kinds of prompts, and let --fit difficulty have a direction of its own near each "
     "beside the common one.",
 )
+@click.option(
+    "--refit",
+    is_flag=True,
+    help="Once the held-out loss is measured, let --fit difficulty learn anew from all prompts, "
+    "the held-out tenth included.",
+)
 def command(
     request: TrainingRequest,
     embedder: str | None,
@@ -54,6 +60,7 @@ def command(
     question_length: bool,
     precision: float | None,
     kinds: int | None,
+    refit: bool,
     console: Console,
 ) -> None:
     """Train matrix factorization (section 4.2.2 of the RouteLLM paper).
@@ -74,6 +81,8 @@ def command(
         raise UsageError("--precision belongs to --fit difficulty; give both, or neither")
     if kinds is not None and fit != "difficulty":
         raise UsageError("--kinds belongs to --fit difficulty; give both, or neither")
+    if refit and fit != "difficulty":
+        raise UsageError("--refit belongs to --fit difficulty; give both, or neither")
     from routectl.training import train_mf
     from routectl.training.difficulty import DifficultySettings
 
@@ -90,6 +99,7 @@ def command(
             settings=settings,
             question_length=question_length,
             kinds=kinds or 0,
+            refit=refit,
             on_progress=on_progress,
         )
     shared.print_report(console, report)
