@@ -6,7 +6,7 @@ WORKERS ?= 2
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test coverage lint docs bench bench-routers example checkpoint-mf checkpoint-mf_4 checkpoint-mf_5 checkpoint-mf_6 checkpoint-mf_7 checkpoint-bert checkpoint-causal_llm checkpoint-sw checkpoint-ensemble clean
+.PHONY: demo test coverage lint docs bench bench-routers example checkpoint-mf checkpoint-mf_4 checkpoint-mf_5 checkpoint-mf_6 checkpoint-mf_7 checkpoint-mf_8 checkpoint-bert checkpoint-causal_llm checkpoint-sw checkpoint-ensemble clean
 
 $(INSTALLED): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "routectl needs Python 3.11 or newer; name one with make PYTHON=...")'
@@ -46,8 +46,8 @@ example: $(INSTALLED)
 bench-routers: $(INSTALLED)
 	$(BIN)/python benchmarks/router_quality.py --data $(BENCHMARKS)
 
-# What all but mf_1 and causal_llm_1 learned from, mf_6 and mf_7 with open questions beside it. MMLU
-# is split into $(OUTPUT).mmlu, of which 1,500 labels are learned from.
+# What all but mf_1 and causal_llm_1 learned from, mf_6, mf_7 and mf_8 with open questions beside it.
+# MMLU is split into $(OUTPUT).mmlu, of which 1,500 labels are learned from.
 LEARNED_FROM = --gold $(GOLD)/mmlu_pro.csv.gz $(GOLD)/llmrouter.jsonl.gz \
   $(OUTPUT).mmlu/mmlu_labels.csv.gz \
   --where 'task!=arc_challenge' --where 'task!=natural_qa' \
@@ -95,6 +95,14 @@ checkpoint-mf_7: $(INSTALLED)
 	$(BIN)/python benchmarks/split_mmlu.py --data $(BENCHMARKS) --output $(OUTPUT).mmlu
 	$(BIN)/routectl train mf --fit difficulty --question-length \
 	  $(LEARNED_FROM) $(ARENA_TOO)
+
+# How mf_8 was trained: as mf_6, but for six kinds of prompts with a direction of their own, open
+# questions that count five times, and a second fit with the held-out prompts.
+checkpoint-mf_8: $(INSTALLED)
+	$(BIN)/python benchmarks/split_mmlu.py --data $(BENCHMARKS) --output $(OUTPUT).mmlu
+	$(BIN)/routectl train mf --fit difficulty --question-length --kinds 6 --refit \
+	  --embedder hidden:SmolLM2-135M-Instruct+all-MiniLM-L6-v2 \
+	  $(LEARNED_FROM) --gold $(ARENA) --weight $(ARENA)=5
 
 # How bert_2 was trained: make checkpoint-bert GOLD=DIR BENCHMARKS=DIR OUTPUT=DIR; of MMLU, split into
 # $(OUTPUT).mmlu, it learns from 1,500 labels. bert_1 was, before classifiers learned from marks and

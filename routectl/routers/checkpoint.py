@@ -194,6 +194,21 @@ def require(
     return tensor
 
 
+def tensor_bytes(
+    tensors: Mapping[str, NDArray[Any]], metadata: Mapping[str, str] | None = None
+) -> bytes:
+    """A safetensors file.
+
+    The library writes an array as it lies in memory, and reads it as if its rows lay there one
+    after the other: what is laid out by columns would come back as other numbers, without a word.
+    """
+    import numpy as np
+    from safetensors.numpy import save
+
+    rows = {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
+    return save(rows, metadata=None if metadata is None else dict(metadata))
+
+
 def write_checkpoint(
     folder: Path,
     config: Mapping[str, object],
@@ -220,9 +235,7 @@ def write_checkpoint(
     try:
         full: dict[str, object] = {"format": FORMAT, **config}
         if tensors is not None:
-            from safetensors.numpy import save
-
-            data = save(dict(tensors))
+            data = tensor_bytes(tensors)
             (temporary / WEIGHTS).write_bytes(data)
             full["weights_sha256"] = hashlib.sha256(data).hexdigest()
         text = json.dumps(full, indent=2, ensure_ascii=False)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from routectl.errors import CheckpointError
+from routectl.routers.checkpoint import tensor_bytes
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -57,11 +58,9 @@ class PartialRun:
         Raises:
             CheckpointError: the folder cannot be written.
         """
-        from safetensors.numpy import save
-
         if self._lock is None:
             self._take(create=True)
-        data = save(dict(tensors), metadata={"facts": json.dumps(facts or {})})
+        data = tensor_bytes(tensors, {"facts": json.dumps(facts or {})})
         try:
             self._write(self._path(name), data)
         except OSError as error:

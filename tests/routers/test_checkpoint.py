@@ -9,7 +9,8 @@ import pytest
 
 from routectl.errors import CheckpointError
 from routectl.routers import open_router
-from routectl.routers.checkpoint import write_checkpoint
+from routectl.routers.checkpoint import read_checkpoint, read_weights, write_checkpoint
+from routectl.training.partial import PartialRun
 from tests.routers.checkpoints import mf_config, mf_tensors, write_mf
 
 
@@ -172,3 +173,17 @@ def test_an_empty_folder_is_taken_and_nothing_else_is_left(tmp_path: Path) -> No
         "README.md",
     }
     assert [path.name for path in tmp_path.iterdir()] == ["checkpoint"]
+
+
+def test_what_is_laid_out_by_columns_comes_back_as_it_was(tmp_path: Path) -> None:
+    tensors = mf_tensors()
+    by_columns = {name: np.asfortranarray(tensor) for name, tensor in tensors.items()}
+    write_mf(tmp_path / "columns", tensors=by_columns)
+    found, _ = read_weights(read_checkpoint(tmp_path / "columns", "mf"))
+    for name, tensor in tensors.items():
+        np.testing.assert_array_equal(found[name], tensor)
+    with PartialRun(tmp_path / "output", {}) as partial:
+        partial.save("piece", {"rows": tensors["projection"].T})
+        kept = partial.load("piece")
+    assert kept is not None
+    np.testing.assert_array_equal(kept[0]["rows"], tensors["projection"].T)
