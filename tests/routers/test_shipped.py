@@ -20,6 +20,7 @@ PINNED = {
     "mf_5": "bc3f0789810f2010f5c9c3e453bb400f05dc3490917293c856033012d8ab3b44",
     "mf_6": "e5fdc7353dd3dccc02390661723194514a6f42a759d47cbdccd9c18109c8851a",
     "mf_7": "ff11fef14b9269d3c7be3b7e3d3f1ed2eed548aa52d22b8f5b6fddaf7fe346b0",
+    "mf_8": "5ed7683d9807c574b0b406fab68e92fa09c321eec6101727b943a7e81ac2936b",
     "bert_1": "391e32abaf198ad42cf6ad38c1188b45ef0b7d15f0e6a1b9b6e11c44dea8fb08",
     "bert_2": "4425b95c45030d3827a4925c7cd931cf38d7caaea5798f0eeab968f540fc4b3b",
     "sw_ranking_1": "807c55610c0a1a198df8a3b49cfc8983ee4e04f547c3a098ea0a927694a8942d",
@@ -80,6 +81,11 @@ def test_the_shipped_routers_keep_their_fingerprints(name: str, fingerprint: str
             "causal_llm_1",
             "6af98f110bab328ea723f3562469627d1cb34fa73c47cde316ee376e9f1d4a23",
             "gemini-1.5-pro-002",
+        ),
+        (
+            "mf_8",
+            "8b7d2f02b7e5ea49f564a38b68eed3ef1ea34bdd9992a86a3810784575a84c54",
+            "gpt-4-1106-preview",
         ),
         (
             "mf_7",
@@ -150,7 +156,7 @@ ODD = [
 
 
 @pytest.mark.parametrize(
-    "name", ["mf", "mf_4", "mf_5", "mf_6", "mf_7", "sw_ranking", "bert", "ensemble"]
+    "name", ["mf", "mf_4", "mf_5", "mf_6", "mf_7", "mf_8", "sw_ranking", "bert", "ensemble"]
 )
 def test_an_odd_prompt_scores_alike_alone_and_among_others_within_the_noise(name: str) -> None:
     checkpoint = SHIPPED / name
@@ -174,6 +180,6 @@ def test_a_shipped_checkpoint_opens_by_its_bare_name(
     shown = routectl("routers", "show", "mf=mf_3")
     assert shown.code == 0
     assert "3e1c59ac49b3" in shown.out
-    assert "mf_1, mf_2, mf_3, mf_4, mf_5, mf_6, mf_7" in shown.out
+    assert "mf_1, mf_2, mf_3, mf_4, mf_5, mf_6, mf_7, mf_8" in shown.out
     (tmp_path / "mf_3").mkdir()
     assert "mf_3" in routectl("routers", "show", "mf=mf_3").err, "a folder that is here goes first"

@@ -75,7 +75,7 @@ def command(
       routectl train mf --fit difficulty --gold mmlu_pro.csv.gz own.csv --weight own.csv=10 \\
         --output own-kind
       routectl train mf --embedder hidden:SmolLM2-135M-Instruct+all-MiniLM-L6-v2 \\
-        --fit difficulty --precision 10 --question-length --gold own.csv --output hard
+        --fit difficulty --kinds 6 --question-length --gold own.csv --output hard
     """
     if precision is not None and fit != "difficulty":
         raise UsageError("--precision belongs to --fit difficulty; give both, or neither")
