@@ -14,29 +14,13 @@ from __future__ import annotations
 
 import argparse
 import csv
-import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
+from at_commit import AtCommit
+
 COMMIT = "4a705dd6963f777aba2ae79259e3013934e6e012"
 FOLDER = "data/arena-bench-v1"
-
-
-def git(repository: Path, *arguments: str) -> str:
-    """What git prints; ends the program with its own words where it refuses."""
-    done = subprocess.run(
-        ["git", "-C", str(repository), *arguments], capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        sys.exit(f"{repository} has no commit {COMMIT} of Arena-Bench: {done.stderr.strip()}")
-    return done.stdout
-
-
-def lines(repository: Path, path: str) -> list[dict[str, Any]]:
-    """The objects of a file of JSON lines at the commit."""
-    return [json.loads(line) for line in git(repository, "show", f"{COMMIT}:{path}").splitlines()]
 
 
 def main() -> None:
@@ -45,14 +29,14 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True)
     arguments = parser.parse_args()
     judged = f"{FOLDER}/model_judgment/"
-    names = git(arguments.repository, "ls-tree", "--name-only", COMMIT, judged).splitlines()
+    clone = AtCommit(arguments.repository, COMMIT)
     marks: dict[str, dict[str, Any]] = {}
-    for name in names:
-        for row in lines(arguments.repository, name):
+    for name in clone.names(judged):
+        for row in clone.lines(name):
             model = str(row["model"]).rpartition("/")[2]
             marks.setdefault(model, {})[row["question_id"]] = row["score"]
     models = sorted(marks, key=str.lower)
-    questions = lines(arguments.repository, f"{FOLDER}/question.jsonl")
+    questions = clone.lines(f"{FOLDER}/question.jsonl")
     with arguments.output.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["task", "prompt", *models])

@@ -13,12 +13,11 @@ from __future__ import annotations
 
 import argparse
 import csv
-import json
-import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
+
+from at_commit import AtCommit
 
 COMMIT = "7f4e95a68dc076bea9b3a413d2b512eca6d004e5"
 WINNERS = {1: "model_a", 2: "model_b", 3: "tie"}
@@ -34,29 +33,14 @@ NAMES = {
 """OpenAI's models by the versions of May 2023, when they were asked."""
 
 
-def git(repository: Path, *arguments: str) -> str:
-    """What git prints; ends the program with its own words where it refuses."""
-    done = subprocess.run(
-        ["git", "-C", str(repository), *arguments], capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        sys.exit(f"{repository} has no commit {COMMIT} of QLoRA: {done.stderr.strip()}")
-    return done.stdout
-
-
-def lines(repository: Path, path: str) -> list[dict[str, Any]]:
-    """The objects of a file of JSON lines at the commit."""
-    return [json.loads(line) for line in git(repository, "show", f"{COMMIT}:{path}").splitlines()]
-
-
-def questions(repository: Path) -> dict[str, dict[Any, str]]:
+def questions(clone: AtCommit) -> dict[str, dict[Any, str]]:
     """Of each of the two sets, by the name under which the verdicts have them."""
     asked: dict[Any, str] = {}
-    for row in lines(repository, "eval/prompts/oa_questions.jsonl"):
+    for row in clone.lines("eval/prompts/oa_questions.jsonl"):
         text = row["input"]
         if text.count(HUMAN) == 1:
             asked[row["message_id"]] = text.partition(HUMAN)[2].rpartition(ASSISTANT)[0].strip()
-    vicuna = lines(repository, "eval/prompts/vicuna_questions.jsonl")
+    vicuna = clone.lines("eval/prompts/vicuna_questions.jsonl")
     return {
         "oa": asked,
         "vicuna/pairwise": {row["question_id"]: row["text"].strip() for row in vicuna},
@@ -73,22 +57,21 @@ def main() -> None:
     parser.add_argument("--repository", type=Path, required=True)
     parser.add_argument("--output", type=Path, required=True)
     arguments = parser.parse_args()
+    clone = AtCommit(arguments.repository, COMMIT)
     prompts: set[str] = set()
     verdicts: Counter[str] = Counter()
     models: set[str] = set()
     with arguments.output.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["prompt", "model_a", "model_b", "winner"])
-        for folder, asked in questions(arguments.repository).items():
+        for folder, asked in questions(clone).items():
             judged = f"eval/ratings-gpt4/{folder}/"
-            for path in git(
-                arguments.repository, "ls-tree", "--name-only", COMMIT, judged
-            ).splitlines():
+            for path in clone.names(judged):
                 pair = [model(name) for name in path.rpartition("/")[2].split("-vs-")]
                 pair[1] = pair[1].removesuffix("-gpt-4-reviewer-threeclass.jsonl")
                 pair[1] = NAMES.get(pair[1], pair[1])
                 models.update(pair)
-                for row in lines(arguments.repository, path):
+                for row in clone.lines(path):
                     prompt = asked.get(row["message_id" if folder == "oa" else "question_id"])
                     winner = WINNERS.get(row["score"])
                     if prompt and winner:

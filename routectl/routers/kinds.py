@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from routectl.errors import CheckpointError
+from routectl.errors import CheckpointError, InputError
 from routectl.routers.checkpoint import Checkpoint, require
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ _TEMPERATURE = 0.1
 _FREEDOM = 2.0
 """How much more freely a kind's own direction moves than the common one, as the ratio of the
 standard deviations of their normal priors. This, `COMPONENTS` and `_TEMPERATURE` were chosen by
-cross-validation, see docs/routers.md."""
+five folds, with the benchmarks in sight, see docs/routers.md."""
 _STARTS = 8
 """Clusterings from random starts, of which the tightest is taken."""
 _CENTRES, _OFFSETS, _MOST = "kind_centres", "kind_offsets", "kind_most"
@@ -65,6 +65,9 @@ class Kinds:
             vectors: q, shape (n, D).
             count: K, at most n.
             seed: of the clustering.
+
+        Raises:
+            InputError: the prompts do not fall into so many kinds.
         """
         import numpy as np
 
@@ -76,7 +79,7 @@ class Kinds:
         nearness /= own
         centred = (vectors - vectors.mean(axis=0)).astype(np.float64)
         _, axes = np.linalg.eigh(centred.T @ centred)
-        components = _FREEDOM * axes.T[::-1][: min(COMPONENTS, len(axes))]
+        components = _FREEDOM * axes.T[::-1][:COMPONENTS]
         means = (nearness.T @ (vectors @ components.T)) / nearness.sum(axis=0)[:, None]
         return cls(
             centres.astype(np.float32),
@@ -222,15 +225,25 @@ def _clusters(
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Centres of length 1, shape (count, E), and each row's cluster, shape (n,), by k-means."""
     import numpy as np
-    from scipy.cluster.vq import kmeans2
+    from scipy.cluster.vq import ClusterError, kmeans2
 
     generator = np.random.default_rng([seed, 2])
     best: tuple[float, NDArray[np.float64], NDArray[np.int64]] | None = None
     for _ in range(_STARTS):
-        centres, kind = kmeans2(unit, count, iter=100, minit="++", seed=generator, missing="raise")
+        try:
+            with np.errstate(invalid="ignore"):  # of prompts that are all alike
+                centres, kind = kmeans2(
+                    unit, count, iter=100, minit="++", seed=generator, missing="raise"
+                )
+        except ClusterError:  # a cluster was left empty; another start may do
+            continue
         loose = float(((unit - centres[kind]) ** 2).sum())
         if best is None or loose < best[0]:
             best = loose, centres, kind.astype(np.int64)
-    assert best is not None
+    if best is None:
+        raise InputError(
+            f"The prompts do not fall into {count} kinds, because too many are alike; ask for "
+            "fewer, with --kinds."
+        )
     _, centres, kind = best
     return centres / np.linalg.norm(centres, axis=1, keepdims=True), kind

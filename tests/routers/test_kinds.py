@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from routectl.errors import CheckpointError
+from routectl.errors import CheckpointError, InputError
 from routectl.evaluation.gold import GoldRow
 from routectl.routers import open_router
 from routectl.routers.checkpoint import read_checkpoint, read_weights
@@ -77,6 +77,12 @@ def test_the_same_seed_finds_the_same_kinds() -> None:
     first, second = (Kinds.fit(sentences, vectors, 3, seed=4).tensors for _ in range(2))
     for name, tensor in first.items():
         np.testing.assert_array_equal(tensor, second[name])
+
+
+def test_prompts_that_are_too_much_alike_for_so_many_kinds_are_a_sentence() -> None:
+    alike = np.repeat(np.eye(8, dtype=np.float32)[:2], 20, axis=0)
+    with pytest.raises(InputError, match="do not fall into 5 kinds"):
+        Kinds.fit(alike, alike, 5, seed=0)
 
 
 def test_how_fast_it_changes_is_bounded() -> None:
