@@ -1,14 +1,15 @@
-"""What `mf` makes of a prompt's embedding before it is multiplied with what was learned."""
+"""What is made of a prompt's embedding before it is multiplied with what was learned."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from routectl.routers.kinds import Kinds
-from routectl.routers.standardised import Standardisation
-from routectl.routers.surface import Surface
+from routectl.routers.checkpoint import Checkpoint
+from routectl.routers.kinds import Kinds, read_kinds
+from routectl.routers.standardised import Standardisation, read_standardisation
+from routectl.routers.surface import Surface, read_surface
 
 if TYPE_CHECKING:
     import numpy as np
@@ -44,3 +45,17 @@ class Features:
         if self.kinds is None:
             return found
         return np.hstack([found, self.kinds.of(embeddings, found).astype(np.float32)])
+
+
+def read_features(
+    checkpoint: Checkpoint, tensors: Mapping[str, NDArray[Any]], dimension: int
+) -> Features:
+    """What a checkpoint makes of an embedding of `dimension` numbers.
+
+    Raises:
+        CheckpointError: a part of it is missing, or cannot be.
+    """
+    surface = read_surface(checkpoint)
+    standardisation = read_standardisation(checkpoint, tensors, dimension)
+    kinds = read_kinds(checkpoint, tensors, dimension, dimension + (surface is not None))
+    return Features(standardisation, surface, kinds)

@@ -26,14 +26,12 @@ from routectl.routers.checkpoint import (
     require,
 )
 from routectl.routers.embedded import read_embedder
-from routectl.routers.features import Features
-from routectl.routers.kinds import read_kinds
+from routectl.routers.features import Features, read_features
 from routectl.routers.mf_published import open_published
 from routectl.routers.pairs import choose_pair, default_pair
 from routectl.routers.protocol import OpenRouter, RouterDescription, fingerprint
 from routectl.routers.published import is_published, locate
-from routectl.routers.standardised import read_standardisation
-from routectl.routers.surface import read_surface
+from routectl.routers.surface import OF_QUESTION
 
 if TYPE_CHECKING:
     import numpy as np
@@ -162,8 +160,7 @@ def open_router(
         models=factors.models,
         default_pair=default,
         embedder=embedder.name,
-        reads=embedder.phrase
-        + ("" if features.surface is None else ", and the length of its question"),
+        reads=embedder.phrase + ("" if features.surface is None else OF_QUESTION),
         licence=found.licence,
         card=found.card,
         sends_prompts_to=embedder.host,
@@ -175,20 +172,6 @@ def open_router(
         return MfRouter(identity, scoring, embedder.load(), features)
 
     return OpenRouter(identity, description, load, embedder.shares)
-
-
-def read_features(
-    checkpoint: Checkpoint, tensors: Mapping[str, NDArray[Any]], dimension: int
-) -> Features:
-    """What a checkpoint makes of an embedding of `dimension` numbers.
-
-    Raises:
-        CheckpointError: a part of it is missing, or cannot be.
-    """
-    surface = read_surface(checkpoint)
-    standardisation = read_standardisation(checkpoint, tensors, dimension)
-    kinds = read_kinds(checkpoint, tensors, dimension, dimension + (surface is not None))
-    return Features(standardisation, surface, kinds)
 
 
 def read_factors(

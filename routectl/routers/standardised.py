@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-_CENTRE, _SPREAD = "centre", "spread"
+STANDARDISED = _CENTRE, _SPREAD = "centre", "spread"
+"""Its tensors in a checkpoint."""
 
 
 @dataclass(frozen=True, slots=True)

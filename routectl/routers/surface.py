@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 _FEATURE = "log_question_length"
 """Its name in a checkpoint and a fingerprint; another definition gets another name."""
+OF_QUESTION = ", and the length of its question"
+"""What a router's description says that it reads beside the prompt's vector."""
 _OPTION = re.compile(r"^\(?([A-Z])[.):][ \t]", re.MULTILINE)
 
 

@@ -7,12 +7,18 @@ from collections.abc import Mapping
 from dataclasses import asdict
 
 from routectl.embedding import Embedder
+from routectl.routers.features import Features
 from routectl.training.contamination import SIMILAR
 from routectl.training.curve import curve_picture
 from routectl.training.report import TrainingReport
 from routectl.training.request import TrainingRequest, file_digest
 
 CURVE, LOSSES = "training_curve.png", "training_curve.json"
+
+_STANDARDISED = """;
+  each number standardised over the prompts of the training"""
+_BESIDE = """;
+  beside it the length of the whole question, without lettered answers"""
 
 
 def model_card(
@@ -99,6 +105,13 @@ def embedder_line(embedder: Embedder) -> str:
     return (
         f"{embedder.name}, {embedder.max_tokens} {unit} (`{embedder.reads}`), digest\n"
         f"  `{embedder.digest}`"
+    )
+
+
+def vector_lines(features: Features) -> str:
+    """What is made of an embedding, for behind `embedder_line`."""
+    return (_STANDARDISED if features.standardisation is not None else "") + (
+        _BESIDE if features.surface is not None else ""
     )
 
 

@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING
 from routectl.embedding import DEFAULT, Embedder, open_embedder
 from routectl.errors import InputError, RouterError
 from routectl.records import ModelPair
+from routectl.routers.features import Features
 from routectl.routers.model_names import resolve
+from routectl.routers.standardised import Standardisation
+from routectl.routers.surface import Surface
 from routectl.similarity import nearest
 from routectl.training.comparisons import Comparisons, ratings, read_comparisons
 from routectl.training.contamination import SIMILAR, read_all
@@ -143,6 +146,20 @@ def embed_texts(
             partial.save(name, {"vectors": vectors[start : start + len(part)]}, key)
     on_progress("embed", len(texts), len(texts))
     return vectors
+
+
+def plain_features(data: TrainingData, embedder: Embedder, question_length: bool) -> Features:
+    """What is made of the embeddings of the prompts in use, with one direction for all of them.
+
+    Those that resemble a benchmark's have no say in the constants.
+
+    Args:
+        question_length: whether the length of a prompt's question stands beside its embedding.
+    """
+    return Features(
+        Standardisation.fit(data.vectors[data.used]) if embedder.anisotropic else None,
+        Surface.fit(data.used_prompts) if question_length else None,
+    )
 
 
 def embedder_noise(embedder: Embedder, prompts: Sequence[str]) -> float:

@@ -14,15 +14,14 @@ from routectl.routers.embedded import embedder_config, probe_tensor
 from routectl.routers.features import Features
 from routectl.routers.kinds import Kinds
 from routectl.routers.seen_prompts import seen_file
-from routectl.routers.standardised import Standardisation
-from routectl.routers.surface import Surface
-from routectl.training.card import curve_files, embedder_line, model_card
+from routectl.training.card import curve_files, embedder_line, model_card, vector_lines
 from routectl.training.comparisons import Comparisons
 from routectl.training.data import (
     REFIT,
     TrainingData,
     embedder_noise,
     held_out_apgr,
+    plain_features,
     projected_noise,
     read_training_data,
 )
@@ -41,12 +40,6 @@ A checkpoint of routectl's `mf` router: matrix factorization, section 4.2.2 of R
 (arXiv 2406.18665). From a prompt alone it predicts how likely the strong model's answer would win
 against the weak model's.
 """
-
-_STANDARDISED = """;
-  each number standardised over the prompts of the training"""
-
-_BESIDE = """;
-  beside it the length of the whole question, without lettered answers"""
 
 _KINDS = """;
   beside that what lets the direction differ near each of {count} kinds of prompts"""
@@ -151,8 +144,7 @@ def train_mf(
                 request,
                 introduction=_INTRODUCTION,
                 reads=embedder_line(model)
-                + (_STANDARDISED if model.anisotropic else "")
-                + (_BESIDE if question_length else "")
+                + vector_lines(features)
                 + (_KINDS.format(count=kinds) if kinds else ""),
                 settings=asked,
                 limits=_limits(settings, kinds),
@@ -173,13 +165,10 @@ def _features(
     Raises:
         InputError: there are fewer prompts than kinds are asked for.
     """
-    prompts, embeddings = data.used_prompts, data.vectors[data.used]
-    features = Features(
-        Standardisation.fit(embeddings) if model.anisotropic else None,
-        Surface.fit(prompts) if question_length else None,
-    )
+    features = plain_features(data, model, question_length)
     if not kinds:
         return features
+    prompts, embeddings = data.used_prompts, data.vectors[data.used]
     if kinds > len(prompts):
         raise InputError(
             f"{kinds} kinds of prompts cannot be found among {len(prompts)} prompts; ask for fewer."

@@ -1,13 +1,15 @@
 """Training of the `sw_ranking` router: files of preference data in, a checkpoint out.
 
-Nothing is fitted but the models' ratings, which sort them into tiers. What is kept is the prompts'
-vectors in half precision and, for each prompt, how often two tiers met on it and which one won.
+Nothing is fitted but the models' ratings, which sort them into tiers, and, where it is asked for,
+the metric by which prompts are compared. What is kept is the prompts' vectors in half precision
+and, for each prompt, how often two tiers met on it and which one won.
 """
 
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Literal
 
 from routectl.embedding import DEFAULT, Embedder, open_embedder
 from routectl.errors import UsageError
@@ -15,13 +17,23 @@ from routectl.routers.checkpoint import require_free, write_checkpoint
 from routectl.routers.embedded import embedder_config, probe_tensor
 from routectl.routers.seen_prompts import seen_file
 from routectl.routers.sw_ranking.bradley_terry import counts, even, fit
+from routectl.routers.sw_ranking.metric import Metric
+from routectl.routers.sw_ranking.neighbours import unit
 from routectl.routers.sw_ranking.noise import score_noise
 from routectl.routers.sw_ranking.ranking import Ranking, Ratings
 from routectl.routers.sw_ranking.router import win_rates
 from routectl.routers.sw_ranking.tiers import MOST_TIERS, make_tiers
-from routectl.training.card import embedder_line, model_card
+from routectl.training.card import embedder_line, model_card, vector_lines
 from routectl.training.connectivity import choose_prior
-from routectl.training.data import TrainingData, embedder_noise, held_out_apgr, read_training_data
+from routectl.training.data import (
+    TrainingData,
+    embedder_noise,
+    held_out_apgr,
+    plain_features,
+    projected_noise,
+    read_training_data,
+)
+from routectl.training.difficulty import DifficultySettings, fit_difficulty
 from routectl.training.factorize import rating_loss
 from routectl.training.partial import PartialRun
 from routectl.training.report import Progress, TrainingReport, no_progress
@@ -33,6 +45,8 @@ if TYPE_CHECKING:
 
     from routectl.training.comparisons import Comparisons
 
+MetricName = Literal["cosine", "difficulty"]
+
 _NOISE_SAMPLE = 128
 
 _INTRODUCTION = """
@@ -41,6 +55,9 @@ RouteLLM (arXiv 2406.18665). For each prompt it rates tiers of models anew, from
 training data, those on similar prompts weighing more. It holds the vectors of the training data's
 prompts in half precision and which tier won how often on each; it holds no text.
 """
+
+_COMPARED = """;
+  compared are {numbers} numbers of that: principal components, made alike, and the difficulty"""
 
 _LIMITS = """
 Models of one tier have one rating: it refuses a pair of them. Where nothing in its data resembles a
@@ -53,6 +70,8 @@ def train_sw_ranking(
     *,
     embedder: str | None = None,
     reads: str = "head",
+    metric: MetricName = "cosine",
+    question_length: bool = False,
     prior: float | None = None,
     on_progress: Progress = no_progress,
 ) -> TrainingReport:
@@ -64,6 +83,10 @@ def train_sw_ranking(
     Args:
         embedder: as for `embedding.open_embedder`; None is the one that is installed.
         reads: what is read of a long prompt, one of `embedding.READS`.
+        metric: how prompts are compared: by the cosines of their embeddings, or in a space that
+            is learned, in which those are alike that are about as hard
+            (`routers/sw_ranking/metric.py`).
+        question_length: whether the length of a prompt's question has a part in the latter.
         prior: ties between each two models that are added to the battles, > 0; None adds some only
             where the ratings would not be finite otherwise, and the report says so.
 
@@ -73,7 +96,8 @@ def train_sw_ranking(
         RouterError: the default pair is not in the data, or of one tier.
         CheckpointError: the embedder cannot be loaded, or the output is not free.
         EmbeddingError: the embedder is remote and does not answer as it should.
-        UsageError: the prior is not above 0.
+        UsageError: the prior is not above 0; or the cosines of this embedder say nothing, or leave
+            no room for a length, so that a metric has to be learned.
     """
     import numpy as np
 
@@ -81,29 +105,39 @@ def train_sw_ranking(
 
     if prior is not None and not (np.isfinite(prior) and prior > 0):
         raise UsageError("--prior is a number of ties between each two models, above 0")
+    if question_length and metric == "cosine":
+        raise UsageError("a length has no part in a cosine; see --metric")
     started = time.monotonic()
     require_free(request.output)
-    settings = {"embedder": embedder, "reads": reads, "prior": prior}
+    settings: dict[str, object] = {"embedder": embedder, "reads": reads, "prior": prior}
+    if metric != "cosine":
+        settings |= {"metric": metric, "question_length": question_length}
     facts = request_facts("sw_ranking", request, settings)
     with PartialRun(request.output, facts) as partial:
         model = open_embedder(embedder or DEFAULT, reads=reads)
-        if model.anisotropic:
+        if metric == "cosine" and model.anisotropic:
             raise UsageError(
                 f"sw_ranking weighs battles by cosine, which says nothing between the vectors of "
-                f"{model.name}; leave --embedder out, or train mf with it"
+                f"{model.name}; add --metric difficulty, or leave --embedder out"
             )
         data = read_training_data(request, model, partial, on_progress)
         added, why = choose_prior(data.training, prior)
         ratings = model_ratings(data.training, added)
+        learned = None if metric == "cosine" else _metric(data, model, question_length, on_progress)
+        unlike = _unlike(data, model, learned)
+        on_progress("measure", 0, 3)
+        noise = embedder_noise(model, data.comparisons.prompts)
+        moved = noise if learned is None else _projected_noise(data, model, learned)
+        on_progress("measure", 1, 3)
+        if learned is not None:
+            data = replace(data, vectors=learned.of(data.vectors, data.comparisons.prompts))
         ranking = make_ranking(data, ratings, added)
         ranking.tiers_of(data.pair)
-        on_progress("measure", 0, 2)
         solver = Ratings(ranking)
-        noise = embedder_noise(model, data.comparisons.prompts)
-        ranking.noise[:] = score_noise(solver, _unlike(data, model), noise)
-        on_progress("measure", 1, 2)
+        ranking.noise[:] = score_noise(solver, unlike, moved)
+        on_progress("measure", 2, 3)
         report = _measured(request, data, ranking, solver, ratings, time.monotonic() - started)
-        on_progress("measure", 2, 2)
+        on_progress("measure", 3, 3)
         config = {
             "kind": "sw_ranking",
             "name": request.output.name,
@@ -115,6 +149,7 @@ def train_sw_ranking(
             "prompts": len(ranking.vectors),
             "count_rows": len(ranking.counts),
             "embedder": embedder_config(model, noise),
+            **({} if learned is None else learned.config),
         }
         tensors: dict[str, NDArray[Any]] = {
             "vectors": ranking.vectors,
@@ -122,14 +157,19 @@ def train_sw_ranking(
             "group": ranking.group,
             "noise": ranking.noise,
             **probe_tensor(model),
+            **({} if learned is None else learned.tensors),
         }
         card = model_card(
             report,
             request,
             introduction=_INTRODUCTION,
-            reads=embedder_line(model),
+            reads=embedder_line(model) + _metric_lines(learned),
             early_stopping=False,
-            settings={"tiers": ranking.tier_count, "prior, ties between each two models": added},
+            settings={
+                "tiers": ranking.tier_count,
+                "prior, ties between each two models": added,
+                "metric": metric,
+            },
             limits="\n\n".join(
                 part for part in (_LIMITS.strip(), why and f"{why}.", _tier_lines(ranking)) if part
             ),
@@ -193,14 +233,62 @@ def make_ranking(data: TrainingData, ratings: NDArray[np.float64], prior: float)
     )
 
 
-def _unlike(data: TrainingData, model: Embedder) -> NDArray[np.float32]:
+def _metric(
+    data: TrainingData, model: Embedder, question_length: bool, on_progress: Progress
+) -> Metric:
+    """Learned from the comparisons of the prompts that are not held out."""
+    import numpy as np
+
+    from routectl.routers.mf import Factors
+
+    features = plain_features(data, model, question_length)
+    vectors = features.vectors(data.vectors, data.comparisons.prompts)
+    fit = fit_difficulty(
+        vectors,
+        data.training,
+        data.measured,
+        DifficultySettings(),
+        lambda done, most: on_progress("train", done, most),
+    )
+    factors = Factors(data.comparisons.models, fit.model_vectors, fit.projection, fit.weights)
+    learned_from = vectors[np.unique(data.training.prompt)]
+    return Metric.fit(features, learned_from, factors.direction(data.pair))
+
+
+def _metric_lines(metric: Metric | None) -> str:
+    if metric is None:
+        return ""
+    return vector_lines(metric.features) + _COMPARED.format(numbers=len(metric.offset))
+
+
+def _projected_noise(data: TrainingData, model: Embedder, metric: Metric) -> float:
+    """Of what is compared, at length 1, as it is compared."""
+    import numpy as np
+
+    of_embedding = metric.projection[:, : model.dimension].astype(np.float64)
+    if metric.features.standardisation is not None:
+        of_embedding = of_embedding / metric.features.standardisation.spread
+    found = metric.of(data.vectors[data.used], data.used_prompts)
+    steepest = float(np.linalg.norm(of_embedding, 2) / np.linalg.norm(found, axis=1).min())
+    return projected_noise(
+        model,
+        data.comparisons.prompts,
+        lambda vectors, texts: unit(metric.of(vectors, texts)),
+        steepest,
+    )
+
+
+def _unlike(data: TrainingData, model: Embedder, metric: Metric | None) -> NDArray[np.float32]:
     """Vectors of prompts that are not in the ranking: some held out, some of other kinds."""
     import numpy as np
 
     from routectl.embedding.remote import PROBES
 
     held_out = np.flatnonzero(data.held_out)[:_NOISE_SAMPLE]
-    return np.concatenate((data.vectors[held_out], model.embed([*PROBES, "Hi", "?"])))
+    texts = [*(data.comparisons.prompts[row] for row in held_out), *PROBES, "Hi", "?"]
+    odd = model.embed(texts[len(held_out) :])
+    vectors = np.concatenate((data.vectors[held_out], odd))
+    return vectors if metric is None else metric.of(vectors, texts)
 
 
 def _measured(

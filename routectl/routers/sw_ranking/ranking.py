@@ -10,6 +10,7 @@ from routectl.errors import CheckpointError, RouterError
 from routectl.records import ModelPair
 from routectl.routers.checkpoint import Checkpoint, require
 from routectl.routers.sw_ranking.bradley_terry import even, fit, statistics_width, tier_pairs
+from routectl.routers.sw_ranking.metric import METRIC_TENSORS
 from routectl.routers.sw_ranking.neighbours import Neighbours
 
 if TYPE_CHECKING:
@@ -89,8 +90,10 @@ class Ratings:
         return fit(self.statistics(vectors), self._tiers, self.unweighted)
 
 
-def read_ranking(checkpoint: Checkpoint, tensors: Mapping[str, NDArray[Any]]) -> Ranking:
-    """The ranking in a checkpoint.
+def read_ranking(
+    checkpoint: Checkpoint, tensors: Mapping[str, NDArray[Any]], dimension: int
+) -> Ranking:
+    """The ranking in a checkpoint, of vectors of `dimension` numbers.
 
     Raises:
         CheckpointError: something is missing, unknown, or of another shape than the config says;
@@ -99,7 +102,7 @@ def read_ranking(checkpoint: Checkpoint, tensors: Mapping[str, NDArray[Any]]) ->
     import numpy as np
 
     path = checkpoint.weights_path
-    unknown = sorted(set(tensors) - {*TENSORS, "probe"})
+    unknown = sorted(set(tensors) - {*TENSORS, *METRIC_TENSORS, "probe"})
     if unknown:
         raise CheckpointError(
             f"{path} holds a tensor that sw_ranking does not know ({unknown[0]!r}); restore the "
@@ -107,7 +110,6 @@ def read_ranking(checkpoint: Checkpoint, tensors: Mapping[str, NDArray[Any]]) ->
         )
     models = tuple(str(name) for name in checkpoint.get("models", kind=list))
     tiers = _tiers(checkpoint, models)
-    width: int = checkpoint.get("embedder", "dimension", kind=int)
     prompts: int = checkpoint.get("prompts", kind=int)
     rows: int = checkpoint.get("count_rows", kind=int)
     prior: float = checkpoint.get("prior", kind=(int, float))
@@ -115,7 +117,7 @@ def read_ranking(checkpoint: Checkpoint, tensors: Mapping[str, NDArray[Any]]) ->
     ranking = Ranking(
         models,
         tiers,
-        require(tensors, "vectors", (prompts, width), checkpoint),
+        require(tensors, "vectors", (prompts, dimension), checkpoint),
         require(tensors, "counts", (rows, statistics_width(count)), checkpoint),
         require(tensors, "group", (prompts,), checkpoint, dtypes=("int32",)),
         float(prior),

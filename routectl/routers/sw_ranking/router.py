@@ -12,6 +12,8 @@ from routectl.routers.embedded import read_embedder
 from routectl.routers.pairs import choose_pair, default_pair
 from routectl.routers.protocol import OpenRouter, RouterDescription, fingerprint
 from routectl.routers.published import locate
+from routectl.routers.surface import OF_QUESTION
+from routectl.routers.sw_ranking.metric import Metric, read_metric
 from routectl.routers.sw_ranking.noise import SAFETY_FACTOR
 from routectl.routers.sw_ranking.published import is_published, open_published
 from routectl.routers.sw_ranking.ranking import Ranking, Ratings, read_ranking
@@ -43,8 +45,10 @@ def open_router(
         return open_published(folder, strong_model, weak_model)
     found = read_checkpoint(folder, "sw_ranking")
     tensors, digest = read_weights(found)
-    ranking = read_ranking(found, tensors)
     embedder = read_embedder(found, tensors)
+    metric = read_metric(found, tensors, embedder.dimension)
+    compared = embedder.dimension if metric is None else len(metric.offset)
+    ranking = read_ranking(found, tensors, compared)
     default = default_pair(found, ranking.models)
     pair = choose_pair(strong_model, weak_model, default, ranking.models)
     strong, weak = ranking.tiers_of(pair)
@@ -60,6 +64,7 @@ def open_router(
         "strong_model": pair.strong,
         "weak_model": pair.weak,
         "extraction": EXTRACTION_VERSION,
+        **({} if metric is None else metric.facts),
     }
     noise = SAFETY_FACTOR * float(ranking.noise[strong, weak])
     identity = RouterIdentity("sw_ranking", fingerprint(facts), pair, noise, facts)
@@ -71,14 +76,17 @@ def open_router(
         models=ranking.models,
         default_pair=default,
         embedder=embedder.name,
-        reads=embedder.phrase,
+        reads=embedder.phrase
+        + ("" if metric is None or metric.features.surface is None else OF_QUESTION),
         licence=found.licence,
         card=found.card,
         sends_prompts_to=embedder.host,
+        slow=embedder.slow,
+        notice=embedder.notice,
     )
 
     def load() -> SwRankingRouter:
-        return SwRankingRouter(identity, ranking, (strong, weak), embedder.load())
+        return SwRankingRouter(identity, ranking, (strong, weak), embedder.load(), metric)
 
     return OpenRouter(identity, description, load, embedder.shares)
 
@@ -92,11 +100,13 @@ class SwRankingRouter:
         ranking: Ranking,
         tiers: tuple[int, int],
         embedder: Embedder,
+        metric: Metric | None = None,
     ) -> None:
         """Prepare to score.
 
         Args:
             tiers: of the strong and of the weak model, not the same.
+            metric: what is compared of the embeddings; None is these as they are.
 
         Raises:
             RouterError: the battles give the tiers no ratings.
@@ -105,10 +115,14 @@ class SwRankingRouter:
         self._ratings = Ratings(ranking)
         self._tiers = tiers
         self._embedder = embedder
+        self._metric = metric
 
     def strong_win_rates(self, prompts: Sequence[str]) -> NDArray[np.float64]:
         """Shape (n,), in [0, 1]."""
-        ratings = self._ratings.of(self._embedder.embed(prompts))
+        vectors = self._embedder.embed(prompts)
+        if self._metric is not None:
+            vectors = self._metric.of(vectors, prompts)
+        ratings = self._ratings.of(vectors)
         return win_rates(ratings, *self._tiers)
 
     def longer_than_read(self, prompts: Sequence[str]) -> NDArray[np.bool_]:
