@@ -21,20 +21,23 @@ from routectl.routers.bert import (
 from routectl.routers.checkpoint import require_free, write_checkpoint
 from routectl.routers.seen_prompts import seen_file
 from routectl.training.card import curve_files, model_card
-from routectl.training.data import TrainingData, held_out_apgr, read_training_data
+from routectl.training.data import REFIT, TrainingData, held_out_apgr, read_training_data
 from routectl.training.finetune import Settings, States, fine_tune
 from routectl.training.labels import (
     StrongWeakLabels,
     levels,
     marked,
     strong_weak_labels,
+    taught,
     weak_quality,
 )
 from routectl.training.partial import PartialRun
 from routectl.training.report import Progress, TrainingReport, no_progress
 from routectl.training.request import TrainingRequest, request_facts
+from routectl.training.scored import Member, kept_scores
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
     from routectl.embedding.bert import BertSettings
@@ -57,6 +60,22 @@ below are those of the encoder that is named here.
 Where answers were marked, it learned from the marks of models about as good as the weak one against
 a perfect answer; else from wins of strong models, ties and wins of weak ones. How a task goes as a
 whole was taken out, so it knows which prompts of a task are hard rather than which task is.
+"""
+
+_TAUGHT = Settings(learning_rate=3e-4, max_epochs=4)
+"""A teacher's scores have no noise, and stand more of it than labels do."""
+
+_TAUGHT_INTRODUCTION = """
+A checkpoint of routectl's `bert` router: a BERT classifier, section 4.2.3 of RouteLLM
+(arXiv 2406.18665). From a prompt alone it predicts what a slower router would say: it learned the
+strong win rates of **{teacher}** (fingerprint `{fingerprint}`), standardised, and no
+label. It holds the last layers and the head; the layers below are those of the encoder that is
+named here.
+"""
+
+_TAUGHT_LIMITS = """
+Losses are those against the teacher's scores. The teacher may have learned from the prompts that
+were held out here, so the APGR on them flatters.
 """
 
 _LIMITS = """
@@ -83,6 +102,7 @@ def train_bert(
     request: TrainingRequest,
     *,
     base: str | None = None,
+    teacher: Member | None = None,
     settings: Settings | None = None,
     on_progress: Progress = no_progress,
 ) -> TrainingReport:
@@ -94,36 +114,40 @@ def train_bert(
 
     Args:
         base: folder of a BERT, or its name on the model hub; None is the one that is installed.
+        teacher: a router whose scores are learned in place of labels, for the default pair where it
+            knows models; of the labels is only taken which models are of which tier.
+        settings: how the fit is done; None is `Settings` as they are, or `_TAUGHT` with a teacher.
 
     Raises:
         InputError: a file cannot be read, or there is too little to learn from.
-        RouterError: the default pair is not in the data.
+        RouterError: the default pair is not in the data, or the teacher does not know it.
         CheckpointError: the base cannot be loaded, or the output is not free.
     """
     started = time.monotonic()
-    settings = settings or Settings()
+    settings = settings or (_TAUGHT if teacher else Settings())
     require_free(request.output)
-    facts = request_facts("bert", request, {**asdict(settings), "base": base})
+    asked: dict[str, object] = {**asdict(settings), "base": base}
+    if teacher is not None:
+        asked["teacher"] = teacher.open().identity.fingerprint
+    facts = request_facts("bert", request, asked)
     with PartialRun(request.output, facts) as partial:
         encoder = _open_base(base or DEFAULT, settings, request.seed)
         data = read_training_data(request, open_embedder(), partial, on_progress, vectors=False)
         labels = strong_weak_labels(data.comparisons, data.pair)
-        held_out = data.held_out[labels.prompt]
-        if held_out.all() or not held_out.any():
-            raise InputError(
-                "There are too few prompts on which a strong model met a weak one: some have to "
-                "be held out, and some learned from; give more data."
-            )
-        quality = weak_quality(request, data)[labels.prompt]
-        outcome = marked(labels.outcome, quality, won=_STRONG_WON, lost=_TIE)
+        lesson = (
+            _of_labels(request, data, labels)
+            if teacher is None
+            else _of_teacher(teacher, data, partial, on_progress)
+        )
+        held_out = data.held_out[lesson.prompt]
         names = trained_shapes(encoder.base, settings.layers)
-        prompts = [data.comparisons.prompts[row] for row in labels.prompt]
+        prompts = [data.comparisons.prompts[row] for row in lesson.prompt]
         fit = fine_tune(
             encoder.model,
             names,
             _states(encoder, settings.layers, prompts, partial, on_progress),
-            outcome,
-            levels(outcome, data.comparisons.task[labels.prompt], ~held_out),
+            lesson.outcome,
+            lesson.level,
             held_out,
             settings,
             request.seed,
@@ -142,13 +166,56 @@ def train_bert(
         )
         write_checkpoint(
             request.output,
-            _config(request, data, labels, encoder.base, settings, _noise(router, prompts)),
+            _config(request, data, labels, encoder.base, settings, _noise(router, prompts))
+            | ({} if lesson.taught_by is None else _teacher_config(lesson.taught_by)),
             tensors,
-            _card(report, request, labels, encoder.base, settings),
+            _card(report, request, labels, encoder.base, settings, teacher, lesson.taught_by),
             {**curve_files(report), **seen_file(data.used_prompts)},
         )
         partial.remove()
     return report.with_fingerprint(open_router(request.output, None, None).identity.fingerprint)
+
+
+@dataclass(frozen=True, slots=True)
+class _Lesson:
+    """What is learned of n prompts."""
+
+    prompt: NDArray[np.integer]
+    """Indices into the comparisons' prompts, ascending, shape (n,)."""
+    outcome: NDArray[np.float32]
+    """Shares of the classes, shape (n, 3); rows sum to 1."""
+    level: NDArray[np.float32]
+    """What their tasks add to the logits, shape (n, 3)."""
+    taught_by: RouterIdentity | None = None
+
+
+def _of_labels(request: TrainingRequest, data: TrainingData, labels: StrongWeakLabels) -> _Lesson:
+    """The outcomes of strong against weak models, or the marks of weak ones."""
+    held_out = data.held_out[labels.prompt]
+    if held_out.all() or not held_out.any():
+        raise InputError(
+            "There are too few prompts on which a strong model met a weak one: some have to "
+            "be held out, and some learned from; give more data."
+        )
+    quality = weak_quality(request, data)[labels.prompt]
+    outcome = marked(labels.outcome, quality, won=_STRONG_WON, lost=_TIE)
+    level = levels(outcome, data.comparisons.task[labels.prompt], ~held_out)
+    return _Lesson(labels.prompt, outcome, level)
+
+
+def _of_teacher(
+    teacher: Member, data: TrainingData, partial: PartialRun, on_progress: Progress
+) -> _Lesson:
+    """A teacher's scores of all prompts in use, whichever models met on them."""
+    import numpy as np
+
+    opened, prompts = teacher.open(data.pair), data.used_prompts
+    scores = kept_scores(
+        opened, prompts, partial, "teacher", lambda done: on_progress("score", done, len(prompts))
+    )
+    on_progress("score", len(prompts), len(prompts))
+    outcome = taught(scores, won=_STRONG_WON, lost=_TIE)
+    return _Lesson(data.used, outcome, np.zeros_like(outcome), opened.identity)
 
 
 def _open_base(name: str, settings: Settings, seed: int) -> _Encoder:
@@ -304,20 +371,37 @@ def _config(
     }
 
 
+def _teacher_config(teacher: RouterIdentity) -> dict[str, object]:
+    """Whom it learned from, and that held-out prompts are no measure of it: see `data.REFIT`."""
+    return {
+        "teacher": {"router": teacher.name, "fingerprint": teacher.fingerprint},
+        REFIT: True,
+    }
+
+
 def _card(
     report: TrainingReport,
     request: TrainingRequest,
     labels: StrongWeakLabels,
     base: Base,
     settings: Settings,
+    teacher: Member | None,
+    taught_by: RouterIdentity | None,
 ) -> str:
+    tiers = _LIMITS.format(
+        strong=", ".join(labels.strong_models), weak=", ".join(labels.weak_models)
+    )
+    introduction, limits, asked = _INTRODUCTION, tiers, asdict(settings)
+    if taught_by is not None:
+        introduction = _TAUGHT_INTRODUCTION.format(
+            teacher=teacher, fingerprint=taught_by.fingerprint
+        )
+        limits, asked = f"{_TAUGHT_LIMITS}\n{tiers.lstrip()}", asked | {"teacher": str(teacher)}
     return model_card(
         report,
         request,
-        introduction=_INTRODUCTION,
+        introduction=introduction,
         reads=f"{base.name}, {base.max_tokens} tokens (`head`), digest\n  `{base.digest}`",
-        settings=asdict(settings),
-        limits=_LIMITS.format(
-            strong=", ".join(labels.strong_models), weak=", ".join(labels.weak_models)
-        ),
+        settings=asked,
+        limits=limits,
     )

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from routectl.embedding import DEFAULT, open_embedder
-from routectl.errors import InputError, UsageError
+from routectl.errors import UsageError
 from routectl.routers.checkpoint import (
     SHIPPED,
     read_checkpoint,
@@ -26,6 +24,7 @@ from routectl.training.labels import StrongWeakLabels, strong_weak_labels, weak_
 from routectl.training.partial import PartialRun
 from routectl.training.report import Progress, TrainingReport, no_progress
 from routectl.training.request import TrainingRequest, request_facts
+from routectl.training.scored import Member, kept_scores
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,26 +32,13 @@ if TYPE_CHECKING:
 
     from routectl.training.stacking import Stack
 
-_SCORED_AT_ONCE = 256
+_SEES_ALL = {"mf": "--refit", "bert": "--teacher"}
+"""Options with which a training learns from the prompts that it holds out, by kind of router."""
 
 _INTRODUCTION = """
 A checkpoint of routectl's `ensemble` router: the scores of its members, each replaced by its rank
 in a reference sample, and weighed by logistic stacking.
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Member:
-    """A router that takes part: its name, and its checkpoint where it is not the shipped one."""
-
-    name: str
-    checkpoint: Path | None = None
-
-    def __str__(self) -> str:
-        if self.checkpoint is None:
-            return self.name
-        shipped = self.checkpoint.resolve().parent == SHIPPED.resolve()
-        return f"{self.name}={self.checkpoint.name if shipped else self.checkpoint}"
 
 
 def train_ensemble(
@@ -82,7 +68,7 @@ def train_ensemble(
     started = time.monotonic()
     _require_members(members)
     require_free(request.output)
-    opened = [_open(member, None) for member in members]
+    opened = [member.open() for member in members]
     if not fresh:
         _require_held_out(opened)
     fingerprints = [member.identity.fingerprint for member in opened]
@@ -91,7 +77,7 @@ def train_ensemble(
         data = read_training_data(
             request, open_embedder(DEFAULT), partial, on_progress, vectors=False
         )
-        opened = [_open(member, data) for member in members]
+        opened = [member.open(data.pair) for member in members]
         labels = strong_weak_labels(data.comparisons, data.pair)
         if not fresh:
             labels = labels.of_prompts(data.held_out)
@@ -127,28 +113,14 @@ def _require_held_out(members: Sequence[OpenRouter]) -> None:
     """
     for member in members:
         folder = member.description.checkpoint
-        if member.description.kind != "mf" or folder is None or is_published(folder):
+        kind = member.description.kind
+        if kind not in _SEES_ALL or folder is None or is_published(folder):
             continue
-        if read_checkpoint(folder, "mf").config.get(REFIT):
+        if read_checkpoint(folder, kind).config.get(REFIT):
             raise UsageError(
-                f"{folder} was trained with --refit, so it has learned from the held-out prompts "
-                "that would weigh it; give data that no member has seen, with --fresh"
+                f"{folder} was trained with {_SEES_ALL[kind]}, so it has learned from the held-out "
+                "prompts that would weigh it; give data that no member has seen, with --fresh"
             )
-
-
-def _open(member: Member, data: TrainingData | None) -> OpenRouter:
-    """A member, for the data's pair where it knows models."""
-    from routectl.routers import open_router as open_any
-
-    opened = open_any(member.name, checkpoint=member.checkpoint)
-    if data is None or not opened.description.models:
-        return opened
-    return open_any(
-        member.name,
-        checkpoint=member.checkpoint,
-        strong_model=data.pair.strong,
-        weak_model=data.pair.weak,
-    )
 
 
 def _scores(
@@ -162,26 +134,16 @@ def _scores(
     import numpy as np
 
     prompts = [data.comparisons.prompts[row] for row in labels.prompt]
-    scores = np.empty((len(members), len(prompts)))
     total = len(members) * len(prompts)
+    rows: list[NDArray[np.float64]] = []
+
+    def on_prompts(done: int) -> None:
+        on_progress("score", len(rows) * len(prompts) + done, total)
+
     for number, member in enumerate(members):
-        loaded = None
-        for start in range(0, len(prompts), _SCORED_AT_ONCE):
-            on_progress("score", number * len(prompts) + start, total)
-            part = prompts[start : start + _SCORED_AT_ONCE]
-            name = f"scores-{number}-{start:08d}"
-            kept = partial.load(name)
-            if kept is None:
-                loaded = loaded or member.load()
-                found = loaded.strong_win_rates(part)
-                partial.save(name, {"win_rates": found})
-            else:
-                found = kept[0]["win_rates"]
-            scores[number, start : start + len(part)] = found
+        rows.append(kept_scores(member, prompts, partial, f"scores-{number}", on_prompts))
     on_progress("score", total, total)
-    if not np.isfinite(scores).all():
-        raise InputError("A member's scores are not finite numbers; check its checkpoint.")
-    return scores
+    return np.stack(rows)
 
 
 def _report(

@@ -14,9 +14,10 @@ import pytest
 
 from routectl.errors import CheckpointError, InputError
 from routectl.routers import open_router
-from routectl.training import TrainingReport, TrainingRequest, train_bert
+from routectl.training import Member, TrainingReport, TrainingRequest, train_bert
 from routectl.training.finetune import Settings
 from routectl.training.report import Progress, no_progress
+from tests.conftest import Routectl
 from tests.training.test_train import prompts
 
 FAST = Settings(learning_rate=3e-3, batch_prompts=8, max_epochs=5)
@@ -190,5 +191,92 @@ def test_it_learns_which_of_a_tasks_prompts_are_hard_and_not_which_task_is(
     report = train(tiny, path, tmp_path / "trained", weak_model="weak")
     router = open_router("bert", checkpoint=report.path).load()
     rates = router.strong_win_rates([text for text, _, _ in kinds])
-    hard, exam = (np.array([kind[at] for kind in kinds]) for at in (1, 2))
+    called_hard, exam = (np.array([kind[at] for kind in kinds]) for at in (1, 2))
     assert rates[hard & ~exam].mean() > rates[~hard & exam].mean() + 0.02
+
+
+@pytest.fixture(scope="module")
+def teacher(tiny: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from routectl.training import train_mf
+    from routectl.training.difficulty import DifficultySettings
+
+    folder = tmp_path_factory.mktemp("taught")
+    output, gold = folder / "slow", folder / "contrary.jsonl"
+    rows = [
+        {"prompt": prompt, "scores": {"strong": 1, "weak": int(hard), "weaker": 0}}
+        for prompt, hard in prompts(300)
+    ]
+    gold.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    request = TrainingRequest(gold=[gold], output=output, weak_model="weak")
+    train_mf(request, embedder=tiny, settings=DifficultySettings(precision=1))
+    return output
+
+
+def test_a_pupil_orders_prompts_as_its_teacher_does(
+    teacher: Path, gold: Path, tiny: str, tmp_path: Path
+) -> None:
+    """Here it is of another opinion than the labels, which have no say."""
+    phases: list[str] = []
+    report = train_bert(
+        TrainingRequest(gold=[gold], output=tmp_path / "quick", weak_model="weak"),
+        base=tiny,
+        teacher=Member("mf", teacher),
+        settings=Settings(learning_rate=3e-3, batch_prompts=8, max_epochs=5),
+        on_progress=lambda phase, *_: phases.append(phase),
+    )
+    assert "score" in phases
+    fresh = prompts(500)[300:]
+    texts = [text for text, _ in fresh]
+    called_hard = np.array([hard for _, hard in fresh])
+    learned = open_router("bert", checkpoint=report.path).load().strong_win_rates(texts)
+    taught = open_router("mf", checkpoint=teacher).load().strong_win_rates(texts)
+    assert learned[~called_hard].min() > learned[called_hard].max()
+    assert np.corrcoef(learned, taught)[0, 1] > 0.9
+    assert report.held_out_loss is not None
+    assert report.baseline_loss is not None
+    assert report.held_out_loss < report.baseline_loss
+    fingerprint = open_router("mf", checkpoint=teacher).identity.fingerprint
+    config = json.loads((report.path / "config.json").read_bytes())
+    assert config["teacher"] == {"router": "mf", "fingerprint": fingerprint}
+    card = " ".join((report.path / "README.md").read_text().split())
+    assert f"(fingerprint `{fingerprint}`)" in card
+    assert "so the APGR on them flatters" in card
+
+
+def test_an_ensemble_does_not_weigh_a_pupil_by_what_its_teacher_may_have_seen(
+    routectl: Routectl, teacher: Path, gold: Path, tiny: str, tmp_path: Path
+) -> None:
+    data = ("--gold", gold, "--weak-model", "weak")
+    quick = ("--teacher", f"mf={teacher}", "--base", tiny, "--output", tmp_path / "quick")
+    done = routectl("train", "bert", *data, *quick)
+    assert done.code == 0, done.err
+    members = ("--member", f"bert={tmp_path / 'quick'}", "length")
+    refused = routectl("train", "ensemble", *data, *members, "--output", tmp_path / "both")
+    assert refused.code == 2
+    assert "was trained with --teacher" in " ".join(refused.err.split())
+
+
+def test_a_teacher_that_says_nothing_or_is_not_there_is_a_sentence(
+    routectl: Routectl, gold: Path, tiny: str, tmp_path: Path
+) -> None:
+    from routectl.training.labels import taught
+
+    with pytest.raises(InputError, match="The teacher scores all prompts alike"):
+        taught(np.full(5, 0.3), won=0, lost=1)
+    command = ("train", "bert", "--gold", gold, "--weak-model", "weak", "--base", tiny)
+    for name in ("nobody", f"mf={tmp_path / 'nowhere'}"):
+        done = routectl(*command, "--teacher", name, "--output", tmp_path / "no")
+        assert done.code in (1, 2), done.err
+        assert "Traceback" not in done.err
+        assert not (tmp_path / "no").exists()
+
+
+def test_a_teachers_scores_keep_their_order_and_are_spread() -> None:
+    from routectl.training.labels import taught
+
+    scores = np.array([0.0, 0.499, 0.5, 0.501, 1.0])
+    shares = taught(scores, won=0, lost=1)
+    assert (np.diff(shares[:, 0]) > 0).all()
+    np.testing.assert_allclose(shares.sum(axis=1), 1)
+    narrow = taught(np.array([0.499, 0.5, 0.501]), won=0, lost=1)[:, 0]
+    assert narrow[2] - narrow[0] > 0.5

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from routectl.cli import options
 from routectl.cli.console import Console
 from routectl.cli.train import shared
 
@@ -20,7 +21,15 @@ if TYPE_CHECKING:
     metavar="NAME|PATH",
     help="Another BERT with safetensors weights to start from; else the built-in one.",
 )
-def command(request: TrainingRequest, base: str | None, console: Console) -> None:
+@click.option(
+    "--teacher",
+    metavar="NAME[=DIR]",
+    help="Learn the scores of a slower router in place of labels, for a fast one that orders "
+    "prompts much as it does.",
+)
+def command(
+    request: TrainingRequest, base: str | None, teacher: str | None, console: Console
+) -> None:
     """Train a BERT classifier (section 4.2.3 of the RouteLLM paper).
 
     It learns from prompts on which a model of the strong tier met one of the weak tier. The output
@@ -30,9 +39,16 @@ def command(request: TrainingRequest, base: str | None, console: Console) -> Non
     Examples:
       routectl train bert --gold mmlu_pro.csv.gz --output my-classifier
       routectl train bert --battles arena_55k.csv --base bert-base-uncased --output larger
+      routectl train bert --teacher mf=mf_8 --gold mmlu_pro.csv.gz --output quick
     """
-    from routectl.training import train_bert
+    from routectl.training import Member, train_bert
 
+    chosen = None if teacher is None else options.parse_router(teacher)
     with shared.Phases(console) as on_progress:
-        report = train_bert(request, base=base, on_progress=on_progress)
+        report = train_bert(
+            request,
+            base=base,
+            teacher=None if chosen is None else Member(chosen.name, chosen.checkpoint),
+            on_progress=on_progress,
+        )
     shared.print_report(console, report)
