@@ -17,9 +17,11 @@ from routectl.errors import CheckpointError, RouterError
 from routectl.records import ModelPair, RouterIdentity
 from routectl.routers.causal_model import (
     RATINGS,
+    ROWS,
     TOKEN_BUDGET,
     RatingReader,
     adapter_shapes,
+    last_states,
     merge_adapter,
     rating_logits,
     strong_win_rates,
@@ -113,7 +115,8 @@ def open_router(
         model = load_model(base.folder)
         _require_fit(tensors, model.config.to_dict(), rank, found)
         merge_adapter(model, tensors, scale)
-        return CausalLlmRouter(identity, model, reader, tensors["bias"], score_threshold)
+        rows = tensors.get(ROWS)
+        return CausalLlmRouter(identity, model, reader, tensors["bias"], score_threshold, rows)
 
     return OpenRouter(identity, description, load)
 
@@ -124,6 +127,9 @@ def _read_adapter(checkpoint: Checkpoint, rank: int) -> tuple[dict[str, NDArray[
     for name, tensor in tensors.items():
         if name == "bias":
             require(tensors, name, (len(RATINGS),), checkpoint)
+            continue
+        if name == ROWS:
+            require(tensors, name, (len(RATINGS), *tensor.shape[1:2]), checkpoint)
             continue
         side = name.rsplit(".", 1)[-1]
         if side not in ("A", "B") or tensor.ndim != 2 or tensor.shape["AB".index(side)] != rank:
@@ -144,6 +150,8 @@ def _require_fit(
 ) -> None:
     """Refuse an adapter that does not have just the tensors that its base calls for."""
     shapes = adapter_shapes(base_config, rank)
+    if ROWS in tensors:
+        shapes[ROWS] = (len(RATINGS), int(base_config["hidden_size"]))
     for name, shape in shapes.items():
         require(tensors, name, shape, checkpoint)
     extra = sorted(set(tensors) - set(shapes))
@@ -188,8 +196,17 @@ class CausalLlmRouter:
         reader: RatingReader,
         bias: NDArray[Any],
         score_threshold: int,
+        rows: NDArray[Any] | None = None,
     ) -> None:
+        """Take the parts.
+
+        Args:
+            bias: of the five ratings' logits, shape (5,).
+            rows: what the last states are multiplied with, shape (5, width); None is the rows of
+                the base's own vocabulary.
+        """
         self.identity = identity
+        self._rows = rows
         self._model = model
         self._reader = reader
         self._bias = bias
@@ -199,9 +216,27 @@ class CausalLlmRouter:
         self, prompts: Sequence[str], *, token_budget: int = TOKEN_BUDGET
     ) -> NDArray[np.float64]:
         """Shape (n,), in [0, 1]. `token_budget` moves speed and the noise, and nothing else."""
-        tokens = self._reader.read(prompts)
-        logits = rating_logits(self._model, tokens, self._reader.ratings, token_budget)
+        import numpy as np
+
+        if self._rows is None:
+            tokens = self._reader.read(prompts)
+            logits = rating_logits(self._model, tokens, self._reader.ratings, token_budget)
+        else:
+            states = self.last_states(prompts, token_budget=token_budget)
+            logits = states.astype(np.float64) @ self._rows.T.astype(np.float64)
         return strong_win_rates(logits + self._bias, self._score_threshold)
+
+    def last_states(
+        self, prompts: Sequence[str], *, token_budget: int = TOKEN_BUDGET
+    ) -> NDArray[np.float32]:
+        """What the last layer says at the end of each prompt, shape (n, width)."""
+        return last_states(self._model, self._reader.read(prompts), token_budget)
+
+    def rated_by(self, rows: NDArray[Any], bias: NDArray[Any]) -> CausalLlmRouter:
+        """The same model with other rows for the five ratings."""
+        return CausalLlmRouter(
+            self.identity, self._model, self._reader, bias, self._score_threshold, rows
+        )
 
     def longer_than_read(self, prompts: Sequence[str]) -> NDArray[np.bool_]:
         """Shape (n,): True where the prompt has more tokens than are read."""

@@ -20,6 +20,9 @@ RATINGS = ("1", "2", "3", "4", "5")
 TARGETS = ("q_proj", "v_proj")
 """The layers' projections that an adapter changes."""
 
+ROWS = "rows"
+"""The tensor of a checkpoint that has rows of its own for the five ratings."""
+
 TOKEN_BUDGET = 1024
 """Tokens of a batch on a CPU, padding included; it moves speed and the noise, and nothing else."""
 
@@ -86,6 +89,22 @@ def last_hidden(model: Any, tokens: Sequence[Sequence[int]]) -> torch.Tensor:
     ids, ends = padded(tokens, model.device)
     states: torch.Tensor = model.model(input_ids=ids, use_cache=False).last_hidden_state
     return states[torch.arange(len(tokens), device=ids.device), ends]
+
+
+def last_states(
+    model: Any, tokens: Sequence[Sequence[int]], token_budget: int = TOKEN_BUDGET
+) -> NDArray[np.float32]:
+    """`last_hidden` of any number of texts, in batches: shape (n, width)."""
+    import numpy as np
+    import torch
+
+    from routectl.embedding.batches import batches
+
+    states = np.empty((len(tokens), model.config.hidden_size), dtype=np.float32)
+    with torch.inference_mode():
+        for rows in batches([len(ids) for ids in tokens], tokens_at_once(token_budget)):
+            states[rows] = last_hidden(model, [tokens[row] for row in rows]).cpu().numpy()
+    return states
 
 
 def rating_logits(

@@ -3,11 +3,13 @@
 from routectl.embedding import remote_host
 from routectl.training.bert import train_bert
 from routectl.training.causal_llm import train_causal_llm
-from routectl.training.ensemble import Member, train_ensemble
+from routectl.training.ensemble import train_ensemble
 from routectl.training.length import train_length
 from routectl.training.mf import train_mf
+from routectl.training.rating_rows import train_rating_rows
 from routectl.training.report import Progress, TrainingReport
 from routectl.training.request import TrainingRequest
+from routectl.training.scored import Member
 from routectl.training.sw_ranking import train_sw_ranking
 
 __all__ = [
@@ -21,5 +23,6 @@ __all__ = [
     "train_ensemble",
     "train_length",
     "train_mf",
+    "train_rating_rows",
     "train_sw_ranking",
 ]

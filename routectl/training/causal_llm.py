@@ -128,8 +128,8 @@ def train_causal_llm(
             "max_tokens": MAX_TOKENS,
         }
         router = _as_it_scores(found, tensors, settings.scale, config)
-        metrics = _metrics(router, data, on_progress)
-        config["noise"] = _noise(router, data, on_progress)
+        metrics = measured_apgr(router, data, on_progress)
+        config["noise"] = score_noise(router, data, on_progress)
         report = TrainingReport.of(
             "causal_llm",
             request,
@@ -292,7 +292,7 @@ def _as_it_scores(
     return CausalLlmRouter(identity, model, reader, tensors["bias"], SCORE_THRESHOLD)
 
 
-def _metrics(
+def measured_apgr(
     router: CausalLlmRouter, data: TrainingData, on_progress: Progress
 ) -> dict[str, float]:
     """APGR of the default pair, on `HELD_OUT_EXAMPLES` of the held-out prompts where it met."""
@@ -329,7 +329,7 @@ def _scored(
     return rates
 
 
-def _noise(router: CausalLlmRouter, data: TrainingData, on_progress: Progress) -> float:
+def score_noise(router: CausalLlmRouter, data: TrainingData, on_progress: Progress) -> float:
     """The largest difference of two scores of one prompt over batch sizes, with a safety factor."""
     import numpy as np
 

@@ -9,13 +9,14 @@ import click
 
 from routectl.cli.console import Console
 from routectl.cli.train import shared
+from routectl.errors import UsageError
 
 if TYPE_CHECKING:
     from routectl.training import TrainingRequest
 
 
 @click.command("causal_llm", cls=shared.ManyFiles)
-@shared.training_options
+@shared.weighed_training_options
 @click.option(
     "--base",
     type=click.Path(file_okay=False, path_type=Path),
@@ -27,10 +28,22 @@ if TYPE_CHECKING:
     "--examples",
     type=click.IntRange(min=2),
     metavar="N",
-    help="Learn from N prompts, drawn at random with --seed; else from all.",
+    help="Learn from N prompts, drawn at random with --seed (with --adapter by the weights of "
+    "their rows); else from all.",
+)
+@click.option(
+    "--adapter",
+    type=click.Path(path_type=Path),
+    metavar="NAME|PATH",
+    help="Take the adapter of this checkpoint, and learn only how the five ratings are read from "
+    "what the last layer says: each prompt is read once, and --weight counts.",
 )
 def command(
-    request: TrainingRequest, base: Path | None, examples: int | None, console: Console
+    request: TrainingRequest,
+    base: Path | None,
+    examples: int | None,
+    adapter: Path | None,
+    console: Console,
 ) -> None:
     """Train an adapter of a causal language model (section 4.2.4 of the RouteLLM paper).
 
@@ -38,11 +51,21 @@ def command(
     config.json, model.safetensors and a model card, to be used as -r causal_llm=DIR.
 
     \b
-    Example:
+    Examples:
       routectl train causal_llm --gold results.csv --examples 2000 --output my-causal-llm
+      routectl train causal_llm --adapter causal_llm_2 --gold own.csv --output own-ratings
     """
-    from routectl.training import train_causal_llm
+    if adapter is not None and base is not None:
+        raise UsageError("an adapter names its base; give --adapter or --base, not both")
+    if adapter is None and request.weights:
+        raise UsageError("--weight belongs to --adapter here; give both, or neither")
+    from routectl.training import train_causal_llm, train_rating_rows
 
     with shared.Phases(console) as on_progress:
-        report = train_causal_llm(request, base=base, examples=examples, on_progress=on_progress)
+        if adapter is None:
+            report = train_causal_llm(
+                request, base=base, examples=examples, on_progress=on_progress
+            )
+        else:
+            report = train_rating_rows(request, adapter, examples=examples, on_progress=on_progress)
     shared.print_report(console, report)

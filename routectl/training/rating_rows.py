@@ -1,0 +1,253 @@
+"""The other training of `causal_llm`: an adapter that is there, and new rows for the five ratings.
+
+What a language model's last layer holds of a prompt is more than what the rows of its vocabulary
+for "1" to "5" read from it. Here these five rows are learned and nothing below them, so each prompt
+is read once and no gradient goes through the model. What is learned is the direction in which
+difficulty grows (`difficulty.py`), u, standardised; rating r then has the logit (3 - r) u, a rating
+scale on which one step costs as much as the next.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from routectl.embedding import DEFAULT, open_embedder
+from routectl.errors import InputError, UsageError
+from routectl.routers.causal_llm import open_router
+from routectl.routers.causal_model import RATINGS, ROWS
+from routectl.routers.checkpoint import (
+    SHIPPED,
+    read_checkpoint,
+    read_weights,
+    require_free,
+    write_checkpoint,
+)
+from routectl.routers.mf import Factors
+from routectl.routers.seen_prompts import seen_file
+from routectl.routers.standardised import Standardisation
+from routectl.training.card import curve_files, model_card
+from routectl.training.causal_llm import HELD_OUT_EXAMPLES, measured_apgr, score_noise
+from routectl.training.data import TrainingData, read_training_data
+from routectl.training.difficulty import DifficultySettings, fit_difficulty
+from routectl.training.labels import strong_weak_labels
+from routectl.training.partial import PartialRun
+from routectl.training.report import Progress, TrainingReport, no_progress
+from routectl.training.request import TrainingRequest, request_facts
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from routectl.routers.causal_llm import CausalLlmRouter
+    from routectl.training.comparisons import Comparisons
+    from routectl.training.curve import LossCurve
+
+_READ_AT_ONCE = 64
+"""Prompts of a kept piece: that much a stopped run reads again."""
+
+_KEPT = ("kind", "base", "adapter", "template", "score_threshold", "max_tokens")
+"""Of the adapter's config: what is the new checkpoint's, too."""
+
+_INTRODUCTION = """
+A checkpoint of routectl's `causal_llm` router: a causal language model that predicts one of five
+ratings of the weak model's answer, section 4.2.4 of RouteLLM (arXiv 2406.18665). The strong win
+rate is the probability of a rating below {threshold}. How a task goes as a whole was taken out of
+what it learned, so it knows which prompts of a task are hard rather than which task is.
+
+It is the low-rank adapter of {adapter} (of the base model {base}, which is installed apart), with
+rows of its own for the five ratings: what the last layer says of difficulty, in one direction.
+"""
+
+_LIMITS = """
+It is slow: a prompt takes about half a second of one CPU core. Of {available:,} prompts it learned
+from {learned:,}, drawn by their weights, and its loss was taken on {measured:,} held-out ones.
+The adapter had learned from data of its own, which may hold the held-out prompts of this one.
+
+It gives one score for every pair of a strong and a weak model: strong are {strong}; the
+others above are weak.
+"""
+
+
+def train_rating_rows(
+    request: TrainingRequest,
+    adapter: Path,
+    *,
+    examples: int | None = None,
+    precision: float | None = None,
+    on_progress: Progress = no_progress,
+) -> TrainingReport:
+    """Learn new rows for the five ratings of a causal_llm checkpoint, and write it anew.
+
+    A run that is stopped keeps what it has read.
+
+    Args:
+        adapter: a checkpoint of routectl's own; or the name of a shipped one.
+        examples: learn from so many of the prompts, drawn with the request's seed and by the
+            weights of their rows; None is all.
+        precision: as of `DifficultySettings`, whose own is None.
+
+    Raises:
+        InputError: a file cannot be read, or there is too little to learn from.
+        RouterError: the default pair is not in the data.
+        CheckpointError: the adapter or its base is missing, or the output is not free.
+        UsageError: the precision is not above 0.
+    """
+    started = time.monotonic()
+    settings = DifficultySettings()
+    if precision is not None:
+        if not precision > 0:
+            raise UsageError("--precision is a number above 0")
+        settings = replace(settings, precision=precision)
+    require_free(request.output)
+    folder = SHIPPED / adapter if (SHIPPED / adapter).is_dir() else adapter
+    taken = read_checkpoint(folder, "causal_llm")
+    tensors, digest = read_weights(taken)
+    opened = open_router(folder, None, None)
+    max_tokens = taken.get("max_tokens", kind=int)
+    chosen = {"adapter": digest, "examples": examples, "precision": settings.precision}
+    with PartialRun(request.output, request_facts("causal_llm", request, chosen)) as partial:
+        data = read_training_data(
+            request, open_embedder(DEFAULT), partial, on_progress, vectors=False
+        )
+        labels = strong_weak_labels(data.comparisons, data.pair)
+        learned, measured = _drawn(data, examples, request.seed)
+        router: Any = opened.load()
+        states = _states(router, data, learned, measured, partial, on_progress)
+        rows, bias, curve = _fit(states, data, learned, measured, settings, on_progress)
+        router = router.rated_by(rows, bias)
+        tensors = {**tensors, ROWS: rows, "bias": bias}
+        config: dict[str, object] = {
+            **{key: taken.config[key] for key in _KEPT},
+            "name": request.output.name,
+            "licence": request.licence,
+            "default_pair": {"strong": data.pair.strong, "weak": data.pair.weak},
+            "models": {"strong": list(labels.strong_models), "weak": list(labels.weak_models)},
+            "noise": score_noise(router, data, on_progress),
+        }
+        report = TrainingReport.of(
+            "causal_llm",
+            request,
+            data,
+            curve=curve,
+            metrics=measured_apgr(router, data, on_progress),
+            seconds=time.monotonic() - started,
+        )
+        report = replace(report, models=(*labels.strong_models, *labels.weak_models))
+        card = model_card(
+            report,
+            request,
+            introduction=_INTRODUCTION.format(
+                threshold=taken.config["score_threshold"],
+                adapter=folder.name,
+                base=taken.get("base", "name", kind=str),
+            ),
+            reads=f"the beginning of a long prompt, {max_tokens} tokens with the template",
+            settings={**chosen, "score threshold": taken.config["score_threshold"]},
+            limits=_LIMITS.format(
+                available=len(data.used),
+                learned=len(learned),
+                measured=len(measured),
+                strong=", ".join(labels.strong_models),
+            ),
+            early_stopping=False,
+        )
+        rated = [data.comparisons.prompts[row] for row in (*learned, *measured)]
+        more = {**curve_files(report), **seen_file(rated)}
+        write_checkpoint(request.output, config, tensors, card, more)
+        partial.remove()
+    return report.with_fingerprint(open_router(request.output, None, None).identity.fingerprint)
+
+
+def _drawn(
+    data: TrainingData, most: int | None, seed: int
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """The prompts that are learned from and those that the loss is taken on, ascending.
+
+    A row that weighs five times as much is drawn as if it stood there five times.
+    """
+    import numpy as np
+
+    comparisons = data.comparisons
+    weight = np.bincount(
+        comparisons.prompt, weights=comparisons.weight, minlength=len(comparisons.prompts)
+    )
+    learned = data.used[~data.held_out[data.used]]
+    if most is not None and most < len(learned):
+        odds = weight[learned] / weight[learned].sum()
+        generator = np.random.default_rng([seed, 3])
+        learned = np.sort(generator.choice(learned, most, replace=False, p=odds))
+    held_out = data.used[data.held_out[data.used]]
+    measured = np.random.default_rng([seed, 3]).permutation(held_out)[:HELD_OUT_EXAMPLES]
+    return learned, np.sort(measured)
+
+
+def _states(
+    router: CausalLlmRouter,
+    data: TrainingData,
+    learned: NDArray[np.intp],
+    measured: NDArray[np.intp],
+    partial: PartialRun,
+    on_progress: Progress,
+) -> NDArray[np.float32]:
+    """The last states of these prompts, shape (prompts, width); 0 of the others."""
+    import numpy as np
+
+    rows = np.concatenate((learned, measured))
+    pieces = []
+    for start in range(0, len(rows), _READ_AT_ONCE):
+        on_progress("read", start, len(rows))
+        name = f"states-{start:08d}"
+        kept = partial.load(name)
+        if kept is None:
+            texts = [data.comparisons.prompts[row] for row in rows[start : start + _READ_AT_ONCE]]
+            pieces.append(router.last_states(texts))
+            partial.save(name, {"states": pieces[-1]})
+        else:
+            pieces.append(kept[0]["states"])
+    on_progress("read", len(rows), len(rows))
+    found = np.concatenate(pieces)
+    states = np.zeros((len(data.comparisons.prompts), found.shape[1]), dtype=np.float32)
+    states[rows] = found
+    return states
+
+
+def _fit(
+    states: NDArray[np.float32],
+    data: TrainingData,
+    learned: NDArray[np.intp],
+    measured: NDArray[np.intp],
+    settings: DifficultySettings,
+    on_progress: Progress,
+) -> tuple[NDArray[np.float32], NDArray[np.float32], LossCurve]:
+    """The rows, shape (5, width), and the bias, shape (5,), of the ratings."""
+    import numpy as np
+
+    def only(rows: NDArray[np.intp]) -> Comparisons:
+        wanted = np.zeros(len(states), dtype=np.bool_)
+        wanted[rows] = True
+        return data.comparisons.of_prompts(wanted)
+
+    # What the numbers are standardised by is of what is learned from.
+    standardisation = Standardisation.fit(states[learned])
+    fit = fit_difficulty(
+        standardisation.of(states),
+        only(learned),
+        only(measured),
+        settings,
+        lambda done, most: on_progress("train", done, most),
+    )
+    factors = Factors(data.comparisons.models, fit.model_vectors, fit.projection, fit.weights)
+    direction = factors.direction(data.pair) / standardisation.spread
+    difficulty = states[learned].astype(np.float64) @ direction
+    mean, spread = difficulty.mean(), difficulty.std()
+    if not spread > 0:
+        raise InputError(
+            "No prompt is harder than another by these labels, so no rating can be learned; give "
+            "more data."
+        )
+    steps = np.array([3.0 - float(rating) for rating in RATINGS])
+    rows = np.outer(steps, direction / spread).astype(np.float32)
+    return rows, (-steps * mean / spread).astype(np.float32), fit.curve

@@ -1,0 +1,159 @@
+"""New rows for the ratings of a causal_llm whose adapter is kept, on a small Llama."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from routectl.errors import CheckpointError, UsageError
+from routectl.routers import open_router
+from routectl.routers.checkpoint import read_checkpoint, read_weights
+from routectl.training import TrainingReport, TrainingRequest, train_rating_rows
+from tests.conftest import Routectl
+from tests.routers.tiny_llama import make_base, write_adapter
+from tests.training.test_causal_llm import prompts
+
+
+@pytest.fixture(scope="module")
+def gold(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("data") / "gold.jsonl"
+    rows = [
+        {"prompt": prompt, "scores": {"strong": 1, "weak": int(not hard)}}
+        for prompt, hard in prompts(200)
+    ]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+@pytest.fixture
+def adapter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A checkpoint with random weights, which orders prompts by nothing."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return write_adapter(tmp_path / "adapter", make_base(tmp_path / "tiny-llama"))
+
+
+def train(
+    gold: Path, adapter: Path, output: Path, precision: float | None = None
+) -> TrainingReport:
+    request = TrainingRequest(gold=[gold], output=output)
+    return train_rating_rows(request, adapter, precision=precision)
+
+
+def test_new_rows_send_the_hard_prompts_to_the_strong_model(
+    gold: Path, adapter: Path, tmp_path: Path
+) -> None:
+    fresh = prompts(260)[200:]
+    texts, hard = [text for text, _ in fresh], np.array([is_hard for _, is_hard in fresh])
+    report = train(gold, adapter, tmp_path / "rated", precision=1.0)
+    opened = open_router("causal_llm", checkpoint=report.path)
+    assert opened.identity.fingerprint == report.fingerprint
+    assert opened.identity.fingerprint != (
+        open_router("causal_llm", checkpoint=adapter).identity.fingerprint
+    )
+    router = opened.load()
+    rates = router.strong_win_rates(texts)
+    assert rates[hard].min() > rates[~hard].max()
+    alone = np.concatenate([router.strong_win_rates([text]) for text in texts])
+    assert np.abs(alone - rates).max() <= opened.identity.noise < 1e-3
+    assert report.held_out_loss is not None
+    assert report.baseline_loss is not None
+    assert report.held_out_loss < report.baseline_loss
+
+
+def test_the_adapter_stays_as_it_is_and_the_ratings_are_a_scale(
+    gold: Path, adapter: Path, tmp_path: Path
+) -> None:
+    report = train(gold, adapter, tmp_path / "rated")
+    before, _ = read_weights(read_checkpoint(adapter, "causal_llm"))
+    after, _ = read_weights(read_checkpoint(report.path, "causal_llm"))
+    assert set(after) == {*before, "rows"}
+    for name in set(before) - {"bias"}:
+        np.testing.assert_array_equal(before[name], after[name])
+    rows, bias = after["rows"], after["bias"]
+    np.testing.assert_allclose(rows[2], 0)
+    np.testing.assert_allclose(np.diff(rows, axis=0), np.tile(rows[3], (4, 1)), rtol=1e-5)
+    np.testing.assert_allclose(np.diff(bias), bias[3], rtol=1e-5)
+    card = " ".join((report.path / "README.md").read_text().split())
+    assert "It is the low-rank adapter of adapter (of the base model tiny-llama" in card
+    assert "Of 200 prompts it learned from 180" in card
+
+
+def test_prompts_are_drawn_by_their_weights(gold: Path, adapter: Path, tmp_path: Path) -> None:
+    from routectl.routers.seen_prompts import read_seen, seen
+
+    own = tmp_path / "own.jsonl"
+    rows = [{"prompt": f"own {n}", "scores": {"strong": 1, "weak": n % 2}} for n in range(20)]
+    own.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    report = train_rating_rows(
+        TrainingRequest(gold=[gold, own], weights={own: 100.0}, output=tmp_path / "rated"),
+        adapter,
+        examples=40,
+    )
+    card = " ".join((report.path / "README.md").read_text().split())
+    assert "it learned from 40, drawn by their weights" in card
+    known = read_seen(report.path)
+    assert known is not None
+    assert seen([f"own {n}" for n in range(20)], known).mean() > 0.8
+    assert seen([text for text, _ in prompts(200)], known).mean() < 0.3
+
+
+def test_a_killed_training_reads_no_prompt_twice_and_ends_at_the_same_rows(
+    gold: Path, adapter: Path, tmp_path: Path
+) -> None:
+    whole = train(gold, adapter, tmp_path / "whole")
+    output = tmp_path / "killed"
+    code = (
+        "import os, signal, sys\nfrom pathlib import Path\n"
+        "from routectl.training import TrainingRequest, train_rating_rows\n"
+        "def progress(phase, done, total):\n"
+        "    if phase == 'read' and done >= 128: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "gold, adapter, output = map(Path, sys.argv[1:])\n"
+        "request = TrainingRequest(output=output, gold=[gold])\n"
+        "train_rating_rows(request, adapter, on_progress=progress)\n"
+    )
+    killed = subprocess.run(
+        [sys.executable, "-c", code, gold, adapter, output], check=False, env=os.environ
+    )
+    assert killed.returncode == -signal.SIGKILL
+    assert not output.exists()
+    kept = {path.name for path in (tmp_path / "killed.partial").glob("states-*")}
+    assert kept == {"states-00000000.safetensors", "states-00000064.safetensors"}
+    again = train(gold, adapter, output)
+    assert (output / "model.safetensors").read_bytes() == (
+        whole.path / "model.safetensors"
+    ).read_bytes()
+    assert again.curve == whole.curve
+
+
+def test_what_cannot_be_is_a_sentence(
+    routectl: Routectl, gold: Path, adapter: Path, tmp_path: Path
+) -> None:
+    command = ("train", "causal_llm", "--gold", gold, "--output", tmp_path / "no")
+    for options, sentence in (
+        (("--adapter", adapter, "--base", tmp_path / "tiny-llama"), "not both"),
+        (("--weight", f"{gold}=2"), "--weight belongs to --adapter"),
+        (("--adapter", tmp_path / "nowhere"), "nowhere"),
+    ):
+        done = routectl(*command, *options)
+        assert done.code in (1, 2), done.err
+        assert sentence in " ".join(done.err.split())
+        assert "Traceback" not in done.err
+        assert not (tmp_path / "no").exists()
+    with pytest.raises(UsageError, match="--precision is a number above 0"):
+        train(gold, adapter, tmp_path / "no", precision=0.0)
+
+
+def test_rows_of_another_width_are_refused(gold: Path, adapter: Path, tmp_path: Path) -> None:
+    from tests.training.test_sw_ranking import damaged
+
+    report = train(gold, adapter, tmp_path / "rated")
+    folder = damaged(report.path, tmp_path / "damaged", {}, rows=np.zeros((5, 7), np.float32))
+    with pytest.raises(CheckpointError, match=r"'rows' has the shape"):
+        open_router("causal_llm", checkpoint=folder).load()
