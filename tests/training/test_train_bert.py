@@ -191,7 +191,7 @@ def test_it_learns_which_of_a_tasks_prompts_are_hard_and_not_which_task_is(
     report = train(tiny, path, tmp_path / "trained", weak_model="weak")
     router = open_router("bert", checkpoint=report.path).load()
     rates = router.strong_win_rates([text for text, _, _ in kinds])
-    called_hard, exam = (np.array([kind[at] for kind in kinds]) for at in (1, 2))
+    hard, exam = (np.array([kind[at] for kind in kinds]) for at in (1, 2))
     assert rates[hard & ~exam].mean() > rates[~hard & exam].mean() + 0.02
 
 
