@@ -6,7 +6,7 @@ WORKERS ?= 2
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test coverage lint docs bench bench-routers example checkpoint-mf checkpoint-mf_4 checkpoint-mf_5 checkpoint-mf_6 checkpoint-mf_7 checkpoint-mf_8 checkpoint-bert checkpoint-causal_llm checkpoint-sw checkpoint-ensemble clean
+.PHONY: demo test coverage lint docs bench bench-routers example checkpoint-mf checkpoint-mf_4 checkpoint-mf_5 checkpoint-mf_6 checkpoint-mf_7 checkpoint-mf_8 checkpoint-bert checkpoint-bert_3 checkpoint-causal_llm checkpoint-causal_llm_3 checkpoint-sw checkpoint-sw_ranking_2 checkpoint-ensemble checkpoint-ensemble_3 clean
 
 $(INSTALLED): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "routectl needs Python 3.11 or newer; name one with make PYTHON=...")'
@@ -98,11 +98,12 @@ checkpoint-mf_7: $(INSTALLED)
 
 # How mf_8 was trained: as mf_6, but for six kinds of prompts with a direction of their own, open
 # questions that count five times, and a second fit with the held-out prompts.
+ARENA_FIVE_TIMES = --gold $(ARENA) --weight $(ARENA)=5
 checkpoint-mf_8: $(INSTALLED)
 	$(BIN)/python benchmarks/split_mmlu.py --data $(BENCHMARKS) --output $(OUTPUT).mmlu
 	$(BIN)/routectl train mf --fit difficulty --question-length --kinds 6 --refit \
 	  --embedder hidden:SmolLM2-135M-Instruct+all-MiniLM-L6-v2 \
-	  $(LEARNED_FROM) --gold $(ARENA) --weight $(ARENA)=5
+	  $(LEARNED_FROM) $(ARENA_FIVE_TIMES)
 
 # How bert_2 was trained: make checkpoint-bert GOLD=DIR BENCHMARKS=DIR OUTPUT=DIR; of MMLU, split into
 # $(OUTPUT).mmlu, it learns from 1,500 labels. bert_1 was, before classifiers learned from marks and
@@ -112,6 +113,13 @@ checkpoint-bert: $(INSTALLED)
 	$(BIN)/routectl train bert \
 	  $(LEARNED_FROM)
 
+# How bert_3 was trained: as the pupil of a slow router, with what that has scored; two hours on two
+# cores, nearly all of it the teacher's.
+checkpoint-bert_3: $(INSTALLED)
+	$(BIN)/python benchmarks/split_mmlu.py --data $(BENCHMARKS) --output $(OUTPUT).mmlu
+	$(BIN)/routectl train bert --teacher @TEACHER@ \
+	  $(LEARNED_FROM) --gold $(ARENA)
+
 # How causal_llm_2 was trained: make checkpoint-causal_llm GOLD=DIR BENCHMARKS=DIR OUTPUT=DIR; four
 # minutes on a GPU, hours on a few cores. causal_llm_1 learned from 320 prompts, none of MMLU's, for
 # gemini-1.5-pro-002 / Mixtral-8x7B-Instruct-v0.1, before what tasks have in common was taken out.
@@ -119,6 +127,13 @@ checkpoint-causal_llm: $(INSTALLED)
 	$(BIN)/python benchmarks/split_mmlu.py --data $(BENCHMARKS) --output $(OUTPUT).mmlu
 	$(BIN)/routectl train causal_llm \
 	  $(LEARNED_FROM)
+
+# How causal_llm_3 was trained: causal_llm_2's adapter, and ratings read anew from its last layer; an
+# hour on two cores.
+checkpoint-causal_llm_3: $(INSTALLED)
+	$(BIN)/python benchmarks/split_mmlu.py --data $(BENCHMARKS) --output $(OUTPUT).mmlu
+	$(BIN)/routectl train causal_llm --adapter causal_llm_2 --examples 3000 \
+	  $(LEARNED_FROM) $(ARENA_FIVE_TIMES)
 
 # How sw_ranking_1 was trained, with 1,500 labels of MMLU whose rest is the benchmark:
 # make checkpoint-sw GOLD=DIR BENCHMARKS=DIR MMLU_LABELS=FILE MMLU_REST=FILE OUTPUT=DIR
@@ -130,6 +145,14 @@ checkpoint-sw: $(INSTALLED)
 	  --benchmark $(BENCHMARKS)/mt_bench.jsonl $(BENCHMARKS)/gsm8k.csv.gz $(MMLU_REST) \
 	  --strong-model gpt-4-1106-preview --weak-model Mixtral-8x7B-Instruct-v0.1 \
 	  --licence Apache-2.0 --seed 0 --output $(OUTPUT)
+
+# How sw_ranking_2 was trained: make checkpoint-sw_ranking_2 GOLD=DIR BENCHMARKS=DIR ARENA=FILE
+# OUTPUT=DIR; an hour on two cores.
+checkpoint-sw_ranking_2: $(INSTALLED)
+	$(BIN)/python benchmarks/split_mmlu.py --data $(BENCHMARKS) --output $(OUTPUT).mmlu
+	$(BIN)/routectl train sw_ranking --metric difficulty --question-length \
+	  --embedder hidden:SmolLM2-135M-Instruct+all-MiniLM-L6-v2 \
+	  $(LEARNED_FROM) $(ARENA_FIVE_TIMES)
 
 # How ensemble_2 was trained, of routers that ship: make checkpoint-ensemble GOLD=DIR BENCHMARKS=DIR OUTPUT=DIR
 # (ensemble_1 of mf_2, sw_ranking_1, bert_1 and length, before its weights were fitted within tasks).

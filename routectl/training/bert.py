@@ -62,19 +62,19 @@ a perfect answer; else from wins of strong models, ties and wins of weak ones. H
 whole was taken out, so it knows which prompts of a task are hard rather than which task is.
 """
 
-_TAUGHT = Settings(learning_rate=3e-4, max_epochs=4)
-"""A teacher's scores have no noise, and stand more of it than labels do."""
+_TAUGHT = Settings(learning_rate=3e-4, max_epochs=6)
+"""A teacher's scores have no noise, so more can be learned of them than of labels."""
 
 _TAUGHT_INTRODUCTION = """
 A checkpoint of routectl's `bert` router: a BERT classifier, section 4.2.3 of RouteLLM
-(arXiv 2406.18665). From a prompt alone it predicts what a slower router would say: it learned the
-strong win rates of **{teacher}** (fingerprint `{fingerprint}`), standardised, and no
-label. It holds the last layers and the head; the layers below are those of the encoder that is
-named here.
+(arXiv 2406.18665). From a prompt alone it predicts what slower routers would say: it learned the
+strong win rates of {teachers},
+standardised, and no label. It holds the last layers and the head; the layers below are those of the
+encoder that is named here.
 """
 
 _TAUGHT_LIMITS = """
-Losses are those against the teacher's scores. The teacher may have learned from the prompts that
+Losses are those against the teachers' scores. They may have learned from the prompts that
 were held out here, so the APGR on them flatters.
 """
 
@@ -102,7 +102,7 @@ def train_bert(
     request: TrainingRequest,
     *,
     base: str | None = None,
-    teacher: Member | None = None,
+    teachers: Sequence[Member] = (),
     settings: Settings | None = None,
     on_progress: Progress = no_progress,
 ) -> TrainingReport:
@@ -114,30 +114,31 @@ def train_bert(
 
     Args:
         base: folder of a BERT, or its name on the model hub; None is the one that is installed.
-        teacher: a router whose scores are learned in place of labels, for the default pair where it
-            knows models; of the labels is only taken which models are of which tier.
+        teachers: routers whose scores are learned in place of labels, for the default pair where
+            they know models; of several the mean. Of the labels is only taken which models are of
+            which tier.
         settings: how the fit is done; None is `Settings` as they are, or `_TAUGHT` with a teacher.
 
     Raises:
         InputError: a file cannot be read, or there is too little to learn from.
-        RouterError: the default pair is not in the data, or the teacher does not know it.
+        RouterError: the default pair is not in the data, or a teacher does not know it.
         CheckpointError: the base cannot be loaded, or the output is not free.
     """
     started = time.monotonic()
-    settings = settings or (_TAUGHT if teacher else Settings())
+    settings = settings or (_TAUGHT if teachers else Settings())
     require_free(request.output)
     asked: dict[str, object] = {**asdict(settings), "base": base}
-    if teacher is not None:
-        asked["teacher"] = teacher.open().identity.fingerprint
+    if teachers:
+        asked["teachers"] = [teacher.open().identity.fingerprint for teacher in teachers]
     facts = request_facts("bert", request, asked)
     with PartialRun(request.output, facts) as partial:
         encoder = _open_base(base or DEFAULT, settings, request.seed)
         data = read_training_data(request, open_embedder(), partial, on_progress, vectors=False)
         labels = strong_weak_labels(data.comparisons, data.pair)
         lesson = (
-            _of_labels(request, data, labels)
-            if teacher is None
-            else _of_teacher(teacher, data, partial, on_progress)
+            _of_teachers(teachers, data, partial, on_progress)
+            if teachers
+            else _of_labels(request, data, labels)
         )
         held_out = data.held_out[lesson.prompt]
         names = trained_shapes(encoder.base, settings.layers)
@@ -167,9 +168,9 @@ def train_bert(
         write_checkpoint(
             request.output,
             _config(request, data, labels, encoder.base, settings, _noise(router, prompts))
-            | ({} if lesson.taught_by is None else _teacher_config(lesson.taught_by)),
+            | (_teacher_config(lesson.teachers) if teachers else {}),
             tensors,
-            _card(report, request, labels, encoder.base, settings, teacher, lesson.taught_by),
+            _card(report, request, labels, encoder.base, settings, teachers, lesson.teachers),
             {**curve_files(report), **seen_file(data.used_prompts)},
         )
         partial.remove()
@@ -186,7 +187,7 @@ class _Lesson:
     """Shares of the classes, shape (n, 3); rows sum to 1."""
     level: NDArray[np.float32]
     """What their tasks add to the logits, shape (n, 3)."""
-    taught_by: RouterIdentity | None = None
+    teachers: tuple[RouterIdentity, ...] = ()
 
 
 def _of_labels(request: TrainingRequest, data: TrainingData, labels: StrongWeakLabels) -> _Lesson:
@@ -203,19 +204,25 @@ def _of_labels(request: TrainingRequest, data: TrainingData, labels: StrongWeakL
     return _Lesson(labels.prompt, outcome, level)
 
 
-def _of_teacher(
-    teacher: Member, data: TrainingData, partial: PartialRun, on_progress: Progress
+def _of_teachers(
+    teachers: Sequence[Member], data: TrainingData, partial: PartialRun, on_progress: Progress
 ) -> _Lesson:
-    """A teacher's scores of all prompts in use, whichever models met on them."""
+    """Teachers' scores of all prompts in use, whichever models met on them."""
     import numpy as np
 
-    opened, prompts = teacher.open(data.pair), data.used_prompts
-    scores = kept_scores(
-        opened, prompts, partial, "teacher", lambda done: on_progress("score", done, len(prompts))
-    )
-    on_progress("score", len(prompts), len(prompts))
-    outcome = taught(scores, won=_STRONG_WON, lost=_TIE)
-    return _Lesson(data.used, outcome, np.zeros_like(outcome), opened.identity)
+    prompts = data.used_prompts
+    opened = [teacher.open(data.pair) for teacher in teachers]
+    scores: list[NDArray[np.float64]] = []
+
+    def on_prompts(done: int) -> None:
+        on_progress("score", len(scores) * len(prompts) + done, len(teachers) * len(prompts))
+
+    for number, teacher in enumerate(opened):
+        scores.append(kept_scores(teacher, prompts, partial, f"teacher-{number}", on_prompts))
+    on_prompts(0)
+    outcome = taught(np.stack(scores), won=_STRONG_WON, lost=_TIE)
+    identities = tuple(teacher.identity for teacher in opened)
+    return _Lesson(data.used, outcome, np.zeros_like(outcome), identities)
 
 
 def _open_base(name: str, settings: Settings, seed: int) -> _Encoder:
@@ -371,10 +378,10 @@ def _config(
     }
 
 
-def _teacher_config(teacher: RouterIdentity) -> dict[str, object]:
+def _teacher_config(teachers: Sequence[RouterIdentity]) -> dict[str, object]:
     """Whom it learned from, and that held-out prompts are no measure of it: see `data.REFIT`."""
     return {
-        "teacher": {"router": teacher.name, "fingerprint": teacher.fingerprint},
+        "teachers": [{"router": one.name, "fingerprint": one.fingerprint} for one in teachers],
         REFIT: True,
     }
 
@@ -385,18 +392,22 @@ def _card(
     labels: StrongWeakLabels,
     base: Base,
     settings: Settings,
-    teacher: Member | None,
-    taught_by: RouterIdentity | None,
+    teachers: Sequence[Member],
+    identities: Sequence[RouterIdentity],
 ) -> str:
     tiers = _LIMITS.format(
         strong=", ".join(labels.strong_models), weak=", ".join(labels.weak_models)
     )
-    introduction, limits, asked = _INTRODUCTION, tiers, asdict(settings)
-    if taught_by is not None:
-        introduction = _TAUGHT_INTRODUCTION.format(
-            teacher=teacher, fingerprint=taught_by.fingerprint
-        )
-        limits, asked = f"{_TAUGHT_LIMITS}\n{tiers.lstrip()}", asked | {"teacher": str(teacher)}
+    introduction, limits = _INTRODUCTION, tiers
+    asked: dict[str, object] = asdict(settings)
+    if teachers:
+        named = [
+            f"**{teacher}** (fingerprint\n`{identity.fingerprint}`)"
+            for teacher, identity in zip(teachers, identities, strict=True)
+        ]
+        introduction = _TAUGHT_INTRODUCTION.format(teachers=" and ".join(named))
+        limits = f"{_TAUGHT_LIMITS}\n{tiers.lstrip()}"
+        asked["teachers"] = ", ".join(str(teacher) for teacher in teachers)
     return model_card(
         report,
         request,

@@ -164,14 +164,15 @@ def marked(
 
 
 def taught(scores: NDArray[np.float64], *, won: int, lost: int) -> NDArray[np.float32]:
-    """Shares of classes that say what a teacher's scores say.
+    """Shares of classes that say what teachers' scores say.
 
     Routers use the range from 0 to 1 differently; some keep close to 1/2, and differences that
-    small would hardly be learned. So the scores' log-odds are standardised: the median prompt is
-    near one half, one a standard deviation harder at 0.73. Order is kept.
+    small would hardly be learned. So each teacher's log-odds are standardised, and so is their
+    mean: a usual prompt is near one half, one a standard deviation harder at 0.73. The order of a
+    single teacher is kept.
 
     Args:
-        scores: of n prompts, shape (n,), in [0, 1].
+        scores: of k teachers on n prompts, shape (k, n), in [0, 1].
         won: the class of what the strong model would have won.
         lost: the class of the rest.
 
@@ -179,21 +180,27 @@ def taught(scores: NDArray[np.float64], *, won: int, lost: int) -> NDArray[np.fl
         Shape (n, 3); rows sum to 1.
 
     Raises:
-        InputError: the teacher scores all prompts alike.
+        InputError: a teacher scores all prompts alike, or they all contradict each other.
     """
     import numpy as np
 
     inside = np.clip(scores, _NO_EXTREME, 1 - _NO_EXTREME)
-    odds = np.log(inside) - np.log1p(-inside)
-    spread = float(odds.std())
-    if not spread > 0:
+    odds = _standardised(_standardised(np.log(inside) - np.log1p(-inside)).mean(axis=0))
+    shares = np.zeros((scores.shape[1], 3), dtype=np.float32)
+    shares[:, won] = 1 / (1 + np.exp(-odds))
+    shares[:, lost] = 1 - shares[:, won]
+    return shares
+
+
+def _standardised(odds: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Along the last axis."""
+    spread = odds.std(axis=-1, keepdims=True)
+    if not (spread > 0).all():
         raise InputError(
             "The teacher scores all prompts alike, so nothing can be learned from it; name another."
         )
-    shares = np.zeros((len(scores), 3), dtype=np.float32)
-    shares[:, won] = 1 / (1 + np.exp(-(odds - odds.mean()) / spread))
-    shares[:, lost] = 1 - shares[:, won]
-    return shares
+    found: NDArray[np.float64] = (odds - odds.mean(axis=-1, keepdims=True)) / spread
+    return found
 
 
 def levels(

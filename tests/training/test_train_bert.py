@@ -220,7 +220,7 @@ def test_a_pupil_orders_prompts_as_its_teacher_does(
     report = train_bert(
         TrainingRequest(gold=[gold], output=tmp_path / "quick", weak_model="weak"),
         base=tiny,
-        teacher=Member("mf", teacher),
+        teachers=[Member("mf", teacher)],
         settings=Settings(learning_rate=3e-3, batch_prompts=8, max_epochs=5),
         on_progress=lambda phase, *_: phases.append(phase),
     )
@@ -237,7 +237,7 @@ def test_a_pupil_orders_prompts_as_its_teacher_does(
     assert report.held_out_loss < report.baseline_loss
     fingerprint = open_router("mf", checkpoint=teacher).identity.fingerprint
     config = json.loads((report.path / "config.json").read_bytes())
-    assert config["teacher"] == {"router": "mf", "fingerprint": fingerprint}
+    assert config["teachers"] == [{"router": "mf", "fingerprint": fingerprint}]
     card = " ".join((report.path / "README.md").read_text().split())
     assert f"(fingerprint `{fingerprint}`)" in card
     assert "so the APGR on them flatters" in card
@@ -262,7 +262,7 @@ def test_a_teacher_that_says_nothing_or_is_not_there_is_a_sentence(
     from routectl.training.labels import taught
 
     with pytest.raises(InputError, match="The teacher scores all prompts alike"):
-        taught(np.full(5, 0.3), won=0, lost=1)
+        taught(np.full((1, 5), 0.3), won=0, lost=1)
     command = ("train", "bert", "--gold", gold, "--weak-model", "weak", "--base", tiny)
     for name in ("nobody", f"mf={tmp_path / 'nowhere'}"):
         done = routectl(*command, "--teacher", name, "--output", tmp_path / "no")
@@ -274,9 +274,20 @@ def test_a_teacher_that_says_nothing_or_is_not_there_is_a_sentence(
 def test_a_teachers_scores_keep_their_order_and_are_spread() -> None:
     from routectl.training.labels import taught
 
-    scores = np.array([0.0, 0.499, 0.5, 0.501, 1.0])
+    scores = np.array([[0.0, 0.499, 0.5, 0.501, 1.0]])
     shares = taught(scores, won=0, lost=1)
     assert (np.diff(shares[:, 0]) > 0).all()
     np.testing.assert_allclose(shares.sum(axis=1), 1)
-    narrow = taught(np.array([0.499, 0.5, 0.501]), won=0, lost=1)[:, 0]
+    narrow = taught(np.array([[0.499, 0.5, 0.501]]), won=0, lost=1)[:, 0]
     assert narrow[2] - narrow[0] > 0.5
+
+
+def test_teachers_count_alike_however_much_of_the_range_they_use() -> None:
+    from routectl.training.labels import taught
+
+    wide, narrow = np.array([0.1, 0.9, 0.5]), np.array([0.4999, 0.5, 0.5001])
+    both = taught(np.stack([wide, narrow]), won=0, lost=1)[:, 0]
+    alone = [taught(one[None], won=0, lost=1)[:, 0] for one in (wide, narrow)]
+    assert (np.argsort(alone[0]) != np.argsort(alone[1])).any()
+    means = np.mean([np.log(one / (1 - one)) for one in alone], axis=0)
+    np.testing.assert_allclose(np.log(both / (1 - both)), means / means.std(), rtol=1e-4)

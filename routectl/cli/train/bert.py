@@ -23,12 +23,14 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--teacher",
-    metavar="NAME[=DIR]",
+    "teachers",
+    multiple=True,
+    metavar="NAME[=DIR]...",
     help="Learn the scores of a slower router in place of labels, for a fast one that orders "
-    "prompts much as it does.",
+    "prompts much as it does; of several their mean.",
 )
 def command(
-    request: TrainingRequest, base: str | None, teacher: str | None, console: Console
+    request: TrainingRequest, base: str | None, teachers: tuple[str, ...], console: Console
 ) -> None:
     """Train a BERT classifier (section 4.2.3 of the RouteLLM paper).
 
@@ -43,12 +45,12 @@ def command(
     """
     from routectl.training import Member, train_bert
 
-    chosen = None if teacher is None else options.parse_router(teacher)
+    chosen = [options.parse_router(text) for text in teachers]
     with shared.Phases(console) as on_progress:
         report = train_bert(
             request,
             base=base,
-            teacher=None if chosen is None else Member(chosen.name, chosen.checkpoint),
+            teachers=[Member(choice.name, choice.checkpoint) for choice in chosen],
             on_progress=on_progress,
         )
     shared.print_report(console, report)
