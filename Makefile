@@ -117,7 +117,7 @@ checkpoint-bert: $(INSTALLED)
 # cores, nearly all of it the teacher's.
 checkpoint-bert_3: $(INSTALLED)
 	$(BIN)/python benchmarks/split_mmlu.py --data $(BENCHMARKS) --output $(OUTPUT).mmlu
-	$(BIN)/routectl train bert --teacher @TEACHER@ \
+	$(BIN)/routectl train bert --teacher mf=mf_8 --teacher sw_ranking=sw_ranking_2 \
 	  $(LEARNED_FROM) --gold $(ARENA)
 
 # How causal_llm_2 was trained: make checkpoint-causal_llm GOLD=DIR BENCHMARKS=DIR OUTPUT=DIR; four
@@ -133,6 +133,7 @@ checkpoint-causal_llm: $(INSTALLED)
 checkpoint-causal_llm_3: $(INSTALLED)
 	$(BIN)/python benchmarks/split_mmlu.py --data $(BENCHMARKS) --output $(OUTPUT).mmlu
 	$(BIN)/routectl train causal_llm --adapter causal_llm_2 --examples 3000 \
+	  --question-length --precision 300 \
 	  $(LEARNED_FROM) $(ARENA_FIVE_TIMES)
 
 # How sw_ranking_1 was trained, with 1,500 labels of MMLU whose rest is the benchmark:

@@ -8,6 +8,7 @@ prompt has a score. A checkpoint is a low-rank adapter of a base model that is i
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from routectl.embedding.language_model import Template, load_model
 from routectl.errors import CheckpointError, RouterError
 from routectl.records import ModelPair, RouterIdentity
 from routectl.routers.causal_model import (
+    BESIDE,
     RATINGS,
     ROWS,
     TOKEN_BUDGET,
@@ -37,6 +39,7 @@ from routectl.routers.checkpoint import (
 from routectl.routers.model_names import resolve
 from routectl.routers.protocol import OpenRouter, RouterDescription, fingerprint
 from routectl.routers.published import is_published, locate
+from routectl.routers.surface import OF_QUESTION, Surface, read_surface
 
 if TYPE_CHECKING:
     import numpy as np
@@ -64,6 +67,7 @@ def open_router(
     rank: int = found.get("adapter", "rank", kind=int)
     scale: float = found.get("adapter", "scale", kind=(int, float))
     tensors, digest = _read_adapter(found, rank)
+    surface = read_surface(found) if BESIDE in tensors else None
     template = Template(*(found.get("template", k, kind=str) for k in ("before", "after")))
     score_threshold = _score_threshold(found)
     max_tokens: int = found.get("max_tokens", kind=int)
@@ -92,6 +96,7 @@ def open_router(
         "strong_model": pair.strong,
         "weak_model": pair.weak,
         "extraction": EXTRACTION_VERSION,
+        **({} if surface is None else {"surface": surface.config}),
     }
     identity = RouterIdentity("causal_llm", fingerprint(facts), pair, noise, facts)
     description = RouterDescription(
@@ -102,7 +107,8 @@ def open_router(
         models=(*strong_models, *weak_models),
         default_pair=default,
         embedder=None,
-        reads=f"the beginning of a long prompt ({max_tokens} tokens with the template)",
+        reads=f"the beginning of a long prompt ({max_tokens} tokens with the template)"
+        + ("" if surface is None else OF_QUESTION),
         licence=found.licence,
         card=found.card,
         slow=True,
@@ -115,8 +121,8 @@ def open_router(
         model = load_model(base.folder)
         _require_fit(tensors, model.config.to_dict(), rank, found)
         merge_adapter(model, tensors, scale)
-        rows = tensors.get(ROWS)
-        return CausalLlmRouter(identity, model, reader, tensors["bias"], score_threshold, rows)
+        head = Head(tensors["bias"], tensors.get(ROWS), surface, tensors.get(BESIDE))
+        return CausalLlmRouter(identity, model, reader, head, score_threshold)
 
     return OpenRouter(identity, description, load)
 
@@ -125,7 +131,7 @@ def _read_adapter(checkpoint: Checkpoint, rank: int) -> tuple[dict[str, NDArray[
     """The tensors of an adapter, each finite and of its rank, and the SHA-256 of their file."""
     tensors, digest = read_weights(checkpoint)
     for name, tensor in tensors.items():
-        if name == "bias":
+        if name in ("bias", BESIDE):
             require(tensors, name, (len(RATINGS),), checkpoint)
             continue
         if name == ROWS:
@@ -152,6 +158,8 @@ def _require_fit(
     shapes = adapter_shapes(base_config, rank)
     if ROWS in tensors:
         shapes[ROWS] = (len(RATINGS), int(base_config["hidden_size"]))
+        if BESIDE in tensors:
+            shapes[BESIDE] = (len(RATINGS),)
     for name, shape in shapes.items():
         require(tensors, name, shape, checkpoint)
     extra = sorted(set(tensors) - set(shapes))
@@ -186,6 +194,31 @@ def _tiers(checkpoint: Checkpoint) -> tuple[ModelPair, tuple[str, ...], tuple[st
     return pair, sides[0], sides[1]
 
 
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What makes the five ratings' logits of the last layer's state."""
+
+    bias: NDArray[Any]
+    """Shape (5,)."""
+    rows: NDArray[Any] | None = None
+    """What the state is multiplied with, shape (5, width); None is the rows of the base's own
+    vocabulary."""
+    surface: Surface | None = None
+    """What is made of the question's length, where that counts."""
+    beside: NDArray[Any] | None = None
+    """What that is multiplied with, shape (5,)."""
+
+    def logits(self, states: NDArray[np.float32], prompts: Sequence[str]) -> NDArray[np.float64]:
+        """With rows of its own: shape (n, 5), of states of shape (n, width)."""
+        import numpy as np
+
+        assert self.rows is not None
+        found: NDArray[np.float64] = states.astype(np.float64) @ self.rows.T.astype(np.float64)
+        if self.surface is not None and self.beside is not None:
+            found = found + self.surface.of(prompts) * self.beside
+        return found
+
+
 class CausalLlmRouter:
     """A base model with an adapter merged into it."""
 
@@ -194,37 +227,26 @@ class CausalLlmRouter:
         identity: RouterIdentity,
         model: Any,
         reader: RatingReader,
-        bias: NDArray[Any],
+        head: Head,
         score_threshold: int,
-        rows: NDArray[Any] | None = None,
     ) -> None:
-        """Take the parts.
-
-        Args:
-            bias: of the five ratings' logits, shape (5,).
-            rows: what the last states are multiplied with, shape (5, width); None is the rows of
-                the base's own vocabulary.
-        """
         self.identity = identity
-        self._rows = rows
         self._model = model
         self._reader = reader
-        self._bias = bias
+        self._head = head
         self._score_threshold = score_threshold
 
     def strong_win_rates(
         self, prompts: Sequence[str], *, token_budget: int = TOKEN_BUDGET
     ) -> NDArray[np.float64]:
         """Shape (n,), in [0, 1]. `token_budget` moves speed and the noise, and nothing else."""
-        import numpy as np
-
-        if self._rows is None:
+        if self._head.rows is None:
             tokens = self._reader.read(prompts)
             logits = rating_logits(self._model, tokens, self._reader.ratings, token_budget)
         else:
             states = self.last_states(prompts, token_budget=token_budget)
-            logits = states.astype(np.float64) @ self._rows.T.astype(np.float64)
-        return strong_win_rates(logits + self._bias, self._score_threshold)
+            logits = self._head.logits(states, prompts)
+        return strong_win_rates(logits + self._head.bias, self._score_threshold)
 
     def last_states(
         self, prompts: Sequence[str], *, token_budget: int = TOKEN_BUDGET
@@ -232,10 +254,10 @@ class CausalLlmRouter:
         """What the last layer says at the end of each prompt, shape (n, width)."""
         return last_states(self._model, self._reader.read(prompts), token_budget)
 
-    def rated_by(self, rows: NDArray[Any], bias: NDArray[Any]) -> CausalLlmRouter:
-        """The same model with other rows for the five ratings."""
+    def rated_by(self, head: Head) -> CausalLlmRouter:
+        """The same model with another head."""
         return CausalLlmRouter(
-            self.identity, self._model, self._reader, bias, self._score_threshold, rows
+            self.identity, self._model, self._reader, head, self._score_threshold
         )
 
     def longer_than_read(self, prompts: Sequence[str]) -> NDArray[np.bool_]:

@@ -282,14 +282,14 @@ def _as_it_scores(
 ) -> CausalLlmRouter:
     """The router that the checkpoint will be, in float32."""
     from routectl.records import RouterIdentity
-    from routectl.routers.causal_llm import CausalLlmRouter
+    from routectl.routers.causal_llm import CausalLlmRouter, Head
     from routectl.routers.causal_model import merge_adapter
 
     model = load_model(base.folder)
     merge_adapter(model, tensors, scale)
     reader = RatingReader(base.folder, DEFAULT_TEMPLATE, MAX_TOKENS)
     identity = RouterIdentity("causal_llm", "", None, 0.0)
-    return CausalLlmRouter(identity, model, reader, tensors["bias"], SCORE_THRESHOLD)
+    return CausalLlmRouter(identity, model, reader, Head(tensors["bias"]), SCORE_THRESHOLD)
 
 
 def measured_apgr(

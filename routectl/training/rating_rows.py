@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from routectl.embedding import DEFAULT, open_embedder
 from routectl.errors import InputError, UsageError
-from routectl.routers.causal_llm import open_router
-from routectl.routers.causal_model import RATINGS, ROWS
+from routectl.routers.causal_llm import Head, open_router
+from routectl.routers.causal_model import BESIDE, RATINGS, ROWS
 from routectl.routers.checkpoint import (
     SHIPPED,
     read_checkpoint,
@@ -25,10 +25,12 @@ from routectl.routers.checkpoint import (
     require_free,
     write_checkpoint,
 )
-from routectl.routers.mf import Factors
+from routectl.routers.features import Features
+from routectl.routers.mf import Factors, Scoring
 from routectl.routers.seen_prompts import seen_file
 from routectl.routers.standardised import Standardisation
-from routectl.training.card import curve_files, model_card
+from routectl.routers.surface import Surface
+from routectl.training.card import curve_files, model_card, vector_lines
 from routectl.training.causal_llm import HELD_OUT_EXAMPLES, measured_apgr, score_noise
 from routectl.training.data import TrainingData, read_training_data
 from routectl.training.difficulty import DifficultySettings, fit_difficulty
@@ -76,6 +78,7 @@ def train_rating_rows(
     adapter: Path,
     *,
     examples: int | None = None,
+    question_length: bool = False,
     precision: float | None = None,
     on_progress: Progress = no_progress,
 ) -> TrainingReport:
@@ -87,6 +90,7 @@ def train_rating_rows(
         adapter: a checkpoint of routectl's own; or the name of a shipped one.
         examples: learn from so many of the prompts, drawn with the request's seed and by the
             weights of their rows; None is all.
+        question_length: whether the length of a prompt's question counts beside the state.
         precision: as of `DifficultySettings`, whose own is None.
 
     Raises:
@@ -107,7 +111,12 @@ def train_rating_rows(
     tensors, digest = read_weights(taken)
     opened = open_router(folder, None, None)
     max_tokens = taken.get("max_tokens", kind=int)
-    chosen = {"adapter": digest, "examples": examples, "precision": settings.precision}
+    chosen = {
+        "adapter": digest,
+        "examples": examples,
+        "question_length": question_length,
+        "precision": settings.precision,
+    }
     with PartialRun(request.output, request_facts("causal_llm", request, chosen)) as partial:
         data = read_training_data(
             request, open_embedder(DEFAULT), partial, on_progress, vectors=False
@@ -116,9 +125,12 @@ def train_rating_rows(
         learned, measured = _drawn(data, examples, request.seed)
         router: Any = opened.load()
         states = _states(router, data, learned, measured, partial, on_progress)
-        rows, bias, curve = _fit(states, data, learned, measured, settings, on_progress)
-        router = router.rated_by(rows, bias)
-        tensors = {**tensors, ROWS: rows, "bias": bias}
+        surface = None
+        if question_length:
+            surface = Surface.fit([data.comparisons.prompts[row] for row in learned])
+        head, curve = _fit(states, surface, data, learned, measured, settings, on_progress)
+        router = router.rated_by(head)
+        tensors = {**tensors, **_tensors(head)}
         config: dict[str, object] = {
             **{key: taken.config[key] for key in _KEPT},
             "name": request.output.name,
@@ -126,6 +138,7 @@ def train_rating_rows(
             "default_pair": {"strong": data.pair.strong, "weak": data.pair.weak},
             "models": {"strong": list(labels.strong_models), "weak": list(labels.weak_models)},
             "noise": score_noise(router, data, on_progress),
+            **({} if surface is None else {"surface": surface.config}),
         }
         report = TrainingReport.of(
             "causal_llm",
@@ -144,7 +157,8 @@ def train_rating_rows(
                 adapter=folder.name,
                 base=taken.get("base", "name", kind=str),
             ),
-            reads=f"the beginning of a long prompt, {max_tokens} tokens with the template",
+            reads=f"the beginning of a long prompt, {max_tokens} tokens with the template"
+            + vector_lines(Features(surface=surface)),
             settings={**chosen, "score threshold": taken.config["score_threshold"]},
             limits=_LIMITS.format(
                 available=len(data.used),
@@ -214,15 +228,22 @@ def _states(
     return states
 
 
+def _tensors(head: Head) -> dict[str, NDArray[Any]]:
+    assert head.rows is not None
+    found = {ROWS: head.rows, "bias": head.bias}
+    return found if head.beside is None else {**found, BESIDE: head.beside}
+
+
 def _fit(
     states: NDArray[np.float32],
+    surface: Surface | None,
     data: TrainingData,
     learned: NDArray[np.intp],
     measured: NDArray[np.intp],
     settings: DifficultySettings,
     on_progress: Progress,
-) -> tuple[NDArray[np.float32], NDArray[np.float32], LossCurve]:
-    """The rows, shape (5, width), and the bias, shape (5,), of the ratings."""
+) -> tuple[Head, LossCurve]:
+    """The head whose ratings say how difficult a prompt is."""
     import numpy as np
 
     def only(rows: NDArray[np.intp]) -> Comparisons:
@@ -231,23 +252,32 @@ def _fit(
         return data.comparisons.of_prompts(wanted)
 
     # What the numbers are standardised by is of what is learned from.
-    standardisation = Standardisation.fit(states[learned])
+    features = Features(Standardisation.fit(states[learned]), surface)
+    vectors = features.vectors(states, data.comparisons.prompts)
     fit = fit_difficulty(
-        standardisation.of(states),
+        vectors,
         only(learned),
         only(measured),
         settings,
         lambda done, most: on_progress("train", done, most),
     )
     factors = Factors(data.comparisons.models, fit.model_vectors, fit.projection, fit.weights)
-    direction = factors.direction(data.pair) / standardisation.spread
-    difficulty = states[learned].astype(np.float64) @ direction
+    scoring = Scoring.of(factors.direction(data.pair), states.shape[1], features)
+    difficulty = vectors[learned].astype(np.float64) @ factors.direction(data.pair)
     mean, spread = difficulty.mean(), difficulty.std()
     if not spread > 0:
         raise InputError(
             "No prompt is harder than another by these labels, so no rating can be learned; give "
             "more data."
         )
-    steps = np.array([3.0 - float(rating) for rating in RATINGS])
-    rows = np.outer(steps, direction / spread).astype(np.float32)
-    return rows, (-steps * mean / spread).astype(np.float32), fit.curve
+    steps = np.array([3.0 - float(rating) for rating in RATINGS]) / spread
+    beside = None
+    if surface is not None and scoring.beside is not None:
+        beside = (steps * scoring.beside[0]).astype(np.float32)
+    head = Head(
+        (steps * (scoring.offset - mean)).astype(np.float32),
+        np.outer(steps, scoring.direction).astype(np.float32),
+        surface,
+        beside,
+    )
+    return head, fit.curve

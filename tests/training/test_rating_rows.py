@@ -40,10 +40,15 @@ def adapter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def train(
-    gold: Path, adapter: Path, output: Path, precision: float | None = None
+    gold: Path,
+    adapter: Path,
+    output: Path,
+    *,
+    precision: float | None = None,
+    question_length: bool = False,
 ) -> TrainingReport:
     request = TrainingRequest(gold=[gold], output=output)
-    return train_rating_rows(request, adapter, precision=precision)
+    return train_rating_rows(request, adapter, precision=precision, question_length=question_length)
 
 
 def test_new_rows_send_the_hard_prompts_to_the_strong_model(
@@ -83,6 +88,22 @@ def test_the_adapter_stays_as_it_is_and_the_ratings_are_a_scale(
     card = " ".join((report.path / "README.md").read_text().split())
     assert "It is the low-rank adapter of adapter (of the base model tiny-llama" in card
     assert "Of 200 prompts it learned from 180" in card
+
+
+def test_the_length_of_the_question_counts_where_it_was_asked_for(
+    adapter: Path, tmp_path: Path
+) -> None:
+    """Of prompts longer than is read the model itself cannot know how long they are."""
+    gold = tmp_path / "lengths.jsonl"
+    texts = ["word " * (200 + 10 * n) for n in range(100)]
+    rows = [{"prompt": t, "scores": {"strong": 1, "weak": n < 50}} for n, t in enumerate(texts)]
+    gold.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    report = train(gold, adapter, tmp_path / "rated", precision=1.0, question_length=True)
+    opened = open_router("causal_llm", checkpoint=report.path)
+    rates = opened.load().strong_win_rates(["word " * 300, "word " * 600, "word " * 1100])
+    assert rates[0] < rates[1] < rates[2]
+    assert "and the length of its question" in opened.description.reads
+    assert "the length of the whole question" in (report.path / "README.md").read_text()
 
 
 def test_prompts_are_drawn_by_their_weights(gold: Path, adapter: Path, tmp_path: Path) -> None:
@@ -139,6 +160,8 @@ def test_what_cannot_be_is_a_sentence(
     for options, sentence in (
         (("--adapter", adapter, "--base", tmp_path / "tiny-llama"), "not both"),
         (("--weight", f"{gold}=2"), "--weight belongs to --adapter"),
+        (("--question-length",), "--question-length belongs to --adapter"),
+        (("--precision", "3"), "--precision belongs to --adapter"),
         (("--adapter", tmp_path / "nowhere"), "nowhere"),
     ):
         done = routectl(*command, *options)

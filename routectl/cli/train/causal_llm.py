@@ -38,11 +38,24 @@ if TYPE_CHECKING:
     help="Take the adapter of this checkpoint, and learn only how the five ratings are read from "
     "what the last layer says: each prompt is read once, and --weight counts.",
 )
+@click.option(
+    "--question-length",
+    is_flag=True,
+    help="With --adapter: let the length of a prompt's question count beside what the layer says.",
+)
+@click.option(
+    "--precision",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="NUMBER",
+    help="With --adapter: how strongly the ratings are held back.  [default: 100]",
+)
 def command(
     request: TrainingRequest,
     base: Path | None,
     examples: int | None,
     adapter: Path | None,
+    question_length: bool,
+    precision: float | None,
     console: Console,
 ) -> None:
     """Train an adapter of a causal language model (section 4.2.4 of the RouteLLM paper).
@@ -57,8 +70,13 @@ def command(
     """
     if adapter is not None and base is not None:
         raise UsageError("an adapter names its base; give --adapter or --base, not both")
-    if adapter is None and request.weights:
-        raise UsageError("--weight belongs to --adapter here; give both, or neither")
+    for option, given in (
+        ("--weight", bool(request.weights)),
+        ("--question-length", question_length),
+        ("--precision", precision is not None),
+    ):
+        if adapter is None and given:
+            raise UsageError(f"{option} belongs to --adapter here; give both, or neither")
     from routectl.training import train_causal_llm, train_rating_rows
 
     with shared.Phases(console) as on_progress:
@@ -67,5 +85,12 @@ def command(
                 request, base=base, examples=examples, on_progress=on_progress
             )
         else:
-            report = train_rating_rows(request, adapter, examples=examples, on_progress=on_progress)
+            report = train_rating_rows(
+                request,
+                adapter,
+                examples=examples,
+                question_length=question_length,
+                precision=precision,
+                on_progress=on_progress,
+            )
     shared.print_report(console, report)
