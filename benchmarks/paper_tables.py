@@ -40,9 +40,14 @@ FILES = {"mt_bench": "mt_bench.jsonl", "mmlu": "mmlu.csv.gz", "gsm8k": "gsm8k.cs
 SHIPPED = Path(open_router("mf").description.checkpoint or "").parent
 ROUTERS = (
     *("mf", "mf=mf_3", "mf=mf_5", "mf=mf_6", "mf=mf_7", "mf=mf_8"),
-    *("sw_ranking", "bert", "causal_llm", "ensemble"),
+    *("sw_ranking", "sw_ranking=sw_ranking_2", "bert", "causal_llm"),
+    *("ensemble", "ensemble=ensemble_3"),
 )
-SLOW, SLOW_ROWS = ("mf=mf_5", "mf=mf_6", "mf=mf_8", "causal_llm"), 1500
+SLOW_ROWS = 1500
+SLOW = (
+    *("mf=mf_5", "mf=mf_6", "mf=mf_8"),
+    *("sw_ranking=sw_ranking_2", "causal_llm", "ensemble=ensemble_3"),
+)
 FAST = tuple(router for router in ROUTERS if router not in SLOW)
 SPEED_ROWS, SLOW_SPEED_ROWS = 500, 20
 NOT_LEARNED = ("arc_challenge", "natural_qa", "trivia_qa", "mmlu")

@@ -43,7 +43,11 @@ STRONG, WEAK = "gpt-4-1106-preview", "mistralai/Mixtral-8x7B-Instruct-v0.1"
 BENCHMARKS = {"mt_bench": "mt_bench.jsonl", "gsm8k": "gsm8k.csv.gz", "mmlu": "mmlu.csv.gz"}
 PAPER = {"mt_bench": 0.802, "gsm8k": 0.622, "mmlu": 0.603}
 """The best APGR that RouteLLM reports, of any of its routers and training sets."""
-BESIDE_THE_DEFAULTS = ("mf=mf_3", "mf=mf_4", "mf=mf_5", "mf=mf_6", "mf=mf_7", "mf=mf_8")
+BESIDE_THE_DEFAULTS = (
+    *(f"mf=mf_{number}" for number in range(3, 9)),
+    "sw_ranking=sw_ranking_2",
+    "ensemble=ensemble_3",
+)
 """Checkpoints that ship and that the default routers do not score with."""
 METRICS = (APGR, cpt_at(0.5), cpt_at(0.8))
 LEFT_OUT = Path(__file__).with_name("mmlu_left_out.txt")

@@ -98,7 +98,7 @@ def open_router(
     from routectl.extraction import EXTRACTION_VERSION
     from routectl.routers import bert_published
 
-    folder = SHIPPED / "bert_2" if checkpoint is None else locate(checkpoint)
+    folder = SHIPPED / "bert_3" if checkpoint is None else locate(checkpoint)
     if is_published(folder):
         return bert_published.open_published(folder, strong_model, weak_model)
     found = read_checkpoint(folder, "bert")

@@ -13,6 +13,7 @@ from tests.conftest import Routectl
 PINNED = {
     "causal_llm_1": "6a47a7f45524ee8141adbefa505034c5187f2e350c34b5420419ee3155d84ff5",
     "causal_llm_2": "6108a3295da547bfc20d325c4aa5adb653b8c4ec9a5253ab272936cb1d7a651e",
+    "causal_llm_3": "038af0b156468fe11631d8df7be67177f47e0c232ca1de2f59da53fb8e537550",
     "mf_1": "e79ba7d179634b700bc0efd7d2c53ded602f09ca52d74e0922b8d09e33f51947",
     "mf_2": "fbbb23fc11516a54df3ee25f0f1603bcd9dcdee2814fc6d848ec1767162f391e",
     "mf_3": "f6f093c12572240d4308e44376ba0d1e33ee55748bf10bf494f414d08bbe14fb",
@@ -23,6 +24,9 @@ PINNED = {
     "mf_8": "5ed7683d9807c574b0b406fab68e92fa09c321eec6101727b943a7e81ac2936b",
     "bert_1": "391e32abaf198ad42cf6ad38c1188b45ef0b7d15f0e6a1b9b6e11c44dea8fb08",
     "bert_2": "4425b95c45030d3827a4925c7cd931cf38d7caaea5798f0eeab968f540fc4b3b",
+    "bert_3": "3f3103a6d710a2d8e55d69d05258fce72c0c0c5e4d25d67fb16833e6b17eca7c",
+    "sw_ranking_2": "3b0fe19a4be09beee938dc4d0ced364d942f0b5547597da6e408b6ef6c489418",
+    "ensemble_3": "5e2647816ea6a627e097117e4e20b004319aaaffee3312bfebffd4cf6b9b62a4",
     "sw_ranking_1": "807c55610c0a1a198df8a3b49cfc8983ee4e04f547c3a098ea0a927694a8942d",
     "ensemble_1": "fd6918dc6fb7ccedc604353632abbc94d0e07ca888e51ae6a596b3ddc23110c6",
     "ensemble_2": "95d203b8ff75b30cc11c8376b19e8081dccb9e7fd76d831c99e362b724333c5b",
@@ -47,8 +51,8 @@ def test_every_shipped_checkpoint_with_weights_is_pinned() -> None:
     ("name", "fingerprint"),
     [
         ("mf", "9c54c3f804467dcdbb7be5d731c74548ce70be46871532b539c0b2d006ff9180"),
-        ("bert", "3a0b0f4432f30e5b53c413ff3dd7fa03923e401b18886fd111e437326660a91c"),
-        ("causal_llm", "36aef3c90ba88d08549959d2c3f9715d3b930ca840f94765ca5e4d80de363049"),
+        ("bert", "f466a255f661ae21e1ad42c8781e3053e85ca43af8eaa2aa447d8bc464dde602"),
+        ("causal_llm", "ab55e70f45022301c970c8fa7353abb5bb20859829f717fa96c30dcf27343be3"),
         ("sw_ranking", "543db1ef237140e19fcb781acb4ec5bccd98d2447281bc03c179567c5be81def"),
         ("ensemble", "0e668ea78c020489419cf14fafb844e9d112e69d21a4e6b3fa8718f816e65ec8"),
         ("random", "7b33be84bcdf18aed4dccaeb4c3a251cce0fb8990becfa5d4db58bd1ca7bda88"),
@@ -81,6 +85,26 @@ def test_the_shipped_routers_keep_their_fingerprints(name: str, fingerprint: str
             "causal_llm_1",
             "6af98f110bab328ea723f3562469627d1cb34fa73c47cde316ee376e9f1d4a23",
             "gemini-1.5-pro-002",
+        ),
+        (
+            "bert_2",
+            "3a0b0f4432f30e5b53c413ff3dd7fa03923e401b18886fd111e437326660a91c",
+            "gpt-4-1106-preview",
+        ),
+        (
+            "causal_llm_2",
+            "36aef3c90ba88d08549959d2c3f9715d3b930ca840f94765ca5e4d80de363049",
+            "gpt-4-1106-preview",
+        ),
+        (
+            "sw_ranking_2",
+            "4a173f274307f7336e2d45fce414c30d58e9eb8bb2ee886cf521ff9e11dc0594",
+            "gpt-4-1106-preview",
+        ),
+        (
+            "ensemble_3",
+            "f408759de2f5264b908e5a5b19203063befc50eaa0e7b6771c18a4f3734fa193",
+            "gpt-4-1106-preview",
         ),
         (
             "mf_8",
