@@ -16,6 +16,10 @@ def main() -> None:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         print("\nError: Interrupted; what was finished is kept.", file=sys.stderr)  # noqa: T201
         code = 1
+    # Where a Ctrl-C came while Python ran a string of code, as it does to make a dataclass, Python
+    # remembers it as unhandled, and would end by the signal instead of by our code. Running another
+    # such string makes it forget.
+    exec("")
     sys.exit(code)
 
 

@@ -277,3 +277,15 @@ def wait_until_it_runs(process: subprocess.Popen[str]) -> None:
             return
         time.sleep(0.002)
     raise AssertionError("the import never began")
+
+
+def test_a_ctrl_c_while_python_makes_a_dataclass_ends_with_our_code() -> None:
+    """Python runs a string then, and remembers for itself that this was interrupted."""
+    code = (
+        "import routectl.cli.app as app, routectl.__main__ as program\n"
+        "app.run = lambda arguments: exec('raise KeyboardInterrupt')\n"
+        "program.main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "Interrupted; what was finished is kept" in done.stderr
+    assert done.returncode == 1
