@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import signal
 import sqlite3
 import subprocess
@@ -279,13 +280,18 @@ def wait_until_it_runs(process: subprocess.Popen[str]) -> None:
     raise AssertionError("the import never began")
 
 
-def test_a_ctrl_c_while_python_makes_a_dataclass_ends_with_our_code() -> None:
+def test_a_ctrl_c_while_python_makes_a_dataclass_ends_with_our_code(tmp_path: Path) -> None:
     """Python runs a string then, and remembers for itself that this was interrupted."""
-    code = (
-        "import routectl.cli.app as app, routectl.__main__ as program\n"
+    (tmp_path / "sitecustomize.py").write_text(
+        "import routectl.cli.app as app\n"
         "app.run = lambda arguments: exec('raise KeyboardInterrupt')\n"
-        "program.main()\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-m", "routectl"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+    )
     assert "Interrupted; what was finished is kept" in done.stderr
     assert done.returncode == 1
