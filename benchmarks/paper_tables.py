@@ -7,8 +7,8 @@ DIR of --data holds the three benchmarks (see router_quality.py), of --gold `mml
 `llmrouter.jsonl.gz`, of --battles `mt_bench_gpt4.jsonl` (GPT-4's verdicts on pairs of answers to
 MT-Bench), MMLU the 1,500 labels of MMLU that were learned from. Every figure comes from
 `routectl evaluate` in a database of its own; its command stands above the table. `mf_5`, `mf_6`,
-`mf_8` and `causal_llm` compute a language model: about five hours on two cores, and minutes on a
-GPU.
+`mf_8`, `sw_ranking_2`, `ensemble_3` and `causal_llm` compute a language model: hours on two cores,
+and minutes on a GPU.
 """
 
 from __future__ import annotations

@@ -67,7 +67,12 @@ def open_router(
     rank: int = found.get("adapter", "rank", kind=int)
     scale: float = found.get("adapter", "scale", kind=(int, float))
     tensors, digest = _read_adapter(found, rank)
-    surface = read_surface(found) if BESIDE in tensors else None
+    surface = read_surface(found)
+    if (surface is None) != (BESIDE not in tensors):
+        raise CheckpointError(
+            f"{found.folder}: the config's 'surface' and the tensor {BESIDE!r} belong together, "
+            "and one is missing; restore the checkpoint."
+        )
     template = Template(*(found.get("template", k, kind=str) for k in ("before", "after")))
     score_threshold = _score_threshold(found)
     max_tokens: int = found.get("max_tokens", kind=int)

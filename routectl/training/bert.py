@@ -210,17 +210,9 @@ def _of_teachers(
     """Teachers' scores of all prompts in use, whichever models met on them."""
     import numpy as np
 
-    prompts = data.used_prompts
     opened = [teacher.open(data.pair) for teacher in teachers]
-    scores: list[NDArray[np.float64]] = []
-
-    def on_prompts(done: int) -> None:
-        on_progress("score", len(scores) * len(prompts) + done, len(teachers) * len(prompts))
-
-    for number, teacher in enumerate(opened):
-        scores.append(kept_scores(teacher, prompts, partial, f"teacher-{number}", on_prompts))
-    on_prompts(0)
-    outcome = taught(np.stack(scores), won=_STRONG_WON, lost=_TIE)
+    scores = kept_scores(opened, data.used_prompts, partial, on_progress)
+    outcome = taught(scores, won=_STRONG_WON, lost=_TIE)
     identities = tuple(teacher.identity for teacher in opened)
     return _Lesson(data.used, outcome, np.zeros_like(outcome), identities)
 

@@ -27,13 +27,10 @@ from routectl.training.request import TrainingRequest, request_facts
 from routectl.training.scored import Member, kept_scores
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from routectl.training.stacking import Stack
 
-_SEES_ALL = {"mf": "--refit", "bert": "--teacher"}
-"""Options with which a training learns from the prompts that it holds out, by kind of router."""
+_SEES_ALL = {"mf": "--refit", "bert": "--teacher", "causal_llm": "--adapter"}
+"""By kind of router: the option whose trainings have, or may have, seen the held-out prompts."""
 
 _INTRODUCTION = """
 A checkpoint of routectl's `ensemble` router: the scores of its members, each replaced by its rank
@@ -81,11 +78,12 @@ def train_ensemble(
         labels = strong_weak_labels(data.comparisons, data.pair)
         if not fresh:
             labels = labels.of_prompts(data.held_out)
+        prompts = [data.comparisons.prompts[row] for row in labels.prompt]
         names = tuple(str(member) for member in members)
         found = Members(
             names,
             tuple(member.identity.noise for member in opened),
-            _scores(opened, labels, data, partial, on_progress),
+            kept_scores(opened, prompts, partial, on_progress),
         )
         quality = weak_quality(request, data)[labels.prompt]
         task = data.comparisons.task[labels.prompt]
@@ -118,32 +116,10 @@ def _require_held_out(members: Sequence[OpenRouter]) -> None:
             continue
         if read_checkpoint(folder, kind).config.get(REFIT):
             raise UsageError(
-                f"{folder} was trained with {_SEES_ALL[kind]}, so it has learned from the held-out "
-                "prompts that would weigh it; give data that no member has seen, with --fresh"
+                f"{folder} was trained with {_SEES_ALL[kind]}, so it may have learned from the "
+                "held-out prompts that would weigh it; give data that no member has seen, with "
+                "--fresh"
             )
-
-
-def _scores(
-    members: Sequence[OpenRouter],
-    labels: StrongWeakLabels,
-    data: TrainingData,
-    partial: PartialRun,
-    on_progress: Progress,
-) -> NDArray[np.float64]:
-    """Each member's scores of the labelled prompts, shape (m, n); a stopped run keeps them."""
-    import numpy as np
-
-    prompts = [data.comparisons.prompts[row] for row in labels.prompt]
-    total = len(members) * len(prompts)
-    rows: list[NDArray[np.float64]] = []
-
-    def on_prompts(done: int) -> None:
-        on_progress("score", len(rows) * len(prompts) + done, total)
-
-    for number, member in enumerate(members):
-        rows.append(kept_scores(member, prompts, partial, f"scores-{number}", on_prompts))
-    on_progress("score", total, total)
-    return np.stack(rows)
 
 
 def _report(

@@ -32,7 +32,7 @@ from routectl.routers.standardised import Standardisation
 from routectl.routers.surface import Surface
 from routectl.training.card import curve_files, model_card, vector_lines
 from routectl.training.causal_llm import HELD_OUT_EXAMPLES, measured_apgr, score_noise
-from routectl.training.data import TrainingData, read_training_data
+from routectl.training.data import REFIT, TrainingData, read_training_data
 from routectl.training.difficulty import DifficultySettings, fit_difficulty
 from routectl.training.labels import strong_weak_labels
 from routectl.training.partial import PartialRun
@@ -138,6 +138,7 @@ def train_rating_rows(
             "default_pair": {"strong": data.pair.strong, "weak": data.pair.weak},
             "models": {"strong": list(labels.strong_models), "weak": list(labels.weak_models)},
             "noise": score_noise(router, data, on_progress),
+            REFIT: True,  # what the adapter was trained on is not known here
             **({} if surface is None else {"surface": surface.config}),
         }
         report = TrainingReport.of(

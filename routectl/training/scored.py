@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 from routectl.errors import InputError
 from routectl.records import ModelPair
 from routectl.routers.checkpoint import SHIPPED
-from routectl.routers.protocol import OpenRouter
+from routectl.routers.protocol import OpenRouter, Router
 from routectl.training.partial import PartialRun
+from routectl.training.report import Progress
 
 if TYPE_CHECKING:
     import numpy as np
@@ -54,39 +55,40 @@ class Member:
 
 
 def kept_scores(
-    router: OpenRouter,
+    routers: Sequence[OpenRouter],
     prompts: Sequence[str],
     partial: PartialRun,
-    name: str,
-    on_prompts: Callable[[int], None],
+    on_progress: Progress,
 ) -> NDArray[np.float64]:
-    """A router's scores, shape (n,); what a stopped run scored is not scored again.
+    """Scores of k routers, shape (k, n); what a stopped run scored is not scored again.
 
-    Args:
-        name: under which they are kept, one for each router.
-        on_prompts: called with the number of prompts that are scored.
+    All score the same few prompts in turn, so that those of one embedder embed them once.
 
     Raises:
         InputError: a score is no finite number.
     """
     import numpy as np
 
-    scores = np.empty(len(prompts))
-    loaded = None
+    scores = np.empty((len(routers), len(prompts)))
+    loaded: dict[int, Router] = {}
     for start in range(0, len(prompts), _SCORED_AT_ONCE):
-        on_prompts(start)
+        on_progress("score", start, len(prompts))
         part = prompts[start : start + _SCORED_AT_ONCE]
-        piece = f"{name}-{start:08d}"
-        kept = partial.load(piece)
-        if kept is None:
-            loaded = loaded or router.load()
-            found = loaded.strong_win_rates(part)
-            partial.save(piece, {"win_rates": found})
-        else:
-            found = kept[0]["win_rates"]
-        scores[start : start + len(part)] = found
-    if not np.isfinite(scores).all():
-        raise InputError(
-            f"Scores of {router.description.name} are not finite numbers; check its checkpoint."
-        )
+        for number, router in enumerate(routers):
+            piece = f"scores-{number}-{start:08d}"
+            kept = partial.load(piece)
+            if kept is None:
+                if number not in loaded:
+                    loaded[number] = router.load()
+                found = loaded[number].strong_win_rates(part)
+                partial.save(piece, {"win_rates": found})
+            else:
+                found = kept[0]["win_rates"]
+            scores[number, start : start + len(part)] = found
+    on_progress("score", len(prompts), len(prompts))
+    for router, its in zip(routers, scores, strict=True):
+        if not np.isfinite(its).all():
+            raise InputError(
+                f"Scores of {router.description.name} are not finite numbers; check its checkpoint."
+            )
     return scores

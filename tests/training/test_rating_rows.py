@@ -173,6 +173,15 @@ def test_what_cannot_be_is_a_sentence(
         train(gold, adapter, tmp_path / "no", precision=0.0)
 
 
+def test_a_length_that_lacks_one_half_is_refused(gold: Path, adapter: Path, tmp_path: Path) -> None:
+    from tests.training.test_sw_ranking import damaged
+
+    report = train(gold, adapter, tmp_path / "rated", question_length=True)
+    folder = damaged(report.path, tmp_path / "damaged", {}, beside=None)
+    with pytest.raises(CheckpointError, match="'surface' and the tensor 'beside' belong together"):
+        open_router("causal_llm", checkpoint=folder)
+
+
 def test_rows_of_another_width_are_refused(gold: Path, adapter: Path, tmp_path: Path) -> None:
     from tests.training.test_sw_ranking import damaged
 

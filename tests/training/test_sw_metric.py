@@ -143,6 +143,13 @@ def test_a_damaged_metric_is_a_sentence(
         open_router("sw_ranking", checkpoint=folder)
 
 
+def test_a_metric_of_another_kind_is_a_sentence(trained: Path, tmp_path: Path) -> None:
+    config = {"metric": {"learned": "later", "dimension": 33}}
+    folder = damaged(trained, tmp_path / "damaged", config)
+    with pytest.raises(CheckpointError, match="by the metric 'later', which this routectl cannot"):
+        open_router("sw_ranking", checkpoint=folder)
+
+
 def test_a_metric_that_the_config_does_not_speak_of_is_a_sentence(
     gold: Path, tiny: str, tmp_path: Path
 ) -> None:

@@ -16,6 +16,7 @@ from routectl.errors import CheckpointError, InputError
 from routectl.routers import open_router
 from routectl.training import Member, TrainingReport, TrainingRequest, train_bert
 from routectl.training.finetune import Settings
+from routectl.training.labels import taught
 from routectl.training.report import Progress, no_progress
 from tests.conftest import Routectl
 from tests.training.test_train import prompts
@@ -259,8 +260,6 @@ def test_an_ensemble_does_not_weigh_a_pupil_by_what_its_teacher_may_have_seen(
 def test_a_teacher_that_says_nothing_or_is_not_there_is_a_sentence(
     routectl: Routectl, gold: Path, tiny: str, tmp_path: Path
 ) -> None:
-    from routectl.training.labels import taught
-
     with pytest.raises(InputError, match="The teacher scores all prompts alike"):
         taught(np.full((1, 5), 0.3), won=0, lost=1)
     command = ("train", "bert", "--gold", gold, "--weak-model", "weak", "--base", tiny)
@@ -272,8 +271,6 @@ def test_a_teacher_that_says_nothing_or_is_not_there_is_a_sentence(
 
 
 def test_a_teachers_scores_keep_their_order_and_are_spread() -> None:
-    from routectl.training.labels import taught
-
     scores = np.array([[0.0, 0.499, 0.5, 0.501, 1.0]])
     shares = taught(scores, won=0, lost=1)
     assert (np.diff(shares[:, 0]) > 0).all()
@@ -283,8 +280,6 @@ def test_a_teachers_scores_keep_their_order_and_are_spread() -> None:
 
 
 def test_teachers_count_alike_however_much_of_the_range_they_use() -> None:
-    from routectl.training.labels import taught
-
     wide, narrow = np.array([0.1, 0.9, 0.5]), np.array([0.4999, 0.5, 0.5001])
     both = taught(np.stack([wide, narrow]), won=0, lost=1)[:, 0]
     alone = [taught(one[None], won=0, lost=1)[:, 0] for one in (wide, narrow)]

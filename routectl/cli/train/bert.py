@@ -45,12 +45,15 @@ def command(
     """
     from routectl.training import Member, train_bert
 
-    chosen = [options.parse_router(text) for text in teachers]
+    chosen = [
+        Member(choice.name, choice.checkpoint) for choice in map(options.parse_router, teachers)
+    ]
+    shared.say_where_routers_send(console, chosen)
     with shared.Phases(console) as on_progress:
         report = train_bert(
             request,
             base=base,
-            teachers=[Member(choice.name, choice.checkpoint) for choice in chosen],
+            teachers=chosen,
             on_progress=on_progress,
         )
     shared.print_report(console, report)

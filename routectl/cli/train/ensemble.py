@@ -44,11 +44,14 @@ def command(
     """
     from routectl.training import Member, train_ensemble
 
-    chosen = [options.parse_router(text) for text in members]
+    chosen = [
+        Member(choice.name, choice.checkpoint) for choice in map(options.parse_router, members)
+    ]
+    shared.say_where_routers_send(console, chosen)
     with shared.Phases(console) as on_progress:
         report = train_ensemble(
             request,
-            [Member(choice.name, choice.checkpoint) for choice in chosen],
+            chosen,
             fresh=fresh,
             on_progress=on_progress,
         )

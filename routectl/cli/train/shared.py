@@ -17,7 +17,7 @@ from routectl.cli import options
 from routectl.cli.console import Console, percent
 
 if TYPE_CHECKING:
-    from routectl.training import TrainingReport
+    from routectl.training import Member, TrainingReport
     from routectl.workflow.reporter import Advance
 
 FILE = click.Path(dir_okay=False, path_type=Path)
@@ -203,6 +203,14 @@ def say_where_prompts_go(console: Console, embedder: str | None) -> None:
     host = None if embedder is None else remote_host(embedder)
     if host is not None:
         console.note(f"the prompts of the training data are sent to {host}")
+
+
+def say_where_routers_send(console: Console, members: Sequence[Member]) -> None:
+    """The same of routers that score the training data, as teachers and members do."""
+    for member in members:
+        host = member.open().description.sends_prompts_to
+        if host is not None:
+            console.note(f"{member} sends the prompts of the training data to {host}")
 
 
 class Phases:

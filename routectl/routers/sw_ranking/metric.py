@@ -33,6 +33,8 @@ STRETCH = 0.5
 and `COMPONENTS` were chosen by five folds, see docs/routers.md."""
 _NOTHING = 1e-9
 """The share of the largest variance that is no more than rounding."""
+_LEARNED = "difficulty"
+"""Its name in a checkpoint and a fingerprint; another way to learn one gets another name."""
 _TENSOR, _OFFSET = "metric", "metric_offset"
 METRIC_TENSORS = (_TENSOR, _OFFSET, *STANDARDISED)
 """Its tensors in a checkpoint."""
@@ -108,17 +110,12 @@ class Metric:
 
     @property
     def config(self) -> dict[str, object]:
-        """What a checkpoint's config says of it."""
+        """What a checkpoint's config says of it, and its part of a fingerprint."""
         surface = self.features.surface
         return {
-            "metric": {"learned": "difficulty", "dimension": len(self.offset)},
+            "metric": {"learned": _LEARNED, "dimension": len(self.offset)},
             **({} if surface is None else {"surface": surface.config}),
         }
-
-    @property
-    def facts(self) -> dict[str, object]:
-        """Its part of a fingerprint, beside the tensors'."""
-        return self.config
 
 
 def read_metric(
@@ -137,6 +134,12 @@ def read_metric(
                 "of which the config says nothing; restore the checkpoint."
             )
         return None
+    learned: str = checkpoint.get("metric", "learned", kind=str)
+    if learned != _LEARNED:
+        raise CheckpointError(
+            f"{checkpoint.folder} compares prompts by the metric {learned!r}, which this routectl "
+            "cannot; upgrade routectl."
+        )
     numbers: int = checkpoint.get("metric", "dimension", kind=int)
     features = read_features(checkpoint, tensors, embedded)
     width = embedded + (features.surface is not None)

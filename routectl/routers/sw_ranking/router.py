@@ -64,7 +64,7 @@ def open_router(
         "strong_model": pair.strong,
         "weak_model": pair.weak,
         "extraction": EXTRACTION_VERSION,
-        **({} if metric is None else metric.facts),
+        **({} if metric is None else metric.config),
     }
     noise = SAFETY_FACTOR * float(ranking.noise[strong, weak])
     identity = RouterIdentity("sw_ranking", fingerprint(facts), pair, noise, facts)
