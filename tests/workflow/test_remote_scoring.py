@@ -107,6 +107,21 @@ def test_a_model_that_changed_behind_its_name_is_refused(
     assert scores(database) == {}
 
 
+def test_a_teacher_or_a_member_that_sends_prompts_away_is_said_before_it_does(
+    server: Server, checkpoint: Path, routectl: Routectl, tmp_path: Path
+) -> None:
+    said = f"sends the prompts of the training data to 127.0.0.1:{server.server_address[1]}"
+    unread = ("--gold", tmp_path / "none", "--output", tmp_path / "new")
+    for command in (
+        ("train", "bert", "--teacher", f"mf={checkpoint}"),
+        ("train", "ensemble", "--member", f"mf={checkpoint}", "length"),
+    ):
+        done = routectl(*command, *unread)
+        assert done.code == 1
+        assert said in " ".join(done.err.split())
+    assert server.requests == []
+
+
 def test_no_key_and_no_prompt_reaches_checkpoint_or_output(
     server: Server, checkpoint: Path, routectl: Routectl, tmp_path: Path
 ) -> None:
