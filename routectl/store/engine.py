@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sqlite3
 from collections.abc import Iterator, Sequence
@@ -24,6 +25,10 @@ BUSY_TIMEOUT_SECONDS = 30.0
 
 CONNECT_TIMEOUT_SECONDS = 10
 """How long a server may take to answer at all."""
+
+# A Ctrl-C that meets SQLAlchemy while it closes a connection is raised again and said in a sentence
+# of ours; where nobody has set up logging, Python would print the traceback that it logs besides.
+logging.getLogger("sqlalchemy.pool").addHandler(logging.NullHandler())
 
 _PATIENCE = {"connect_timeout": CONNECT_TIMEOUT_SECONDS}
 _BACKENDS = ("sqlite", "postgresql")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import sqlite3
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -99,3 +101,23 @@ def test_a_database_of_another_program_is_not_written_to(database: Path) -> None
     with pytest.raises(StoreError, match="holds no routectl tables"):
         create_or_open(Location.parse(str(database)))
     assert set(rows_by_table(str(database))) == {"notes"}
+
+
+def test_a_ctrl_c_while_a_connection_closes_prints_no_traceback(database: Path) -> None:
+    """SQLAlchemy logs it with one, which Python prints where no logging is set up."""
+    create_or_open(Location.parse(str(database)))[0].close()
+    code = (
+        "import sys\n"
+        "from routectl.store.engine import Location, open_store\n"
+        "store = open_store(Location.parse(sys.argv[1]))\n"
+        "def interrupted(connection):\n"
+        "    raise KeyboardInterrupt\n"
+        "store.engine.dialect.do_close = interrupted\n"
+        "try:\n"
+        "    store.close()\n"
+        "except KeyboardInterrupt:\n"
+        "    print('interrupted')\n"
+    )
+    command = [sys.executable, "-c", code, str(database)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("interrupted\n", "")
