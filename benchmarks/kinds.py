@@ -43,7 +43,7 @@ class Trial:
     ) -> None:
         self.comparisons = comparisons
         self._sentences = embedder.sentence_dimension
-        self._standardises = embedder.anisotropic
+        self._standardises = not embedder.comparable
         self._embeddings = embeddings
 
     def scores(self, learned: Rows, judged: Rows, kinds: int) -> NDArray[np.float64]:

@@ -33,9 +33,9 @@ class Embedder(Protocol):
     its name is known again; None where the digest is over the model itself."""
     least_noise: float
     """A floor of the noise, for what cannot be measured from here."""
-    anisotropic: bool
-    """Whether all vectors point nearly the same way, because a few numbers are far larger than the
-    others: a fit then standardises them, and a cosine says nothing."""
+    comparable: bool
+    """Whether the cosine of two vectors says how much alike two prompts are. Where it does not, a
+    fit standardises the vectors, and another embedder compares prompts."""
     sentence_dimension: int
     """How many of a vector's last numbers are a sentence embedding, whose cosines say how much
     alike two prompts are; 0 where none are."""
@@ -53,8 +53,8 @@ def open_embedder(name: str = DEFAULT, *, reads: str = "head") -> Embedder:
     Args:
         name: `DEFAULT`, the folder of a sentence-transformers model, its name on the model hub
             (taken from the local cache when it is there), `hidden:NAME` for the hidden states of
-            a language model (see `hidden.py`), `hidden:NAME+EMBEDDER` for both side by side, or
-            `openai:URL#MODEL`.
+            a language model (see `hidden.py`), `hidden:NAME+EMBEDDER` for both side by side,
+            `bert:NAME` for a trained classifier (see `classifier.py`), or `openai:URL#MODEL`.
         reads: one of `READS`.
 
     Raises:
@@ -67,6 +67,7 @@ def open_embedder(name: str = DEFAULT, *, reads: str = "head") -> Embedder:
     remote = parse_remote(name)
     if remote is not None:
         return open_remote(remote, reads)
+    from routectl.embedding.classifier import is_classifier, open_classifier
     from routectl.embedding.hidden import is_hidden, open_hidden
     from routectl.embedding.joined import open_joined
 
@@ -75,6 +76,8 @@ def open_embedder(name: str = DEFAULT, *, reads: str = "head") -> Embedder:
         return joined
     if is_hidden(name):
         return open_hidden(name, reads)
+    if is_classifier(name):
+        return open_classifier(name, reads)
     files = locate(name)
     from routectl.embedding.local import load
 

@@ -70,7 +70,7 @@ def conversion_notice(name: str) -> str | None:
 class HiddenStates:
     """An `Embedder` whose vectors are a base model's hidden states."""
 
-    anisotropic = True
+    comparable = False  # a few numbers are far larger than the others
     sentence_dimension = 0
 
     def __init__(self, name: str, base: BaseFiles, reads: str) -> None:

@@ -71,7 +71,7 @@ class Joined:
         self.reads = first.reads
         self.probe: NDArray[np.float32] | None = None
         self.least_noise = max(first.least_noise, second.least_noise)
-        self.anisotropic = first.anisotropic or second.anisotropic
+        self.comparable = first.comparable and second.comparable
         self.sentence_dimension = second.sentence_dimension
 
     def embed(self, texts: Sequence[str], *, token_budget: int = 1024) -> NDArray[np.float32]:

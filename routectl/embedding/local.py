@@ -72,7 +72,7 @@ class LocalEmbedder:
         self.reads = reads
         self.probe: NDArray[np.float32] | None = None
         self.least_noise = 0.0
-        self.anisotropic = False
+        self.comparable = True
         self.sentence_dimension = self.dimension
         self._model = model
         self._reader = TokenReader(model.tokenizer, model.max_tokens, reads)

@@ -121,7 +121,7 @@ class RemoteEmbedder:
         self.digest = name.digest(self.dimension)
         self.probe: NDArray[np.float32] | None = probe
         self.least_noise = NOISE
-        self.anisotropic = False
+        self.comparable = True
         self.sentence_dimension = self.dimension
 
     def embed(self, texts: Sequence[str], *, token_budget: int = 16384) -> NDArray[np.float32]:

@@ -46,7 +46,7 @@ class SharedEmbedder:
         self.reads = embedder.reads
         self.probe = embedder.probe
         self.least_noise = embedder.least_noise
-        self.anisotropic = embedder.anisotropic
+        self.comparable = embedder.comparable
         self.sentence_dimension = embedder.sentence_dimension
         self._embedder = embedder
         self._vectors: dict[str, NDArray[np.float32]] = {}

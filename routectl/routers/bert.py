@@ -191,12 +191,32 @@ def _names(checkpoint: Checkpoint, key: str) -> tuple[str, ...]:
     return tuple(str(name) for name in checkpoint.get(key, kind=list))
 
 
+def open_encoder(folder: Path) -> tuple[Bert, str]:
+    """The encoder of a checkpoint with its trained layers, and a digest of all of its weights.
+
+    Raises:
+        CheckpointError: it is missing, damaged or of another kind, or the encoder that is installed
+            is not the one under it.
+    """
+    found = read_checkpoint(folder, "bert")
+    base = _base(found)
+    weights, digest = read_trained(found, base)
+    return _classifier(base, weights, folder).bert, f"{base.digest} {digest}"
+
+
 def _load(
     identity: RouterIdentity, base: Base, weights: Mapping[str, NDArray[Any]], folder: Path
 ) -> BertRouter:
+    from routectl.embedding.reading import TokenReader
+
+    classifier = _classifier(base, weights, folder)
+    reader = TokenReader(classifier.bert.tokenizer, base.max_tokens, "head")
+    return BertRouter(identity, classifier, reader)
+
+
+def _classifier(base: Base, weights: Mapping[str, NDArray[Any]], folder: Path) -> BertClassifier:
     from routectl.embedding.bert import encoder_settings
     from routectl.embedding.files import locate_encoder
-    from routectl.embedding.reading import TokenReader
 
     files = locate_encoder(base.name)
     settings = encoder_settings(files)
@@ -214,8 +234,7 @@ def _load(
             f"({type(error).__name__}); restore its files."
         ) from error
     require_fitting(classifier.bert.tokenizer, classifier.bert.vocabulary, files.folder)
-    reader = TokenReader(classifier.bert.tokenizer, base.max_tokens, "head")
-    return BertRouter(identity, classifier, reader)
+    return classifier
 
 
 def require_fitting(tokenizer: Any, vocabulary: int, folder: Path) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 
 from routectl.embedding import Embedder
+from routectl.embedding.classifier import is_classifier
 from routectl.routers.features import Features
 from routectl.training.contamination import SIMILAR
 from routectl.training.curve import curve_picture
@@ -108,6 +109,11 @@ def embedder_line(embedder: Embedder) -> str:
     )
 
 
+def embedder_limits(embedder: Embedder) -> str | None:
+    """What follows for a router from how its embedder was trained, for `model_card`."""
+    return _LEARNED_BELOW if is_classifier(embedder.name) else None
+
+
 def vector_lines(features: Features) -> str:
     """What is made of an embedding, for behind `embedder_line`."""
     return (_STANDARDISED if features.standardisation is not None else "") + (
@@ -137,6 +143,8 @@ def _contamination(report: TrainingReport, request: TrainingRequest) -> str:
     )
 
 
+_LEARNED_BELOW = """Its embedder was trained, too, and may have learned from the prompts that were
+held out here, so the figures on them flatter."""
 _FLATTERED = "The held-out prompts also chose where to stop, so these figures flatter a little."
 _FAIR = "The held-out prompts chose nothing."
 _REFITTED = """The held-out prompts chose nothing. These figures are those of a fit without

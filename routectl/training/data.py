@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from routectl.embedding import DEFAULT, Embedder, open_embedder
+from routectl.embedding.classifier import learned_prompts
 from routectl.errors import InputError, RouterError
 from routectl.records import ModelPair
 from routectl.routers.features import Features
 from routectl.routers.model_names import resolve
+from routectl.routers.seen_prompts import seen_file
 from routectl.routers.standardised import Standardisation
 from routectl.routers.surface import Surface
 from routectl.similarity import nearest
@@ -111,13 +113,13 @@ def read_training_data(
     alike = np.zeros(len(comparisons.prompts), dtype=np.bool_)
     found = np.empty((0, embedder.dimension), dtype=np.float32)
     if judged:
-        comparing = open_embedder(DEFAULT) if embedder.anisotropic else embedder
+        comparing = embedder if embedder.comparable else open_embedder(DEFAULT)
         embedded = embed_texts(comparing, [*comparisons.prompts, *judged], partial, on_progress)
         found = embedded[: len(comparisons.prompts)]
         alike = nearest(found, embedded[len(found) :]).cosine >= SIMILAR
         comparisons = comparisons.of_prompts(~alike)
         _require_enough(comparisons, request.drop_ties)
-    if vectors and (embedder.anisotropic or not judged):
+    if vectors and not (embedder.comparable and judged):
         found = embed_texts(embedder, comparisons.prompts, partial, on_progress)
     return TrainingData(
         comparisons, pair, _held_out(comparisons, request.seed), int(alike.sum()), found
@@ -148,6 +150,12 @@ def embed_texts(
     return vectors
 
 
+def learned_from(data: TrainingData, embedder: Embedder) -> dict[str, bytes]:
+    """The file of a checkpoint that keeps what it and its embedder were trained on."""
+    below = learned_prompts(embedder.name)
+    return seen_file(data.used_prompts, [] if below is None else [below])
+
+
 def plain_features(data: TrainingData, embedder: Embedder, question_length: bool) -> Features:
     """What is made of the embeddings of the prompts in use, with one direction for all of them.
 
@@ -157,7 +165,7 @@ def plain_features(data: TrainingData, embedder: Embedder, question_length: bool
         question_length: whether the length of a prompt's question stands beside its embedding.
     """
     return Features(
-        Standardisation.fit(data.vectors[data.used]) if embedder.anisotropic else None,
+        None if embedder.comparable else Standardisation.fit(data.vectors[data.used]),
         Surface.fit(data.used_prompts) if question_length else None,
     )
 

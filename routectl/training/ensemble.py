@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from routectl.embedding import DEFAULT, open_embedder
+from routectl.embedding.classifier import is_classifier
 from routectl.errors import UsageError
 from routectl.routers.checkpoint import (
     SHIPPED,
+    Checkpoint,
     read_checkpoint,
     require_free,
     write_checkpoint,
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
 
 _SEES_ALL = {"mf": "--refit", "bert": "--teacher", "causal_llm": "--adapter"}
 """By kind of router: the option whose trainings have, or may have, seen the held-out prompts."""
+_EMBEDS = ("mf", "sw_ranking")
+"""Kinds of routers with an embedder, whose own training may have."""
 
 _INTRODUCTION = """
 A checkpoint of routectl's `ensemble` router: the scores of its members, each replaced by its rank
@@ -112,14 +116,24 @@ def _require_held_out(members: Sequence[OpenRouter]) -> None:
     for member in members:
         folder = member.description.checkpoint
         kind = member.description.kind
-        if kind not in _SEES_ALL or folder is None or is_published(folder):
+        if kind not in {*_SEES_ALL, *_EMBEDS} or folder is None or is_published(folder):
             continue
-        if read_checkpoint(folder, kind).config.get(REFIT):
+        option = _sees_all(read_checkpoint(folder, kind))
+        if option is not None:
             raise UsageError(
-                f"{folder} was trained with {_SEES_ALL[kind]}, so it may have learned from the "
+                f"{folder} was trained with {option}, so it may have learned from the "
                 "held-out prompts that would weigh it; give data that no member has seen, with "
                 "--fresh"
             )
+
+
+def _sees_all(checkpoint: Checkpoint) -> str | None:
+    """The option by which a checkpoint has, or may have, learned from what was held out."""
+    kind: str = checkpoint.get("kind", kind=str)
+    if checkpoint.config.get(REFIT):
+        return _SEES_ALL.get(kind)
+    below: str = checkpoint.get("embedder", "name", kind=str) if kind in _EMBEDS else ""
+    return f"--embedder {below}" if is_classifier(below) else None
 
 
 def _report(

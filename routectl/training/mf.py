@@ -13,14 +13,20 @@ from routectl.routers.checkpoint import require_free, write_checkpoint
 from routectl.routers.embedded import embedder_config, probe_tensor
 from routectl.routers.features import Features
 from routectl.routers.kinds import Kinds
-from routectl.routers.seen_prompts import seen_file
-from routectl.training.card import curve_files, embedder_line, model_card, vector_lines
+from routectl.training.card import (
+    curve_files,
+    embedder_limits,
+    embedder_line,
+    model_card,
+    vector_lines,
+)
 from routectl.training.comparisons import Comparisons
 from routectl.training.data import (
     REFIT,
     TrainingData,
     embedder_noise,
     held_out_apgr,
+    learned_from,
     plain_features,
     projected_noise,
     read_training_data,
@@ -147,11 +153,11 @@ def train_mf(
                 + vector_lines(features)
                 + (_KINDS.format(count=kinds) if kinds else ""),
                 settings=asked,
-                limits=_limits(settings, kinds),
+                limits=_limits(settings, kinds, model),
                 early_stopping=isinstance(settings, Settings),
                 refitted=refit,
             ),
-            {**curve_files(report), **seen_file(data.used_prompts)},
+            {**curve_files(report), **learned_from(data, model)},
         )
         partial.remove()
     return report.with_fingerprint(open_router(request.output, None, None).identity.fingerprint)
@@ -183,10 +189,12 @@ def _tensors(features: Features) -> dict[str, NDArray[Any]]:
     return {name: tensor for part in parts if part for name, tensor in part.tensors.items()}
 
 
-def _limits(settings: Settings | DifficultySettings, kinds: int) -> str | None:
-    if not isinstance(settings, DifficultySettings):
-        return None
-    return _LIMITS_OF_KINDS if kinds else _LIMITS
+def _limits(settings: Settings | DifficultySettings, kinds: int, model: Embedder) -> str | None:
+    of_fit = None
+    if isinstance(settings, DifficultySettings):
+        of_fit = (_LIMITS_OF_KINDS if kinds else _LIMITS).strip("\n")
+    parts = [part for part in (of_fit, embedder_limits(model)) if part]
+    return "\n\n".join(parts) + "\n" if parts else None
 
 
 def _fit(

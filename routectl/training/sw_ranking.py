@@ -15,7 +15,6 @@ from routectl.embedding import DEFAULT, Embedder, open_embedder
 from routectl.errors import UsageError
 from routectl.routers.checkpoint import require_free, write_checkpoint
 from routectl.routers.embedded import embedder_config, probe_tensor
-from routectl.routers.seen_prompts import seen_file
 from routectl.routers.sw_ranking.bradley_terry import counts, even, fit
 from routectl.routers.sw_ranking.metric import Metric
 from routectl.routers.sw_ranking.neighbours import unit
@@ -23,12 +22,13 @@ from routectl.routers.sw_ranking.noise import score_noise
 from routectl.routers.sw_ranking.ranking import Ranking, Ratings
 from routectl.routers.sw_ranking.router import win_rates
 from routectl.routers.sw_ranking.tiers import MOST_TIERS, make_tiers
-from routectl.training.card import embedder_line, model_card, vector_lines
+from routectl.training.card import embedder_limits, embedder_line, model_card, vector_lines
 from routectl.training.connectivity import choose_prior
 from routectl.training.data import (
     TrainingData,
     embedder_noise,
     held_out_apgr,
+    learned_from,
     plain_features,
     projected_noise,
     read_training_data,
@@ -72,6 +72,7 @@ def train_sw_ranking(
     reads: str = "head",
     metric: MetricName = "cosine",
     question_length: bool = False,
+    precision: float | None = None,
     prior: float | None = None,
     on_progress: Progress = no_progress,
 ) -> TrainingReport:
@@ -87,6 +88,7 @@ def train_sw_ranking(
             is learned, in which those are alike that are about as hard
             (`routers/sw_ranking/metric.py`).
         question_length: whether the length of a prompt's question has a part in the latter.
+        precision: of the latter's direction of difficulty, > 0; None is as of `DifficultySettings`.
         prior: ties between each two models that are added to the battles, > 0; None adds some only
             where the ratings would not be finite otherwise, and the report says so.
 
@@ -97,7 +99,7 @@ def train_sw_ranking(
         CheckpointError: the embedder cannot be loaded, or the output is not free.
         EmbeddingError: the embedder is remote and does not answer as it should.
         UsageError: the prior is not above 0; or the cosines of this embedder say nothing, or leave
-            no room for a length, so that a metric has to be learned.
+            no room for a length or a precision, so that a metric has to be learned.
     """
     import numpy as np
 
@@ -107,15 +109,21 @@ def train_sw_ranking(
         raise UsageError("--prior is a number of ties between each two models, above 0")
     if question_length and metric == "cosine":
         raise UsageError("a length has no part in a cosine; see --metric")
+    if precision is not None and metric == "cosine":
+        raise UsageError("a cosine has nothing to hold back; see --metric")
     started = time.monotonic()
     require_free(request.output)
     settings: dict[str, object] = {"embedder": embedder, "reads": reads, "prior": prior}
     if metric != "cosine":
         settings |= {"metric": metric, "question_length": question_length}
+    difficulty = DifficultySettings()
+    if precision is not None:
+        settings["precision"] = precision
+        difficulty = replace(difficulty, precision=precision)
     facts = request_facts("sw_ranking", request, settings)
     with PartialRun(request.output, facts) as partial:
         model = open_embedder(embedder or DEFAULT, reads=reads)
-        if metric == "cosine" and model.anisotropic:
+        if metric == "cosine" and not model.comparable:
             raise UsageError(
                 f"sw_ranking weighs battles by cosine, which says nothing between the vectors of "
                 f"{model.name}; add --metric difficulty, or leave --embedder out"
@@ -123,7 +131,9 @@ def train_sw_ranking(
         data = read_training_data(request, model, partial, on_progress)
         added, why = choose_prior(data.training, prior)
         ratings = model_ratings(data.training, added)
-        learned = None if metric == "cosine" else _metric(data, model, question_length, on_progress)
+        learned = None
+        if metric != "cosine":
+            learned = _metric(data, model, question_length, difficulty, on_progress)
         unlike = _unlike(data, model, learned)
         on_progress("measure", 0, 3)
         noise = embedder_noise(model, data.comparisons.prompts)
@@ -169,12 +179,20 @@ def train_sw_ranking(
                 "tiers": ranking.tier_count,
                 "prior, ties between each two models": added,
                 "metric": metric,
+                **({} if learned is None else {"precision": difficulty.precision}),
             },
             limits="\n\n".join(
-                part for part in (_LIMITS.strip(), why and f"{why}.", _tier_lines(ranking)) if part
+                part
+                for part in (
+                    _LIMITS.strip(),
+                    embedder_limits(model),
+                    why and f"{why}.",
+                    _tier_lines(ranking),
+                )
+                if part
             ),
         )
-        write_checkpoint(request.output, config, tensors, card, seen_file(data.used_prompts))
+        write_checkpoint(request.output, config, tensors, card, learned_from(data, model))
         partial.remove()
     opened = open_router(request.output, None, None)
     return report.with_fingerprint(opened.identity.fingerprint).with_notes(why)
@@ -234,7 +252,11 @@ def make_ranking(data: TrainingData, ratings: NDArray[np.float64], prior: float)
 
 
 def _metric(
-    data: TrainingData, model: Embedder, question_length: bool, on_progress: Progress
+    data: TrainingData,
+    model: Embedder,
+    question_length: bool,
+    settings: DifficultySettings,
+    on_progress: Progress,
 ) -> Metric:
     """Learned from the comparisons of the prompts that are not held out."""
     import numpy as np
@@ -247,7 +269,7 @@ def _metric(
         vectors,
         data.training,
         data.measured,
-        DifficultySettings(),
+        settings,
         lambda done, most: on_progress("train", done, most),
     )
     factors = Factors(data.comparisons.models, fit.model_vectors, fit.projection, fit.weights)

@@ -31,7 +31,7 @@ def open_with_a_word(name: str | None, whose: str, reporter: Reporter) -> Embedd
     if host is not None:
         reporter.note(f"the prompts of {whose} are sent to {host}")
     embedder = open_embedder(name or DEFAULT)
-    if embedder.anisotropic:
+    if not embedder.comparable:
         raise UsageError(
             f"prompts are compared by cosine, which says nothing between the vectors of "
             f"{embedder.name}; leave --embedder out, or name a sentence-transformers model"

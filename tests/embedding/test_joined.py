@@ -56,7 +56,7 @@ def test_a_prompt_is_longer_than_read_where_one_of_them_did_not_read_it_all(
 def test_its_cosines_say_nothing_and_its_noise_has_the_floor_of_hidden_states(
     joined: Embedder, hidden: str
 ) -> None:
-    assert joined.anisotropic
+    assert not joined.comparable
     assert joined.least_noise == open_embedder(hidden).least_noise > 0
 
 

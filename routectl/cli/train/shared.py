@@ -105,9 +105,10 @@ _weighed = (
 
 embedder = click.option(
     "--embedder",
-    metavar="NAME|PATH|hidden:NAME[+NAME]|openai:URL#MODEL",
+    metavar="NAME|PATH|hidden:NAME[+NAME]|bert:NAME|openai:URL#MODEL",
     help="A sentence-transformers model, the hidden states of a language model (and such a model "
-    "beside them), or a model behind an OpenAI-compatible endpoint; else the built-in one.",
+    "beside them), the token vectors of a bert checkpoint, or a model behind an OpenAI-compatible "
+    "endpoint; else the built-in one.",
 )
 
 

@@ -33,6 +33,13 @@ if TYPE_CHECKING:
     help="Let the length of a prompt's question have a part in --metric difficulty.",
 )
 @click.option(
+    "--precision",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="NUMBER",
+    help="How strongly the difficulty in --metric difficulty is held back: a larger one trusts a "
+    "few labels less.  [default: 100]",
+)
+@click.option(
     "--prior",
     type=float,
     metavar="TIES",
@@ -44,6 +51,7 @@ def command(
     embedder: str | None,
     metric: MetricName,
     question_length: bool,
+    precision: float | None,
     prior: float | None,
     console: Console,
 ) -> None:
@@ -60,6 +68,8 @@ def command(
     """
     if question_length and metric != "difficulty":
         raise UsageError("--question-length belongs to --metric difficulty; give both, or neither")
+    if precision is not None and metric != "difficulty":
+        raise UsageError("--precision belongs to --metric difficulty; give both, or neither")
     from routectl.training import train_sw_ranking
 
     shared.say_where_prompts_go(console, embedder)
@@ -69,6 +79,7 @@ def command(
             embedder=embedder,
             metric=metric,
             question_length=question_length,
+            precision=precision,
             prior=prior,
             on_progress=on_progress,
         )

@@ -1,0 +1,89 @@
+"""What a trained classifier makes of a prompt before it decides: its token vectors, averaged.
+
+A sentence embedding says what a prompt is about; training has bent a `bert` router's last layers
+towards how hard it is. Routers that score their mean are as fast as those that score the sentence
+embedding, which is computed by the same layers below (docs/routers.md has what that is worth).
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from routectl.embedding.local import LocalEmbedder
+from routectl.errors import CheckpointError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from routectl.embedding.bert import Bert
+
+PREFIX = "bert:"
+"""`bert:NAME`, where NAME is a `bert` checkpoint that ships, or the folder of another one."""
+
+
+def is_classifier(name: str) -> bool:
+    """Whether an embedder's name is that of a trained classifier's vectors."""
+    return name.startswith(PREFIX)
+
+
+def learned_prompts(name: str) -> NDArray[np.uint64] | None:
+    """Digests of what an embedder has learned from, see `routers/seen_prompts.py`; None: not known.
+
+    Raises:
+        CheckpointError: the checkpoint's file of them is damaged.
+    """
+    from routectl.routers.seen_prompts import read_seen
+
+    return read_seen(_folder(name)) if is_classifier(name) else None
+
+
+def open_classifier(name: str, reads: str) -> LocalEmbedder:
+    """Load the classifier that an embedder's name says.
+
+    Raises:
+        CheckpointError: the checkpoint or the encoder under it is missing, damaged or another.
+    """
+    folder = _folder(name)
+    if not folder.is_dir():
+        raise CheckpointError(
+            f"The embedder {name!r} names no checkpoint; write {PREFIX}NAME with one of "
+            "`routectl routers list`, or the folder of another bert checkpoint."
+        )
+    config = folder / "config.json"
+    bert, digest = _loaded(folder, config.read_bytes() if config.is_file() else b"")
+    facts = f"{digest} mean of the token vectors"
+    embedder = LocalEmbedder(
+        f"{PREFIX}{folder.name if _ships(folder) else folder.resolve()}",
+        hashlib.sha256(facts.encode()).hexdigest(),
+        bert,
+        reads,
+    )
+    embedder.comparable = False
+    embedder.sentence_dimension = 0
+    return embedder
+
+
+# Routers of several model pairs share one; the config, which has the weights' digest, tells a
+# changed folder.
+@functools.lru_cache(maxsize=1)
+def _loaded(folder: Path, _config: bytes) -> tuple[Bert, str]:
+    # The routers' package imports this one to score.
+    from routectl.routers.bert import open_encoder
+
+    return open_encoder(folder)
+
+
+def _folder(name: str) -> Path:
+    from routectl.routers.checkpoint import shipped_or_own
+
+    return shipped_or_own(Path(name.removeprefix(PREFIX)).expanduser())
+
+
+def _ships(folder: Path) -> bool:
+    from routectl.routers.checkpoint import SHIPPED
+
+    return folder.parent == SHIPPED
