@@ -6,7 +6,7 @@ WORKERS ?= 2
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test coverage lint docs bench bench-routers example checkpoint-mf checkpoint-mf_4 checkpoint-mf_5 checkpoint-mf_6 checkpoint-mf_7 checkpoint-mf_8 checkpoint-bert checkpoint-bert_3 checkpoint-causal_llm checkpoint-causal_llm_3 checkpoint-sw checkpoint-sw_ranking_2 checkpoint-ensemble checkpoint-ensemble_3 clean
+.PHONY: demo test coverage lint docs bench bench-routers example checkpoint-mf checkpoint-mf_4 checkpoint-mf_5 checkpoint-mf_6 checkpoint-mf_7 checkpoint-mf_8 checkpoint-mf_9 checkpoint-bert checkpoint-bert_3 checkpoint-causal_llm checkpoint-causal_llm_3 checkpoint-sw checkpoint-sw_ranking_2 checkpoint-sw_ranking_3 checkpoint-ensemble checkpoint-ensemble_3 clean
 
 $(INSTALLED): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "routectl needs Python 3.11 or newer; name one with make PYTHON=...")'
@@ -105,6 +105,12 @@ checkpoint-mf_8: $(INSTALLED)
 	  --embedder hidden:SmolLM2-135M-Instruct+all-MiniLM-L6-v2 \
 	  $(LEARNED_FROM) $(ARENA_FIVE_TIMES)
 
+# How mf_9 was trained: of what bert_3 makes of the prompts, a few minutes on two cores.
+checkpoint-mf_9: $(INSTALLED)
+	$(BIN)/python benchmarks/split_mmlu.py --data $(BENCHMARKS) --output $(OUTPUT).mmlu
+	$(BIN)/routectl train mf --fit difficulty --refit --embedder bert:bert_3 \
+	  $(LEARNED_FROM) $(ARENA_FIVE_TIMES)
+
 # How bert_2 was trained: make checkpoint-bert GOLD=DIR BENCHMARKS=DIR OUTPUT=DIR; of MMLU, split into
 # $(OUTPUT).mmlu, it learns from 1,500 labels. bert_1 was, before classifiers learned from marks and
 # within tasks.
@@ -154,6 +160,18 @@ checkpoint-sw_ranking_2: $(INSTALLED)
 	$(BIN)/routectl train sw_ranking --metric difficulty --question-length \
 	  --embedder hidden:SmolLM2-135M-Instruct+all-MiniLM-L6-v2 \
 	  $(LEARNED_FROM) $(ARENA_FIVE_TIMES)
+
+# How sw_ranking_3 was trained: as sw_ranking_2, of what bert_3 makes of the prompts, in minutes.
+checkpoint-sw_ranking_3: $(INSTALLED)
+	$(BIN)/python benchmarks/split_mmlu.py --data $(BENCHMARKS) --output $(OUTPUT).mmlu
+	$(BIN)/routectl train sw_ranking --metric difficulty --embedder bert:bert_3 \
+	  $(LEARNED_FROM) $(ARENA_FIVE_TIMES)
+
+# How ensemble_3 was trained, of slow routers that ship: make checkpoint-ensemble_3 GOLD=DIR BENCHMARKS=DIR ARENA=FILE OUTPUT=DIR
+checkpoint-ensemble_3: $(INSTALLED)
+	$(BIN)/python benchmarks/split_mmlu.py --data $(BENCHMARKS) --output $(OUTPUT).mmlu
+	$(BIN)/routectl train ensemble --member mf=mf_6 mf=mf_7 sw_ranking=sw_ranking_2 length \
+	  $(LEARNED_FROM) --gold $(ARENA)
 
 # How ensemble_2 was trained, of routers that ship: make checkpoint-ensemble GOLD=DIR BENCHMARKS=DIR OUTPUT=DIR
 # (ensemble_1 of mf_2, sw_ranking_1, bert_1 and length, before its weights were fitted within tasks).

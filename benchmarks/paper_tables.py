@@ -39,8 +39,8 @@ NAMES = {"mt_bench": "MT-Bench", "mmlu": "MMLU", "gsm8k": "GSM8K"}
 FILES = {"mt_bench": "mt_bench.jsonl", "mmlu": "mmlu.csv.gz", "gsm8k": "gsm8k.csv.gz"}
 SHIPPED = Path(open_router("mf").description.checkpoint or "").parent
 ROUTERS = (
-    *("mf", "mf=mf_3", "mf=mf_5", "mf=mf_6", "mf=mf_7", "mf=mf_8"),
-    *("sw_ranking", "sw_ranking=sw_ranking_2", "bert", "causal_llm"),
+    *("mf", "mf=mf_2", "mf=mf_3", "mf=mf_5", "mf=mf_6", "mf=mf_7", "mf=mf_8"),
+    *("sw_ranking", "sw_ranking=sw_ranking_1", "sw_ranking=sw_ranking_2", "bert", "causal_llm"),
     *("ensemble", "ensemble=ensemble_3"),
 )
 SLOW_ROWS = 1500

@@ -44,7 +44,8 @@ BENCHMARKS = {"mt_bench": "mt_bench.jsonl", "gsm8k": "gsm8k.csv.gz", "mmlu": "mm
 PAPER = {"mt_bench": 0.802, "gsm8k": 0.622, "mmlu": 0.603}
 """The best APGR that RouteLLM reports, of any of its routers and training sets."""
 BESIDE_THE_DEFAULTS = (
-    *(f"mf=mf_{number}" for number in range(3, 9)),
+    *(f"mf=mf_{number}" for number in range(2, 9)),
+    "sw_ranking=sw_ranking_1",
     "sw_ranking=sw_ranking_2",
     "ensemble=ensemble_3",
 )

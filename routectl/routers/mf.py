@@ -122,7 +122,7 @@ def open_router(
         CheckpointError: the checkpoint is missing, damaged or of another kind.
     """
 
-    folder = SHIPPED / "mf_2" if checkpoint is None else locate(checkpoint)
+    folder = SHIPPED / "mf_9" if checkpoint is None else locate(checkpoint)
     if is_published(folder):
         return open_published(folder, strong_model, weak_model)
     found = read_checkpoint(folder, "mf")

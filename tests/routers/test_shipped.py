@@ -22,10 +22,12 @@ PINNED = {
     "mf_6": "e5fdc7353dd3dccc02390661723194514a6f42a759d47cbdccd9c18109c8851a",
     "mf_7": "ff11fef14b9269d3c7be3b7e3d3f1ed2eed548aa52d22b8f5b6fddaf7fe346b0",
     "mf_8": "5ed7683d9807c574b0b406fab68e92fa09c321eec6101727b943a7e81ac2936b",
+    "mf_9": "ad4fb194790c2bbedf919cb69203a2b761dcd74ea7be314c71efc8a8c7d67974",
     "bert_1": "391e32abaf198ad42cf6ad38c1188b45ef0b7d15f0e6a1b9b6e11c44dea8fb08",
     "bert_2": "4425b95c45030d3827a4925c7cd931cf38d7caaea5798f0eeab968f540fc4b3b",
     "bert_3": "3f3103a6d710a2d8e55d69d05258fce72c0c0c5e4d25d67fb16833e6b17eca7c",
     "sw_ranking_2": "3b0fe19a4be09beee938dc4d0ced364d942f0b5547597da6e408b6ef6c489418",
+    "sw_ranking_3": "b5919acbe542484d4b1af8991564a59170099cee35b67e9627416edf9e1bad3d",
     "ensemble_3": "5e2647816ea6a627e097117e4e20b004319aaaffee3312bfebffd4cf6b9b62a4",
     "sw_ranking_1": "807c55610c0a1a198df8a3b49cfc8983ee4e04f547c3a098ea0a927694a8942d",
     "ensemble_1": "fd6918dc6fb7ccedc604353632abbc94d0e07ca888e51ae6a596b3ddc23110c6",
@@ -50,10 +52,10 @@ def test_every_shipped_checkpoint_with_weights_is_pinned() -> None:
 @pytest.mark.parametrize(
     ("name", "fingerprint"),
     [
-        ("mf", "9c54c3f804467dcdbb7be5d731c74548ce70be46871532b539c0b2d006ff9180"),
+        ("mf", "77c4b75b9ce816b5798a973e92948a5c52c01a35228b795b62d4600c2761cbf4"),
         ("bert", "f466a255f661ae21e1ad42c8781e3053e85ca43af8eaa2aa447d8bc464dde602"),
         ("causal_llm", "ab55e70f45022301c970c8fa7353abb5bb20859829f717fa96c30dcf27343be3"),
-        ("sw_ranking", "543db1ef237140e19fcb781acb4ec5bccd98d2447281bc03c179567c5be81def"),
+        ("sw_ranking", "505ca348a8b6ec80eb991910d56a42877b6b2d69383d7aee9125cd4fd17f2209"),
         ("ensemble", "0e668ea78c020489419cf14fafb844e9d112e69d21a4e6b3fa8718f816e65ec8"),
         ("random", "7b33be84bcdf18aed4dccaeb4c3a251cce0fb8990becfa5d4db58bd1ca7bda88"),
         ("length", "f96abd22739f57c8ccc0495c88e5d6661d27513c12879ea92ed57944a6a5bb1b"),
@@ -94,6 +96,16 @@ def test_the_shipped_routers_keep_their_fingerprints(name: str, fingerprint: str
         (
             "causal_llm_2",
             "36aef3c90ba88d08549959d2c3f9715d3b930ca840f94765ca5e4d80de363049",
+            "gpt-4-1106-preview",
+        ),
+        (
+            "mf_2",
+            "9c54c3f804467dcdbb7be5d731c74548ce70be46871532b539c0b2d006ff9180",
+            "gpt-4-1106-preview",
+        ),
+        (
+            "sw_ranking_1",
+            "543db1ef237140e19fcb781acb4ec5bccd98d2447281bc03c179567c5be81def",
             "gpt-4-1106-preview",
         ),
         (
@@ -204,6 +216,6 @@ def test_a_shipped_checkpoint_opens_by_its_bare_name(
     shown = routectl("routers", "show", "mf=mf_3")
     assert shown.code == 0
     assert "3e1c59ac49b3" in shown.out
-    assert "mf_1, mf_2, mf_3, mf_4, mf_5, mf_6, mf_7, mf_8" in shown.out
+    assert "mf_1, mf_2, mf_3, mf_4, mf_5, mf_6, mf_7, mf_8, mf_9" in shown.out
     (tmp_path / "mf_3").mkdir()
     assert "mf_3" in routectl("routers", "show", "mf=mf_3").err, "a folder that is here goes first"

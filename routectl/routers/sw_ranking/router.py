@@ -40,7 +40,7 @@ def open_router(
         RouterError: the checkpoint does not know a model, or both are of one tier.
         CheckpointError: the checkpoint is missing, damaged or of another kind.
     """
-    folder = SHIPPED / "sw_ranking_1" if checkpoint is None else locate(checkpoint)
+    folder = SHIPPED / "sw_ranking_3" if checkpoint is None else locate(checkpoint)
     if is_published(folder):
         return open_published(folder, strong_model, weak_model)
     found = read_checkpoint(folder, "sw_ranking")
