@@ -31,13 +31,17 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()
     prompts = read_benchmark_prompts(arguments.prompts)[: arguments.count]
-    three = [open_router(name).load() for name in ("mf", "sw_ranking", "length")]
-    embedder = open_embedder(reads="head")
+    opened = [open_router(name) for name in ("mf", "sw_ranking", "length")]
+    three = [router.load() for router in opened]
+    shared = opened[0].description.embedder
+    assert shared is not None
+    assert shared == opened[1].description.embedder
+    embedder = open_embedder(shared, reads="head")
     embedder.embed(prompts[:64])
 
     def score(routers: Sequence[Router]) -> None:
         # The first prompt is another one each time: nothing of the round before is remembered.
-        open_shared().embed(["forget"])
+        open_shared(shared).embed(["forget"])
         for start in range(0, len(prompts), STEP):
             step = prompts[start : start + STEP]
             for router in routers:
