@@ -13,7 +13,9 @@ from routectl.embedding.classifier import learned_prompts
 from routectl.embedding.files import locate_encoder
 from routectl.embedding.noise import embedding_noise
 from routectl.errors import CheckpointError, UsageError
+from routectl.routers import open_router
 from routectl.routers.checkpoint import SHIPPED, read_checkpoint, read_weights
+from routectl.routers.mf import MfRouter, sigmoid
 from routectl.routers.seen_prompts import read_seen
 from routectl.workflow.embedding import open_with_a_word
 from tests.conftest import Silence
@@ -26,7 +28,9 @@ def copied(tmp_path: Path) -> Path:
     return Path(shutil.copytree(SHIPPED / "bert_3", tmp_path / "own"))
 
 
-def test_a_vector_is_the_mean_of_what_the_library_makes_of_the_tokens() -> None:
+@pytest.fixture(scope="module")
+def expected() -> np.ndarray:
+    """The vectors of the prompts by the library alone."""
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
     folder = locate_encoder(DEFAULT).folder
@@ -36,16 +40,33 @@ def test_a_vector_is_the_mean_of_what_the_library_makes_of_the_tokens() -> None:
     assert not model.load_state_dict(trained, strict=False).unexpected_keys
     model.eval()
     tokenizer = AutoTokenizer.from_pretrained(folder)
+    vectors = []
+    for prompt in PROMPTS:
+        read = tokenizer(prompt, truncation=True, max_length=256, return_tensors="pt")
+        with torch.inference_mode():
+            vectors.append(model.bert(**read).last_hidden_state[0].mean(dim=0).numpy())
+    return np.array([vector / np.linalg.norm(vector) for vector in vectors])
+
+
+def test_a_vector_is_the_mean_of_what_the_library_makes_of_the_tokens(expected: np.ndarray) -> None:
     embedder = open_embedder("bert:bert_3")
     vectors = embedder.embed(PROMPTS)
     assert vectors.dtype == np.float32
-    for prompt, vector in zip(PROMPTS, vectors, strict=True):
-        read = tokenizer(prompt, truncation=True, max_length=256, return_tensors="pt")
-        with torch.inference_mode():
-            mean = model.bert(**read).last_hidden_state[0].mean(dim=0).numpy()
-        np.testing.assert_allclose(vector, mean / np.linalg.norm(mean), atol=2e-6)
+    np.testing.assert_allclose(vectors, expected, atol=2e-6)
     assert embedding_noise(embedder, PROMPTS) < 1e-4
     assert embedder.longer_than_read(PROMPTS).tolist() == [False, False, True]
+
+
+def test_the_default_mf_scores_what_the_library_makes_of_the_tokens_within_its_noise(
+    expected: np.ndarray,
+) -> None:
+    opened = open_router("mf")
+    assert opened.description.embedder == "bert:bert_3"
+    router = opened.load()
+    assert isinstance(router, MfRouter)
+    logits = expected @ router._scoring.direction + router._scoring.offset
+    difference = np.abs(router.strong_win_rates(PROMPTS) - sigmoid(logits)).max()
+    assert difference <= opened.identity.noise < 1e-5
 
 
 def test_a_shipped_one_is_known_by_its_name_and_another_by_its_folder(copied: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 from routectl.embedding import Embedder, open_embedder
 from routectl.embedding.noise import SAFETY_FACTOR, embedding_noise
 from routectl.routers import open_router
+from routectl.routers.checkpoint import SHIPPED
 from routectl.routers.mf import MfRouter, sigmoid
 
 TEXTS = [
@@ -33,7 +34,7 @@ def test_vectors_are_those_of_sentence_transformers(minilm: Embedder, peer: Any)
 
 
 def test_scores_are_those_of_sentence_transformers_within_the_noise(peer: Any) -> None:
-    opened = open_router("mf")
+    opened = open_router("mf", checkpoint=SHIPPED / "mf_2")
     router = opened.load()
     assert isinstance(router, MfRouter)
     assert opened.identity.noise < 1e-5
