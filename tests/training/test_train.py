@@ -456,6 +456,16 @@ def test_a_weight_that_means_nothing_is_a_sentence(
     assert not output.exists()
 
 
+def test_two_weights_for_one_file_are_a_sentence(
+    gold: Path, tmp_path: Path, routectl: Routectl
+) -> None:
+    weights = ("--weight", f"{gold}=2", "--weight", f"{gold}=3")
+    done = routectl("train", "mf", "--gold", gold, *weights, "-o", tmp_path / "out")
+    assert done.code == 2
+    assert "twice; give each file one weight" in " ".join(done.err.split())
+    assert not (tmp_path / "out").exists()
+
+
 def test_ranking_by_cosine_refuses_vectors_whose_cosines_say_nothing(
     routectl: Routectl, gold: Path, hidden: str, tmp_path: Path
 ) -> None:

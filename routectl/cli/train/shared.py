@@ -173,7 +173,8 @@ def _weights(texts: Sequence[str], files: Sequence[Path]) -> dict[Path, float]:
     """The weights that --weight FILE=NUMBER names.
 
     Raises:
-        UsageError: one is no such text, no number above 0, or of a file that is not learned from.
+        UsageError: one is no such text, no number above 0, of a file that is not learned from, or
+            the second of its file.
     """
     from routectl.errors import UsageError
 
@@ -193,6 +194,8 @@ def _weights(texts: Sequence[str], files: Sequence[Path]) -> dict[Path, float]:
                 f"--weight {text!r} is of a file that neither --battles nor --gold names; write it "
                 "as it stands there"
             )
+        if Path(name) in weights:
+            raise UsageError(f"--weight names {name} twice; give each file one weight")
         weights[Path(name)] = weight
     return weights
 
