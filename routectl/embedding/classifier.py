@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from routectl.embedding.bert import Bert
 
 PREFIX = "bert:"
-"""`bert:NAME`, where NAME is a `bert` checkpoint that ships, or the folder of another one."""
+"""`bert:NAME`, where NAME is a `bert` checkpoint that ships, or else the folder of another one."""
 
 
 def is_classifier(name: str) -> bool:
@@ -78,9 +78,13 @@ def _loaded(folder: Path, _config: bytes) -> tuple[Bert, str]:
 
 
 def _folder(name: str) -> Path:
-    from routectl.routers.checkpoint import shipped_or_own
+    # Checkpoints keep this name: what ships goes before a folder that happens to be here.
+    from routectl.routers.checkpoint import SHIPPED
 
-    return shipped_or_own(Path(name.removeprefix(PREFIX)).expanduser())
+    given = name.removeprefix(PREFIX)
+    own = Path(given).expanduser()
+    ships = given == own.name and (SHIPPED / given).is_dir()
+    return SHIPPED / given if ships else own
 
 
 def _ships(folder: Path) -> bool:

@@ -77,6 +77,18 @@ def test_a_shipped_one_is_known_by_its_name_and_another_by_its_folder(copied: Pa
     assert open_embedder("bert:bert_2").name == "bert:bert_2"
 
 
+def test_a_folder_that_is_here_does_not_stand_in_for_a_shipped_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(SHIPPED / "bert_2", tmp_path / "bert_3")
+    monkeypatch.chdir(tmp_path)
+    shipped = open_embedder("bert:bert_3")
+    assert shipped.name == "bert:bert_3"
+    here = open_embedder("bert:./bert_3")
+    assert here.name == f"bert:{tmp_path / 'bert_3'}"
+    assert here.digest == open_embedder("bert:bert_2").digest != shipped.digest
+
+
 def test_what_it_has_learned_from_is_known(copied: Path) -> None:
     seen = read_seen(SHIPPED / "bert_3")
     assert seen is not None
