@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from routectl.embedding.classifier import is_classifier
 from routectl.embedding.files import DEFAULT
 from routectl.embedding.hidden import PREFIX, is_hidden
 from routectl.errors import UsageError
@@ -29,7 +30,7 @@ def open_joined(name: str, open_part: Callable[[str], Embedder]) -> Embedder | N
     """The two embedders of a name, each opened by `open_part`; None where it names one.
 
     Raises:
-        UsageError: the second one is remote, or hidden states too.
+        UsageError: the second one is remote, hidden states too, or a classifier.
     """
     parts = parts_of(name)
     if parts is None:
@@ -37,7 +38,7 @@ def open_joined(name: str, open_part: Callable[[str], Embedder]) -> Embedder | N
     from routectl.embedding.remote import parse_remote
 
     first, second = parts
-    if parse_remote(second) is not None or is_hidden(second):
+    if parse_remote(second) is not None or is_hidden(second) or is_classifier(second):
         raise UsageError(
             f"Beside hidden states stands a sentence embedder of this machine, not {second!r}; "
             f"write {first}{_PLUS}{DEFAULT}."

@@ -8,6 +8,7 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from routectl.embedding import DEFAULT, Embedder, open_embedder
+from routectl.embedding.hidden import is_hidden
 from routectl.errors import InputError, UsageError
 from routectl.routers.checkpoint import require_free, write_checkpoint
 from routectl.routers.embedded import embedder_config, probe_tensor
@@ -116,9 +117,10 @@ def train_mf(
     with PartialRun(request.output, facts) as partial:
         model = open_embedder(embedder or DEFAULT, reads=reads)
         if kinds and not model.sentence_dimension:
+            instead = f"write {model.name}+{DEFAULT}" if is_hidden(model.name) else "name another"
             raise UsageError(
                 f"Kinds of prompts are found by a sentence embedding, and {model.name!r} has none; "
-                f"write {model.name}+{DEFAULT}."
+                f"{instead}."
             )
         data = read_training_data(request, model, partial, on_progress)
         features = _features(data, model, question_length, kinds, request.seed)

@@ -77,7 +77,9 @@ def test_what_another_router_has_embedded_is_not_embedded_again(
     np.testing.assert_allclose(shared.embed(PROMPTS), np.hstack(alone) / np.sqrt(2), atol=1e-7)
 
 
-@pytest.mark.parametrize("second", ["openai:http://127.0.0.1:9#m", "hidden:SmolLM2-135M-Instruct"])
+@pytest.mark.parametrize(
+    "second", ["openai:http://127.0.0.1:9#m", "hidden:SmolLM2-135M-Instruct", "bert:bert_3"]
+)
 def test_beside_hidden_states_stands_a_sentence_embedder_of_this_machine(
     hidden: str, second: str
 ) -> None:

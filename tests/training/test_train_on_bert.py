@@ -113,6 +113,15 @@ def test_a_cosine_of_what_makes_prompts_hard_is_refused(
     assert "add --metric difficulty" in " ".join(refused.err.split())
 
 
+def test_kinds_of_prompts_are_not_found_by_what_makes_them_hard(
+    routectl: Routectl, gold: Path, classifier: Path, tmp_path: Path
+) -> None:
+    kinds = ("--fit", "difficulty", "--kinds", 2, "--output", tmp_path / "above")
+    refused = routectl("train", "mf", "--gold", gold, "--embedder", f"bert:{classifier}", *kinds)
+    assert refused.code == 2
+    assert "has none; name another." in " ".join(refused.err.split())
+
+
 def test_a_precision_without_a_metric_is_a_sentence(
     routectl: Routectl, gold: Path, tmp_path: Path
 ) -> None:
