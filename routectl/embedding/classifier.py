@@ -16,9 +16,6 @@ from routectl.embedding.local import LocalEmbedder
 from routectl.errors import CheckpointError
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from routectl.embedding.bert import Bert
 
 PREFIX = "bert:"
@@ -30,24 +27,13 @@ def is_classifier(name: str) -> bool:
     return name.startswith(PREFIX)
 
 
-def learned_prompts(name: str) -> NDArray[np.uint64] | None:
-    """Digests of what an embedder has learned from, see `routers/seen_prompts.py`; None: not known.
-
-    Raises:
-        CheckpointError: the checkpoint's file of them is damaged.
-    """
-    from routectl.routers.seen_prompts import read_seen
-
-    return read_seen(_folder(name)) if is_classifier(name) else None
-
-
 def open_classifier(name: str, reads: str) -> LocalEmbedder:
     """Load the classifier that an embedder's name says.
 
     Raises:
         CheckpointError: the checkpoint or the encoder under it is missing, damaged or another.
     """
-    folder = _folder(name)
+    folder = classifier_folder(name)
     if not folder.is_dir():
         raise CheckpointError(
             f"The embedder {name!r} names no checkpoint; write {PREFIX}NAME with one of "
@@ -77,7 +63,8 @@ def _loaded(folder: Path, _config: bytes) -> tuple[Bert, str]:
     return open_encoder(folder)
 
 
-def _folder(name: str) -> Path:
+def classifier_folder(name: str) -> Path:
+    """Where the checkpoint is that such a name says; whether there is one is not asked."""
     # Checkpoints keep this name: what ships goes before a folder that happens to be here.
     from routectl.routers.checkpoint import SHIPPED
 

@@ -81,8 +81,8 @@ class Checkpoint:
         return value
 
 
-def read_checkpoint(folder: Path, kind: str) -> Checkpoint:
-    """Read the config of a checkpoint of the router `kind`.
+def read_checkpoint(folder: Path, kind: str | None) -> Checkpoint:
+    """Read the config of a checkpoint of the router `kind`; None is any.
 
     Raises:
         CheckpointError: no such folder, no readable config, another kind, a newer format.
@@ -107,7 +107,7 @@ def read_checkpoint(folder: Path, kind: str) -> Checkpoint:
         raise CheckpointError(f"{path} is not valid JSON; restore the checkpoint.") from error
     if not isinstance(config, dict) or not isinstance(config.get("kind"), str):
         raise CheckpointError(f"{path} does not say which router it is for (key 'kind').")
-    if config["kind"] != kind:
+    if kind is not None and config["kind"] != kind:
         raise CheckpointError(
             f"{folder} is a checkpoint of the router {config['kind']!r}, not of {kind!r}."
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from routectl.embedding import DEFAULT, open_embedder
@@ -19,9 +20,8 @@ from routectl.routers.bert import (
     trained_shapes,
 )
 from routectl.routers.checkpoint import require_free, write_checkpoint
-from routectl.routers.seen_prompts import seen_file
-from routectl.training.card import curve_files, model_card
-from routectl.training.data import REFIT, TrainingData, held_out_apgr, read_training_data
+from routectl.training.card import curve_files, flattered, model_card
+from routectl.training.data import TrainingData, held_out_apgr, read_training_data
 from routectl.training.finetune import Settings, States, fine_tune
 from routectl.training.labels import (
     StrongWeakLabels,
@@ -31,6 +31,7 @@ from routectl.training.labels import (
     taught,
     weak_quality,
 )
+from routectl.training.lineage import known_held_out, lineage_file
 from routectl.training.partial import PartialRun
 from routectl.training.report import Progress, TrainingReport, no_progress
 from routectl.training.request import TrainingRequest, request_facts
@@ -74,8 +75,7 @@ encoder that is named here.
 """
 
 _TAUGHT_LIMITS = """
-Losses are those against the teachers' scores. They may have learned from the prompts that
-were held out here, so the APGR on them flatters.
+Losses are those against the teachers' scores. The teachers were trained, too. {flattered}
 """
 
 _LIMITS = """
@@ -170,8 +170,17 @@ def train_bert(
             _config(request, data, labels, encoder.base, settings, _noise(router, prompts))
             | (_teacher_config(lesson.teachers) if teachers else {}),
             tensors,
-            _card(report, request, labels, encoder.base, settings, teachers, lesson.teachers),
-            {**curve_files(report), **seen_file(data.used_prompts)},
+            _card(
+                report,
+                request,
+                labels,
+                encoder.base,
+                settings,
+                teachers,
+                lesson.teachers,
+                known_held_out(data, lesson.parts),
+            ),
+            {**curve_files(report), **lineage_file(data, lesson.parts)},
         )
         partial.remove()
     return report.with_fingerprint(open_router(request.output, None, None).identity.fingerprint)
@@ -188,6 +197,8 @@ class _Lesson:
     level: NDArray[np.float32]
     """What their tasks add to the logits, shape (n, 3)."""
     teachers: tuple[RouterIdentity, ...] = ()
+    parts: tuple[Path | None, ...] = ()
+    """The teachers' checkpoints."""
 
 
 def _of_labels(request: TrainingRequest, data: TrainingData, labels: StrongWeakLabels) -> _Lesson:
@@ -214,7 +225,8 @@ def _of_teachers(
     scores = kept_scores(opened, data.used_prompts, partial, on_progress)
     outcome = taught(scores, won=_STRONG_WON, lost=_TIE)
     identities = tuple(teacher.identity for teacher in opened)
-    return _Lesson(data.used, outcome, np.zeros_like(outcome), identities)
+    parts = tuple(teacher.description.checkpoint for teacher in opened)
+    return _Lesson(data.used, outcome, np.zeros_like(outcome), identities, parts)
 
 
 def _open_base(name: str, settings: Settings, seed: int) -> _Encoder:
@@ -371,11 +383,9 @@ def _config(
 
 
 def _teacher_config(teachers: Sequence[RouterIdentity]) -> dict[str, object]:
-    """Whom it learned from, and that held-out prompts are no measure of it: see `data.REFIT`."""
-    return {
-        "teachers": [{"router": one.name, "fingerprint": one.fingerprint} for one in teachers],
-        REFIT: True,
-    }
+    """Whom it learned from."""
+    named = [{"router": one.name, "fingerprint": one.fingerprint} for one in teachers]
+    return {"teachers": named}
 
 
 def _card(
@@ -386,6 +396,7 @@ def _card(
     settings: Settings,
     teachers: Sequence[Member],
     identities: Sequence[RouterIdentity],
+    known: int,
 ) -> str:
     tiers = _LIMITS.format(
         strong=", ".join(labels.strong_models), weak=", ".join(labels.weak_models)
@@ -398,7 +409,7 @@ def _card(
             for teacher, identity in zip(teachers, identities, strict=True)
         ]
         introduction = _TAUGHT_INTRODUCTION.format(teachers=" and ".join(named))
-        limits = f"{_TAUGHT_LIMITS}\n{tiers.lstrip()}"
+        limits = f"{_TAUGHT_LIMITS.format(flattered=flattered(known))}\n{tiers.lstrip()}"
         asked["teachers"] = ", ".join(str(teacher) for teacher in teachers)
     return model_card(
         report,

@@ -109,9 +109,29 @@ def embedder_line(embedder: Embedder) -> str:
     )
 
 
-def embedder_limits(embedder: Embedder) -> str | None:
-    """What follows for a router from how its embedder was trained, for `model_card`."""
-    return _LEARNED_BELOW if is_classifier(embedder.name) else None
+def embedder_limits(embedder: Embedder, known: int) -> str | None:
+    """What follows for a router from how its embedder was trained, for `model_card`.
+
+    Args:
+        known: as of `flattered`.
+    """
+    if not is_classifier(embedder.name):
+        return None
+    return f"Its embedder was trained, too. {flattered(known)}"
+
+
+def flattered(known: int) -> str:
+    """How far figures on held-out prompts can be believed, for `model_card`.
+
+    Args:
+        known: from how many of these prompts a part of the router has, or may have, learned.
+    """
+    if not known:
+        return "That took none of the prompts that were held out here."
+    return (
+        f"That took, or may have taken, {known:,} of the prompts that were held out here,\nso the "
+        "figures on them flatter."
+    )
 
 
 def vector_lines(features: Features) -> str:
@@ -143,8 +163,6 @@ def _contamination(report: TrainingReport, request: TrainingRequest) -> str:
     )
 
 
-_LEARNED_BELOW = """Its embedder was trained, too, and may have learned from the prompts that were
-held out here, so the figures on them flatter."""
 _FLATTERED = "The held-out prompts also chose where to stop, so these figures flatter a little."
 _FAIR = "The held-out prompts chose nothing."
 _REFITTED = """The held-out prompts chose nothing. These figures are those of a fit without

@@ -15,7 +15,6 @@ from routectl.embedding.noise import SAFETY_FACTOR
 from routectl.errors import CheckpointError
 from routectl.routers.causal_model import RATINGS, RatingReader
 from routectl.routers.checkpoint import require_free, write_checkpoint
-from routectl.routers.seen_prompts import seen_file
 from routectl.training.adapter import AdapterSettings, Examples, FitState, fit_adapter
 from routectl.training.card import curve_files, model_card
 from routectl.training.curve import LossCurve
@@ -27,6 +26,7 @@ from routectl.training.labels import (
     strong_weak_labels,
     weak_quality,
 )
+from routectl.training.lineage import lineage_file
 from routectl.training.partial import PartialRun
 from routectl.training.report import Progress, TrainingReport, no_progress
 from routectl.training.request import TrainingRequest, request_facts
@@ -156,11 +156,8 @@ def train_causal_llm(
                 strong=", ".join(labels.strong_models),
             ),
         )
-        rated = (*learned.prompt, *measured.prompt)
-        more = {
-            **curve_files(report),
-            **seen_file(data.comparisons.prompts[row] for row in rated),
-        }
+        seen = lineage_file(data, learned=learned.prompt, measured=measured.prompt)
+        more = {**curve_files(report), **seen}
         write_checkpoint(request.output, config, tensors, card, more)
         partial.remove()
     return report.with_fingerprint(open_router(request.output, None, None).identity.fingerprint)

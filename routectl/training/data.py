@@ -8,12 +8,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from routectl.embedding import DEFAULT, Embedder, open_embedder
-from routectl.embedding.classifier import learned_prompts
 from routectl.errors import InputError, RouterError
 from routectl.records import ModelPair
 from routectl.routers.features import Features
 from routectl.routers.model_names import resolve
-from routectl.routers.seen_prompts import seen_file
 from routectl.routers.standardised import Standardisation
 from routectl.routers.surface import Surface
 from routectl.similarity import nearest
@@ -32,10 +30,6 @@ _EMBEDDED_AT_ONCE = 256
 _KEPT_AT_ONCE = 2048
 """Prompts of a kept piece: that much a stopped run embeds again."""
 _NOISE_SAMPLE = 128
-
-
-REFIT = "refit"
-"""In a checkpoint's config: it has learned from the prompts that its training held out, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,12 +142,6 @@ def embed_texts(
             partial.save(name, {"vectors": vectors[start : start + len(part)]}, key)
     on_progress("embed", len(texts), len(texts))
     return vectors
-
-
-def learned_from(data: TrainingData, embedder: Embedder) -> dict[str, bytes]:
-    """The file of a checkpoint that keeps what it and its embedder were trained on."""
-    below = learned_prompts(embedder.name)
-    return seen_file(data.used_prompts, [] if below is None else [below])
 
 
 def plain_features(data: TrainingData, embedder: Embedder, question_length: bool) -> Features:

@@ -7,22 +7,19 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from routectl.embedding import DEFAULT, open_embedder
-from routectl.embedding.classifier import is_classifier
 from routectl.errors import UsageError
 from routectl.routers.checkpoint import (
     SHIPPED,
-    Checkpoint,
-    read_checkpoint,
     require_free,
     write_checkpoint,
 )
 from routectl.routers.ensemble import MEMBERS, open_router
 from routectl.routers.protocol import OpenRouter
-from routectl.routers.published import is_published
-from routectl.routers.seen_prompts import read_seen, seen_file
+from routectl.routers.seen_prompts import seen
 from routectl.training.card import model_card
-from routectl.training.data import REFIT, TrainingData, read_training_data
+from routectl.training.data import TrainingData, read_training_data
 from routectl.training.labels import StrongWeakLabels, strong_weak_labels, weak_quality
+from routectl.training.lineage import learned_from_all, learned_of, lineage_file
 from routectl.training.partial import PartialRun
 from routectl.training.report import Progress, TrainingReport, no_progress
 from routectl.training.request import TrainingRequest, request_facts
@@ -31,15 +28,16 @@ from routectl.training.scored import Member, kept_scores
 if TYPE_CHECKING:
     from routectl.training.stacking import Stack
 
-_SEES_ALL = {"mf": "--refit", "bert": "--teacher", "causal_llm": "--adapter"}
-"""By kind of router: the option whose trainings have, or may have, seen the held-out prompts."""
-_EMBEDS = ("mf", "sw_ranking")
-"""Kinds of routers with an embedder, whose own training may have."""
-
 _INTRODUCTION = """
 A checkpoint of routectl's `ensemble` router: the scores of its members, each replaced by its rank
 in a reference sample, and weighed by logistic stacking.
 """
+
+
+_SO_GIVE = (
+    "and would seem better than it is; name members of trainings on the same data with the same "
+    "seed, or give data that no member has seen, with --fresh"
+)
 
 
 def train_ensemble(
@@ -71,7 +69,7 @@ def train_ensemble(
     require_free(request.output)
     opened = [member.open() for member in members]
     if not fresh:
-        _require_held_out(opened)
+        _require_some_held_out(opened)
     fingerprints = [member.identity.fingerprint for member in opened]
     facts = request_facts("ensemble", request, {"members": fingerprints, "fresh": fresh})
     with PartialRun(request.output, facts) as partial:
@@ -83,6 +81,8 @@ def train_ensemble(
         if not fresh:
             labels = labels.of_prompts(data.held_out)
         prompts = [data.comparisons.prompts[row] for row in labels.prompt]
+        if not fresh:
+            _require_held_out(opened, data, prompts)
         names = tuple(str(member) for member in members)
         found = Members(
             names,
@@ -107,33 +107,39 @@ def _require_members(members: Sequence[Member]) -> None:
         raise UsageError("an ensemble cannot be a member: name its members instead")
 
 
-def _require_held_out(members: Sequence[OpenRouter]) -> None:
-    """Refuse a member that has learned from the very prompts that weigh it.
+def _require_some_held_out(members: Sequence[OpenRouter]) -> None:
+    """Refuse early a member that holds nothing out, whatever the data will be.
 
     Raises:
-        UsageError: one has.
+        UsageError: one does not.
     """
     for member in members:
         folder = member.description.checkpoint
-        kind = member.description.kind
-        if kind not in {*_SEES_ALL, *_EMBEDS} or folder is None or is_published(folder):
-            continue
-        option = _sees_all(read_checkpoint(folder, kind))
-        if option is not None:
+        if folder is not None and learned_from_all(folder):
             raise UsageError(
-                f"{folder} was trained with {option}, so it may have learned from the "
-                "held-out prompts that would weigh it; give data that no member has seen, with "
-                "--fresh"
+                f"{folder} has learned, or may have, from the prompts that its training held out, "
+                f"by itself or through what it is made of, {_SO_GIVE}"
             )
 
 
-def _sees_all(checkpoint: Checkpoint) -> str | None:
-    """The option by which a checkpoint has, or may have, learned from what was held out."""
-    kind: str = checkpoint.get("kind", kind=str)
-    if checkpoint.config.get(REFIT):
-        return _SEES_ALL.get(kind)
-    below: str = checkpoint.get("embedder", "name", kind=str) if kind in _EMBEDS else ""
-    return f"--embedder {below}" if is_classifier(below) else None
+def _require_held_out(
+    members: Sequence[OpenRouter], data: TrainingData, prompts: Sequence[str]
+) -> None:
+    """Refuse a member that has learned from the very prompts that weigh it.
+
+    Raises:
+        UsageError: one has, or may have.
+    """
+    for member in members:
+        folder = member.description.checkpoint
+        if folder is None:
+            continue
+        known = int(seen(prompts, learned_of(folder, data)).sum())
+        if known:
+            raise UsageError(
+                f"{folder} has learned, or may have, from {known:,} of the {len(prompts):,} "
+                f"held-out prompts that would weigh it, {_SO_GIVE}"
+            )
 
 
 def _report(
@@ -210,8 +216,8 @@ def _write(
         "default_pair": {"strong": data.pair.strong, "weak": data.pair.weak},
         "members": entries,
     }
-    of_members = (read_seen(member.description.checkpoint) for member in opened)
-    more |= seen_file(data.used_prompts, [seen for seen in of_members if seen is not None])
+    parts = [member.description.checkpoint for member in opened]
+    more |= lineage_file(data, parts, learned=data.used)
     write_checkpoint(request.output, config, tensors, card, more)
 
 

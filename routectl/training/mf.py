@@ -23,17 +23,16 @@ from routectl.training.card import (
 )
 from routectl.training.comparisons import Comparisons
 from routectl.training.data import (
-    REFIT,
     TrainingData,
     embedder_noise,
     held_out_apgr,
-    learned_from,
     plain_features,
     projected_noise,
     read_training_data,
 )
 from routectl.training.difficulty import DifficultySettings, fit_difficulty
 from routectl.training.factorize import Fit, Settings, factorize
+from routectl.training.lineage import embedder_part, known_held_out, lineage_file
 from routectl.training.partial import PartialRun
 from routectl.training.report import Progress, TrainingReport, no_progress
 from routectl.training.request import TrainingRequest, request_facts
@@ -112,7 +111,7 @@ def train_mf(
     if kinds:
         asked["kinds"] = kinds
     if refit:
-        asked[REFIT] = refit
+        asked["refit"] = refit
     facts = request_facts("mf", request, {**asked, "embedder": embedder, "reads": reads})
     with PartialRun(request.output, facts) as partial:
         model = open_embedder(embedder or DEFAULT, reads=reads)
@@ -143,9 +142,10 @@ def train_mf(
             **probe_tensor(model),
             **_tensors(features),
         }
+        below = embedder_limits(model, known_held_out(data, [embedder_part(model.name)]))
         write_checkpoint(
             request.output,
-            _config(request, data, model, fit, features) | ({REFIT: True} if refit else {}),
+            _config(request, data, model, fit, features),
             tensors,
             model_card(
                 report,
@@ -155,11 +155,16 @@ def train_mf(
                 + vector_lines(features)
                 + (_KINDS.format(count=kinds) if kinds else ""),
                 settings=asked,
-                limits=_limits(settings, kinds, model),
+                limits=_limits(settings, kinds, below),
                 early_stopping=isinstance(settings, Settings),
                 refitted=refit,
             ),
-            {**curve_files(report), **learned_from(data, model)},
+            {
+                **curve_files(report),
+                **lineage_file(
+                    data, [embedder_part(model.name)], learned=data.used if refit else None
+                ),
+            },
         )
         partial.remove()
     return report.with_fingerprint(open_router(request.output, None, None).identity.fingerprint)
@@ -191,11 +196,11 @@ def _tensors(features: Features) -> dict[str, NDArray[Any]]:
     return {name: tensor for part in parts if part for name, tensor in part.tensors.items()}
 
 
-def _limits(settings: Settings | DifficultySettings, kinds: int, model: Embedder) -> str | None:
+def _limits(settings: Settings | DifficultySettings, kinds: int, below: str | None) -> str | None:
     of_fit = None
     if isinstance(settings, DifficultySettings):
         of_fit = (_LIMITS_OF_KINDS if kinds else _LIMITS).strip("\n")
-    parts = [part for part in (of_fit, embedder_limits(model)) if part]
+    parts = [part for part in (of_fit, below) if part]
     return "\n\n".join(parts) + "\n" if parts else None
 
 

@@ -27,14 +27,14 @@ from routectl.routers.checkpoint import (
 )
 from routectl.routers.features import Features
 from routectl.routers.mf import Factors, Scoring
-from routectl.routers.seen_prompts import seen_file
 from routectl.routers.standardised import Standardisation
 from routectl.routers.surface import Surface
-from routectl.training.card import curve_files, model_card, vector_lines
+from routectl.training.card import curve_files, flattered, model_card, vector_lines
 from routectl.training.causal_llm import HELD_OUT_EXAMPLES, measured_apgr, score_noise
-from routectl.training.data import REFIT, TrainingData, read_training_data
+from routectl.training.data import TrainingData, read_training_data
 from routectl.training.difficulty import DifficultySettings, fit_difficulty
 from routectl.training.labels import strong_weak_labels
+from routectl.training.lineage import known_held_out, lineage_file
 from routectl.training.partial import PartialRun
 from routectl.training.report import Progress, TrainingReport, no_progress
 from routectl.training.request import TrainingRequest, request_facts
@@ -66,7 +66,7 @@ rows of its own for the five ratings: what the last layer says of difficulty, in
 _LIMITS = """
 It is slow: a prompt takes about half a second of one CPU core. Of {available:,} prompts it learned
 from {learned:,}, drawn by their weights, and its loss was taken on {measured:,} held-out ones.
-The adapter had learned from data of its own, which may hold the held-out prompts of this one.
+The adapter had been trained before. {flattered}
 
 It gives one score for every pair of a strong and a weak model: strong are {strong}; the
 others above are weak.
@@ -138,7 +138,6 @@ def train_rating_rows(
             "default_pair": {"strong": data.pair.strong, "weak": data.pair.weak},
             "models": {"strong": list(labels.strong_models), "weak": list(labels.weak_models)},
             "noise": score_noise(router, data, on_progress),
-            REFIT: True,  # what the adapter was trained on is not known here
             **({} if surface is None else {"surface": surface.config}),
         }
         report = TrainingReport.of(
@@ -165,12 +164,13 @@ def train_rating_rows(
                 available=len(data.used),
                 learned=len(learned),
                 measured=len(measured),
+                flattered=flattered(known_held_out(data, [folder])),
                 strong=", ".join(labels.strong_models),
             ),
             early_stopping=False,
         )
-        rated = [data.comparisons.prompts[row] for row in (*learned, *measured)]
-        more = {**curve_files(report), **seen_file(rated)}
+        seen = lineage_file(data, [folder], learned=learned, measured=measured)
+        more = {**curve_files(report), **seen}
         write_checkpoint(request.output, config, tensors, card, more)
         partial.remove()
     return report.with_fingerprint(open_router(request.output, None, None).identity.fingerprint)

@@ -28,13 +28,13 @@ from routectl.training.data import (
     TrainingData,
     embedder_noise,
     held_out_apgr,
-    learned_from,
     plain_features,
     projected_noise,
     read_training_data,
 )
 from routectl.training.difficulty import DifficultySettings, fit_difficulty
 from routectl.training.factorize import rating_loss
+from routectl.training.lineage import embedder_part, known_held_out, lineage_file
 from routectl.training.partial import PartialRun
 from routectl.training.report import Progress, TrainingReport, no_progress
 from routectl.training.request import TrainingRequest, request_facts
@@ -185,14 +185,15 @@ def train_sw_ranking(
                 part
                 for part in (
                     _LIMITS.strip(),
-                    embedder_limits(model),
+                    embedder_limits(model, known_held_out(data, [embedder_part(model.name)])),
                     why and f"{why}.",
                     _tier_lines(ranking),
                 )
                 if part
             ),
         )
-        write_checkpoint(request.output, config, tensors, card, learned_from(data, model))
+        seen = lineage_file(data, [embedder_part(model.name)])
+        write_checkpoint(request.output, config, tensors, card, seen)
         partial.remove()
     opened = open_router(request.output, None, None)
     return report.with_fingerprint(opened.identity.fingerprint).with_notes(why)

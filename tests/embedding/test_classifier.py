@@ -9,14 +9,12 @@ import pytest
 import torch
 
 from routectl.embedding import DEFAULT, open_embedder
-from routectl.embedding.classifier import learned_prompts
 from routectl.embedding.files import locate_encoder
 from routectl.embedding.noise import embedding_noise
 from routectl.errors import CheckpointError, UsageError
 from routectl.routers import open_router
 from routectl.routers.checkpoint import SHIPPED, read_checkpoint, read_weights
 from routectl.routers.mf import MfRouter, sigmoid
-from routectl.routers.seen_prompts import read_seen
 from routectl.workflow.embedding import open_with_a_word
 from tests.conftest import Silence
 
@@ -87,15 +85,6 @@ def test_a_folder_that_is_here_does_not_stand_in_for_a_shipped_one(
     here = open_embedder("bert:./bert_3")
     assert here.name == f"bert:{tmp_path / 'bert_3'}"
     assert here.digest == open_embedder("bert:bert_2").digest != shipped.digest
-
-
-def test_what_it_has_learned_from_is_known(copied: Path) -> None:
-    seen = read_seen(SHIPPED / "bert_3")
-    assert seen is not None
-    learned = learned_prompts(f"bert:{copied}")
-    assert learned is not None
-    assert np.array_equal(learned, seen)
-    assert learned_prompts(DEFAULT) is None
 
 
 def test_prompts_are_not_compared_by_what_makes_them_hard() -> None:

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from routectl.errors import CheckpointError
-from routectl.routers.seen_prompts import SEEN, digests, read_seen, seen, seen_file
+from routectl.routers.seen_prompts import SEEN, digests, read_learned, read_seen, seen, seen_file
 
 
 def write_seen(folder: Path, prompts: list[str], *others: list[str]) -> None:
@@ -40,3 +40,19 @@ def test_an_ensemble_has_seen_what_its_members_have_seen(tmp_path: Path) -> None
     known = read_seen(tmp_path)
     assert known is not None
     assert seen(["own", "a member's", "new"], known).tolist() == [True, True, False]
+
+
+def test_what_was_held_out_has_been_seen_and_not_learned_from(tmp_path: Path) -> None:
+    held_out = digests(["measured"])
+    for name, data in seen_file(["learned", "measured"], held_out=held_out).items():
+        (tmp_path / name).write_bytes(data)
+    known, learned = read_seen(tmp_path), read_learned(tmp_path)
+    assert known is not None
+    assert learned is not None
+    assert seen(["learned", "measured", "new"], known).tolist() == [True, True, False]
+    assert seen(["learned", "measured", "new"], learned).tolist() == [True, False, False]
+
+
+def test_a_list_of_before_that_was_kept_does_not_say_what_was_learned(tmp_path: Path) -> None:
+    write_seen(tmp_path, ["either"])
+    assert read_learned(tmp_path) is None

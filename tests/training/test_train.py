@@ -408,10 +408,6 @@ def test_a_second_fit_learns_from_the_held_out_prompts_too(
     card = (tmp_path / "second" / "README.md").read_text()
     assert "are of a second one, which has learned from them, too" in " ".join(card.split())
     assert "| refit | True |" in card
-    ensemble = ("train", "ensemble", "--member", f"mf={tmp_path / 'second'}", "length")
-    weighed = routectl(*ensemble, "--gold", gold, "--weak-model", "weak", "-o", tmp_path / "both")
-    assert weighed.code == 2
-    assert "was trained with --refit" in " ".join(weighed.err.split())
 
 
 def test_own_labels_can_count_more_than_a_public_set(
