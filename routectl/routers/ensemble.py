@@ -125,7 +125,7 @@ def open_router(
         RouterError: a member does not know a model, or strong and weak are one.
         CheckpointError: the ensemble or a member is missing, damaged or not the one it was.
     """
-    found = read_checkpoint(checkpoint or SHIPPED / "ensemble_2", "ensemble")
+    found = read_checkpoint(checkpoint or SHIPPED / "ensemble_4", "ensemble")
     entries: list[object] = found.get("members", kind=list)
     weighing, digest = read_weighing(found, len(entries))
     default = ModelPair(*(found.get("default_pair", k, kind=str) for k in ("strong", "weak")))

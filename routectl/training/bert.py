@@ -75,7 +75,8 @@ encoder that is named here.
 """
 
 _TAUGHT_LIMITS = """
-Losses are those against the teachers' scores. The teachers were trained, too. {flattered}
+Losses are those against the teachers' scores. The teachers were trained, too.
+{flattered}
 """
 
 _LIMITS = """

@@ -117,7 +117,7 @@ def embedder_limits(embedder: Embedder, known: int) -> str | None:
     """
     if not is_classifier(embedder.name):
         return None
-    return f"Its embedder was trained, too. {flattered(known)}"
+    return f"Its embedder was trained, too.\n{flattered(known)}"
 
 
 def flattered(known: int) -> str:

@@ -66,7 +66,8 @@ rows of its own for the five ratings: what the last layer says of difficulty, in
 _LIMITS = """
 It is slow: a prompt takes about half a second of one CPU core. Of {available:,} prompts it learned
 from {learned:,}, drawn by their weights, and its loss was taken on {measured:,} held-out ones.
-The adapter had been trained before. {flattered}
+The adapter had been trained before.
+{flattered}
 
 It gives one score for every pair of a strong and a weak model: strong are {strong}; the
 others above are weak.
