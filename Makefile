@@ -6,7 +6,7 @@ WORKERS ?= 2
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test coverage lint docs bench bench-routers example checkpoint-mf checkpoint-mf_4 checkpoint-mf_5 checkpoint-mf_6 checkpoint-mf_7 checkpoint-mf_8 checkpoint-mf_9 checkpoint-bert checkpoint-bert_3 checkpoint-causal_llm checkpoint-causal_llm_3 checkpoint-sw checkpoint-sw_ranking_2 checkpoint-sw_ranking_3 checkpoint-ensemble checkpoint-ensemble_3 clean
+.PHONY: demo test coverage lint docs bench bench-routers example checkpoint-mf checkpoint-mf_4 checkpoint-mf_5 checkpoint-mf_6 checkpoint-mf_7 checkpoint-mf_8 checkpoint-mf_9 checkpoint-bert checkpoint-bert_3 checkpoint-bert_4 checkpoint-causal_llm checkpoint-causal_llm_3 checkpoint-sw checkpoint-sw_ranking_2 checkpoint-sw_ranking_3 checkpoint-ensemble checkpoint-ensemble_3 checkpoint-ensemble_4 clean
 
 $(INSTALLED): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "routectl needs Python 3.11 or newer; name one with make PYTHON=...")'
@@ -126,6 +126,12 @@ checkpoint-bert_3: $(INSTALLED)
 	$(BIN)/routectl train bert --teacher mf=mf_8 --teacher sw_ranking=sw_ranking_2 \
 	  $(LEARNED_FROM) --gold $(ARENA)
 
+# How bert_4 was trained: as bert_3, by teachers that have learned from no prompt that is held out.
+checkpoint-bert_4: $(INSTALLED)
+	$(BIN)/python benchmarks/split_mmlu.py --data $(BENCHMARKS) --output $(OUTPUT).mmlu
+	$(BIN)/routectl train bert --teacher mf=mf_6 --teacher sw_ranking=sw_ranking_2 \
+	  $(LEARNED_FROM) --gold $(ARENA)
+
 # How causal_llm_2 was trained: make checkpoint-causal_llm GOLD=DIR BENCHMARKS=DIR OUTPUT=DIR; four
 # minutes on a GPU, hours on a few cores. causal_llm_1 learned from 320 prompts, none of MMLU's, for
 # gemini-1.5-pro-002 / Mixtral-8x7B-Instruct-v0.1, before what tasks have in common was taken out.
@@ -173,11 +179,17 @@ checkpoint-ensemble_3: $(INSTALLED)
 	$(BIN)/routectl train ensemble --member mf=mf_6 mf=mf_7 sw_ranking=sw_ranking_2 length \
 	  $(LEARNED_FROM) --gold $(ARENA)
 
+# How ensemble_4 was trained, of fast ones: in a minute.
+checkpoint-ensemble_4: $(INSTALLED)
+	$(BIN)/python benchmarks/split_mmlu.py --data $(BENCHMARKS) --output $(OUTPUT).mmlu
+	$(BIN)/routectl train ensemble --member bert=bert_4 length \
+	  $(LEARNED_FROM) --gold $(ARENA)
+
 # How ensemble_2 was trained, of routers that ship: make checkpoint-ensemble GOLD=DIR BENCHMARKS=DIR OUTPUT=DIR
 # (ensemble_1 of mf_2, sw_ranking_1, bert_1 and length, before its weights were fitted within tasks).
 checkpoint-ensemble: $(INSTALLED)
 	$(BIN)/python benchmarks/split_mmlu.py --data $(BENCHMARKS) --output $(OUTPUT).mmlu
-	$(BIN)/routectl train ensemble --member mf=mf_3 sw_ranking bert length \
+	$(BIN)/routectl train ensemble --member mf=mf_3 sw_ranking=sw_ranking_1 bert=bert_2 length \
 	  $(LEARNED_FROM)
 
 clean:

@@ -41,7 +41,7 @@ SHIPPED = Path(open_router("mf").description.checkpoint or "").parent
 ROUTERS = (
     *("mf", "mf=mf_2", "mf=mf_3", "mf=mf_5", "mf=mf_6", "mf=mf_7", "mf=mf_8"),
     *("sw_ranking", "sw_ranking=sw_ranking_1", "sw_ranking=sw_ranking_2", "bert", "causal_llm"),
-    *("ensemble", "ensemble=ensemble_3"),
+    *("bert=bert_4", "ensemble", "ensemble=ensemble_2", "ensemble=ensemble_3"),
 )
 SLOW_ROWS = 1500
 SLOW = (

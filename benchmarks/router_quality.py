@@ -47,6 +47,8 @@ BESIDE_THE_DEFAULTS = (
     *(f"mf=mf_{number}" for number in range(2, 9)),
     "sw_ranking=sw_ranking_1",
     "sw_ranking=sw_ranking_2",
+    "bert=bert_4",
+    "ensemble=ensemble_2",
     "ensemble=ensemble_3",
 )
 """Checkpoints that ship and that the default routers do not score with."""

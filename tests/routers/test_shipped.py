@@ -26,9 +26,11 @@ PINNED = {
     "bert_1": "391e32abaf198ad42cf6ad38c1188b45ef0b7d15f0e6a1b9b6e11c44dea8fb08",
     "bert_2": "4425b95c45030d3827a4925c7cd931cf38d7caaea5798f0eeab968f540fc4b3b",
     "bert_3": "3f3103a6d710a2d8e55d69d05258fce72c0c0c5e4d25d67fb16833e6b17eca7c",
+    "bert_4": "934c2bad26efa0c826f3b91037ff00dbc8f08eb52f634d76aa1662614146e18f",
     "sw_ranking_2": "3b0fe19a4be09beee938dc4d0ced364d942f0b5547597da6e408b6ef6c489418",
     "sw_ranking_3": "b5919acbe542484d4b1af8991564a59170099cee35b67e9627416edf9e1bad3d",
     "ensemble_3": "5e2647816ea6a627e097117e4e20b004319aaaffee3312bfebffd4cf6b9b62a4",
+    "ensemble_4": "d75a618d0a9364c64264efda0ff900560cf56185c140e9570522255fb876454c",
     "sw_ranking_1": "807c55610c0a1a198df8a3b49cfc8983ee4e04f547c3a098ea0a927694a8942d",
     "ensemble_1": "fd6918dc6fb7ccedc604353632abbc94d0e07ca888e51ae6a596b3ddc23110c6",
     "ensemble_2": "95d203b8ff75b30cc11c8376b19e8081dccb9e7fd76d831c99e362b724333c5b",
@@ -56,7 +58,7 @@ def test_every_shipped_checkpoint_with_weights_is_pinned() -> None:
         ("bert", "f466a255f661ae21e1ad42c8781e3053e85ca43af8eaa2aa447d8bc464dde602"),
         ("causal_llm", "ab55e70f45022301c970c8fa7353abb5bb20859829f717fa96c30dcf27343be3"),
         ("sw_ranking", "505ca348a8b6ec80eb991910d56a42877b6b2d69383d7aee9125cd4fd17f2209"),
-        ("ensemble", "0e668ea78c020489419cf14fafb844e9d112e69d21a4e6b3fa8718f816e65ec8"),
+        ("ensemble", "188cc34fc7e86ea096b9e207498130535ee75f5d2a223c4cc1811aaa5838b582"),
         ("random", "7b33be84bcdf18aed4dccaeb4c3a251cce0fb8990becfa5d4db58bd1ca7bda88"),
         ("length", "f96abd22739f57c8ccc0495c88e5d6661d27513c12879ea92ed57944a6a5bb1b"),
     ],
@@ -111,6 +113,16 @@ def test_the_shipped_routers_keep_their_fingerprints(name: str, fingerprint: str
         (
             "sw_ranking_2",
             "4a173f274307f7336e2d45fce414c30d58e9eb8bb2ee886cf521ff9e11dc0594",
+            "gpt-4-1106-preview",
+        ),
+        (
+            "ensemble_2",
+            "0e668ea78c020489419cf14fafb844e9d112e69d21a4e6b3fa8718f816e65ec8",
+            "gpt-4-1106-preview",
+        ),
+        (
+            "bert_4",
+            "6dcd1b1405c42540b1dca357d64d82326662ac02fcddf8d1411c5980d03c3ed3",
             "gpt-4-1106-preview",
         ),
         (
