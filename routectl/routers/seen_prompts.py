@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 SEEN = "seen_prompts.safetensors"
-"""The file in a checkpoint's folder: the tensor `digests` of all prompts, and, but for checkpoints of
-before it was kept, `held_out` of those among them from which nothing was learned. Both are uint64,
-ascending."""
+"""The file in a checkpoint's folder: the tensor `digests` of all prompts, and, but for checkpoints
+of before it was kept, `held_out` of those among them from which nothing was learned. Both are
+uint64, ascending."""
 
 
 def digests(prompts: Iterable[str]) -> NDArray[np.uint64]:

@@ -28,14 +28,14 @@ from routectl.training.labels import (
     levels,
     marked,
     strong_weak_labels,
-    taught,
     weak_quality,
 )
 from routectl.training.lineage import known_held_out, lineage_file
 from routectl.training.partial import PartialRun
 from routectl.training.report import Progress, TrainingReport, no_progress
 from routectl.training.request import TrainingRequest, request_facts
-from routectl.training.scored import Member, kept_scores
+from routectl.training.scored import Member
+from routectl.training.teaching import Lesson, ask, fingerprints, shares_of_classes
 
 if TYPE_CHECKING:
     import numpy as np
@@ -130,26 +130,26 @@ def train_bert(
     require_free(request.output)
     asked: dict[str, object] = {**asdict(settings), "base": base}
     if teachers:
-        asked["teachers"] = [teacher.open().identity.fingerprint for teacher in teachers]
+        asked["teachers"] = fingerprints(teachers)
     facts = request_facts("bert", request, asked)
     with PartialRun(request.output, facts) as partial:
         encoder = _open_base(base or DEFAULT, settings, request.seed)
         data = read_training_data(request, open_embedder(), partial, on_progress, vectors=False)
         labels = strong_weak_labels(data.comparisons, data.pair)
-        lesson = (
+        learned = (
             _of_teachers(teachers, data, partial, on_progress)
             if teachers
             else _of_labels(request, data, labels)
         )
-        held_out = data.held_out[lesson.prompt]
+        held_out = data.held_out[learned.prompt]
         names = trained_shapes(encoder.base, settings.layers)
-        prompts = [data.comparisons.prompts[row] for row in lesson.prompt]
+        prompts = [data.comparisons.prompts[row] for row in learned.prompt]
         fit = fine_tune(
             encoder.model,
             names,
             _states(encoder, settings.layers, prompts, partial, on_progress),
-            lesson.outcome,
-            lesson.level,
+            learned.outcome,
+            learned.level,
             held_out,
             settings,
             request.seed,
@@ -169,7 +169,7 @@ def train_bert(
         write_checkpoint(
             request.output,
             _config(request, data, labels, encoder.base, settings, _noise(router, prompts))
-            | (_teacher_config(lesson.teachers) if teachers else {}),
+            | ({} if learned.lesson is None else learned.lesson.config),
             tensors,
             _card(
                 report,
@@ -177,18 +177,17 @@ def train_bert(
                 labels,
                 encoder.base,
                 settings,
-                teachers,
-                lesson.teachers,
-                known_held_out(data, lesson.parts),
+                learned.lesson,
+                known_held_out(data, learned.parts),
             ),
-            {**curve_files(report), **lineage_file(data, lesson.parts)},
+            {**curve_files(report), **lineage_file(data, learned.parts)},
         )
         partial.remove()
     return report.with_fingerprint(open_router(request.output, None, None).identity.fingerprint)
 
 
 @dataclass(frozen=True, slots=True)
-class _Lesson:
+class _Learned:
     """What is learned of n prompts."""
 
     prompt: NDArray[np.integer]
@@ -197,12 +196,15 @@ class _Lesson:
     """Shares of the classes, shape (n, 3); rows sum to 1."""
     level: NDArray[np.float32]
     """What their tasks add to the logits, shape (n, 3)."""
-    teachers: tuple[RouterIdentity, ...] = ()
-    parts: tuple[Path | None, ...] = ()
-    """The teachers' checkpoints."""
+    lesson: Lesson | None = None
+    """That of teachers, where labels have no say."""
+
+    @property
+    def parts(self) -> tuple[Path | None, ...]:
+        return () if self.lesson is None else self.lesson.parts
 
 
-def _of_labels(request: TrainingRequest, data: TrainingData, labels: StrongWeakLabels) -> _Lesson:
+def _of_labels(request: TrainingRequest, data: TrainingData, labels: StrongWeakLabels) -> _Learned:
     """The outcomes of strong against weak models, or the marks of weak ones."""
     held_out = data.held_out[labels.prompt]
     if held_out.all() or not held_out.any():
@@ -213,21 +215,18 @@ def _of_labels(request: TrainingRequest, data: TrainingData, labels: StrongWeakL
     quality = weak_quality(request, data)[labels.prompt]
     outcome = marked(labels.outcome, quality, won=_STRONG_WON, lost=_TIE)
     level = levels(outcome, data.comparisons.task[labels.prompt], ~held_out)
-    return _Lesson(labels.prompt, outcome, level)
+    return _Learned(labels.prompt, outcome, level)
 
 
 def _of_teachers(
     teachers: Sequence[Member], data: TrainingData, partial: PartialRun, on_progress: Progress
-) -> _Lesson:
+) -> _Learned:
     """Teachers' scores of all prompts in use, whichever models met on them."""
     import numpy as np
 
-    opened = [teacher.open(data.pair) for teacher in teachers]
-    scores = kept_scores(opened, data.used_prompts, partial, on_progress)
-    outcome = taught(scores, won=_STRONG_WON, lost=_TIE)
-    identities = tuple(teacher.identity for teacher in opened)
-    parts = tuple(teacher.description.checkpoint for teacher in opened)
-    return _Lesson(data.used, outcome, np.zeros_like(outcome), identities, parts)
+    lesson = ask(teachers, data.pair, data.used_prompts, partial, on_progress)
+    outcome = shares_of_classes(lesson.odds, won=_STRONG_WON, lost=_TIE)
+    return _Learned(data.used, outcome, np.zeros_like(outcome), lesson)
 
 
 def _open_base(name: str, settings: Settings, seed: int) -> _Encoder:
@@ -383,20 +382,13 @@ def _config(
     }
 
 
-def _teacher_config(teachers: Sequence[RouterIdentity]) -> dict[str, object]:
-    """Whom it learned from."""
-    named = [{"router": one.name, "fingerprint": one.fingerprint} for one in teachers]
-    return {"teachers": named}
-
-
 def _card(
     report: TrainingReport,
     request: TrainingRequest,
     labels: StrongWeakLabels,
     base: Base,
     settings: Settings,
-    teachers: Sequence[Member],
-    identities: Sequence[RouterIdentity],
+    lesson: Lesson | None,
     known: int,
 ) -> str:
     tiers = _LIMITS.format(
@@ -404,14 +396,10 @@ def _card(
     )
     introduction, limits = _INTRODUCTION, tiers
     asked: dict[str, object] = asdict(settings)
-    if teachers:
-        named = [
-            f"**{teacher}** (fingerprint\n`{identity.fingerprint}`)"
-            for teacher, identity in zip(teachers, identities, strict=True)
-        ]
-        introduction = _TAUGHT_INTRODUCTION.format(teachers=" and ".join(named))
+    if lesson is not None:
+        introduction = _TAUGHT_INTRODUCTION.format(teachers=lesson.introduced)
         limits = f"{_TAUGHT_LIMITS.format(flattered=flattered(known))}\n{tiers.lstrip()}"
-        asked["teachers"] = ", ".join(str(teacher) for teacher in teachers)
+        asked["teachers"] = lesson.named
     return model_card(
         report,
         request,

@@ -37,8 +37,6 @@ _LEAST_SHARE = 0.002
 """A class that nobody chose in a task keeps a small share, whose logarithm is finite."""
 _PULLED_BY = 10.0
 """Prompts with the shares of all data that are added to each task: small tasks have no levels."""
-_NO_EXTREME = 1e-9
-"""A score of 0 or 1, whose log-odds are infinite, counts as one that is so near."""
 _MARGIN = 1 / 3
 """Of the pair's gap in rating: how far a model may be from its side's model, towards the other."""
 
@@ -161,46 +159,6 @@ def marked(
     shares[known, won] = 1 - quality[known]
     shares[known, lost] = quality[known]
     return shares
-
-
-def taught(scores: NDArray[np.float64], *, won: int, lost: int) -> NDArray[np.float32]:
-    """Shares of classes that say what teachers' scores say.
-
-    Routers use the range from 0 to 1 differently; some keep close to 1/2, and differences that
-    small would hardly be learned. So each teacher's log-odds are standardised, and so is their
-    mean: a usual prompt is near one half, one a standard deviation harder at 0.73. The order of a
-    single teacher is kept.
-
-    Args:
-        scores: of k teachers on n prompts, shape (k, n), in [0, 1].
-        won: the class of what the strong model would have won.
-        lost: the class of the rest.
-
-    Returns:
-        Shape (n, 3); rows sum to 1.
-
-    Raises:
-        InputError: a teacher scores all prompts alike, or they all contradict each other.
-    """
-    import numpy as np
-
-    inside = np.clip(scores, _NO_EXTREME, 1 - _NO_EXTREME)
-    odds = _standardised(_standardised(np.log(inside) - np.log1p(-inside)).mean(axis=0))
-    shares = np.zeros((scores.shape[1], 3), dtype=np.float32)
-    shares[:, won] = 1 / (1 + np.exp(-odds))
-    shares[:, lost] = 1 - shares[:, won]
-    return shares
-
-
-def _standardised(odds: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Along the last axis."""
-    spread = odds.std(axis=-1, keepdims=True)
-    if not (spread > 0).all():
-        raise InputError(
-            "The teacher scores all prompts alike, so nothing can be learned from it; name another."
-        )
-    found: NDArray[np.float64] = (odds - odds.mean(axis=-1, keepdims=True)) / spread
-    return found
 
 
 def levels(

@@ -5,12 +5,15 @@ for "1" to "5" read from it. Here these five rows are learned and nothing below 
 is read once and no gradient goes through the model. What is learned is the direction in which
 difficulty grows (`difficulty.py`), u, standardised; rating r then has the logit (3 - r) u, a rating
 scale on which one step costs as much as the next.
+
+With teachers (`teaching.py`), u is what they say of a prompt, by ridge regression.
 """
 
 from __future__ import annotations
 
 import time
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +41,8 @@ from routectl.training.lineage import known_held_out, lineage_file
 from routectl.training.partial import PartialRun
 from routectl.training.report import Progress, TrainingReport, no_progress
 from routectl.training.request import TrainingRequest, request_facts
+from routectl.training.scored import Member
+from routectl.training.teaching import Lesson, agreement_loss, ask, fingerprints, regress
 
 if TYPE_CHECKING:
     import numpy as np
@@ -63,10 +68,19 @@ It is the low-rank adapter of {adapter} (of the base model {base}, which is inst
 rows of its own for the five ratings: what the last layer says of difficulty, in one direction.
 """
 
+_TAUGHT_INTRODUCTION = """
+It learned that direction from what slower routers say and from no label: the strong win rates of
+{teachers},
+standardised.
+"""
+_TAUGHT_PRECISION = 1.0
+"""A teacher's scores have no noise, so they are hardly held back. It was chosen by leaving each task
+of the training out, see docs/routers.md."""
+
 _LIMITS = """
 It is slow: a prompt takes about half a second of one CPU core. Of {available:,} prompts it learned
 from {learned:,}, drawn by their weights, and its loss was taken on {measured:,} held-out ones.
-The adapter had been trained before.
+{before} had been trained before.
 {flattered}
 
 It gives one score for every pair of a strong and a weak model: strong are {strong}; the
@@ -78,6 +92,7 @@ def train_rating_rows(
     request: TrainingRequest,
     adapter: Path,
     *,
+    teachers: Sequence[Member] = (),
     examples: int | None = None,
     question_length: bool = False,
     precision: float | None = None,
@@ -89,35 +104,40 @@ def train_rating_rows(
 
     Args:
         adapter: a checkpoint of routectl's own; or the name of a shipped one.
+        teachers: routers whose scores are learned in place of labels, for the default pair where
+            they know models; of several the mean. A weight is then what a prompt counts.
         examples: learn from so many of the prompts, drawn with the request's seed and by the
             weights of their rows; None is all.
         question_length: whether the length of a prompt's question counts beside the state.
-        precision: as of `DifficultySettings`, whose own is None.
+        precision: as of `DifficultySettings`, whose own is None; with teachers that of a ridge
+            regression, and None is 1.
 
     Raises:
         InputError: a file cannot be read, or there is too little to learn from.
-        RouterError: the default pair is not in the data.
-        CheckpointError: the adapter or its base is missing, or the output is not free.
+        RouterError: the default pair is not in the data, or a teacher does not know it.
+        CheckpointError: the adapter, its base or a teacher's checkpoint is missing, or the output
+            is not free.
         UsageError: the precision is not above 0.
     """
     started = time.monotonic()
-    settings = DifficultySettings()
-    if precision is not None:
-        if not precision > 0:
-            raise UsageError("--precision is a number above 0")
-        settings = replace(settings, precision=precision)
+    if precision is not None and not precision > 0:
+        raise UsageError("--precision is a number above 0")
+    if precision is None:
+        precision = _TAUGHT_PRECISION if teachers else DifficultySettings().precision
     require_free(request.output)
     folder = SHIPPED / adapter if (SHIPPED / adapter).is_dir() else adapter
     taken = read_checkpoint(folder, "causal_llm")
     tensors, digest = read_weights(taken)
     opened = open_router(folder, None, None)
     max_tokens = taken.get("max_tokens", kind=int)
-    chosen = {
+    chosen: dict[str, object] = {
         "adapter": digest,
         "examples": examples,
         "question_length": question_length,
-        "precision": settings.precision,
+        "precision": precision,
     }
+    if teachers:
+        chosen["teachers"] = fingerprints(teachers)
     with PartialRun(request.output, request_facts("causal_llm", request, chosen)) as partial:
         data = read_training_data(
             request, open_embedder(DEFAULT), partial, on_progress, vectors=False
@@ -129,7 +149,16 @@ def train_rating_rows(
         surface = None
         if question_length:
             surface = Surface.fit([data.comparisons.prompts[row] for row in learned])
-        head, curve = _fit(states, surface, data, learned, measured, settings, on_progress)
+        features = Features(Standardisation.fit(states[learned]), surface)
+        vectors = features.vectors(states, data.comparisons.prompts)
+        lesson = None
+        if teachers:
+            prompts = [data.comparisons.prompts[row] for row in (*learned, *measured)]
+            lesson = ask(teachers, data.pair, prompts, partial, on_progress)
+            fit = _fit_of_teachers(vectors, data, learned, measured, lesson, precision)
+        else:
+            fit = _fit_of_labels(vectors, data, learned, measured, precision, on_progress)
+        head = _head(fit.direction, vectors[learned], states.shape[1], features)
         router = router.rated_by(head)
         tensors = {**tensors, **_tensors(head)}
         config: dict[str, object] = {
@@ -140,24 +169,33 @@ def train_rating_rows(
             "models": {"strong": list(labels.strong_models), "weak": list(labels.weak_models)},
             "noise": score_noise(router, data, on_progress),
             **({} if surface is None else {"surface": surface.config}),
+            **({} if lesson is None else lesson.config),
         }
         report = TrainingReport.of(
             "causal_llm",
             request,
             data,
-            curve=curve,
+            curve=fit.curve,
+            held_out_loss=fit.held_out_loss,
+            baseline_loss=fit.baseline_loss,
             metrics=measured_apgr(router, data, on_progress),
             seconds=time.monotonic() - started,
         )
         report = replace(report, models=(*labels.strong_models, *labels.weak_models))
+        introduction = _INTRODUCTION.format(
+            threshold=taken.config["score_threshold"],
+            adapter=folder.name,
+            base=taken.get("base", "name", kind=str),
+        )
+        parts: list[Path | None] = [folder]
+        if lesson is not None:
+            chosen["teachers"] = lesson.named
+            introduction += _TAUGHT_INTRODUCTION.format(teachers=lesson.introduced)
+            parts += lesson.parts
         card = model_card(
             report,
             request,
-            introduction=_INTRODUCTION.format(
-                threshold=taken.config["score_threshold"],
-                adapter=folder.name,
-                base=taken.get("base", "name", kind=str),
-            ),
+            introduction=introduction,
             reads=f"the beginning of a long prompt, {max_tokens} tokens with the template"
             + vector_lines(Features(surface=surface)),
             settings={**chosen, "score threshold": taken.config["score_threshold"]},
@@ -165,12 +203,13 @@ def train_rating_rows(
                 available=len(data.used),
                 learned=len(learned),
                 measured=len(measured),
-                flattered=flattered(known_held_out(data, [folder])),
+                before="The adapter" if lesson is None else "The adapter and the teachers",
+                flattered=flattered(known_held_out(data, parts)),
                 strong=", ".join(labels.strong_models),
             ),
             early_stopping=False,
         )
-        seen = lineage_file(data, [folder], learned=learned, measured=measured)
+        seen = lineage_file(data, parts, learned=learned, measured=measured)
         more = {**curve_files(report), **seen}
         write_checkpoint(request.output, config, tensors, card, more)
         partial.remove()
@@ -186,10 +225,7 @@ def _drawn(
     """
     import numpy as np
 
-    comparisons = data.comparisons
-    weight = np.bincount(
-        comparisons.prompt, weights=comparisons.weight, minlength=len(comparisons.prompts)
-    )
+    weight = _weight(data)
     learned = data.used[~data.held_out[data.used]]
     if most is not None and most < len(learned):
         odds = weight[learned] / weight[learned].sum()
@@ -198,6 +234,17 @@ def _drawn(
     held_out = data.used[data.held_out[data.used]]
     measured = np.random.default_rng([seed, 3]).permutation(held_out)[:HELD_OUT_EXAMPLES]
     return learned, np.sort(measured)
+
+
+def _weight(data: TrainingData) -> NDArray[np.float64]:
+    """Of each prompt the weights of its rows, shape (prompts,)."""
+    import numpy as np
+
+    comparisons = data.comparisons
+    found = np.bincount(
+        comparisons.prompt, weights=comparisons.weight, minlength=len(comparisons.prompts)
+    )
+    return found.astype(np.float64)
 
 
 def _states(
@@ -236,36 +283,82 @@ def _tensors(head: Head) -> dict[str, NDArray[Any]]:
     return found if head.beside is None else {**found, BESIDE: head.beside}
 
 
-def _fit(
-    states: NDArray[np.float32],
-    surface: Surface | None,
+@dataclass(frozen=True, slots=True)
+class _Fit:
+    """The direction in which difficulty grows, of vectors of D numbers."""
+
+    direction: NDArray[np.float64]
+    """Shape (D,)."""
+    curve: LossCurve | None = None
+    held_out_loss: float | None = None
+    baseline_loss: float | None = None
+
+
+def _fit_of_labels(
+    vectors: NDArray[np.float32],
     data: TrainingData,
     learned: NDArray[np.intp],
     measured: NDArray[np.intp],
-    settings: DifficultySettings,
+    precision: float,
     on_progress: Progress,
-) -> tuple[Head, LossCurve]:
-    """The head whose ratings say how difficult a prompt is."""
+) -> _Fit:
+    """By who did better on which prompt."""
     import numpy as np
 
     def only(rows: NDArray[np.intp]) -> Comparisons:
-        wanted = np.zeros(len(states), dtype=np.bool_)
+        wanted = np.zeros(len(vectors), dtype=np.bool_)
         wanted[rows] = True
         return data.comparisons.of_prompts(wanted)
 
-    # What the numbers are standardised by is of what is learned from.
-    features = Features(Standardisation.fit(states[learned]), surface)
-    vectors = features.vectors(states, data.comparisons.prompts)
     fit = fit_difficulty(
         vectors,
         only(learned),
         only(measured),
-        settings,
+        DifficultySettings(precision=precision),
         lambda done, most: on_progress("train", done, most),
     )
     factors = Factors(data.comparisons.models, fit.model_vectors, fit.projection, fit.weights)
-    scoring = Scoring.of(factors.direction(data.pair), states.shape[1], features)
-    difficulty = vectors[learned].astype(np.float64) @ factors.direction(data.pair)
+    return _Fit(factors.direction(data.pair), fit.curve)
+
+
+def _fit_of_teachers(
+    vectors: NDArray[np.float32],
+    data: TrainingData,
+    learned: NDArray[np.intp],
+    measured: NDArray[np.intp],
+    lesson: Lesson,
+    precision: float,
+) -> _Fit:
+    """By what teachers say of the learned prompts, and then of the measured ones."""
+    import numpy as np
+
+    odds, test = np.split(lesson.odds, [len(learned)])
+    direction, offset = regress(vectors[learned], odds, _weight(data)[learned], precision)
+    said = vectors[measured].astype(np.float64) @ direction + offset
+    return _Fit(
+        direction,
+        held_out_loss=agreement_loss(test, said),
+        baseline_loss=agreement_loss(test, np.full(len(test), odds.mean())),
+    )
+
+
+def _head(
+    direction: NDArray[np.float64],
+    learned: NDArray[np.float32],
+    width: int,
+    features: Features,
+) -> Head:
+    """The head whose ratings say how difficult a prompt is.
+
+    Args:
+        direction: shape (D,), of the vectors that features make of states.
+        learned: the vectors that were learned from, shape (n, D).
+        width: of a state.
+    """
+    import numpy as np
+
+    scoring = Scoring.of(direction, width, features)
+    difficulty = learned.astype(np.float64) @ direction
     mean, spread = difficulty.mean(), difficulty.std()
     if not spread > 0:
         raise InputError(
@@ -273,13 +366,12 @@ def _fit(
             "more data."
         )
     steps = np.array([3.0 - float(rating) for rating in RATINGS]) / spread
-    beside = None
+    surface, beside = features.surface, None
     if surface is not None and scoring.beside is not None:
         beside = (steps * scoring.beside[0]).astype(np.float32)
-    head = Head(
+    return Head(
         (steps * (scoring.offset - mean)).astype(np.float32),
         np.outer(steps, scoring.direction).astype(np.float32),
         surface,
         beside,
     )
-    return head, fit.curve

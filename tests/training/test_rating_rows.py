@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,7 +16,8 @@ import pytest
 from routectl.errors import CheckpointError, UsageError
 from routectl.routers import open_router
 from routectl.routers.checkpoint import read_checkpoint, read_weights
-from routectl.training import TrainingReport, TrainingRequest, train_rating_rows
+from routectl.training import TrainingReport, TrainingRequest, train_mf, train_rating_rows
+from routectl.training.difficulty import DifficultySettings
 from tests.conftest import Routectl
 from tests.routers.tiny_llama import make_base, write_adapter
 from tests.training.test_causal_llm import prompts
@@ -189,3 +191,55 @@ def test_rows_of_another_width_are_refused(gold: Path, adapter: Path, tmp_path: 
     folder = damaged(report.path, tmp_path / "damaged", {}, rows=np.zeros((5, 7), np.float32))
     with pytest.raises(CheckpointError, match=r"'rows' has the shape"):
         open_router("causal_llm", checkpoint=folder).load()
+
+
+def test_rows_can_learn_what_another_router_says_and_no_label(
+    routectl: Routectl, gold: Path, adapter: Path, tiny: str, tmp_path: Path
+) -> None:
+    """Here it is of another opinion than the labels, which have no say."""
+    other = tmp_path / "other.jsonl"
+    rows = [
+        {"prompt": prompt, "scores": {"strong": 1, "weak": int(hard)}}
+        for prompt, hard in prompts(200)
+    ]
+    other.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    teacher = train_mf(
+        TrainingRequest(gold=[other], output=tmp_path / "teacher"),
+        embedder=tiny,
+        settings=DifficultySettings(precision=1),
+    ).path
+    output = tmp_path / "taught"
+    asked = ("--adapter", adapter, "--teacher", f"mf={teacher}", "--weight", f"{gold}=2")
+    done = routectl("train", "causal_llm", "--gold", gold, *asked, "--output", output)
+    assert done.code == 0, done.err
+    fresh = prompts(260)[200:]
+    texts, hard = [text for text, _ in fresh], np.array([is_hard for _, is_hard in fresh])
+    said = open_router("causal_llm", checkpoint=output).load().strong_win_rates(texts)
+    taught = open_router("mf", checkpoint=teacher)
+    assert said[~hard].mean() > said[hard].mean() + 0.1
+    assert np.corrcoef(said, taught.load().strong_win_rates(texts))[0, 1] > 0.5
+    loss = next(line for line in done.out.splitlines() if line.startswith("held-out loss"))
+    learned, nothing = re.findall(r"\d\.\d+", loss)
+    assert float(learned) < float(nothing)
+    config = json.loads((output / "config.json").read_bytes())
+    fingerprint = taught.identity.fingerprint
+    assert config["teachers"] == [{"router": "mf", "fingerprint": fingerprint}]
+    card = " ".join((output / "README.md").read_text().split())
+    assert (
+        f"from what slower routers say and from no label: the strong win rates of **mf={teacher}"
+        in card
+    )
+    assert (
+        "The adapter and the teachers had been trained before. That took none of the prompts"
+        in card
+    )
+    assert "| precision | 1.0 |" in card
+
+
+def test_a_teacher_without_an_adapter_is_a_sentence(
+    routectl: Routectl, gold: Path, tmp_path: Path
+) -> None:
+    asked = ("--teacher", "length", "--output", tmp_path / "no")
+    refused = routectl("train", "causal_llm", "--gold", gold, *asked)
+    assert refused.code == 2
+    assert "--teacher belongs to --adapter" in refused.err

@@ -16,7 +16,6 @@ from routectl.errors import CheckpointError, InputError
 from routectl.routers import open_router
 from routectl.training import Member, TrainingReport, TrainingRequest, train_bert
 from routectl.training.finetune import Settings
-from routectl.training.labels import taught
 from routectl.training.report import Progress, no_progress
 from tests.conftest import Routectl
 from tests.training.test_train import prompts
@@ -247,29 +246,9 @@ def test_a_pupil_orders_prompts_as_its_teacher_does(
 def test_a_teacher_that_says_nothing_or_is_not_there_is_a_sentence(
     routectl: Routectl, gold: Path, tiny: str, tmp_path: Path
 ) -> None:
-    with pytest.raises(InputError, match="The teacher scores all prompts alike"):
-        taught(np.full((1, 5), 0.3), won=0, lost=1)
     command = ("train", "bert", "--gold", gold, "--weak-model", "weak", "--base", tiny)
     for name in ("nobody", f"mf={tmp_path / 'nowhere'}"):
         done = routectl(*command, "--teacher", name, "--output", tmp_path / "no")
         assert done.code in (1, 2), done.err
         assert "Traceback" not in done.err
         assert not (tmp_path / "no").exists()
-
-
-def test_a_teachers_scores_keep_their_order_and_are_spread() -> None:
-    scores = np.array([[0.0, 0.499, 0.5, 0.501, 1.0]])
-    shares = taught(scores, won=0, lost=1)
-    assert (np.diff(shares[:, 0]) > 0).all()
-    np.testing.assert_allclose(shares.sum(axis=1), 1)
-    narrow = taught(np.array([[0.499, 0.5, 0.501]]), won=0, lost=1)[:, 0]
-    assert narrow[2] - narrow[0] > 0.5
-
-
-def test_teachers_count_alike_however_much_of_the_range_they_use() -> None:
-    wide, narrow = np.array([0.1, 0.9, 0.5]), np.array([0.4999, 0.5, 0.5001])
-    both = taught(np.stack([wide, narrow]), won=0, lost=1)[:, 0]
-    alone = [taught(one[None], won=0, lost=1)[:, 0] for one in (wide, narrow)]
-    assert (np.argsort(alone[0]) != np.argsort(alone[1])).any()
-    means = np.mean([np.log(one / (1 - one)) for one in alone], axis=0)
-    np.testing.assert_allclose(np.log(both / (1 - both)), means / means.std(), rtol=1e-4)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from routectl.cli import options
 from routectl.cli.console import Console
 from routectl.cli.train import shared
 from routectl.errors import UsageError
@@ -39,6 +40,14 @@ if TYPE_CHECKING:
     "what the last layer says: each prompt is read once, and --weight counts.",
 )
 @click.option(
+    "--teacher",
+    "teachers",
+    multiple=True,
+    metavar="NAME[=DIR]...",
+    help="With --adapter: learn the scores of other routers in place of labels; of several their "
+    "mean.",
+)
+@click.option(
     "--question-length",
     is_flag=True,
     help="With --adapter: let the length of a prompt's question count beside what the layer says.",
@@ -47,13 +56,15 @@ if TYPE_CHECKING:
     "--precision",
     type=click.FloatRange(min=0, min_open=True),
     metavar="NUMBER",
-    help="With --adapter: how strongly the ratings are held back.  [default: 100]",
+    help="With --adapter: how strongly the ratings are held back.  [default: 100; with "
+    "--teacher 1]",
 )
 def command(
     request: TrainingRequest,
     base: Path | None,
     examples: int | None,
     adapter: Path | None,
+    teachers: tuple[str, ...],
     question_length: bool,
     precision: float | None,
     console: Console,
@@ -67,18 +78,24 @@ def command(
     Examples:
       routectl train causal_llm --gold results.csv --examples 2000 --output my-causal-llm
       routectl train causal_llm --adapter causal_llm_2 --gold own.csv --output own-ratings
+      routectl train causal_llm --adapter causal_llm_2 --teacher bert --gold own.csv --output taught
     """
     if adapter is not None and base is not None:
         raise UsageError("an adapter names its base; give --adapter or --base, not both")
     for option, given in (
         ("--weight", bool(request.weights)),
+        ("--teacher", bool(teachers)),
         ("--question-length", question_length),
         ("--precision", precision is not None),
     ):
         if adapter is None and given:
             raise UsageError(f"{option} belongs to --adapter here; give both, or neither")
-    from routectl.training import train_causal_llm, train_rating_rows
+    from routectl.training import Member, train_causal_llm, train_rating_rows
 
+    chosen = [
+        Member(choice.name, choice.checkpoint) for choice in map(options.parse_router, teachers)
+    ]
+    shared.say_where_routers_send(console, chosen)
     with shared.Phases(console) as on_progress:
         if adapter is None:
             report = train_causal_llm(
@@ -88,6 +105,7 @@ def command(
             report = train_rating_rows(
                 request,
                 adapter,
+                teachers=chosen,
                 examples=examples,
                 question_length=question_length,
                 precision=precision,
