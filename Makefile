@@ -6,7 +6,7 @@ WORKERS ?= 2
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test coverage lint docs bench bench-routers example checkpoint-mf checkpoint-mf_4 checkpoint-mf_5 checkpoint-mf_6 checkpoint-mf_7 checkpoint-mf_8 checkpoint-mf_9 checkpoint-bert checkpoint-bert_3 checkpoint-bert_4 checkpoint-causal_llm checkpoint-causal_llm_3 checkpoint-sw checkpoint-sw_ranking_2 checkpoint-sw_ranking_3 checkpoint-ensemble checkpoint-ensemble_3 checkpoint-ensemble_4 clean
+.PHONY: demo test coverage lint docs bench bench-routers example checkpoint-mf checkpoint-mf_4 checkpoint-mf_5 checkpoint-mf_6 checkpoint-mf_7 checkpoint-mf_8 checkpoint-mf_9 checkpoint-bert checkpoint-bert_3 checkpoint-bert_4 checkpoint-causal_llm checkpoint-causal_llm_3 checkpoint-causal_llm_4 checkpoint-sw checkpoint-sw_ranking_2 checkpoint-sw_ranking_3 checkpoint-ensemble checkpoint-ensemble_3 checkpoint-ensemble_4 clean
 
 $(INSTALLED): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "routectl needs Python 3.11 or newer; name one with make PYTHON=...")'
@@ -146,6 +146,13 @@ checkpoint-causal_llm_3: $(INSTALLED)
 	$(BIN)/python benchmarks/split_mmlu.py --data $(BENCHMARKS) --output $(OUTPUT).mmlu
 	$(BIN)/routectl train causal_llm --adapter causal_llm_2 --examples 3000 \
 	  --question-length --precision 300 \
+	  $(LEARNED_FROM) $(ARENA_FIVE_TIMES)
+
+# How causal_llm_4 was trained: as causal_llm_3, as the pupil of two slow routers, of all prompts.
+checkpoint-causal_llm_4: $(INSTALLED)
+	$(BIN)/python benchmarks/split_mmlu.py --data $(BENCHMARKS) --output $(OUTPUT).mmlu
+	$(BIN)/routectl train causal_llm --adapter causal_llm_2 --question-length \
+	  --teacher mf=mf_8 --teacher sw_ranking=sw_ranking_2 \
 	  $(LEARNED_FROM) $(ARENA_FIVE_TIMES)
 
 # How sw_ranking_1 was trained, with 1,500 labels of MMLU whose rest is the benchmark:

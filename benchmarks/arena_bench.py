@@ -7,7 +7,7 @@ Arena-Bench is what Arena-Hard (github.com/lm-sys/arena-hard-auto, Apache-2.0) w
 GPT-4's mark for each answer beside a reference. Its last commit with them is `COMMIT`; DIR is a
 clone of the repository with its history. The table has the columns `task` and `prompt` and one per
 model, a blank where the judge gave no mark. `mf_6` to `mf_9`, `sw_ranking_2`, `sw_ranking_3`,
-`causal_llm_3`, `ensemble_3` and `ensemble_4` learned from it beside the other sets
+`causal_llm_3`, `causal_llm_4`, `ensemble_3` and `ensemble_4` learned from it beside the other sets
 (`checkpoint-mf_6` in the Makefile).
 """
 

@@ -58,7 +58,7 @@ def open_router(
         CheckpointError: the checkpoint is missing, damaged or of another kind. That the base is
             missing is said when it is loaded, so that the router can be listed without it.
     """
-    folder = SHIPPED / "causal_llm_3" if checkpoint is None else locate(checkpoint)
+    folder = SHIPPED / "causal_llm_4" if checkpoint is None else locate(checkpoint)
     if is_published(folder):
         return open_published(folder, strong_model, weak_model)
     found = read_checkpoint(folder, "causal_llm")

@@ -73,9 +73,9 @@ It learned that direction from what slower routers say and from no label: the st
 {teachers},
 standardised.
 """
-_TAUGHT_PRECISION = 1.0
-"""A teacher's scores have no noise, so they are hardly held back. It was chosen by leaving each task
-of the training out, see docs/routers.md."""
+_TAUGHT_PRECISION = 10.0
+"""A teacher's scores have no noise, so they are held back less than labels; docs/routers.md has
+what was tried."""
 
 _LIMITS = """
 It is slow: a prompt takes about half a second of one CPU core. Of {available:,} prompts it learned
@@ -110,7 +110,7 @@ def train_rating_rows(
             weights of their rows; None is all.
         question_length: whether the length of a prompt's question counts beside the state.
         precision: as of `DifficultySettings`, whose own is None; with teachers that of a ridge
-            regression, and None is 1.
+            regression, and None is 10.
 
     Raises:
         InputError: a file cannot be read, or there is too little to learn from.

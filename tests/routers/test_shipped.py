@@ -14,6 +14,7 @@ PINNED = {
     "causal_llm_1": "6a47a7f45524ee8141adbefa505034c5187f2e350c34b5420419ee3155d84ff5",
     "causal_llm_2": "6108a3295da547bfc20d325c4aa5adb653b8c4ec9a5253ab272936cb1d7a651e",
     "causal_llm_3": "038af0b156468fe11631d8df7be67177f47e0c232ca1de2f59da53fb8e537550",
+    "causal_llm_4": "a5a2eb636421bb40dbd3d3b15cd78cfa86ea5fc77ae3e0b4e18130dd3878ffc7",
     "mf_1": "e79ba7d179634b700bc0efd7d2c53ded602f09ca52d74e0922b8d09e33f51947",
     "mf_2": "fbbb23fc11516a54df3ee25f0f1603bcd9dcdee2814fc6d848ec1767162f391e",
     "mf_3": "f6f093c12572240d4308e44376ba0d1e33ee55748bf10bf494f414d08bbe14fb",
@@ -56,7 +57,7 @@ def test_every_shipped_checkpoint_with_weights_is_pinned() -> None:
     [
         ("mf", "77c4b75b9ce816b5798a973e92948a5c52c01a35228b795b62d4600c2761cbf4"),
         ("bert", "f466a255f661ae21e1ad42c8781e3053e85ca43af8eaa2aa447d8bc464dde602"),
-        ("causal_llm", "ab55e70f45022301c970c8fa7353abb5bb20859829f717fa96c30dcf27343be3"),
+        ("causal_llm", "328cd89a7f00db61bb010e73932a5309de1f5d1fdd160b3e2fa09f829b0b93b8"),
         ("sw_ranking", "505ca348a8b6ec80eb991910d56a42877b6b2d69383d7aee9125cd4fd17f2209"),
         ("ensemble", "188cc34fc7e86ea096b9e207498130535ee75f5d2a223c4cc1811aaa5838b582"),
         ("random", "7b33be84bcdf18aed4dccaeb4c3a251cce0fb8990becfa5d4db58bd1ca7bda88"),
@@ -93,6 +94,11 @@ def test_the_shipped_routers_keep_their_fingerprints(name: str, fingerprint: str
         (
             "bert_2",
             "3a0b0f4432f30e5b53c413ff3dd7fa03923e401b18886fd111e437326660a91c",
+            "gpt-4-1106-preview",
+        ),
+        (
+            "causal_llm_3",
+            "ab55e70f45022301c970c8fa7353abb5bb20859829f717fa96c30dcf27343be3",
             "gpt-4-1106-preview",
         ),
         (

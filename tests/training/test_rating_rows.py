@@ -233,7 +233,7 @@ def test_rows_can_learn_what_another_router_says_and_no_label(
         "The adapter and the teachers had been trained before. That took none of the prompts"
         in card
     )
-    assert "| precision | 1.0 |" in card
+    assert "| precision | 10.0 |" in card
 
 
 def test_a_teacher_without_an_adapter_is_a_sentence(

@@ -57,7 +57,7 @@ if TYPE_CHECKING:
     type=click.FloatRange(min=0, min_open=True),
     metavar="NUMBER",
     help="With --adapter: how strongly the ratings are held back.  [default: 100; with "
-    "--teacher 1]",
+    "--teacher 10]",
 )
 def command(
     request: TrainingRequest,
