@@ -12,7 +12,7 @@ With teachers (`teaching.py`), u is what they say of a prompt, by ridge regressi
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +23,7 @@ from routectl.routers.causal_llm import Head, open_router
 from routectl.routers.causal_model import BESIDE, RATINGS, ROWS
 from routectl.routers.checkpoint import (
     SHIPPED,
+    Checkpoint,
     read_checkpoint,
     read_weights,
     require_free,
@@ -36,7 +37,7 @@ from routectl.training.card import curve_files, flattered, model_card, vector_li
 from routectl.training.causal_llm import HELD_OUT_EXAMPLES, measured_apgr, score_noise
 from routectl.training.data import TrainingData, read_training_data
 from routectl.training.difficulty import DifficultySettings, fit_difficulty
-from routectl.training.labels import strong_weak_labels
+from routectl.training.labels import StrongWeakLabels, strong_weak_labels
 from routectl.training.lineage import known_held_out, lineage_file
 from routectl.training.partial import PartialRun
 from routectl.training.report import Progress, TrainingReport, no_progress
@@ -129,7 +130,6 @@ def train_rating_rows(
     taken = read_checkpoint(folder, "causal_llm")
     tensors, digest = read_weights(taken)
     opened = open_router(folder, None, None)
-    max_tokens = taken.get("max_tokens", kind=int)
     chosen: dict[str, object] = {
         "adapter": digest,
         "examples": examples,
@@ -182,38 +182,68 @@ def train_rating_rows(
             seconds=time.monotonic() - started,
         )
         report = replace(report, models=(*labels.strong_models, *labels.weak_models))
-        introduction = _INTRODUCTION.format(
-            threshold=taken.config["score_threshold"],
-            adapter=folder.name,
-            base=taken.get("base", "name", kind=str),
+        card = _card(
+            report, request, taken, chosen, data, labels, (learned, measured), surface, lesson
         )
-        parts: list[Path | None] = [folder]
-        if lesson is not None:
-            chosen["teachers"] = lesson.named
-            introduction += _TAUGHT_INTRODUCTION.format(teachers=lesson.introduced)
-            parts += lesson.parts
-        card = model_card(
-            report,
-            request,
-            introduction=introduction,
-            reads=f"the beginning of a long prompt, {max_tokens} tokens with the template"
-            + vector_lines(Features(surface=surface)),
-            settings={**chosen, "score threshold": taken.config["score_threshold"]},
-            limits=_LIMITS.format(
-                available=len(data.used),
-                learned=len(learned),
-                measured=len(measured),
-                before="The adapter" if lesson is None else "The adapter and the teachers",
-                flattered=flattered(known_held_out(data, parts)),
-                strong=", ".join(labels.strong_models),
-            ),
-            early_stopping=False,
-        )
-        seen = lineage_file(data, parts, learned=learned, measured=measured)
+        seen = lineage_file(data, _parts(taken, lesson), learned=learned, measured=measured)
         more = {**curve_files(report), **seen}
         write_checkpoint(request.output, config, tensors, card, more)
         partial.remove()
     return report.with_fingerprint(open_router(request.output, None, None).identity.fingerprint)
+
+
+def _parts(taken: Checkpoint, lesson: Lesson | None) -> list[Path | None]:
+    """The checkpoints that the new one is made of."""
+    return [taken.folder, *(() if lesson is None else lesson.parts)]
+
+
+def _card(
+    report: TrainingReport,
+    request: TrainingRequest,
+    taken: Checkpoint,
+    chosen: Mapping[str, object],
+    data: TrainingData,
+    labels: StrongWeakLabels,
+    rows: tuple[NDArray[np.intp], NDArray[np.intp]],
+    surface: Surface | None,
+    lesson: Lesson | None,
+) -> str:
+    """The model card.
+
+    Args:
+        taken: the checkpoint whose adapter it has.
+        chosen: the settings by name.
+        rows: the prompts that were learned from, and those that the loss was taken on.
+    """
+    threshold = taken.config["score_threshold"]
+    introduction = _INTRODUCTION.format(
+        threshold=threshold,
+        adapter=taken.folder.name,
+        base=taken.get("base", "name", kind=str),
+    )
+    settings = {**chosen, "score threshold": threshold}
+    if lesson is not None:
+        introduction += _TAUGHT_INTRODUCTION.format(teachers=lesson.introduced)
+        settings["teachers"] = lesson.named
+    learned, measured = rows
+    max_tokens = taken.get("max_tokens", kind=int)
+    return model_card(
+        report,
+        request,
+        introduction=introduction,
+        reads=f"the beginning of a long prompt, {max_tokens} tokens with the template"
+        + vector_lines(Features(surface=surface)),
+        settings=settings,
+        limits=_LIMITS.format(
+            available=len(data.used),
+            learned=len(learned),
+            measured=len(measured),
+            before="The adapter" if lesson is None else "The adapter and the teachers",
+            flattered=flattered(known_held_out(data, _parts(taken, lesson))),
+            strong=", ".join(labels.strong_models),
+        ),
+        early_stopping=False,
+    )
 
 
 def _drawn(

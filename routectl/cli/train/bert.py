@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from routectl.cli import options
 from routectl.cli.console import Console
 from routectl.cli.train import shared
 
@@ -43,12 +42,9 @@ def command(
       routectl train bert --battles arena_55k.csv --base bert-base-uncased --output larger
       routectl train bert --teacher mf=mf_8 --gold mmlu_pro.csv.gz --output quick
     """
-    from routectl.training import Member, train_bert
+    from routectl.training import train_bert
 
-    chosen = [
-        Member(choice.name, choice.checkpoint) for choice in map(options.parse_router, teachers)
-    ]
-    shared.say_where_routers_send(console, chosen)
+    chosen = shared.scoring_routers(console, teachers)
     with shared.Phases(console) as on_progress:
         report = train_bert(
             request,

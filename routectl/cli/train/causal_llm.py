@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from routectl.cli import options
 from routectl.cli.console import Console
 from routectl.cli.train import shared
 from routectl.errors import UsageError
@@ -90,12 +89,9 @@ def command(
     ):
         if adapter is None and given:
             raise UsageError(f"{option} belongs to --adapter here; give both, or neither")
-    from routectl.training import Member, train_causal_llm, train_rating_rows
+    from routectl.training import train_causal_llm, train_rating_rows
 
-    chosen = [
-        Member(choice.name, choice.checkpoint) for choice in map(options.parse_router, teachers)
-    ]
-    shared.say_where_routers_send(console, chosen)
+    chosen = shared.scoring_routers(console, teachers)
     with shared.Phases(console) as on_progress:
         if adapter is None:
             report = train_causal_llm(

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from routectl.cli import options
 from routectl.cli.console import Console
 from routectl.cli.train import shared
 
@@ -42,12 +41,9 @@ def command(
       routectl train ensemble --member mf length --gold own.csv --fresh --output both
       routectl train ensemble --member mf=my-mf length --gold same.csv --output both
     """
-    from routectl.training import Member, train_ensemble
+    from routectl.training import train_ensemble
 
-    chosen = [
-        Member(choice.name, choice.checkpoint) for choice in map(options.parse_router, members)
-    ]
-    shared.say_where_routers_send(console, chosen)
+    chosen = shared.scoring_routers(console, members)
     with shared.Phases(console) as on_progress:
         report = train_ensemble(
             request,

@@ -209,12 +209,21 @@ def say_where_prompts_go(console: Console, embedder: str | None) -> None:
         console.note(f"the prompts of the training data are sent to {host}")
 
 
-def say_where_routers_send(console: Console, members: Sequence[Member]) -> None:
-    """The same of routers that score the training data, as teachers and members do."""
+def scoring_routers(console: Console, names: Sequence[str]) -> list[Member]:
+    """The routers that an option names to score the training data, as teachers and members do.
+
+    The host that one sends its prompts to is noted.
+    """
+    from routectl.training import Member
+
+    members = [
+        Member(choice.name, choice.checkpoint) for choice in map(options.parse_router, names)
+    ]
     for member in members:
         host = member.open().description.sends_prompts_to
         if host is not None:
             console.note(f"{member} sends the prompts of the training data to {host}")
+    return members
 
 
 class Phases:
