@@ -39,14 +39,16 @@ NAMES = {"mt_bench": "MT-Bench", "mmlu": "MMLU", "gsm8k": "GSM8K"}
 FILES = {"mt_bench": "mt_bench.jsonl", "mmlu": "mmlu.csv.gz", "gsm8k": "gsm8k.csv.gz"}
 SHIPPED = Path(open_router("mf").description.checkpoint or "").parent
 ROUTERS = (
-    *("mf", "mf=mf_2", "mf=mf_3", "mf=mf_5", "mf=mf_6", "mf=mf_7", "mf=mf_8"),
-    *("sw_ranking", "sw_ranking=sw_ranking_1", "sw_ranking=sw_ranking_2", "bert", "causal_llm"),
-    *("bert=bert_4", "ensemble", "ensemble=ensemble_2", "ensemble=ensemble_3"),
+    *("mf=mf_2", "mf=mf_3", "mf=mf_5", "mf=mf_6", "mf=mf_7", "mf=mf_8", "mf"),
+    *("sw_ranking=sw_ranking_1", "sw_ranking=sw_ranking_2", "sw_ranking"),
+    *("bert=bert_2", "bert", "bert=bert_4"),
+    *("causal_llm=causal_llm_2", "causal_llm=causal_llm_3", "causal_llm"),
+    *("ensemble=ensemble_2", "ensemble=ensemble_3", "ensemble"),
 )
 SLOW_ROWS = 1500
 SLOW = (
-    *("mf=mf_5", "mf=mf_6", "mf=mf_8"),
-    *("sw_ranking=sw_ranking_2", "causal_llm", "ensemble=ensemble_3"),
+    *("mf=mf_5", "mf=mf_6", "mf=mf_8", "sw_ranking=sw_ranking_2"),
+    *("causal_llm=causal_llm_2", "causal_llm=causal_llm_3", "causal_llm", "ensemble=ensemble_3"),
 )
 FAST = tuple(router for router in ROUTERS if router not in SLOW)
 SPEED_ROWS, SLOW_SPEED_ROWS = 500, 20
