@@ -20,8 +20,8 @@ from pathlib import Path
 import numpy as np
 
 from routectl.embedding import open_embedder
+from routectl.preferences.contamination import read_benchmark_prompts
 from routectl.routers import open_router
-from routectl.training.contamination import read_benchmark_prompts
 
 WANTED_SHARE = 0.9
 

@@ -23,7 +23,7 @@ import numpy as np
 from routectl.embedding import open_embedder
 from routectl.embedding.files import DEFAULT, locate
 from routectl.embedding.sentence_transformer import load_sentence_transformer
-from routectl.training.contamination import read_benchmark_prompts
+from routectl.preferences.contamination import read_benchmark_prompts
 
 WANTED_RATIO = 1.4
 LARGEST_DIFFERENCE = 1e-5

@@ -30,7 +30,7 @@ from routectl.cli.app import run
 from routectl.request import TrafficRequest
 from routectl.store.batches import Batch, Columns, prepare
 from routectl.traffic import ImportCounts, open_source, read
-from routectl.workflow.import_writing import BATCH, TRANSACTION
+from routectl.workflow.importing.writing import BATCH, TRANSACTION
 
 REPEATS = 7
 WORDS = (

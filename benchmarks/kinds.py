@@ -24,13 +24,13 @@ from numpy.typing import NDArray
 from own_weight import DRAWS, FOLDS, SEED, Judged, by_file, what_is_judged
 
 from routectl.embedding import Embedder, open_embedder
+from routectl.preferences.comparisons import Comparisons, read_comparisons
 from routectl.records import Condition
 from routectl.routers.features import Features
 from routectl.routers.kinds import Kinds
 from routectl.routers.standardised import Standardisation
 from routectl.routers.surface import Surface
-from routectl.training.comparisons import Comparisons, read_comparisons
-from routectl.training.difficulty import DifficultySettings
+from routectl.training.fits.difficulty import DifficultySettings
 
 Rows = NDArray[np.bool_]
 

@@ -24,13 +24,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from routectl.embedding import open_embedder
-from routectl.evaluation.gold import read_gold
 from routectl.evaluation.metrics import apgr, quality_curve
+from routectl.preferences.comparisons import Comparisons, read_comparisons
+from routectl.preferences.gold import read_gold
 from routectl.records import Condition
 from routectl.routers.surface import Surface
-from routectl.training.comparisons import Comparisons, read_comparisons
-from routectl.training.difficulty import DifficultySettings, fit_difficulty
-from routectl.training.factorize import Fit, Settings, factorize
+from routectl.training.fits.difficulty import DifficultySettings, fit_difficulty
+from routectl.training.fits.factorize import Fit, Settings, factorize
 
 SEED, DRAWS, MOSTLY_RIGHT = 0, 400, 0.7
 FITS: dict[str, Settings | DifficultySettings] = {

@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 
 from routectl.embedding import READS, open_embedder
 from routectl.evaluation.metrics import apgr, quality_curve
+from routectl.preferences.comparisons import Comparisons, read_comparisons
 from routectl.records import Condition, ModelPair
 from routectl.routers.mf import Factors
-from routectl.training.comparisons import Comparisons, read_comparisons
-from routectl.training.factorize import Settings, factorize
+from routectl.training.fits.factorize import Settings, factorize
 
 FOLDS = 5
 PAIR = ModelPair("gemini-1.5-pro-002", "Mixtral-8x7B-Instruct-v0.1")

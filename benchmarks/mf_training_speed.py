@@ -27,10 +27,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from routectl.embedding import open_embedder
+from routectl.preferences.comparisons import Comparisons, Shortfalls, ratings, read_comparisons
 from routectl.records import Condition
-from routectl.training.comparisons import Comparisons, Shortfalls, ratings, read_comparisons
-from routectl.training.difficulty import DifficultySettings, fit_difficulty
-from routectl.training.factorize import Fit, Settings, factorize, rating_loss
+from routectl.training.fits.difficulty import DifficultySettings, fit_difficulty
+from routectl.training.fits.factorize import Fit, Settings, factorize, rating_loss
 
 BATTLES, MODELS, DIMENSION, SEED = 55_000, 20, 384, 0
 BATCH, PATIENCE, MOST_EPOCHS = 64, 2, 30

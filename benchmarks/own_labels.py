@@ -23,13 +23,13 @@ from leave_task_out import direction
 from numpy.typing import NDArray
 from router_quality import PAPER, STRONG, WEAK, Benchmark, load_routers, read
 
+from routectl.checkpoint import SHIPPED
 from routectl.embedding import open_embedder
 from routectl.evaluation.metrics import apgr, quality_curve
-from routectl.routers.checkpoint import SHIPPED
+from routectl.preferences.comparisons import Comparisons, read_comparisons
 from routectl.routers.surface import Surface
-from routectl.training.comparisons import Comparisons, read_comparisons
-from routectl.training.difficulty import DifficultySettings
-from routectl.training.factorize import Settings
+from routectl.training.fits.difficulty import DifficultySettings
+from routectl.training.fits.factorize import Settings
 
 LEARNABLE = ("gsm8k", "mmlu")
 FITS = {"factors": Settings(), "difficulty": DifficultySettings()}

@@ -23,11 +23,11 @@ from leave_task_out import direction, mean_apgr, tiers
 from numpy.typing import NDArray
 
 from routectl.embedding import open_embedder
-from routectl.evaluation.gold import read_gold
+from routectl.preferences.comparisons import Comparisons, read_comparisons
+from routectl.preferences.gold import read_gold
 from routectl.records import Condition
 from routectl.routers.surface import Surface
-from routectl.training.comparisons import Comparisons, read_comparisons
-from routectl.training.difficulty import DifficultySettings
+from routectl.training.fits.difficulty import DifficultySettings
 
 SEED, FOLDS, DRAWS, LEAST_GAP = 0, 5, 400, 0.02
 Judged = list[list[tuple[NDArray[np.intp], NDArray[np.float64], NDArray[np.float64]]]]

@@ -31,13 +31,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from routectl.checkpoint import shipped_or_own
 from routectl.evaluation.bootstrap import bootstrap
 from routectl.evaluation.metrics import APGR, Metric, cpt_at
 from routectl.extraction import extract
+from routectl.preferences.contamination import read_benchmark_prompts
 from routectl.routers import Router, names, open_router
-from routectl.routers.checkpoint import shipped_or_own
 from routectl.tables import Row, read_rows
-from routectl.training.contamination import read_benchmark_prompts
 
 STRONG, WEAK = "gpt-4-1106-preview", "mistralai/Mixtral-8x7B-Instruct-v0.1"
 BENCHMARKS = {"mt_bench": "mt_bench.jsonl", "gsm8k": "gsm8k.csv.gz", "mmlu": "mmlu.csv.gz"}

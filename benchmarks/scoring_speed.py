@@ -17,8 +17,8 @@ from pathlib import Path
 
 from routectl.embedding import open_embedder
 from routectl.embedding.shared import open_shared
+from routectl.preferences.contamination import read_benchmark_prompts
 from routectl.routers import Router, open_router
-from routectl.training.contamination import read_benchmark_prompts
 
 STEP = 512
 WANTED = {"mf": 1.1, "mf + sw_ranking + length": 1.15}

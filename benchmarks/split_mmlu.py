@@ -29,9 +29,9 @@ import numpy as np
 from router_quality import LEFT_OUT, prompt_digest
 
 from routectl.embedding import open_embedder
+from routectl.preferences.contamination import SIMILAR, read_benchmark_prompts
 from routectl.similarity import nearest
 from routectl.tables import read_rows
-from routectl.training.contamination import SIMILAR, read_benchmark_prompts
 
 LABELS, SEED = 1500, 0
 

@@ -285,7 +285,9 @@ def _serve() -> None:
         import_module(module)
     from routectl.cli.app import run
     from routectl.store import battles, engine, leases
-    from routectl.workflow import import_writing, importing, leasing
+    from routectl.workflow.importing import run as importing
+    from routectl.workflow.importing import writing as import_writing
+    from routectl.workflow.scoring import leasing
 
     # More transactions, so that more moments lie between two of them.
     importing.BATCH, import_writing.TRANSACTION = 250, 4

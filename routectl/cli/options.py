@@ -205,7 +205,7 @@ class RouterChoice:
 
 def parse_router(text: str) -> RouterChoice:
     """NAME, or NAME=DIR, where DIR may be the name of a checkpoint that ships."""
-    from routectl.routers.checkpoint import shipped_or_own
+    from routectl.checkpoint import shipped_or_own
 
     name, equals, folder = text.partition("=")
     if equals and not folder:

@@ -88,7 +88,7 @@ def show(
       routectl routers show mf=mf_5
       routectl routers show mf=./my-checkpoint --strong-model gpt-4-1106-preview
     """
-    from routectl.routers.checkpoint import shipped
+    from routectl.checkpoint import shipped
 
     (opened,) = options.open_routers((router,), strong_model, weak_model, scored_as)
     if console.as_json:
@@ -134,7 +134,7 @@ def prepare(router: str, base: Path | None, console: Console) -> None:
       routectl routers prepare causal_llm
       routectl routers prepare causal_llm --base /models/SmolLM2-135M-Instruct
     """
-    from routectl.base_models import default_base, keep_base
+    from routectl.embedding.base_models import default_base, keep_base
 
     found = default_base() if base is None else keep_base(base)
     if console.as_json:

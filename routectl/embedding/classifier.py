@@ -66,7 +66,7 @@ def _loaded(folder: Path, _config: bytes) -> tuple[Bert, str]:
 def classifier_folder(name: str) -> Path:
     """Where the checkpoint is that such a name says; whether there is one is not asked."""
     # Checkpoints keep this name: what ships goes before a folder that happens to be here.
-    from routectl.routers.checkpoint import SHIPPED
+    from routectl.checkpoint import SHIPPED
 
     given = name.removeprefix(PREFIX)
     own = Path(given).expanduser()
@@ -75,6 +75,6 @@ def classifier_folder(name: str) -> Path:
 
 
 def _ships(folder: Path) -> bool:
-    from routectl.routers.checkpoint import SHIPPED
+    from routectl.checkpoint import SHIPPED
 
     return folder.parent == SHIPPED

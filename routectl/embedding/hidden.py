@@ -17,7 +17,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from routectl.base_models import (
+from routectl.embedding.base_models import (
     CONVERTS,
     DEFAULT,
     DEFAULT_DIGEST,

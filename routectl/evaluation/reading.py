@@ -27,9 +27,9 @@ from typing import TYPE_CHECKING, Any
 
 from routectl.errors import InputError, UsageError
 from routectl.evaluation.benchmark import Benchmark
-from routectl.evaluation.gold import choices, options_of
 from routectl.evaluation.leaving_out import Unwanted
 from routectl.extraction import extract
+from routectl.preferences.gold import choices, options_of
 from routectl.tables import Row, read_rows
 
 if TYPE_CHECKING:

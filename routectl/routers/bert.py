@@ -13,18 +13,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from routectl.errors import CheckpointError, RouterError
-from routectl.records import ModelPair, RouterIdentity
-from routectl.routers.checkpoint import (
+from routectl.checkpoint import (
     SHIPPED,
     Checkpoint,
     read_checkpoint,
     read_weights,
     require,
 )
+from routectl.errors import CheckpointError, RouterError
+from routectl.records import ModelPair, RouterIdentity
 from routectl.routers.pairs import choose_pair, default_pair
 from routectl.routers.protocol import OpenRouter, RouterDescription, fingerprint
-from routectl.routers.published import is_published, locate
+from routectl.routers.published.folder import is_published, locate
 
 if TYPE_CHECKING:
     import numpy as np
@@ -96,7 +96,7 @@ def open_router(
         CheckpointError: the checkpoint is missing, damaged or of another kind.
     """
     from routectl.extraction import EXTRACTION_VERSION
-    from routectl.routers import bert_published
+    from routectl.routers.published import bert as bert_published
 
     folder = SHIPPED / "bert_3" if checkpoint is None else locate(checkpoint)
     if is_published(folder):

@@ -12,9 +12,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from routectl.base_models import CONVERTS, find_base, is_ready
+from routectl.checkpoint import (
+    SHIPPED,
+    Checkpoint,
+    read_checkpoint,
+    read_weights,
+    require,
+)
+from routectl.embedding.base_models import CONVERTS, find_base, is_ready
 from routectl.embedding.language_model import Template, load_model
 from routectl.errors import CheckpointError, RouterError
+from routectl.model_names import resolve
 from routectl.records import ModelPair, RouterIdentity
 from routectl.routers.causal_model import (
     BESIDE,
@@ -28,17 +36,9 @@ from routectl.routers.causal_model import (
     rating_logits,
     strong_win_rates,
 )
-from routectl.routers.causal_published import open_published
-from routectl.routers.checkpoint import (
-    SHIPPED,
-    Checkpoint,
-    read_checkpoint,
-    read_weights,
-    require,
-)
-from routectl.routers.model_names import resolve
 from routectl.routers.protocol import OpenRouter, RouterDescription, fingerprint
-from routectl.routers.published import is_published, locate
+from routectl.routers.published.causal_llm import open_published
+from routectl.routers.published.folder import is_published, locate
 from routectl.routers.surface import OF_QUESTION, Surface, read_surface
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from routectl.checkpoint import Checkpoint, require
 from routectl.errors import CheckpointError
-from routectl.routers.checkpoint import Checkpoint, require
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -14,15 +14,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from routectl.errors import CheckpointError
-from routectl.records import ModelPair, RouterIdentity
-from routectl.routers.checkpoint import (
+from routectl.checkpoint import (
     SHIPPED,
     Checkpoint,
     read_checkpoint,
     read_weights,
     require,
 )
+from routectl.errors import CheckpointError
+from routectl.records import ModelPair, RouterIdentity
 from routectl.routers.pairs import choose_pair
 from routectl.routers.protocol import OpenRouter, Router, RouterDescription, fingerprint
 
@@ -245,7 +245,7 @@ def _require_unchanged(checkpoint: Checkpoint, entry: object, member: OpenRouter
 
 def _known_by_all(members: Sequence[OpenRouter], pair: ModelPair) -> tuple[str, ...]:
     """The models that every member knows, of those that know any; in the first one's order."""
-    from routectl.routers.model_names import canonical_names
+    from routectl.model_names import canonical_names
 
     known = [member.description.models for member in members if member.description.models]
     if not known:

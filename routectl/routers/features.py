@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from routectl.routers.checkpoint import Checkpoint
+from routectl.checkpoint import Checkpoint
 from routectl.routers.kinds import Kinds, read_kinds
 from routectl.routers.standardised import Standardisation, read_standardisation
 from routectl.routers.surface import Surface, read_surface

@@ -6,15 +6,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from routectl.errors import CheckpointError
-from routectl.records import RouterIdentity
-from routectl.routers.checkpoint import (
+from routectl.checkpoint import (
     SHIPPED,
     Checkpoint,
     read_checkpoint,
     read_weights,
     require,
 )
+from routectl.errors import CheckpointError
+from routectl.records import RouterIdentity
 from routectl.routers.protocol import OpenRouter, RouterDescription, fingerprint
 from routectl.routers.random import refuse_models
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from routectl.errors import RouterError
+from routectl.model_names import canonical, find, same_model
 from routectl.records import ModelPair, RouterIdentity
-from routectl.routers.model_names import canonical, find, same_model
 from routectl.routers.protocol import OpenRouter, Router, fingerprint
 
 if TYPE_CHECKING:

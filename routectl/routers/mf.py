@@ -16,21 +16,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from routectl.errors import CheckpointError
-from routectl.records import ModelPair, RouterIdentity
-from routectl.routers.checkpoint import (
+from routectl.checkpoint import (
     SHIPPED,
     Checkpoint,
     read_checkpoint,
     read_weights,
     require,
 )
+from routectl.errors import CheckpointError
+from routectl.records import ModelPair, RouterIdentity
 from routectl.routers.embedded import read_embedder
 from routectl.routers.features import Features, read_features
-from routectl.routers.mf_published import open_published
 from routectl.routers.pairs import choose_pair, default_pair
 from routectl.routers.protocol import OpenRouter, RouterDescription, fingerprint
-from routectl.routers.published import is_published, locate
+from routectl.routers.published.folder import is_published, locate
+from routectl.routers.published.mf import open_published
 from routectl.routers.surface import OF_QUESTION
 
 if TYPE_CHECKING:

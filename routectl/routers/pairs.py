@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from routectl.checkpoint import Checkpoint
 from routectl.errors import CheckpointError, RouterError
+from routectl.model_names import resolve
 from routectl.records import ModelPair
-from routectl.routers.checkpoint import Checkpoint
-from routectl.routers.model_names import resolve
 
 
 def default_pair(checkpoint: Checkpoint, models: Sequence[str]) -> ModelPair:

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from routectl.checkpoint import SHIPPED, read_checkpoint
 from routectl.errors import RouterError
 from routectl.records import RouterIdentity
-from routectl.routers.checkpoint import SHIPPED, read_checkpoint
 from routectl.routers.protocol import OpenRouter, RouterDescription, fingerprint
 
 if TYPE_CHECKING:

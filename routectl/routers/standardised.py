@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from routectl.checkpoint import Checkpoint, require
 from routectl.errors import CheckpointError
-from routectl.routers.checkpoint import Checkpoint, require
 
 if TYPE_CHECKING:
     import numpy as np

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from routectl.routers.checkpoint import Checkpoint
+    from routectl.checkpoint import Checkpoint
 
 _FEATURE = "log_question_length"
 """Its name in a checkpoint and a fingerprint; another definition gets another name."""

@@ -6,8 +6,8 @@ from routectl.training.causal_llm import train_causal_llm
 from routectl.training.ensemble import train_ensemble
 from routectl.training.length import train_length
 from routectl.training.mf import train_mf
+from routectl.training.output.report import Progress, TrainingReport
 from routectl.training.rating_rows import train_rating_rows
-from routectl.training.report import Progress, TrainingReport
 from routectl.training.request import TrainingRequest
 from routectl.training.scored import Member
 from routectl.training.sw_ranking import train_sw_ranking

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from routectl.checkpoint import require_free, write_checkpoint
 from routectl.embedding import DEFAULT, open_embedder
 from routectl.errors import CheckpointError, InputError
 from routectl.records import RouterIdentity
@@ -19,10 +20,8 @@ from routectl.routers.bert import (
     require_fitting,
     trained_shapes,
 )
-from routectl.routers.checkpoint import require_free, write_checkpoint
-from routectl.training.card import curve_files, flattered, model_card
 from routectl.training.data import TrainingData, held_out_apgr, read_training_data
-from routectl.training.finetune import Settings, States, fine_tune
+from routectl.training.fits.finetune import Settings, States, fine_tune
 from routectl.training.labels import (
     StrongWeakLabels,
     levels,
@@ -30,9 +29,10 @@ from routectl.training.labels import (
     strong_weak_labels,
     weak_quality,
 )
-from routectl.training.lineage import known_held_out, lineage_file
-from routectl.training.partial import PartialRun
-from routectl.training.report import Progress, TrainingReport, no_progress
+from routectl.training.output.card import curve_files, flattered, model_card
+from routectl.training.output.lineage import known_held_out, lineage_file
+from routectl.training.output.partial import PartialRun
+from routectl.training.output.report import Progress, TrainingReport, no_progress
 from routectl.training.request import TrainingRequest, request_facts
 from routectl.training.scored import Member
 from routectl.training.teaching import Lesson, ask, fingerprints, shares_of_classes

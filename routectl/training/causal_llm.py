@@ -8,17 +8,16 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from routectl.base_models import BaseFiles, default_base, keep_base
+from routectl.checkpoint import require_free, write_checkpoint
 from routectl.embedding import DEFAULT, open_embedder
+from routectl.embedding.base_models import BaseFiles, default_base, keep_base
 from routectl.embedding.language_model import DEFAULT_TEMPLATE, load_model
 from routectl.embedding.noise import SAFETY_FACTOR
 from routectl.errors import CheckpointError
 from routectl.routers.causal_model import RATINGS, RatingReader
-from routectl.routers.checkpoint import require_free, write_checkpoint
-from routectl.training.adapter import AdapterSettings, Examples, FitState, fit_adapter
-from routectl.training.card import curve_files, model_card
-from routectl.training.curve import LossCurve
 from routectl.training.data import TrainingData, held_out_apgr, read_training_data
+from routectl.training.fits.adapter import AdapterSettings, Examples, FitState, fit_adapter
+from routectl.training.fits.curve import LossCurve
 from routectl.training.labels import (
     StrongWeakLabels,
     levels,
@@ -26,9 +25,10 @@ from routectl.training.labels import (
     strong_weak_labels,
     weak_quality,
 )
-from routectl.training.lineage import lineage_file
-from routectl.training.partial import PartialRun
-from routectl.training.report import Progress, TrainingReport, no_progress
+from routectl.training.output.card import curve_files, model_card
+from routectl.training.output.lineage import lineage_file
+from routectl.training.output.partial import PartialRun
+from routectl.training.output.report import Progress, TrainingReport, no_progress
 from routectl.training.request import TrainingRequest, request_facts
 
 if TYPE_CHECKING:

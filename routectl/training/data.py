@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING
 
 from routectl.embedding import DEFAULT, Embedder, open_embedder
 from routectl.errors import InputError, RouterError
+from routectl.model_names import resolve
+from routectl.preferences.comparisons import Comparisons, ratings, read_comparisons
+from routectl.preferences.contamination import SIMILAR, read_all
 from routectl.records import ModelPair
 from routectl.routers.features import Features
-from routectl.routers.model_names import resolve
 from routectl.routers.standardised import Standardisation
 from routectl.routers.surface import Surface
 from routectl.similarity import nearest
-from routectl.training.comparisons import Comparisons, ratings, read_comparisons
-from routectl.training.contamination import SIMILAR, read_all
-from routectl.training.partial import PartialRun
-from routectl.training.report import Progress
+from routectl.training.output.partial import PartialRun
+from routectl.training.output.report import Progress
 from routectl.training.request import TrainingRequest
 
 if TYPE_CHECKING:

@@ -6,27 +6,27 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from routectl.embedding import DEFAULT, open_embedder
-from routectl.errors import UsageError
-from routectl.routers.checkpoint import (
+from routectl.checkpoint import (
     SHIPPED,
     require_free,
     write_checkpoint,
 )
+from routectl.embedding import DEFAULT, open_embedder
+from routectl.errors import UsageError
 from routectl.routers.ensemble import MEMBERS, open_router
 from routectl.routers.protocol import OpenRouter
 from routectl.routers.seen_prompts import seen
-from routectl.training.card import model_card
 from routectl.training.data import TrainingData, read_training_data
 from routectl.training.labels import StrongWeakLabels, strong_weak_labels, weak_quality
-from routectl.training.lineage import learned_from_all, learned_of, lineage_file
-from routectl.training.partial import PartialRun
-from routectl.training.report import Progress, TrainingReport, no_progress
+from routectl.training.output.card import model_card
+from routectl.training.output.lineage import learned_from_all, learned_of, lineage_file
+from routectl.training.output.partial import PartialRun
+from routectl.training.output.report import Progress, TrainingReport, no_progress
 from routectl.training.request import TrainingRequest, request_facts
 from routectl.training.scored import Member, kept_scores
 
 if TYPE_CHECKING:
-    from routectl.training.stacking import Stack
+    from routectl.training.fits.stacking import Stack
 
 _INTRODUCTION = """
 A checkpoint of routectl's `ensemble` router: the scores of its members, each replaced by its rank
@@ -62,7 +62,7 @@ def train_ensemble(
         RouterError: no such router, or one that does not know the pair.
         CheckpointError: a member's checkpoint is damaged, or the output is not free.
     """
-    from routectl.training.stacking import Labels, Members, stack
+    from routectl.training.fits.stacking import Labels, Members, stack
 
     started = time.monotonic()
     _require_members(members)
@@ -180,7 +180,7 @@ def _write(
 ) -> None:
     import numpy as np
 
-    from routectl.training.stacking import figures
+    from routectl.training.fits.stacking import figures
 
     weighing = result.weighing
     settings: dict[str, object] = {

@@ -21,10 +21,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from routectl.errors import InputError
-from routectl.evaluation.gold import read_gold
+from routectl.model_names import canonical_names
+from routectl.preferences.comparisons import Comparisons, ratings
+from routectl.preferences.gold import read_gold
 from routectl.records import ModelPair
-from routectl.routers.model_names import canonical_names
-from routectl.training.comparisons import Comparisons, ratings
 
 if TYPE_CHECKING:
     import numpy as np

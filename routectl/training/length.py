@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 
-from routectl.routers.checkpoint import require_free, write_checkpoint
+from routectl.checkpoint import require_free, write_checkpoint
+from routectl.preferences.comparisons import read_comparisons
 from routectl.routers.seen_prompts import seen_file
-from routectl.training.comparisons import read_comparisons
-from routectl.training.report import Progress, TrainingReport, no_progress
+from routectl.training.output.report import Progress, TrainingReport, no_progress
 from routectl.training.request import TrainingRequest
 
 

@@ -7,21 +7,14 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
+from routectl.checkpoint import require_free, write_checkpoint
 from routectl.embedding import DEFAULT, Embedder, open_embedder
 from routectl.embedding.hidden import is_hidden
 from routectl.errors import InputError, UsageError
-from routectl.routers.checkpoint import require_free, write_checkpoint
+from routectl.preferences.comparisons import Comparisons
 from routectl.routers.embedded import embedder_config, probe_tensor
 from routectl.routers.features import Features
 from routectl.routers.kinds import Kinds
-from routectl.training.card import (
-    curve_files,
-    embedder_limits,
-    embedder_line,
-    model_card,
-    vector_lines,
-)
-from routectl.training.comparisons import Comparisons
 from routectl.training.data import (
     TrainingData,
     embedder_noise,
@@ -30,11 +23,18 @@ from routectl.training.data import (
     projected_noise,
     read_training_data,
 )
-from routectl.training.difficulty import DifficultySettings, fit_difficulty
-from routectl.training.factorize import Fit, Settings, factorize
-from routectl.training.lineage import embedder_part, known_held_out, lineage_file
-from routectl.training.partial import PartialRun
-from routectl.training.report import Progress, TrainingReport, no_progress
+from routectl.training.fits.difficulty import DifficultySettings, fit_difficulty
+from routectl.training.fits.factorize import Fit, Settings, factorize
+from routectl.training.output.card import (
+    curve_files,
+    embedder_limits,
+    embedder_line,
+    model_card,
+    vector_lines,
+)
+from routectl.training.output.lineage import embedder_part, known_held_out, lineage_file
+from routectl.training.output.partial import PartialRun
+from routectl.training.output.report import Progress, TrainingReport, no_progress
 from routectl.training.request import TrainingRequest, request_facts
 
 if TYPE_CHECKING:

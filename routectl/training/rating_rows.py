@@ -17,11 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from routectl.embedding import DEFAULT, open_embedder
-from routectl.errors import InputError, UsageError
-from routectl.routers.causal_llm import Head, open_router
-from routectl.routers.causal_model import BESIDE, RATINGS, ROWS
-from routectl.routers.checkpoint import (
+from routectl.checkpoint import (
     SHIPPED,
     Checkpoint,
     read_checkpoint,
@@ -29,18 +25,22 @@ from routectl.routers.checkpoint import (
     require_free,
     write_checkpoint,
 )
+from routectl.embedding import DEFAULT, open_embedder
+from routectl.errors import InputError, UsageError
+from routectl.routers.causal_llm import Head, open_router
+from routectl.routers.causal_model import BESIDE, RATINGS, ROWS
 from routectl.routers.features import Features
 from routectl.routers.mf import Factors, Scoring
 from routectl.routers.standardised import Standardisation
 from routectl.routers.surface import Surface
-from routectl.training.card import curve_files, flattered, model_card, vector_lines
 from routectl.training.causal_llm import HELD_OUT_EXAMPLES, measured_apgr, score_noise
 from routectl.training.data import TrainingData, read_training_data
-from routectl.training.difficulty import DifficultySettings, fit_difficulty
+from routectl.training.fits.difficulty import DifficultySettings, fit_difficulty
 from routectl.training.labels import StrongWeakLabels, strong_weak_labels
-from routectl.training.lineage import known_held_out, lineage_file
-from routectl.training.partial import PartialRun
-from routectl.training.report import Progress, TrainingReport, no_progress
+from routectl.training.output.card import curve_files, flattered, model_card, vector_lines
+from routectl.training.output.lineage import known_held_out, lineage_file
+from routectl.training.output.partial import PartialRun
+from routectl.training.output.report import Progress, TrainingReport, no_progress
 from routectl.training.request import TrainingRequest, request_facts
 from routectl.training.scored import Member
 from routectl.training.teaching import Lesson, agreement_loss, ask, fingerprints, regress
@@ -49,9 +49,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from routectl.preferences.comparisons import Comparisons
     from routectl.routers.causal_llm import CausalLlmRouter
-    from routectl.training.comparisons import Comparisons
-    from routectl.training.curve import LossCurve
+    from routectl.training.fits.curve import LossCurve
 
 _READ_AT_ONCE = 64
 """Prompts of a kept piece: that much a stopped run reads again."""

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from routectl.checkpoint import SHIPPED
 from routectl.errors import InputError
 from routectl.records import ModelPair
-from routectl.routers.checkpoint import SHIPPED
 from routectl.routers.protocol import OpenRouter, Router
-from routectl.training.partial import PartialRun
-from routectl.training.report import Progress
+from routectl.training.output.partial import PartialRun
+from routectl.training.output.report import Progress
 
 if TYPE_CHECKING:
     import numpy as np

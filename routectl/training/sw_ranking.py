@@ -11,9 +11,10 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
+from routectl.checkpoint import require_free, write_checkpoint
 from routectl.embedding import DEFAULT, Embedder, open_embedder
 from routectl.errors import UsageError
-from routectl.routers.checkpoint import require_free, write_checkpoint
+from routectl.preferences.connectivity import choose_prior
 from routectl.routers.embedded import embedder_config, probe_tensor
 from routectl.routers.sw_ranking.bradley_terry import counts, even, fit
 from routectl.routers.sw_ranking.metric import Metric
@@ -22,8 +23,6 @@ from routectl.routers.sw_ranking.noise import score_noise
 from routectl.routers.sw_ranking.ranking import Ranking, Ratings
 from routectl.routers.sw_ranking.router import win_rates
 from routectl.routers.sw_ranking.tiers import MOST_TIERS, make_tiers
-from routectl.training.card import embedder_limits, embedder_line, model_card, vector_lines
-from routectl.training.connectivity import choose_prior
 from routectl.training.data import (
     TrainingData,
     embedder_noise,
@@ -32,18 +31,19 @@ from routectl.training.data import (
     projected_noise,
     read_training_data,
 )
-from routectl.training.difficulty import DifficultySettings, fit_difficulty
-from routectl.training.factorize import rating_loss
-from routectl.training.lineage import embedder_part, known_held_out, lineage_file
-from routectl.training.partial import PartialRun
-from routectl.training.report import Progress, TrainingReport, no_progress
+from routectl.training.fits.difficulty import DifficultySettings, fit_difficulty
+from routectl.training.fits.factorize import rating_loss
+from routectl.training.output.card import embedder_limits, embedder_line, model_card, vector_lines
+from routectl.training.output.lineage import embedder_part, known_held_out, lineage_file
+from routectl.training.output.partial import PartialRun
+from routectl.training.output.report import Progress, TrainingReport, no_progress
 from routectl.training.request import TrainingRequest, request_facts
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from routectl.training.comparisons import Comparisons
+    from routectl.preferences.comparisons import Comparisons
 
 MetricName = Literal["cosine", "difficulty"]
 

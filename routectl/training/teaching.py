@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from routectl.errors import InputError
 from routectl.records import ModelPair
 from routectl.routers.protocol import OpenRouter
-from routectl.training.partial import PartialRun
-from routectl.training.report import Progress
+from routectl.training.output.partial import PartialRun
+from routectl.training.output.report import Progress
 from routectl.training.scored import Member, kept_scores
 
 if TYPE_CHECKING:

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 from routectl.embedding import Embedder
 from routectl.errors import InputError
 from routectl.extraction import EXTRACTION_VERSION
+from routectl.preferences.soundness import Soundness, examine
 from routectl.records import Population
 from routectl.similarity import MeanSimilarity, mean_similarity, nearest
 from routectl.store import battles as stored
 from routectl.store.engine import Location, Store, open_store
 from routectl.store.scores import texts
-from routectl.training.soundness import Soundness, examine
 from routectl.workflow.embedding import embed, open_with_a_word
 from routectl.workflow.reporter import Reporter
 

@@ -12,13 +12,13 @@ from itertools import islice
 from pathlib import Path
 
 from routectl.errors import InputError, UsageError
-from routectl.evaluation.gold import gold_reader
+from routectl.preferences.battles import BattleReader, battle_reader, no_battles
+from routectl.preferences.gold import gold_reader
 from routectl.records import Battle, Reject
 from routectl.store import battles as stored
 from routectl.store.battles import NewBattle, SourceCounts
 from routectl.store.engine import Location, Store, create_or_open, open_store
 from routectl.tables import OnReject, Row, RowError, Table, open_table
-from routectl.training.battles import BattleReader, battle_reader, no_battles
 from routectl.workflow.files import lines_kept_aside, new_file
 from routectl.workflow.reporter import Advance, Reporter
 

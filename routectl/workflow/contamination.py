@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from routectl.errors import InputError, UsageError
-from routectl.evaluation.gold import gold_reader
+from routectl.preferences.battles import battle_reader, no_battles, read_sibling_prompts, sibling_of
+from routectl.preferences.contamination import read_benchmark
+from routectl.preferences.gold import gold_reader
 from routectl.similarity import similar_pairs
 from routectl.store import battles as stored
 from routectl.store.engine import Location, open_store
 from routectl.tables import Row, Table, open_table
-from routectl.training.battles import battle_reader, no_battles, read_sibling_prompts, sibling_of
-from routectl.training.contamination import read_benchmark
 from routectl.workflow.battles import battle_line
 from routectl.workflow.embedding import embed, open_with_a_word
 from routectl.workflow.files import Write, new_file

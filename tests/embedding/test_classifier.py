@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import torch
 
+from routectl.checkpoint import SHIPPED, read_checkpoint, read_weights
 from routectl.embedding import DEFAULT, open_embedder
 from routectl.embedding.files import locate_encoder
 from routectl.embedding.noise import embedding_noise
 from routectl.errors import CheckpointError, UsageError
 from routectl.routers import open_router
-from routectl.routers.checkpoint import SHIPPED, read_checkpoint, read_weights
 from routectl.routers.mf import MfRouter, sigmoid
 from routectl.workflow.embedding import open_with_a_word
 from tests.conftest import Silence

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from routectl.checkpoint import SHIPPED
 from routectl.embedding import Embedder, open_embedder
 from routectl.embedding.noise import SAFETY_FACTOR, embedding_noise
 from routectl.routers import open_router
-from routectl.routers.checkpoint import SHIPPED
 from routectl.routers.mf import MfRouter, sigmoid
 
 TEXTS = [

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
+from routectl.checkpoint import write_checkpoint
 from routectl.embedding.files import DEFAULT, locate
-from routectl.routers.checkpoint import write_checkpoint
 
 MODELS = ["Large-Model-v1", "Meta-Llama-3.1-8B-Instruct", "Small-Model-v1"]
 

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from routectl.checkpoint import write_checkpoint
 from routectl.errors import CheckpointError
 from routectl.routers import open_router
-from routectl.routers.checkpoint import write_checkpoint
 from routectl.routers.length import length_win_rates
 from routectl.routers.random import uniform
 

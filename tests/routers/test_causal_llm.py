@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from routectl.base_models import base_digest, find_base, keep_base
+from routectl.embedding.base_models import base_digest, find_base, keep_base
 from routectl.embedding.language_model import DEFAULT_TEMPLATE, Template
 from routectl.errors import CheckpointError, RouterError
 from routectl.records import ModelPair

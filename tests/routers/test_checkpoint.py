@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from routectl.checkpoint import read_checkpoint, read_weights, write_checkpoint
 from routectl.errors import CheckpointError
 from routectl.routers import open_router
-from routectl.routers.checkpoint import read_checkpoint, read_weights, write_checkpoint
-from routectl.training.partial import PartialRun
+from routectl.training.output.partial import PartialRun
 from tests.routers.checkpoints import mf_config, mf_tensors, write_mf
 
 

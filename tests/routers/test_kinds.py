@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from routectl.checkpoint import read_checkpoint, read_weights
 from routectl.errors import CheckpointError, InputError
-from routectl.evaluation.gold import GoldRow
+from routectl.preferences.comparisons import make_comparisons
+from routectl.preferences.gold import GoldRow
 from routectl.routers import open_router
-from routectl.routers.checkpoint import read_checkpoint, read_weights
 from routectl.routers.kinds import COMPONENTS, Kinds
-from routectl.training.comparisons import make_comparisons
-from routectl.training.difficulty import DifficultySettings, fit_difficulty
+from routectl.training.fits.difficulty import DifficultySettings, fit_difficulty
 from tests.routers.checkpoints import mf_config, mf_tensors, write_mf
 
 Vectors = NDArray[np.float32]

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from routectl.checkpoint import SHIPPED, WEIGHTS
 from routectl.routers import open_router
-from routectl.routers.checkpoint import SHIPPED, WEIGHTS
 from tests.conftest import Routectl
 
 PINNED = {

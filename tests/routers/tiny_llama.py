@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from routectl.base_models import keep_base
+from routectl.checkpoint import write_checkpoint
+from routectl.embedding.base_models import keep_base
 from routectl.embedding.language_model import DEFAULT_TEMPLATE
 from routectl.routers.causal_model import adapter_shapes
-from routectl.routers.checkpoint import write_checkpoint
 
 CHAT_TOKENS = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
 LLAMA_3_TOKENS = [

@@ -18,12 +18,12 @@ from routectl.embedding import DEFAULT, open_embedder
 from routectl.errors import CheckpointError
 from routectl.routers import open_router
 from routectl.training import TrainingReport, TrainingRequest, train_causal_llm
-from routectl.training.adapter import AdapterSettings, faster_dtype, learning_rate
 from routectl.training.causal_llm import targets
 from routectl.training.data import read_training_data
+from routectl.training.fits.adapter import AdapterSettings, faster_dtype, learning_rate
 from routectl.training.labels import weak_quality
-from routectl.training.partial import PartialRun
-from routectl.training.report import no_progress
+from routectl.training.output.partial import PartialRun
+from routectl.training.output.report import no_progress
 from tests.routers.tiny_llama import make_base
 
 SETTINGS = AdapterSettings(learning_rate=0.02, max_epochs=3, dtype="float32")
@@ -105,11 +105,11 @@ def test_the_held_out_loss_is_that_of_the_checkpoint_as_it_scores(
     trained: TrainingReport, gold: Path, tmp_path: Path
 ) -> None:
     """The adapter that peft trained, and the one that is merged from the file, are the same."""
-    from routectl.base_models import find_base
+    from routectl.checkpoint import read_checkpoint, read_weights
+    from routectl.embedding.base_models import find_base
     from routectl.embedding.language_model import load_model
+    from routectl.preferences.comparisons import read_comparisons
     from routectl.routers.causal_model import merge_adapter, rating_logits
-    from routectl.routers.checkpoint import read_checkpoint, read_weights
-    from routectl.training.comparisons import read_comparisons
     from routectl.training.data import _held_out
 
     router = open_router("causal_llm", checkpoint=trained.path)

@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 
 from routectl.training import TrainingRequest, train_mf
-from routectl.training.curve import LossCurve, curve_picture
-from routectl.training.factorize import Settings
+from routectl.training.fits.curve import LossCurve, curve_picture
+from routectl.training.fits.factorize import Settings
 
 
 def test_the_picture_is_a_png() -> None:

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from routectl.evaluation.gold import GoldRow
+from routectl.preferences.comparisons import Comparisons, bradley_terry, make_comparisons
+from routectl.preferences.gold import GoldRow
 from routectl.records import Battle
-from routectl.training.comparisons import Comparisons, bradley_terry, make_comparisons
-from routectl.training.difficulty import DifficultySettings, fit_difficulty
+from routectl.training.fits.difficulty import DifficultySettings, fit_difficulty
 
 ABILITY = {"strong": 2.0, "middle": 1.0, "weak": 0.0}
 

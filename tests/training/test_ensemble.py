@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from routectl.checkpoint import SHIPPED
 from routectl.errors import CheckpointError, InputError, RoutectlError, RouterError, UsageError
 from routectl.routers import open_router
-from routectl.routers.checkpoint import SHIPPED
 from routectl.routers.ensemble import rank_reference
 from routectl.training import Member, TrainingReport, TrainingRequest, train_ensemble, train_mf
-from routectl.training.partial import PartialRun
+from routectl.training.output.partial import PartialRun
 from tests.conftest import Routectl
 
 LENGTH, RANDOM = Member("length"), Member("random")

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from routectl.errors import InputError
-from routectl.evaluation.gold import GoldRow
+from routectl.preferences.comparisons import make_comparisons
+from routectl.preferences.gold import GoldRow
 from routectl.records import Battle, ModelPair
-from routectl.training.comparisons import make_comparisons
 from routectl.training.labels import levels, marked, strong_weak_labels
 
 # The best, its near equal, one in the middle, the worst; each of 100 prompts asked of all four.

@@ -8,8 +8,8 @@ import pytest
 from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
+from routectl.checkpoint import SHIPPED
 from routectl.errors import UsageError
-from routectl.routers.checkpoint import SHIPPED
 from routectl.routers.seen_prompts import SEEN, digests, read_learned, read_seen
 from routectl.training import (
     Member,
@@ -20,8 +20,8 @@ from routectl.training import (
     train_mf,
     train_sw_ranking,
 )
-from routectl.training.difficulty import DifficultySettings
-from routectl.training.finetune import Settings
+from routectl.training.fits.difficulty import DifficultySettings
+from routectl.training.fits.finetune import Settings
 from tests.conftest import Routectl
 from tests.training.test_ensemble import LENGTH, RANDOM, write_gold
 

@@ -13,7 +13,7 @@ import pytest
 
 from routectl.errors import CheckpointError
 from routectl.training import TrainingReport, TrainingRequest, train_mf, train_sw_ranking
-from routectl.training.partial import PartialRun
+from routectl.training.output.partial import PartialRun
 
 FACTS = {"router": "mf", "seed": 0}
 

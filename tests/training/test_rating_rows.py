@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from routectl.checkpoint import read_checkpoint, read_weights
 from routectl.errors import CheckpointError, UsageError
 from routectl.routers import open_router
-from routectl.routers.checkpoint import read_checkpoint, read_weights
 from routectl.training import TrainingReport, TrainingRequest, train_mf, train_rating_rows
-from routectl.training.difficulty import DifficultySettings
+from routectl.training.fits.difficulty import DifficultySettings
 from tests.conftest import Routectl
 from tests.routers.tiny_llama import make_base, write_adapter
 from tests.training.test_causal_llm import prompts

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from routectl.errors import InputError
-from routectl.evaluation.gold import GoldRow, read_gold
+from routectl.preferences.battles import read_battles
+from routectl.preferences.gold import GoldRow, read_gold
 from routectl.records import Battle, Condition
-from routectl.training.battles import read_battles
 
 
 def write_csv(path: Path, rows: list[dict[str, object]]) -> Path:

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from routectl.checkpoint import read_checkpoint, read_weights
 from routectl.errors import CheckpointError, InputError
 from routectl.evaluation.metrics import apgr, quality_curve
 from routectl.routers import open_router
-from routectl.routers.checkpoint import read_checkpoint, read_weights
 from routectl.routers.features import Features
 from routectl.routers.sw_ranking.metric import COMPONENTS, STRETCH, Metric
 from routectl.training import TrainingReport, TrainingRequest, train_sw_ranking

@@ -221,7 +221,7 @@ def damaged(folder: Path, target: Path, config: dict[str, Any], **tensors: Any) 
     """A copy of a checkpoint with other values in it; None takes a tensor away."""
     from safetensors.numpy import load
 
-    from routectl.routers.checkpoint import write_checkpoint
+    from routectl.checkpoint import write_checkpoint
 
     told = json.loads((folder / "config.json").read_bytes())
     for key in ("format", "weights_sha256"):

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from routectl.errors import CheckpointError, InputError, RouterError
+from routectl.preferences.contamination import SIMILAR, read_benchmark_prompts
 from routectl.routers import open_router
 from routectl.similarity import nearest
 from routectl.training import TrainingReport, TrainingRequest, train_length, train_mf
-from routectl.training.contamination import SIMILAR, read_benchmark_prompts
-from routectl.training.factorize import Settings
-from routectl.training.report import Progress, no_progress
+from routectl.training.fits.factorize import Settings
+from routectl.training.output.report import Progress, no_progress
 from tests.conftest import Routectl
 
 EASY, HARD = "abcabc", "xyz789"

@@ -15,8 +15,8 @@ import pytest
 from routectl.errors import CheckpointError, InputError
 from routectl.routers import open_router
 from routectl.training import Member, TrainingReport, TrainingRequest, train_bert
-from routectl.training.finetune import Settings
-from routectl.training.report import Progress, no_progress
+from routectl.training.fits.finetune import Settings
+from routectl.training.output.report import Progress, no_progress
 from tests.conftest import Routectl
 from tests.training.test_train import prompts
 
@@ -198,7 +198,7 @@ def test_it_learns_which_of_a_tasks_prompts_are_hard_and_not_which_task_is(
 @pytest.fixture(scope="module")
 def teacher(tiny: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     from routectl.training import train_mf
-    from routectl.training.difficulty import DifficultySettings
+    from routectl.training.fits.difficulty import DifficultySettings
 
     folder = tmp_path_factory.mktemp("taught")
     output, gold = folder / "slow", folder / "contrary.jsonl"

@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from routectl.checkpoint import read_checkpoint, read_weights
 from routectl.routers import open_router
-from routectl.routers.checkpoint import read_checkpoint, read_weights
 from routectl.training import TrainingRequest, train_mf
-from routectl.training.difficulty import DifficultySettings
-from routectl.training.factorize import Settings
+from routectl.training.fits.difficulty import DifficultySettings
+from routectl.training.fits.factorize import Settings
 from tests.conftest import Routectl
 from tests.routers.tiny_llama import make_base
 from tests.training.test_train import prompts, write_gold

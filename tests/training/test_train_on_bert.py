@@ -10,8 +10,8 @@ from routectl.evaluation.metrics import apgr, quality_curve
 from routectl.routers import open_router
 from routectl.routers.seen_prompts import digests, read_seen
 from routectl.training import TrainingReport, TrainingRequest, train_bert, train_mf
-from routectl.training.difficulty import DifficultySettings
-from routectl.training.finetune import Settings
+from routectl.training.fits.difficulty import DifficultySettings
+from routectl.training.fits.finetune import Settings
 from tests.conftest import Routectl
 from tests.training.test_sw_metric import letters
 

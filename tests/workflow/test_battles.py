@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from routectl.preferences.battles import read_battles
 from routectl.records import Battle
 from routectl.store.engine import Location, Store, open_store
-from routectl.training.battles import read_battles
 from routectl.workflow import battles as workflow
 from tests.cli.test_bad_input import one_sentence
 from tests.conftest import Routectl

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from routectl.evaluation.gold import read_gold
-from routectl.training.battles import read_battles
+from routectl.preferences.battles import read_battles
+from routectl.preferences.gold import read_gold
 from tests.cli.test_bad_input import one_sentence
 from tests.conftest import Routectl
 from tests.workflow.test_battles import write_votes

@@ -16,8 +16,8 @@ from routectl.request import TrafficRequest
 from routectl.store.batches import Batch, prepare
 from routectl.store.engine import Location, Store, create_or_open
 from routectl.store.models import Request
-from routectl.workflow import import_writing
-from routectl.workflow.import_writing import Handover, SampleWriter, beside
+from routectl.workflow.importing import writing as import_writing
+from routectl.workflow.importing.writing import Handover, SampleWriter, beside
 
 PATIENCE = 0.05
 

@@ -24,8 +24,8 @@ from routectl.routers import OpenRouter, RouterDescription
 from routectl.store import leases
 from routectl.store.engine import Location, Store, open_store
 from routectl.store.models import Lease
-from routectl.workflow.leasing import lease
 from routectl.workflow.scoring import score
+from routectl.workflow.scoring.leasing import lease
 from tests.conftest import Routectl, Silence, payload, write_log
 from tests.databases import rows_by_table
 
@@ -41,7 +41,7 @@ from datetime import timedelta
 from routectl.cli.app import run
 from routectl.routers.random import RandomRouter
 from routectl.store import leases
-from routectl.workflow import scoring
+from routectl.workflow.scoring import run as scoring
 
 leases.LIFETIME = timedelta(seconds=float(sys.argv[1]))
 scoring.LARGEST_STEP = 64

@@ -13,7 +13,7 @@ import pytest
 from routectl.embedding import endpoint
 from routectl.endpoint import OPENAI_KEY, Patience
 from routectl.training import TrainingRequest, train_mf
-from routectl.training.factorize import Settings
+from routectl.training.fits.factorize import Settings
 from tests.conftest import Routectl
 from tests.embedding.endpoint_server import Server, embedding
 from tests.loopback_server import answered, status

@@ -10,7 +10,7 @@ from threading import Event
 
 import pytest
 
-from routectl.workflow.judging.spending import Budget, LimitReachedError
+from routectl.workflow.judging.budget import Budget, LimitReachedError
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -84,7 +84,7 @@ def command(
     if refit and fit != "difficulty":
         raise UsageError("--refit belongs to --fit difficulty; give both, or neither")
     from routectl.training import train_mf
-    from routectl.training.difficulty import DifficultySettings
+    from routectl.training.fits.difficulty import DifficultySettings
 
     settings = None
     if fit == "difficulty":

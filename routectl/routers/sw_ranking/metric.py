@@ -17,8 +17,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from routectl.checkpoint import Checkpoint, require
 from routectl.errors import CheckpointError, InputError
-from routectl.routers.checkpoint import Checkpoint, require
 from routectl.routers.features import Features, read_features
 from routectl.routers.standardised import STANDARDISED
 

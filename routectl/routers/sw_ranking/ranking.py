@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from routectl.checkpoint import Checkpoint, require
 from routectl.errors import CheckpointError, RouterError
 from routectl.records import ModelPair
-from routectl.routers.checkpoint import Checkpoint, require
 from routectl.routers.sw_ranking.bradley_terry import even, fit, statistics_width, tier_pairs
 from routectl.routers.sw_ranking.metric import METRIC_TENSORS
 from routectl.routers.sw_ranking.neighbours import Neighbours

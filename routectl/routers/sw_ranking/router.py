@@ -6,16 +6,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from routectl.checkpoint import SHIPPED, read_checkpoint, read_weights
 from routectl.records import RouterIdentity
-from routectl.routers.checkpoint import SHIPPED, read_checkpoint, read_weights
 from routectl.routers.embedded import read_embedder
 from routectl.routers.pairs import choose_pair, default_pair
 from routectl.routers.protocol import OpenRouter, RouterDescription, fingerprint
-from routectl.routers.published import locate
+from routectl.routers.published.folder import locate
+from routectl.routers.published.sw_ranking import is_published, open_published
 from routectl.routers.surface import OF_QUESTION
 from routectl.routers.sw_ranking.metric import Metric, read_metric
 from routectl.routers.sw_ranking.noise import SAFETY_FACTOR
-from routectl.routers.sw_ranking.published import is_published, open_published
 from routectl.routers.sw_ranking.ranking import Ranking, Ratings, read_ranking
 
 if TYPE_CHECKING:

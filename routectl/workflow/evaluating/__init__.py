@@ -1,8 +1,8 @@
 """How good routers are: judged on benchmarks, kept, and compared."""
 
-from routectl.workflow.evaluating.keeping import Evaluated, EvaluatedRouter
 from routectl.workflow.evaluating.preparing import Question
-from routectl.workflow.evaluating.running import evaluate
+from routectl.workflow.evaluating.run import evaluate
+from routectl.workflow.evaluating.store_rows import Evaluated, EvaluatedRouter
 from routectl.workflow.evaluating.stored import (
     Compared,
     StoredEvaluation,

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 from routectl.errors import CheckFailed, InputError, UsageError
 from routectl.evaluation.benchmark import Benchmark, JudgedPair
 from routectl.evaluation.reading import read_benchmark
+from routectl.model_names import canonical
 from routectl.prices import TYPICAL_ANSWER, ModelPrice
 from routectl.records import ModelPair
 from routectl.routers import OpenRouter
-from routectl.routers.model_names import canonical
 from routectl.routers.seen_prompts import read_seen, seen
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from routectl.evaluation.benchmark import JudgedPair
+from routectl.judging.prompts import read_training_prompts
+from routectl.preferences.contamination import SIMILAR
 from routectl.similarity import ROUNDING, MeanSimilarity, mean_similarity, nearest
-from routectl.training.contamination import SIMILAR
-from routectl.training.prompts import read_training_prompts
 from routectl.workflow.embedding import embed, open_with_a_word
 from routectl.workflow.reporter import Reporter
 

@@ -2,7 +2,7 @@
 
 from routectl.workflow.judging.gathering import file_prompts, population_prompts
 from routectl.workflow.judging.planning import Plan, plan_judging
-from routectl.workflow.judging.running import (
+from routectl.workflow.judging.run import (
     JudgingReport,
     judge_prompts,
     judge_to_file,

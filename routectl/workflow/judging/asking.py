@@ -12,11 +12,11 @@ from typing import cast
 
 from routectl.endpoint import REFUSALS, Answer, Endpoint, Patience, Service
 from routectl.errors import EndpointError
+from routectl.judging.costs import most_tokens
+from routectl.judging.verdicts import Message
 from routectl.prices import ModelPrice
-from routectl.training.judging import Message
-from routectl.training.judging_costs import most_tokens
-from routectl.workflow.judging.keeping import Reply, WorkFile
-from routectl.workflow.judging.spending import Budget, LimitReachedError
+from routectl.workflow.judging.budget import Budget, LimitReachedError
+from routectl.workflow.judging.store_rows import Reply, WorkFile
 
 _MAY_BE_PAID = (None, 408, 502, 504)
 """Statuses, or none, after which somebody may have computed an answer and may charge for it."""

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from routectl.errors import InputError
 from routectl.extraction import EXTRACTION_VERSION
+from routectl.judging.prompts import draw, read_prompts
 from routectl.records import Population
 from routectl.store.engine import Location, open_store
 from routectl.store.scores import texts, unscored_prompts
-from routectl.training.prompts import draw, read_prompts
 
 
 def file_prompts(paths: Sequence[Path], sample: int | None, seed: int) -> list[str]:

@@ -10,10 +10,10 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from routectl.endpoint import is_loopback
+from routectl.judging.costs import Calls, Estimate, estimate
 from routectl.prices import ModelPrice
-from routectl.training.judging_costs import Calls, Estimate, estimate
-from routectl.workflow.judging.keeping import read_work
 from routectl.workflow.judging.setup import Judging
+from routectl.workflow.judging.store_rows import read_work
 
 ANSWERS, VERDICTS = ("strong", "weak"), ("forward", "backward")
 """The calls of a prompt; a verdict that is none is asked for once more, as `again_of`."""

@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 
 from routectl.endpoint import Patience, Service
 from routectl.errors import EndpointError, UsageError
+from routectl.judging.verdicts import JUDGE_DIGEST
 from routectl.prices import ModelPrice, price_of
 from routectl.records import ModelPair
-from routectl.training.judging import JUDGE_DIGEST
 
 MODELS_KEY, JUDGE_KEY = "ROUTECTL_MODELS_KEY", "ROUTECTL_JUDGE_KEY"
 

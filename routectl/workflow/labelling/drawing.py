@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 from routectl.errors import NoPromptsError, UsageError
 from routectl.extraction import EXTRACTION_VERSION
+from routectl.judging.prompts import draw_key
 from routectl.records import Population
 from routectl.routers import OpenRouter
 from routectl.store.engine import Location, Store, open_store
 from routectl.store.populations import overview
 from routectl.store.scores import scored_requests, texts, win_rates
-from routectl.training.prompts import draw_key
 from routectl.workflow.populations import (
     ready_routers,
     refuse_an_empty_population,

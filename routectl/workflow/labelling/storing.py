@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 from routectl import __version__
 from routectl.errors import EndpointError
+from routectl.judging.verdicts import JudgedPrompt
 from routectl.records import ModelPair, RouterIdentity
 from routectl.store.engine import Location, open_store
 from routectl.store.evaluations import EvaluatedRows, add_evaluation
-from routectl.training.judging import JudgedPrompt
 from routectl.workflow.actor import actor
 from routectl.workflow.judging import JudgingReport
 from routectl.workflow.judging.planning import ANSWERS, call_name

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from routectl.endpoint import OPENAI_KEY
+from routectl.judging.verdicts import JUDGE_PROMPT
+from routectl.preferences.battles import read_battles
 from routectl.records import Battle
-from routectl.training.battles import read_battles
-from routectl.training.judging import JUDGE_PROMPT
 from routectl.workflow.judging import setup, work_path
 from tests.chat_server import JUDGE, PRICES, STRONG, WEAK, Handler, Server, changed, hang_up, stall
 from tests.conftest import Routectl, payload, write_log

@@ -1,0 +1,1 @@
+"""Preference data: battles and correctness tables, read, compared and checked."""

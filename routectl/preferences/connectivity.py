@@ -1,0 +1,90 @@
+"""Whether battles give their models ratings: they do where wins connect each to each."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from routectl.errors import InputError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from routectl.preferences.comparisons import Comparisons
+
+DEFAULT_PRIOR = 0.1
+"""Ties between each two models that regularise a fit that diverges without them."""
+
+_MOST_NAMES = 8
+
+
+def choose_prior(comparisons: Comparisons, prior: float | None) -> tuple[float, str | None]:
+    """The prior that the ratings need, and a sentence on why, where nobody asked for it.
+
+    Ratings of maximum likelihood exist where each model can be reached from each other over wins
+    (Ford, 1957); a tie leads both ways. Where some never lost, or never won, to all others, a prior
+    keeps the ratings finite. Models that never met the others at all are refused: a prior alone
+    would place them.
+
+    Args:
+        prior: what was asked for; None is as little as needed.
+
+    Raises:
+        InputError: the models fall into groups that never met, and no prior was asked for.
+    """
+    if prior is not None:
+        return prior, None
+    groups = _groups(comparisons, "weak")
+    if len(groups) > 1:
+        raise InputError(
+            f"The battles do not connect all models: {_listed(groups[0])} never met the other "
+            f"{sum(map(len, groups[1:])):,}; add battles between them, leave them out with "
+            f"--where, or give a --prior (such as {DEFAULT_PRIOR}) that alone would place them."
+        )
+    groups = _groups(comparisons, "strong")
+    if len(groups) == 1:
+        return 0.0, None
+    return DEFAULT_PRIOR, (
+        f"{_listed(groups[0])} {_beaten(comparisons, groups[0])} the other models, so no finite "
+        f"rating fits the battles; {DEFAULT_PRIOR} ties between each two models were added "
+        "(--prior)"
+    )
+
+
+def _groups(comparisons: Comparisons, connection: str) -> list[list[str]]:
+    """Groups of connected models, the smallest first."""
+    import numpy as np
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    a_won, b_won = comparisons.outcome > 0, comparisons.outcome < 1
+    winner = np.concatenate((comparisons.model_a[a_won], comparisons.model_b[b_won]))
+    loser = np.concatenate((comparisons.model_b[a_won], comparisons.model_a[b_won]))
+    size = len(comparisons.models)
+    graph = coo_array((np.ones(len(winner)), (winner, loser)), shape=(size, size))
+    _, label = connected_components(graph, directed=True, connection=connection)
+    used = np.union1d(comparisons.model_a, comparisons.model_b)
+    found: dict[int, list[str]] = {}
+    for model in used:
+        found.setdefault(int(label[model]), []).append(comparisons.models[model])
+    return sorted(found.values(), key=lambda group: (len(group), group))
+
+
+def _beaten(comparisons: Comparisons, group: list[str]) -> str:
+    """What is wrong with a group: it never lost to the others, never beat them, or neither."""
+    import numpy as np
+
+    inside = np.isin(
+        np.arange(len(comparisons.models)), [comparisons.models.index(m) for m in group]
+    )
+    a, b = inside[comparisons.model_a], inside[comparisons.model_b]
+    outcome: NDArray[np.float32] = comparisons.outcome
+    lost = ((a & ~b) & (outcome < 1)).any() or ((b & ~a) & (outcome > 0)).any()
+    won = ((a & ~b) & (outcome > 0)).any() or ((b & ~a) & (outcome < 1)).any()
+    if not lost:
+        return "never lost to"
+    return "never won against" if not won else "never lost to, or never won against, some of"
+
+
+def _listed(models: list[str]) -> str:
+    more = len(models) - _MOST_NAMES
+    return ", ".join(models[:_MOST_NAMES]) + (f" and {more} more" if more > 0 else "")

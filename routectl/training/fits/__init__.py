@@ -1,0 +1,1 @@
+"""The numerical part of each training: arrays or batches in, parameters out."""

@@ -1,0 +1,1 @@
+"""What a training leaves: the checkpoint's card, what it has seen, and its report."""

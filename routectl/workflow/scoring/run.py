@@ -1,0 +1,264 @@
+"""`routectl score`: what a router has not scored yet, in steps that each are kept."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from itertools import chain
+
+from sqlalchemy import Connection
+
+from routectl.extraction import EXTRACTION_VERSION
+from routectl.records import Population, RouterIdentity
+from routectl.routers import OpenRouter, Router, checked_scores, guarded
+from routectl.store.engine import Location, Store, open_store
+from routectl.store.scores import (
+    add_router,
+    add_scores,
+    router_id,
+    texts,
+    unscored_of,
+    unscored_prompts,
+)
+from routectl.workflow.reporter import Reporter
+from routectl.workflow.scoring.leasing import HeldLease, lease
+
+Unscored = Callable[[Connection, int | None], Sequence[int]]
+"""Ids of the prompts that a router (its id, None if it is new) has yet to score."""
+
+FIRST_STEP = 64
+"""Prompts of the first step; later ones are sized by the speed seen."""
+SLOW_FIRST_STEP = 8
+"""The same for a slow router, which says after it how long the rest will take."""
+LARGEST_STEP = 4096
+STEP_SECONDS = 5.0
+"""How long a step should take: that much a killed run loses."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScoringResult:
+    """What a scoring run did."""
+
+    router: RouterIdentity
+    router_id: int
+    scored: int
+    """Prompts that it scored now."""
+    longer_than_read: int
+    """Of those: prompts of which the router reads only a part."""
+    seconds: float
+    """Of the run; routers that share vectors run side by side."""
+
+
+def score(
+    location: Location,
+    routers: Sequence[OpenRouter],
+    population: Population,
+    reporter: Reporter,
+) -> list[ScoringResult]:
+    """Score the population's prompts with each router, as far as they are not.
+
+    Routers that share vectors go through the prompts side by side, the others one after another.
+    """
+    with open_store(location) as store:
+        return _score_all(store, routers, _of_population(population), reporter)
+
+
+def score_prompts(
+    store: Store, routers: Sequence[OpenRouter], prompt_ids: Sequence[int], reporter: Reporter
+) -> list[ScoringResult]:
+    """Score these prompts with each router, as far as they are not: as `score`."""
+
+    def unscored(connection: Connection, known: int | None) -> Sequence[int]:
+        return unscored_of(connection, known, prompt_ids)
+
+    return _score_all(store, routers, unscored, reporter)
+
+
+def _of_population(population: Population) -> Unscored:
+    def unscored(connection: Connection, known: int | None) -> Sequence[int]:
+        return unscored_prompts(connection, known, population, EXTRACTION_VERSION)
+
+    return unscored
+
+
+def _score_all(
+    store: Store, routers: Sequence[OpenRouter], unscored: Unscored, reporter: Reporter
+) -> list[ScoringResult]:
+    results: dict[int, ScoringResult] = {}
+    for group in _groups(routers):
+        side_by_side = [routers[at] for at in group]
+        found = _score_side_by_side(store, side_by_side, unscored, reporter)
+        results.update(zip(group, found, strict=True))
+    return [results[at] for at in range(len(routers))]
+
+
+def score_missing(
+    store: Store, router: OpenRouter, population: Population, reporter: Reporter
+) -> ScoringResult:
+    """Score what this router has not scored of a population.
+
+    A run that is stopped keeps the steps that were finished, and the next one goes on from
+    there. A second run of the same router waits until the first is done.
+
+    Raises:
+        RouterError: the router returned something that is no strong win rate.
+        StoreError: among others, its lease was lost to another run.
+        EmbeddingError: its embedder is remote and does not answer as it should.
+    """
+    return _score_side_by_side(store, [router], _of_population(population), reporter)[0]
+
+
+def _groups(routers: Sequence[OpenRouter]) -> list[list[int]]:
+    """Positions of the routers that go side by side. A router that is named twice goes twice."""
+    groups: dict[object, list[int]] = {}
+    seen: set[tuple[str, str]] = set()
+    for at, router in enumerate(routers):
+        identity = (router.identity.name, router.identity.fingerprint)
+        alone = router.shares is None or identity in seen
+        groups.setdefault(at if alone else router.shares, []).append(at)
+        seen.add(identity)
+    return list(groups.values())
+
+
+@dataclass(slots=True)
+class _Work:
+    """One router's part of a run."""
+
+    router: OpenRouter
+    router_id: int | None
+    missing: Sequence[int]
+    """Ids of the prompts that it has not scored."""
+    longer: int = 0
+
+    @property
+    def name(self) -> str:
+        return self.router.identity.name
+
+    @property
+    def lease(self) -> str:
+        return f"score {self.name} {self.router.identity.fingerprint}"
+
+
+def _score_side_by_side(
+    store: Store, routers: Sequence[OpenRouter], unscored: Unscored, reporter: Reporter
+) -> list[ScoringResult]:
+    """Score with routers of different identities; every step with one after another."""
+    started = time.monotonic()
+    works = []
+    with store.read() as connection:
+        for router in routers:
+            known = router_id(connection, router.identity)
+            missing = unscored(connection, known)
+            reporter.detail(f"{len(missing):,} prompts to score with {router.identity.name}")
+            works.append(_Work(router, known, missing))
+    waiting = [work for work in works if work.router_id is None or work.missing]
+    # All runs take leases in one order, so that two never wait for each other.
+    waiting.sort(key=lambda work: work.lease)
+    with ExitStack() as stack:
+        leases = [
+            stack.enter_context(lease(store, work.lease, f"scoring with {work.name}", reporter))
+            for work in waiting
+        ]
+        if waiting:
+            _score_under_leases(store, waiting, leases, unscored, reporter)
+    seconds = time.monotonic() - started
+    results = []
+    for work in works:
+        assert work.router_id is not None
+        identity = work.router.identity
+        results.append(
+            ScoringResult(identity, work.router_id, len(work.missing), work.longer, seconds)
+        )
+    return results
+
+
+def _score_under_leases(
+    store: Store,
+    works: Sequence[_Work],
+    leases: Sequence[HeldLease],
+    unscored: Unscored,
+    reporter: Reporter,
+) -> None:
+    with store.write() as connection:
+        for work in works:
+            work.router_id = add_router(connection, work.router.identity, _versions())
+    with store.read() as connection:
+        for work in works:
+            # Whoever held the lease before may have scored some of them.
+            work.missing = unscored(connection, work.router_id)
+    missing = list(dict.fromkeys(chain.from_iterable(work.missing for work in works)))
+    if not missing:
+        return
+    loaded = []
+    for work in works:
+        host = work.router.description.sends_prompts_to
+        if host is not None:
+            reporter.note(f"{work.name} sends the prompts' texts to {host}")
+        if work.router.description.notice is not None:
+            reporter.note(work.router.description.notice)
+        loaded.append(guarded(work.name, work.router.load, "when it was loaded"))
+    wanted = [frozenset(work.missing) for work in works]
+    label = f"scoring with {' and '.join(work.name for work in works)}"
+    slow = any(work.router.description.slow for work in works)
+    began, done = time.monotonic(), 0
+    with reporter.progress(label, len(missing)) as advance:
+        for step in _steps(missing, SLOW_FIRST_STEP if slow else FIRST_STEP):
+            with store.read() as connection:
+                found = texts(connection, step)
+            for work, router, ids, held in zip(works, loaded, wanted, leases, strict=True):
+                prompts = {id: text for id, text in found.items() if id in ids}
+                _score_step(store, work, router, prompts, held)
+            advance(len(step))
+            done += len(step)
+            if slow and done == len(step) < len(missing):
+                _say_how_long(works[0].name, done, len(missing), began, reporter)
+
+
+def _score_step(
+    store: Store, work: _Work, router: Router, prompts: Mapping[int, str], held: HeldLease
+) -> None:
+    if not prompts:
+        return
+    win_rates, longer = checked_scores(work.name, router, list(prompts.values()))
+    assert work.router_id is not None
+    with store.write() as connection:
+        held.confirm(connection)
+        add_scores(connection, work.router_id, list(prompts), win_rates.tolist(), longer.tolist())
+    work.longer += int(longer.sum())
+
+
+def _say_how_long(name: str, done: int, total: int, began: float, reporter: Reporter) -> None:
+    """Of a slow router: how long the rest will take at the speed of its first step."""
+    seconds = (time.monotonic() - began) / done
+    left = (total - done) * seconds
+    shown = f"{left:,.0f} seconds" if left < 120 else f"{left / 60:,.0f} minutes"
+    reporter.note(
+        f"{name} takes {seconds:.2g} s a prompt here, so the other {total - done:,} take about "
+        f"{shown}; a run that is stopped keeps what it scored"
+    )
+
+
+def _steps(prompt_ids: Sequence[int], first: int) -> Iterator[Sequence[int]]:
+    """Parts that take about `STEP_SECONDS` each, by the speed of the one before."""
+    size, start = first, 0
+    while start < len(prompt_ids):
+        began = time.monotonic()
+        step = prompt_ids[start : start + size]
+        yield step
+        start += len(step)
+        speed = len(step) / max(time.monotonic() - began, 1e-3)
+        size = min(LARGEST_STEP, max(1, min(4 * size, round(speed * STEP_SECONDS))))
+
+
+def _versions() -> dict[str, str]:
+    """Library versions that may move a score within its noise."""
+    found = {}
+    for package in ("routectl", "numpy", "torch", "transformers", "sentence-transformers"):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
