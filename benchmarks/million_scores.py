@@ -26,7 +26,8 @@ import numpy as np
 
 from routectl.cli.app import run
 from routectl.routers import open_router
-from routectl.store.engine import Location, create_or_open
+from routectl.store.engine import Location
+from routectl.store.opening import create_or_open
 from routectl.store.scores import add_router
 
 REPEATS = 5

@@ -19,7 +19,8 @@ from pathlib import Path
 import numpy as np
 
 from routectl.records import RouterIdentity
-from routectl.store.engine import Location, Store, create_or_open
+from routectl.store.engine import Location, Store
+from routectl.store.opening import create_or_open
 from routectl.store.scores import add_router, add_scores
 
 REPEATS = 5

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from routectl.cli.app import run
-from routectl.store.engine import Location, Store, create_or_open
+from routectl.store.engine import Location, Store
+from routectl.store.opening import create_or_open
 from tests.postgresql import PostgresqlServer
 
 

@@ -64,7 +64,7 @@ IMPORTED_AHEAD = (
     "tty",
     "routectl.calibration",
     "routectl.cli.activate",
-    "routectl.cli.battles",
+    "routectl.cli.battles.import_",
     "routectl.cli.calibrate",
     "routectl.cli.db",
     "routectl.cli.evaluate",

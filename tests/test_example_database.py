@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from routectl.store.engine import SCHEMA_VERSION, Location, open_store, schema_version
+from routectl.store.engine import SCHEMA_VERSION, Location, schema_version
+from routectl.store.opening import open_store
 from tests.conftest import Routectl
 
 EXAMPLE = Path(__file__).resolve().parents[1] / "routectl.db.example"

@@ -6,12 +6,12 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
-from importlib import import_module
 
 import click
 
 from routectl import __version__
 from routectl.cli.console import say
+from routectl.cli.groups import LazyGroup
 from routectl.errors import RoutectlError
 
 COMMANDS = (
@@ -35,22 +35,12 @@ COMMANDS = (
 """In the order in which a newcomer needs them. Each is a module of this package."""
 
 
-class LazyGroup(click.Group):
-    """Loads a command's module when it is run or listed, so that no command pays for another."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
-            return None
-        # `import` is no name that a module can have.
-        module = import_module(f"routectl.cli.{cmd_name}{'_' if cmd_name == 'import' else ''}")
-        command: click.Command = module.command
-        return command
-
-
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=LazyGroup,
+    package="routectl.cli",
+    names=COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(__version__, prog_name="routectl")
 def routectl() -> None:
     """Choose the cost threshold of an LLM router from your own traffic, and take it back.

@@ -151,9 +151,8 @@ def command(
       routectl evaluate --benchmark judged.csv --transfer --strong-model gpt-5 --weak-model haiku
     """
     from routectl.cli.evaluation_table import print_evaluated, to_json
-    from routectl.evaluation.reading import find_benchmark
     from routectl.prices import parse_prices
-    from routectl.workflow.evaluating import Question, evaluate
+    from routectl.workflow.evaluating import Question, evaluate, find_benchmark
 
     location = options.parse_database(db)
     if transfer and (strong_model is None or weak_model is None):

@@ -10,7 +10,6 @@ from routectl.cli import options
 from routectl.cli.console import Console, percent, when
 
 if TYPE_CHECKING:
-    from routectl.evaluation.bootstrap import Estimate
     from routectl.workflow.evaluating import Compared, StoredEvaluation
 
 
@@ -156,24 +155,13 @@ def compare(
 def _figure(found: StoredEvaluation, name: str) -> str:
     """A stored figure as `routectl evaluate` printed it; a dash where there was no gap."""
     from routectl.cli.figures import cpt_text, number_text
+    from routectl.workflow.evaluating import stored_estimate
 
     stored = found.figures.get(name)
     if stored is None:
         return "-"
-    estimate = _estimate(stored)
+    estimate = stored_estimate(stored)
     return cpt_text(estimate) if name.startswith("CPT") else number_text(estimate)
-
-
-def _estimate(stored: dict[str, float | None]) -> Estimate:
-    """JSON has no infinity: an end that is null is one that is not bounded."""
-    import math
-
-    from routectl.evaluation.bootstrap import Estimate
-
-    low, high = stored["low"], stored["high"]
-    return Estimate(
-        stored["value"], -math.inf if low is None else low, math.inf if high is None else high
-    )
 
 
 def _print_compared(console: Console, found: Compared) -> None:

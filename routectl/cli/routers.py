@@ -134,18 +134,18 @@ def prepare(router: str, base: Path | None, console: Console) -> None:
       routectl routers prepare causal_llm
       routectl routers prepare causal_llm --base /models/SmolLM2-135M-Instruct
     """
-    from routectl.embedding.base_models import default_base, keep_base
+    from routectl.workflow.embedding import prepare_base
 
-    found = default_base() if base is None else keep_base(base)
+    base_model = prepare_base(base)
     if console.as_json:
-        console.json(found)
+        console.json(base_model)
         return
     console.table(
         [
             ("router", router),
-            ("base model", found.name),
-            ("folder", str(found.folder)),
-            ("digest", found.digest),
+            ("base model", base_model.name),
+            ("folder", str(base_model.folder)),
+            ("digest", base_model.digest),
         ]
     )
 

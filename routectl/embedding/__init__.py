@@ -6,6 +6,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from routectl.embedding.files import DEFAULT, locate
+from routectl.embedding.names import (
+    is_classifier,
+    is_hidden,
+    parse_remote,
+    parts_of,
+    remote_host,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -62,35 +69,24 @@ def open_embedder(name: str = DEFAULT, *, reads: str = "head") -> Embedder:
         EmbeddingError: it is remote and does not answer as it should.
         UsageError: it is remote and its address is none.
     """
-    from routectl.embedding.remote import open_remote, parse_remote
-
     remote = parse_remote(name)
     if remote is not None:
-        return open_remote(remote, reads)
-    from routectl.embedding.classifier import is_classifier, open_classifier
-    from routectl.embedding.hidden import is_hidden, open_hidden
-    from routectl.embedding.joined import open_joined
+        from routectl.embedding.remote import open_remote
 
-    joined = open_joined(name, lambda part: open_embedder(part, reads=reads))
-    if joined is not None:
-        return joined
+        return open_remote(remote, reads)
+    parts = parts_of(name)
+    if parts is not None:
+        from routectl.embedding.joined import open_joined
+
+        return open_joined(parts, lambda part: open_embedder(part, reads=reads))
     if is_hidden(name):
+        from routectl.embedding.hidden import open_hidden
+
         return open_hidden(name, reads)
     if is_classifier(name):
+        from routectl.embedding.classifier import open_classifier
+
         return open_classifier(name, reads)
-    files = locate(name)
     from routectl.embedding.local import load
 
-    return load(files, reads)
-
-
-def remote_host(name: str) -> str | None:
-    """The host that an embedder sends prompts to; None for one that runs on this machine.
-
-    Raises:
-        UsageError: it is remote and its address is none.
-    """
-    from routectl.embedding.remote import parse_remote
-
-    remote = parse_remote(name)
-    return None if remote is None else remote.host
+    return load(locate(name), reads)

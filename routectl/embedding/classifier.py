@@ -12,19 +12,14 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from routectl.checkpoint import SHIPPED
 from routectl.embedding.local import LocalEmbedder
+from routectl.embedding.names import CLASSIFIER, classifier_folder
+from routectl.embedding.trained_bert import open_encoder
 from routectl.errors import CheckpointError
 
 if TYPE_CHECKING:
     from routectl.embedding.bert import Bert
-
-PREFIX = "bert:"
-"""`bert:NAME`, where NAME is a `bert` checkpoint that ships, or else the folder of another one."""
-
-
-def is_classifier(name: str) -> bool:
-    """Whether an embedder's name is that of a trained classifier's vectors."""
-    return name.startswith(PREFIX)
 
 
 def open_classifier(name: str, reads: str) -> LocalEmbedder:
@@ -36,14 +31,14 @@ def open_classifier(name: str, reads: str) -> LocalEmbedder:
     folder = classifier_folder(name)
     if not folder.is_dir():
         raise CheckpointError(
-            f"The embedder {name!r} names no checkpoint; write {PREFIX}NAME with one of "
+            f"The embedder {name!r} names no checkpoint; write {CLASSIFIER}NAME with one of "
             "`routectl routers list`, or the folder of another bert checkpoint."
         )
     config = folder / "config.json"
     bert, digest = _loaded(folder, config.read_bytes() if config.is_file() else b"")
     facts = f"{digest} mean of the token vectors"
     embedder = LocalEmbedder(
-        f"{PREFIX}{folder.name if _ships(folder) else folder.resolve()}",
+        f"{CLASSIFIER}{folder.name if _ships(folder) else folder.resolve()}",
         hashlib.sha256(facts.encode()).hexdigest(),
         bert,
         reads,
@@ -57,24 +52,8 @@ def open_classifier(name: str, reads: str) -> LocalEmbedder:
 # changed folder.
 @functools.lru_cache(maxsize=1)
 def _loaded(folder: Path, _config: bytes) -> tuple[Bert, str]:
-    # The routers' package imports this one to score.
-    from routectl.routers.bert import open_encoder
-
     return open_encoder(folder)
 
 
-def classifier_folder(name: str) -> Path:
-    """Where the checkpoint is that such a name says; whether there is one is not asked."""
-    # Checkpoints keep this name: what ships goes before a folder that happens to be here.
-    from routectl.checkpoint import SHIPPED
-
-    given = name.removeprefix(PREFIX)
-    own = Path(given).expanduser()
-    ships = given == own.name and (SHIPPED / given).is_dir()
-    return SHIPPED / given if ships else own
-
-
 def _ships(folder: Path) -> bool:
-    from routectl.checkpoint import SHIPPED
-
     return folder.parent == SHIPPED

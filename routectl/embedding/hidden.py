@@ -34,15 +34,13 @@ from routectl.embedding.language_model import (
     padded,
     tokens_at_once,
 )
+from routectl.embedding.names import HIDDEN, parts_of
 from routectl.errors import CheckpointError
 
 if TYPE_CHECKING:
     import numpy as np
     import torch
     from numpy.typing import NDArray
-
-PREFIX = "hidden:"
-"""`hidden:NAME`, where NAME is the default base model or the folder of another one."""
 
 MAX_TOKENS = 512
 """Tokens that are read, template included."""
@@ -54,17 +52,10 @@ _LEAST_NOISE = 2e-6
 """As a distance of vectors of length 1: a GPU and a CPU round otherwise than either's batches."""
 
 
-def is_hidden(name: str) -> bool:
-    """Whether an embedder's name is that of a language model's hidden states."""
-    return name.startswith(PREFIX)
-
-
 def conversion_notice(name: str) -> str | None:
     """That opening the embedder converts its base model first; None where it does not."""
-    from routectl.embedding.joined import parts_of
-
     base = (parts_of(name) or (name,))[0]
-    return CONVERTS if base == PREFIX + DEFAULT and not is_ready(DEFAULT_DIGEST) else None
+    return CONVERTS if base == HIDDEN + DEFAULT and not is_ready(DEFAULT_DIGEST) else None
 
 
 class HiddenStates:
@@ -159,16 +150,16 @@ def open_hidden(name: str, reads: str) -> HiddenStates:
     Raises:
         CheckpointError: the base model is not there, or not one that can be read.
     """
-    wanted = name.removeprefix(PREFIX)
+    wanted = name.removeprefix(HIDDEN)
     if wanted == DEFAULT:
         return HiddenStates(name, default_base(), reads)
     folder = Path(wanted).expanduser()
     if not folder.is_dir():
         raise CheckpointError(
-            f"The embedder {name!r} names no folder; write {PREFIX}{DEFAULT} for the base model "
-            f"that can be installed, or {PREFIX}FOLDER for another."
+            f"The embedder {name!r} names no folder; write {HIDDEN}{DEFAULT} for the base model "
+            f"that can be installed, or {HIDDEN}FOLDER for another."
         )
-    return HiddenStates(f"{PREFIX}{folder.resolve()}", keep_base(folder), reads)
+    return HiddenStates(f"{HIDDEN}{folder.resolve()}", keep_base(folder), reads)
 
 
 # Routers of several model pairs share one embedder; the digest tells a changed folder.

@@ -9,12 +9,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from routectl.embedding.classifier import is_classifier
 from routectl.embedding.files import DEFAULT
-from routectl.embedding.hidden import PREFIX, is_hidden
+from routectl.embedding.names import PLUS, is_classifier, is_hidden, parse_remote
 from routectl.errors import UsageError
 
 if TYPE_CHECKING:
@@ -23,40 +21,20 @@ if TYPE_CHECKING:
 
     from routectl.embedding import Embedder
 
-_PLUS = "+"
 
-
-def open_joined(name: str, open_part: Callable[[str], Embedder]) -> Embedder | None:
-    """The two embedders of a name, each opened by `open_part`; None where it names one.
+def open_joined(parts: tuple[str, str], open_part: Callable[[str], Embedder]) -> Embedder:
+    """The embedder of a name that has `parts_of` two, each opened by `open_part`.
 
     Raises:
         UsageError: the second one is remote, hidden states too, or a classifier.
     """
-    parts = parts_of(name)
-    if parts is None:
-        return None
-    from routectl.embedding.remote import parse_remote
-
     first, second = parts
     if parse_remote(second) is not None or is_hidden(second) or is_classifier(second):
         raise UsageError(
             f"Beside hidden states stands a sentence embedder of this machine, not {second!r}; "
-            f"write {first}{_PLUS}{DEFAULT}."
+            f"write {first}{PLUS}{DEFAULT}."
         )
     return Joined(open_part(first), open_part(second))
-
-
-def parts_of(name: str) -> tuple[str, str] | None:
-    """The two embedders of a name `hidden:NAME+EMBEDDER`; None where it names one.
-
-    A folder whose own name has a plus in it is one base model.
-    """
-    first, plus, second = name.rpartition(_PLUS)
-    if not (is_hidden(name) and plus and second):
-        return None
-    if Path(name.removeprefix(PREFIX)).expanduser().is_dir():
-        return None
-    return first, second
 
 
 class Joined:
@@ -65,7 +43,7 @@ class Joined:
     def __init__(self, first: Embedder, second: Embedder) -> None:
         """Join two embedders that run on this machine and read prompts alike."""
         self._parts = (first, second)
-        self.name = f"{first.name}{_PLUS}{second.name}"
+        self.name = f"{first.name}{PLUS}{second.name}"
         self.digest = hashlib.sha256(f"{first.digest} {second.digest}".encode()).hexdigest()
         self.dimension = first.dimension + second.dimension
         self.max_tokens = min(first.max_tokens, second.max_tokens)

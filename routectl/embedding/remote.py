@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from threading import Event
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qs, urlsplit
 
 from routectl.embedding import endpoint
 from routectl.embedding.batches import batches
+from routectl.embedding.names import RemoteName
 from routectl.endpoint import Endpoint, Patience
-from routectl.errors import EndpointError, UsageError
+from routectl.errors import EndpointError
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-
-SCHEME = "openai:"
-CHARACTERS = 8000
-"""Read of a prompt unless the name says otherwise: in English about 1,800 tokens."""
 
 NOISE = 1e-5
 """The least noise stated for a remote embedder, as a distance of unit vectors: its next machine may
@@ -40,61 +34,6 @@ _MOST_TEXTS = 128
 _IN_FLIGHT = 4
 # English needs about 4.5 characters for a token; the budget need not be exact.
 _CHARACTERS_PER_TOKEN = 4
-
-
-@dataclass(frozen=True, slots=True)
-class RemoteName:
-    """What `openai:URL[?characters=N]#MODEL` says."""
-
-    name: str
-    url: str
-    """Without a query; `/embeddings` follows it."""
-    host: str
-    """With the port, where one is named."""
-    model: str
-    characters: int
-
-    def digest(self, dimension: int) -> str:
-        """SHA-256 over model, characters read and dimension.
-
-        The address is left out: the same model may move to another one, and the probe tells whether
-        it is the same.
-        """
-        facts = f"openai\0{self.model}\0{self.characters}\0{dimension}"
-        return hashlib.sha256(facts.encode()).hexdigest()
-
-
-def parse_remote(name: str) -> RemoteName | None:
-    """What a remote embedder's name says; None for the name of a local one.
-
-    Raises:
-        UsageError: no http(s) address, no model, a user or password in it, an unknown setting.
-    """
-    if not name.startswith(SCHEME):
-        return None
-    form = "openai:http://HOST:PORT/v1#MODEL"
-    try:
-        parts = urlsplit(name.removeprefix(SCHEME))
-        userinfo, host, _ = parts.username or parts.password, parts.hostname, parts.port
-        query = parse_qs(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query))
-    except ValueError:
-        raise UsageError(f"A remote embedder is named {form}; its address is none.") from None
-    # The name is not repeated before it is known to hold no password.
-    if userinfo is not None or "@" in parts.netloc:
-        raise UsageError(
-            "A remote embedder's address holds a user or password, which would end up in the "
-            f"checkpoint; take it out and set {endpoint.KEY}."
-        )
-    if parts.scheme not in ("http", "https") or not host or not parts.fragment:
-        raise UsageError(f"A remote embedder is named {form}, not {name}.")
-    characters = query.pop("characters", [str(CHARACTERS)])[-1]
-    if query or not (characters.isascii() and characters.isdigit() and int(characters) > 0):
-        # An unknown setting may well be a key.
-        raise UsageError(
-            f"A remote embedder's address takes only ?characters=N, N above 0: {form}."
-        )
-    url = f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
-    return RemoteName(name, url, parts.netloc, parts.fragment, int(characters))
 
 
 def open_remote(name: RemoteName, reads: str) -> RemoteEmbedder:

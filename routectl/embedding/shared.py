@@ -8,6 +8,7 @@ from weakref import WeakValueDictionary
 
 from routectl.embedding import DEFAULT, Embedder, open_embedder
 from routectl.embedding.joined import open_joined
+from routectl.embedding.names import parts_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,9 +24,12 @@ def open_shared(name: str = DEFAULT, *, reads: str = "head") -> SharedEmbedder:
         CheckpointError, EmbeddingError, UsageError: as `open_embedder`.
     """
     # Of two side by side each may also be another router's.
-    embedder = open_joined(name, lambda part: open_shared(part, reads=reads)) or open_embedder(
-        name, reads=reads
-    )
+    parts = parts_of(name)
+    embedder: Embedder
+    if parts is None:
+        embedder = open_embedder(name, reads=reads)
+    else:
+        embedder = open_joined(parts, lambda part: open_shared(part, reads=reads))
     key = (embedder.name, embedder.digest, embedder.reads)
     found = _opened.get(key)
     if found is None:

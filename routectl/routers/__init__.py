@@ -1,8 +1,9 @@
 """Routers: prompts in, strong win rates out. Importing this package loads no model library."""
 
 from routectl.routers.guarding import checked_scores, guarded
+from routectl.routers.plugins import ENTRY_POINT_GROUP
 from routectl.routers.protocol import OpenRouter, Router, RouterDescription
-from routectl.routers.registry import ENTRY_POINT_GROUP, names, open_router
+from routectl.routers.registry import names, open_router
 
 __all__ = [
     "ENTRY_POINT_GROUP",

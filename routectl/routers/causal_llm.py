@@ -37,8 +37,6 @@ from routectl.routers.causal_model import (
     strong_win_rates,
 )
 from routectl.routers.protocol import OpenRouter, RouterDescription, fingerprint
-from routectl.routers.published.causal_llm import open_published
-from routectl.routers.published.folder import is_published, locate
 from routectl.routers.surface import OF_QUESTION, Surface, read_surface
 
 if TYPE_CHECKING:
@@ -51,16 +49,14 @@ SUMMARY = "a causal language model that rates the prompt (RouteLLM, section 4.2.
 def open_router(
     checkpoint: Path | None, strong_model: str | None, weak_model: str | None
 ) -> OpenRouter:
-    """Open a causal_llm checkpoint: one of routectl's, or one in RouteLLM's published layout.
+    """Open a causal_llm checkpoint for a model pair; None takes the checkpoint's default.
 
     Raises:
         RouterError: the checkpoint does not know a model on that side.
         CheckpointError: the checkpoint is missing, damaged or of another kind. That the base is
             missing is said when it is loaded, so that the router can be listed without it.
     """
-    folder = SHIPPED / "causal_llm_4" if checkpoint is None else locate(checkpoint)
-    if is_published(folder):
-        return open_published(folder, strong_model, weak_model)
+    folder = SHIPPED / "causal_llm_4" if checkpoint is None else checkpoint
     found = read_checkpoint(folder, "causal_llm")
     base_name: str = found.get("base", "name", kind=str)
     base_digest: str = found.get("base", "digest", kind=str)

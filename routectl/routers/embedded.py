@@ -47,7 +47,7 @@ class EmbedderOfCheckpoint:
     @property
     def slow(self) -> bool:
         """Whether it computes a language model."""
-        from routectl.embedding.hidden import is_hidden
+        from routectl.embedding.names import is_hidden
 
         return is_hidden(self.name)
 

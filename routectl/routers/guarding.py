@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from routectl.errors import RoutectlError, RouterError
+from routectl.routers.plugins import package
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,8 +28,6 @@ def guarded(name: str, call: Callable[[], Result], when: str) -> Result:
     Raises:
         RouterError: the third party's code raised something that is no routectl error.
     """
-    from routectl.routers.registry import package
-
     try:
         return call()
     except RoutectlError:
@@ -78,8 +77,6 @@ def checked_scores(
 
 
 def _fault(name: str, what: str) -> RouterError:
-    from routectl.routers.registry import package
-
     owner = package(name)
     subject = f"the router {name!r}" + ("" if owner is None else f" of the package {owner}")
     advice = "check its checkpoint" if owner is None else "tell its author, or remove the package"

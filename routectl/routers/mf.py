@@ -29,8 +29,6 @@ from routectl.routers.embedded import read_embedder
 from routectl.routers.features import Features, read_features
 from routectl.routers.pairs import choose_pair, default_pair
 from routectl.routers.protocol import OpenRouter, RouterDescription, fingerprint
-from routectl.routers.published.folder import is_published, locate
-from routectl.routers.published.mf import open_published
 from routectl.routers.surface import OF_QUESTION
 
 if TYPE_CHECKING:
@@ -114,17 +112,13 @@ def open_router(
     """Open an mf checkpoint for a model pair; None takes the checkpoint's default.
 
     Args:
-        checkpoint: a folder of routectl's own or in RouteLLM's published layout, or the latter's
-            name on the model hub.
+        checkpoint: a folder of routectl's own.
 
     Raises:
         RouterError: the checkpoint does not know a model, or strong and weak are one.
         CheckpointError: the checkpoint is missing, damaged or of another kind.
     """
-
-    folder = SHIPPED / "mf_9" if checkpoint is None else locate(checkpoint)
-    if is_published(folder):
-        return open_published(folder, strong_model, weak_model)
+    folder = SHIPPED / "mf_9" if checkpoint is None else checkpoint
     found = read_checkpoint(folder, "mf")
     tensors, digest = read_weights(found)
     embedder = read_embedder(found, tensors)

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import cast
 
 from routectl.errors import RouterError
 from routectl.routers.guarding import guarded
+from routectl.routers.plugins import BUILT_IN, package, third_party
 from routectl.routers.protocol import OpenRouter
-
-ENTRY_POINT_GROUP = "routectl.routers"
-
-_BUILT_IN = ("mf", "sw_ranking", "bert", "causal_llm", "ensemble", "random", "length")
-
-# RouteLLM splits `router-NAME-THRESHOLD` at "-", so a name cannot hold one.
-_NAME = re.compile(r"[a-z][a-z0-9_]*")
+from routectl.routers.published import locate, open_published
 
 _Opener = Callable[[Path | None, str | None, str | None], OpenRouter]
 
@@ -28,7 +21,7 @@ def names() -> tuple[str, ...]:
 
     An entry point whose name could not stand in a config string is left out.
     """
-    return (*_BUILT_IN, *sorted(_third_party()))
+    return (*BUILT_IN, *sorted(third_party()))
 
 
 def open_router(
@@ -63,15 +56,14 @@ def open_router(
 
 
 def _opener(name: str) -> _Opener:
-    if name in _BUILT_IN:
-        module = import_module(f"routectl.routers.{name}")
-        return cast(_Opener, module.open_router)
-    third_party = _third_party()
-    if name not in third_party:
+    if name in BUILT_IN:
+        return _built_in_opener(name)
+    plugins = third_party()
+    if name not in plugins:
         raise RouterError(
             f"There is no router named {name!r}; the routers are {', '.join(names())}."
         )
-    entry = third_party[name]
+    entry = plugins[name]
     try:
         return cast(_Opener, entry.load())
     except Exception as error:
@@ -81,10 +73,27 @@ def _opener(name: str) -> _Opener:
         ) from error
 
 
+def _built_in_opener(name: str) -> _Opener:
+    """Opens a folder of routectl's own, or one in a layout that RouteLLM published."""
+
+    def open_built_in(
+        checkpoint: Path | None, strong_model: str | None, weak_model: str | None
+    ) -> OpenRouter:
+        folder = None if checkpoint is None else locate(checkpoint)
+        if folder is not None:
+            published = open_published(name, folder, strong_model, weak_model)
+            if published is not None:
+                return published
+        own = cast(_Opener, import_module(f"routectl.routers.{name}").open_router)
+        return own(folder, strong_model, weak_model)
+
+    return open_built_in
+
+
 def _guarded_opener(name: str) -> _Opener:
     """The opener; a third party's answers with an OpenRouter of that name or is named."""
     opener = _opener(name)
-    if name in _BUILT_IN:
+    if name in BUILT_IN:
         return opener
 
     def guarded_opener(
@@ -106,19 +115,3 @@ def _guarded_opener(name: str) -> _Opener:
         return opened
 
     return guarded_opener
-
-
-def package(name: str) -> str | None:
-    """The package that a third-party router comes from; None for one of routectl's own."""
-    entry = _third_party().get(name)
-    if entry is None:
-        return None
-    return entry.dist.name if entry.dist else entry.value
-
-
-def _third_party() -> dict[str, EntryPoint]:
-    return {
-        entry.name: entry
-        for entry in entry_points(group=ENTRY_POINT_GROUP)
-        if _NAME.fullmatch(entry.name) and entry.name not in _BUILT_IN
-    }

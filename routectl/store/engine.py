@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -137,40 +136,6 @@ def connect(location: Location) -> Store:
     return _store(location)
 
 
-def open_store(location: Location) -> Store:
-    """A store at the newest schema; raises StoreError."""
-    store = connect(location)
-    try:
-        check_schema(store)
-    except BaseException:
-        store.close()
-        raise
-    return store
-
-
-def create_or_open(location: Location) -> tuple[Store, bool]:
-    """A store at the newest schema, made if there is none; True when it was made.
-
-    An older schema is not upgraded: that is done only when told to. A creation that was
-    stopped half way left no tables, and is taken up again.
-    """
-    path = location.path
-    if path is not None and not path.exists():
-        _create_private_file(path)
-    store = connect(location)
-    try:
-        created = schema_version(store) is None and not _has_tables(store)
-        if created:
-            from routectl.store.schema import upgrade
-
-            upgrade(store, SCHEMA_VERSION)
-        check_schema(store)
-    except BaseException:
-        store.close()
-        raise
-    return store, created
-
-
 def schema_version(store: Store) -> str | None:
     """The schema that the database is at; None where it holds none of ours."""
     with store.read() as connection:
@@ -184,28 +149,6 @@ def version_in(connection: Connection) -> str | None:
     if not inspect(connection).has_table("alembic_version"):
         return None
     return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
-
-
-def check_schema(store: Store) -> None:
-    """Raise StoreError unless the database is at the schema that this version was written for."""
-    found = schema_version(store)
-    if found == SCHEMA_VERSION:
-        return
-    where = store.location
-    if found is None:
-        raise StoreError(
-            f"{where} holds no routectl tables: run `routectl init` to make a database, "
-            "or name the right one with --db"
-        )
-    if found < SCHEMA_VERSION:
-        raise StoreError(
-            f"{where} is at schema {found}, this routectl needs {SCHEMA_VERSION}: "
-            "run `routectl db upgrade`"
-        )
-    raise StoreError(
-        f"{where} is at schema {found}, newer than the {SCHEMA_VERSION} of this routectl: "
-        "install a newer routectl"
-    )
 
 
 def _store(location: Location) -> Store:
@@ -302,13 +245,6 @@ def _access(connection: Connection) -> object:
     return connection.get_execution_options().get("routectl_access")
 
 
-def _has_tables(store: Store) -> bool:
-    from sqlalchemy import inspect
-
-    with store.read() as connection:
-        return bool(inspect(connection).get_table_names())
-
-
 def _refuse_what_is_no_database(path: Path) -> None:
     if path.is_dir():
         raise StoreError(f"{path} is a directory, not a database: name a file with --db")
@@ -324,16 +260,3 @@ def _refuse_what_is_no_database(path: Path) -> None:
         raise StoreError(f"cannot read {path}: {reason_of(error)}") from None
     if head and head != _SQLITE_MAGIC:
         raise StoreError(f"{path} is not a SQLite database: name the right file with --db")
-
-
-def _create_private_file(path: Path) -> None:
-    """Make an empty file that only its owner can read: it will hold prompts."""
-    try:
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-    except FileExistsError:
-        pass
-    except OSError as error:
-        raise StoreError(
-            f"cannot make a database at {path.absolute()}: {reason_of(error)}; "
-            "name another place with --db"
-        ) from None

@@ -10,16 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from routectl.checkpoint import require_free, write_checkpoint
 from routectl.embedding import DEFAULT, open_embedder
+from routectl.embedding.trained_bert import Base, BertClassifier, require_fitting, trained_shapes
 from routectl.errors import CheckpointError, InputError
 from routectl.records import RouterIdentity
-from routectl.routers.bert import (
-    Base,
-    BertClassifier,
-    BertRouter,
-    open_router,
-    require_fitting,
-    trained_shapes,
-)
+from routectl.routers.bert import BertRouter, open_router
 from routectl.training.data import TrainingData, held_out_apgr, read_training_data
 from routectl.training.fits.finetune import Settings, States, fine_tune
 from routectl.training.labels import (
@@ -32,7 +26,8 @@ from routectl.training.labels import (
 from routectl.training.output.card import curve_files, flattered, model_card
 from routectl.training.output.lineage import known_held_out, lineage_file
 from routectl.training.output.partial import PartialRun
-from routectl.training.output.report import Progress, TrainingReport, no_progress
+from routectl.training.output.report import TrainingReport
+from routectl.training.progress import Progress, no_progress
 from routectl.training.request import TrainingRequest, request_facts
 from routectl.training.scored import Member
 from routectl.training.teaching import Lesson, ask, fingerprints, shares_of_classes

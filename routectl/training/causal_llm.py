@@ -28,7 +28,8 @@ from routectl.training.labels import (
 from routectl.training.output.card import curve_files, model_card
 from routectl.training.output.lineage import lineage_file
 from routectl.training.output.partial import PartialRun
-from routectl.training.output.report import Progress, TrainingReport, no_progress
+from routectl.training.output.report import TrainingReport
+from routectl.training.progress import Progress, no_progress
 from routectl.training.request import TrainingRequest, request_facts
 
 if TYPE_CHECKING:

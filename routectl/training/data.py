@@ -18,7 +18,7 @@ from routectl.routers.standardised import Standardisation
 from routectl.routers.surface import Surface
 from routectl.similarity import nearest
 from routectl.training.output.partial import PartialRun
-from routectl.training.output.report import Progress
+from routectl.training.progress import Progress
 from routectl.training.request import TrainingRequest
 
 if TYPE_CHECKING:

@@ -21,7 +21,8 @@ from routectl.training.labels import StrongWeakLabels, strong_weak_labels, weak_
 from routectl.training.output.card import model_card
 from routectl.training.output.lineage import learned_from_all, learned_of, lineage_file
 from routectl.training.output.partial import PartialRun
-from routectl.training.output.report import Progress, TrainingReport, no_progress
+from routectl.training.output.report import TrainingReport
+from routectl.training.progress import Progress, no_progress
 from routectl.training.request import TrainingRequest, request_facts
 from routectl.training.scored import Member, kept_scores
 

@@ -7,7 +7,8 @@ import time
 from routectl.checkpoint import require_free, write_checkpoint
 from routectl.preferences.comparisons import read_comparisons
 from routectl.routers.seen_prompts import seen_file
-from routectl.training.output.report import Progress, TrainingReport, no_progress
+from routectl.training.output.report import TrainingReport
+from routectl.training.progress import Progress, no_progress
 from routectl.training.request import TrainingRequest
 
 

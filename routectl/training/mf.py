@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from routectl.checkpoint import require_free, write_checkpoint
 from routectl.embedding import DEFAULT, Embedder, open_embedder
-from routectl.embedding.hidden import is_hidden
+from routectl.embedding.names import is_hidden
 from routectl.errors import InputError, UsageError
 from routectl.preferences.comparisons import Comparisons
 from routectl.routers.embedded import embedder_config, probe_tensor
@@ -34,7 +34,8 @@ from routectl.training.output.card import (
 )
 from routectl.training.output.lineage import embedder_part, known_held_out, lineage_file
 from routectl.training.output.partial import PartialRun
-from routectl.training.output.report import Progress, TrainingReport, no_progress
+from routectl.training.output.report import TrainingReport
+from routectl.training.progress import Progress, no_progress
 from routectl.training.request import TrainingRequest, request_facts
 
 if TYPE_CHECKING:

@@ -40,7 +40,8 @@ from routectl.training.labels import StrongWeakLabels, strong_weak_labels
 from routectl.training.output.card import curve_files, flattered, model_card, vector_lines
 from routectl.training.output.lineage import known_held_out, lineage_file
 from routectl.training.output.partial import PartialRun
-from routectl.training.output.report import Progress, TrainingReport, no_progress
+from routectl.training.output.report import TrainingReport
+from routectl.training.progress import Progress, no_progress
 from routectl.training.request import TrainingRequest, request_facts
 from routectl.training.scored import Member
 from routectl.training.teaching import Lesson, agreement_loss, ask, fingerprints, regress

@@ -12,7 +12,7 @@ from routectl.errors import InputError
 from routectl.records import ModelPair
 from routectl.routers.protocol import OpenRouter, Router
 from routectl.training.output.partial import PartialRun
-from routectl.training.output.report import Progress
+from routectl.training.progress import Progress
 
 if TYPE_CHECKING:
     import numpy as np

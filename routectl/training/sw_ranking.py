@@ -36,7 +36,8 @@ from routectl.training.fits.factorize import rating_loss
 from routectl.training.output.card import embedder_limits, embedder_line, model_card, vector_lines
 from routectl.training.output.lineage import embedder_part, known_held_out, lineage_file
 from routectl.training.output.partial import PartialRun
-from routectl.training.output.report import Progress, TrainingReport, no_progress
+from routectl.training.output.report import TrainingReport
+from routectl.training.progress import Progress, no_progress
 from routectl.training.request import TrainingRequest, request_facts
 
 if TYPE_CHECKING:

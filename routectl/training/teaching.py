@@ -11,7 +11,7 @@ from routectl.errors import InputError
 from routectl.records import ModelPair
 from routectl.routers.protocol import OpenRouter
 from routectl.training.output.partial import PartialRun
-from routectl.training.output.report import Progress
+from routectl.training.progress import Progress
 from routectl.training.scored import Member, kept_scores
 
 if TYPE_CHECKING:

@@ -10,8 +10,9 @@ from sqlalchemy import Connection
 from routectl.errors import StoreError, UsageError
 from routectl.store import routes
 from routectl.store.calibrations import calibration, calibrations, newest_calibration
-from routectl.store.engine import Location, open_store
+from routectl.store.engine import Location
 from routectl.store.models import Activation, Calibration
+from routectl.store.opening import open_store
 from routectl.workflow.actor import actor
 
 DEFAULT_ROUTE = "default"

@@ -14,7 +14,8 @@ from routectl.preferences.soundness import Soundness, examine
 from routectl.records import Population
 from routectl.similarity import MeanSimilarity, mean_similarity, nearest
 from routectl.store import battles as stored
-from routectl.store.engine import Location, Store, open_store
+from routectl.store.engine import Location, Store
+from routectl.store.opening import open_store
 from routectl.store.scores import texts
 from routectl.workflow.embedding import embed, open_with_a_word
 from routectl.workflow.reporter import Reporter

@@ -17,7 +17,8 @@ from routectl.preferences.gold import gold_reader
 from routectl.records import Battle, Reject
 from routectl.store import battles as stored
 from routectl.store.battles import NewBattle, SourceCounts
-from routectl.store.engine import Location, Store, create_or_open, open_store
+from routectl.store.engine import Location, Store
+from routectl.store.opening import create_or_open, open_store
 from routectl.tables import OnReject, Row, RowError, Table, open_table
 from routectl.workflow.files import lines_kept_aside, new_file
 from routectl.workflow.reporter import Advance, Reporter

@@ -15,7 +15,8 @@ from routectl.prices import ModelPrice, require_asked
 from routectl.records import Population, RouterIdentity
 from routectl.routers import OpenRouter
 from routectl.store.calibrations import add_calibration
-from routectl.store.engine import Location, Store, open_store
+from routectl.store.engine import Location, Store
+from routectl.store.opening import open_store
 from routectl.store.populations import Overview, overview
 from routectl.store.scores import (
     ScoredRequests,

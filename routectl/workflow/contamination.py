@@ -15,7 +15,8 @@ from routectl.preferences.contamination import read_benchmark
 from routectl.preferences.gold import gold_reader
 from routectl.similarity import similar_pairs
 from routectl.store import battles as stored
-from routectl.store.engine import Location, open_store
+from routectl.store.engine import Location
+from routectl.store.opening import open_store
 from routectl.tables import Row, Table, open_table
 from routectl.workflow.battles import battle_line
 from routectl.workflow.embedding import embed, open_with_a_word

@@ -6,13 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from routectl.errors import StoreError, UsageError
-from routectl.store.engine import (
-    SCHEMA_VERSION,
-    Location,
-    connect,
-    create_or_open,
-    schema_version,
-)
+from routectl.store.engine import SCHEMA_VERSION, Location, connect, schema_version
+from routectl.store.opening import create_or_open
 from routectl.store.statistics import row_counts
 
 

@@ -10,8 +10,12 @@ from routectl.errors import UsageError
 from routectl.workflow.reporter import Reporter
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import numpy as np
     from numpy.typing import NDArray
+
+    from routectl.embedding.base_models import BaseFiles
 
 _AT_ONCE = 256
 """Texts between two steps of the progress bar."""
@@ -54,3 +58,14 @@ def embed(
             vectors[rows] = model.embed([texts[row] for row in rows])
             advance(len(rows))
     return vectors
+
+
+def prepare_base(folder: Path | None) -> BaseFiles:
+    """Bring the base model of the slow routers into the cache: a folder's, or the installed one.
+
+    Raises:
+        CheckpointError: it is not there or damaged, or what converts it is not installed.
+    """
+    from routectl.embedding.base_models import default_base, keep_base
+
+    return default_base() if folder is None else keep_base(folder)

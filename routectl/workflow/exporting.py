@@ -7,8 +7,9 @@ from routectl.export import Decision
 from routectl.records import ModelPair
 from routectl.store import routes
 from routectl.store.calibrations import calibration, newest_calibration
-from routectl.store.engine import Location, open_store
+from routectl.store.engine import Location
 from routectl.store.models import Calibration
+from routectl.store.opening import open_store
 from routectl.workflow.activating import DEFAULT_ROUTE
 from routectl.workflow.reporter import Reporter
 

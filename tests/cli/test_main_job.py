@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from routectl.store.engine import Location, open_store
+from routectl.store.engine import Location
+from routectl.store.opening import open_store
 from tests.conftest import Routectl, payload, write_log
 from tests.traffic.renderings import asked, write_all
 

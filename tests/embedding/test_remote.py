@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 
 from routectl.embedding import endpoint, open_embedder, remote_host
+from routectl.embedding.names import CHARACTERS, parse_remote
 from routectl.embedding.noise import embedding_noise
-from routectl.embedding.remote import CHARACTERS, PROBES, RemoteEmbedder, parse_remote
+from routectl.embedding.remote import PROBES, RemoteEmbedder
 from routectl.endpoint import OPENAI_KEY, Patience, key_for
 from routectl.errors import EmbeddingError, UsageError
 from tests.embedding.endpoint_server import DIMENSION, Server, changed, embedding, hang_up, stall

@@ -7,7 +7,7 @@ import numpy as np
 
 from routectl.checkpoint import write_checkpoint
 from routectl.embedding.files import locate_encoder
-from routectl.routers.bert import Base, trained_shapes
+from routectl.embedding.trained_bert import Base, trained_shapes
 
 STRONG, WEAK = ["Large-Model-v1", "Large-Model-v2"], ["Small-Model-v1", "Small-Model-v2"]
 

@@ -13,8 +13,9 @@ from sqlalchemy import Connection, func, select
 
 from routectl.records import Population
 from routectl.store import leases
-from routectl.store.engine import Location, create_or_open, open_store
+from routectl.store.engine import Location
 from routectl.store.models import Activation
+from routectl.store.opening import create_or_open, open_store
 from routectl.workflow.activating import activate, history, roll_back
 from routectl.workflow.databases import init, upgrade
 from routectl.workflow.importing import ImportResult, import_traffic

@@ -12,7 +12,8 @@ import pytest
 from sqlalchemy import text
 
 from routectl.errors import StoreError
-from routectl.store.engine import Location, create_or_open, open_store
+from routectl.store.engine import Location
+from routectl.store.opening import create_or_open, open_store
 from tests.conftest import Routectl
 from tests.postgresql import PostgresqlServer
 

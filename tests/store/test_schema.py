@@ -9,15 +9,9 @@ from sqlalchemy import text
 
 from routectl.errors import StoreError, UsageError
 from routectl.store import schema
-from routectl.store.engine import (
-    SCHEMA_VERSION,
-    Location,
-    Store,
-    connect,
-    open_store,
-    schema_version,
-)
+from routectl.store.engine import SCHEMA_VERSION, Location, Store, connect, schema_version
 from routectl.store.models import Base
+from routectl.store.opening import open_store
 from tests.conftest import Routectl
 from tests.databases import rows_by_table
 

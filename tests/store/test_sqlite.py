@@ -13,14 +13,8 @@ import pytest
 from sqlalchemy import text
 
 from routectl.errors import StoreError
-from routectl.store.engine import (
-    SCHEMA_VERSION,
-    Location,
-    Store,
-    create_or_open,
-    open_store,
-    schema_version,
-)
+from routectl.store.engine import SCHEMA_VERSION, Location, Store, schema_version
+from routectl.store.opening import create_or_open, open_store
 from tests.conftest import Routectl
 from tests.databases import rows_by_table
 
@@ -108,7 +102,8 @@ def test_a_ctrl_c_while_a_connection_closes_prints_no_traceback(database: Path) 
     create_or_open(Location.parse(str(database)))[0].close()
     code = (
         "import sys\n"
-        "from routectl.store.engine import Location, open_store\n"
+        "from routectl.store.engine import Location\n"
+        "from routectl.store.opening import open_store\n"
         "store = open_store(Location.parse(sys.argv[1]))\n"
         "def interrupted(connection):\n"
         "    raise KeyboardInterrupt\n"

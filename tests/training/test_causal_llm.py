@@ -23,7 +23,7 @@ from routectl.training.data import read_training_data
 from routectl.training.fits.adapter import AdapterSettings, faster_dtype, learning_rate
 from routectl.training.labels import weak_quality
 from routectl.training.output.partial import PartialRun
-from routectl.training.output.report import no_progress
+from routectl.training.progress import no_progress
 from tests.routers.tiny_llama import make_base
 
 SETTINGS = AdapterSettings(learning_rate=0.02, max_epochs=3, dtype="float32")

@@ -13,7 +13,7 @@ from routectl.routers import open_router
 from routectl.similarity import nearest
 from routectl.training import TrainingReport, TrainingRequest, train_length, train_mf
 from routectl.training.fits.factorize import Settings
-from routectl.training.output.report import Progress, no_progress
+from routectl.training.progress import Progress, no_progress
 from tests.conftest import Routectl
 
 EASY, HARD = "abcabc", "xyz789"

@@ -16,7 +16,7 @@ from routectl.errors import CheckpointError, InputError
 from routectl.routers import open_router
 from routectl.training import Member, TrainingReport, TrainingRequest, train_bert
 from routectl.training.fits.finetune import Settings
-from routectl.training.output.report import Progress, no_progress
+from routectl.training.progress import Progress, no_progress
 from tests.conftest import Routectl
 from tests.training.test_train import prompts
 

@@ -11,7 +11,8 @@ import pytest
 
 from routectl.preferences.battles import read_battles
 from routectl.records import Battle
-from routectl.store.engine import Location, Store, open_store
+from routectl.store.engine import Location, Store
+from routectl.store.opening import open_store
 from routectl.workflow import battles as workflow
 from tests.cli.test_bad_input import one_sentence
 from tests.conftest import Routectl

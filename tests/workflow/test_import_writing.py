@@ -14,8 +14,9 @@ from routectl.errors import StoreError
 from routectl.records import Population
 from routectl.request import TrafficRequest
 from routectl.store.batches import Batch, prepare
-from routectl.store.engine import Location, Store, create_or_open
+from routectl.store.engine import Location, Store
 from routectl.store.models import Request
+from routectl.store.opening import create_or_open
 from routectl.workflow.importing import writing as import_writing
 from routectl.workflow.importing.writing import Handover, SampleWriter, beside
 

@@ -18,8 +18,9 @@ import pytest
 
 from routectl.endpoint import OPENAI_KEY, Patience
 from routectl.preferences.battles import read_battles
-from routectl.store.engine import Location, open_store
+from routectl.store.engine import Location
 from routectl.store.evaluations import evaluation, evaluations, rows_of
+from routectl.store.opening import open_store
 from routectl.workflow.judging import setup
 from tests.chat_server import PAIR_AND_PRICES, PRICES, STRONG, WEAK, Handler, Server
 from tests.conftest import Result, Routectl, payload, write_log

@@ -22,8 +22,9 @@ from routectl.errors import RouterError, StoreError
 from routectl.records import Population, RouterIdentity
 from routectl.routers import OpenRouter, RouterDescription
 from routectl.store import leases
-from routectl.store.engine import Location, Store, open_store
+from routectl.store.engine import Location, Store
 from routectl.store.models import Lease
+from routectl.store.opening import open_store
 from routectl.workflow.scoring import score
 from routectl.workflow.scoring.leasing import lease
 from tests.conftest import Routectl, Silence, payload, write_log

@@ -83,8 +83,7 @@ def command(
         raise UsageError("--kinds belongs to --fit difficulty; give both, or neither")
     if refit and fit != "difficulty":
         raise UsageError("--refit belongs to --fit difficulty; give both, or neither")
-    from routectl.training import train_mf
-    from routectl.training.fits.difficulty import DifficultySettings
+    from routectl.training import DifficultySettings, train_mf
 
     settings = None
     if fit == "difficulty":

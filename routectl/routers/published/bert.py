@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from routectl.checkpoint import CONFIG, WEIGHTS
+from routectl.embedding.trained_bert import CLASSES, require_fitting
 from routectl.errors import CheckpointError
 from routectl.records import ModelPair, RouterIdentity
 from routectl.routers import bert
@@ -78,7 +79,7 @@ def _require_layout(folder: Path, config: Mapping[str, Any]) -> None:
             f"RouteLLM's is {ARCHITECTURE}."
         )
     labels = config.get("id2label")
-    if not isinstance(labels, dict) or len(labels) != len(bert.CLASSES):
+    if not isinstance(labels, dict) or len(labels) != len(CLASSES):
         raise CheckpointError(
             f"{folder / CONFIG} names {len(labels) if isinstance(labels, dict) else 'no'} labels, "
             "and a bert router needs three: strong wins, tie, weak wins."
@@ -114,7 +115,7 @@ def _load(identity: RouterIdentity, folder: Path, max_tokens: int) -> bert.BertR
 
             model, loading = AutoModelForSequenceClassification.from_pretrained(
                 folder,
-                num_labels=len(bert.CLASSES),
+                num_labels=len(CLASSES),
                 use_safetensors=True,
                 local_files_only=True,
                 trust_remote_code=False,
@@ -132,7 +133,7 @@ def _load(identity: RouterIdentity, folder: Path, max_tokens: int) -> bert.BertR
     backend = getattr(tokenizer, "backend_tokenizer", None)
     if backend is None:
         raise CheckpointError(f"{folder} has no fast tokenizer (tokenizer.json); restore it.")
-    bert.require_fitting(backend, model.get_input_embeddings().num_embeddings, folder)
+    require_fitting(backend, model.get_input_embeddings().num_embeddings, folder)
     classifier = PublishedClassifier(model.eval())
     return bert.BertRouter(identity, classifier, TokenReader(backend, max_tokens, "head"))
 

@@ -58,6 +58,21 @@ def is_published(folder: Path) -> bool:
     return folder.is_dir() and "kind" not in (_read_config(folder) or {"kind": None})
 
 
+def has_published_battles(folder: Path) -> bool:
+    """Whether a folder holds published battles and embeddings, and no checkpoint of routectl's."""
+    return (
+        folder.is_dir()
+        and not (folder / CONFIG).exists()
+        and bool(files_named(folder, "battles*"))
+        and bool(files_named(folder, "embeddings*.npy"))
+    )
+
+
+def files_named(folder: Path, pattern: str) -> list[Path]:
+    """The files of a folder whose names match the pattern, sorted."""
+    return sorted(path for path in folder.glob(pattern) if path.is_file())
+
+
 def published_config(folder: Path) -> Mapping[str, Any]:
     """The config of a published checkpoint.
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from routectl.errors import CheckpointError
 from routectl.records import ModelPair, RouterIdentity
+from routectl.routers.mf import SUMMARY, Factors, MfRouter, score_noise
 from routectl.routers.pairs import choose_pair
 from routectl.routers.protocol import OpenRouter, RouterDescription, fingerprint
 from routectl.routers.published.folder import published_config, published_weights
@@ -21,7 +22,7 @@ from routectl.routers.published.folder import published_config, published_weight
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from routectl.embedding.remote import RemoteName
+    from routectl.embedding.names import RemoteName
     from routectl.routers.mf import Factors, MfRouter
 
 MODELS = [
@@ -119,9 +120,9 @@ def open_published(folder: Path, strong_model: str | None, weak_model: str | Non
     import numpy as np
 
     from routectl.embedding import remote_host
-    from routectl.embedding.remote import NOISE, parse_remote
+    from routectl.embedding.names import parse_remote
+    from routectl.embedding.remote import NOISE
     from routectl.extraction import EXTRACTION_VERSION
-    from routectl.routers.mf import SUMMARY, score_noise
 
     config = published_config(folder)
     tensors, digest = published_weights(folder)

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,10 +19,12 @@ from routectl.errors import CheckpointError
 from routectl.records import RouterIdentity
 from routectl.routers.pairs import choose_pair
 from routectl.routers.protocol import OpenRouter, RouterDescription, fingerprint
+from routectl.routers.published.folder import files_named
 from routectl.routers.published.mf import DEFAULT_PAIR, embedder_name, published_shares
 from routectl.routers.sw_ranking.bradley_terry import counts, fit
 from routectl.routers.sw_ranking.noise import SAFETY_FACTOR, score_noise
 from routectl.routers.sw_ranking.ranking import Ranking, Ratings
+from routectl.routers.sw_ranking.router import SUMMARY, SwRankingRouter
 from routectl.routers.sw_ranking.tiers import MOST_TIERS, make_tiers
 
 if TYPE_CHECKING:
@@ -32,16 +33,6 @@ if TYPE_CHECKING:
 
 LEAST_CHARACTERS = 16
 """Battles on shorter first turns are not used."""
-
-
-def is_published(folder: Path) -> bool:
-    """Whether a folder holds published battles and embeddings, and no checkpoint of routectl's."""
-    return (
-        folder.is_dir()
-        and not (folder / "config.json").exists()
-        and bool(_files(folder, "battles*"))
-        and bool(_files(folder, "embeddings*.npy"))
-    )
 
 
 def open_published(folder: Path, strong_model: str | None, weak_model: str | None) -> OpenRouter:
@@ -54,9 +45,9 @@ def open_published(folder: Path, strong_model: str | None, weak_model: str | Non
         UsageError: `OPENAI_BASE_URL` is no address.
     """
     from routectl.embedding import remote_host
-    from routectl.embedding.remote import NOISE, parse_remote
+    from routectl.embedding.names import parse_remote
+    from routectl.embedding.remote import NOISE
     from routectl.extraction import EXTRACTION_VERSION
-    from routectl.routers.sw_ranking.router import SUMMARY, SwRankingRouter
 
     ranking = read_published(folder)
     pair = choose_pair(
@@ -168,7 +159,7 @@ def _battles(
 
     models: dict[str, int] = {}
     found: list[tuple[int, int, float]] = []
-    for path in _files(folder, "battles*"):
+    for path in files_named(folder, "battles*"):
         for row in read_rows(path)[1]:
             votes = [row.number(f"winner_model_{side}") for side in "ab"]
             try:
@@ -192,7 +183,7 @@ def _embeddings(folder: Path) -> NDArray[Any]:
     import numpy as np
 
     parts = []
-    for path in _files(folder, "embeddings*.npy"):
+    for path in files_named(folder, "embeddings*.npy"):
         try:
             part = np.load(path, allow_pickle=False)
         except (ValueError, EOFError, OSError) as error:
@@ -221,13 +212,9 @@ def _between(vectors: NDArray[Any]) -> NDArray[np.float32]:
     return np.asarray(chosen + np.roll(chosen, 1, axis=0), dtype=np.float32)
 
 
-def _files(folder: Path, pattern: str) -> Sequence[Path]:
-    return sorted(path for path in folder.glob(pattern) if path.is_file())
-
-
 def _digest(folder: Path) -> str:
     digest = hashlib.sha256()
-    for path in (*_files(folder, "battles*"), *_files(folder, "embeddings*.npy")):
+    for path in (*files_named(folder, "battles*"), *files_named(folder, "embeddings*.npy")):
         with path.open("rb") as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())
     return digest.hexdigest()

@@ -11,8 +11,6 @@ from routectl.records import RouterIdentity
 from routectl.routers.embedded import read_embedder
 from routectl.routers.pairs import choose_pair, default_pair
 from routectl.routers.protocol import OpenRouter, RouterDescription, fingerprint
-from routectl.routers.published.folder import locate
-from routectl.routers.published.sw_ranking import is_published, open_published
 from routectl.routers.surface import OF_QUESTION
 from routectl.routers.sw_ranking.metric import Metric, read_metric
 from routectl.routers.sw_ranking.noise import SAFETY_FACTOR
@@ -33,16 +31,13 @@ def open_router(
     """Open a sw_ranking checkpoint for a model pair; None takes the checkpoint's default.
 
     Args:
-        checkpoint: a folder of routectl's own, or of battles and embeddings as RouteLLM publishes
-            them (`published.py`).
+        checkpoint: a folder of routectl's own.
 
     Raises:
         RouterError: the checkpoint does not know a model, or both are of one tier.
         CheckpointError: the checkpoint is missing, damaged or of another kind.
     """
-    folder = SHIPPED / "sw_ranking_3" if checkpoint is None else locate(checkpoint)
-    if is_published(folder):
-        return open_published(folder, strong_model, weak_model)
+    folder = SHIPPED / "sw_ranking_3" if checkpoint is None else checkpoint
     found = read_checkpoint(folder, "sw_ranking")
     tensors, digest = read_weights(found)
     embedder = read_embedder(found, tensors)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 
 from routectl.embedding import Embedder
-from routectl.embedding.classifier import is_classifier
+from routectl.embedding.names import is_classifier
 from routectl.preferences.contamination import SIMILAR
 from routectl.routers.features import Features
 from routectl.training.fits.curve import curve_picture

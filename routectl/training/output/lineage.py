@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from routectl.checkpoint import read_checkpoint
-from routectl.embedding.classifier import classifier_folder, is_classifier
+from routectl.embedding.names import classifier_folder, is_classifier
 from routectl.routers.seen_prompts import digests, read_learned, read_seen, seen_file
 
 if TYPE_CHECKING:

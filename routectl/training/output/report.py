@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,14 +13,6 @@ from routectl.training.request import TrainingRequest
 
 if TYPE_CHECKING:
     from routectl.training.data import TrainingData
-
-Progress = Callable[[str, int, int], None]
-"""Called with the phase ("read", "embed", "encode", "train"), how much is done, and how much at
-most."""
-
-
-def no_progress(phase: str, done: int, total: int) -> None:
-    """The `Progress` of a caller who does not look."""
 
 
 @dataclass(frozen=True, slots=True)

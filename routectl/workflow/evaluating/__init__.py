@@ -1,5 +1,6 @@
 """How good routers are: judged on benchmarks, kept, and compared."""
 
+from routectl.evaluation.reading import find_benchmark
 from routectl.workflow.evaluating.preparing import Question
 from routectl.workflow.evaluating.run import evaluate
 from routectl.workflow.evaluating.store_rows import Evaluated, EvaluatedRouter
@@ -9,6 +10,7 @@ from routectl.workflow.evaluating.stored import (
     compare_evaluations,
     list_evaluations,
     show_evaluation,
+    stored_estimate,
 )
 
 __all__ = [
@@ -19,6 +21,8 @@ __all__ = [
     "StoredEvaluation",
     "compare_evaluations",
     "evaluate",
+    "find_benchmark",
     "list_evaluations",
     "show_evaluation",
+    "stored_estimate",
 ]

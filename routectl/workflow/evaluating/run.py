@@ -14,7 +14,8 @@ from routectl.errors import UsageError
 from routectl.routers import OpenRouter
 from routectl.store import routes
 from routectl.store.calibrations import calibration
-from routectl.store.engine import Location, Store, open_store
+from routectl.store.engine import Location, Store
+from routectl.store.opening import open_store
 from routectl.store.prompts import prompt_ids
 from routectl.store.scores import router_id, unscored_of, win_rates
 from routectl.workflow.evaluating.benchmark_costs import known_costs, spend

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from routectl.errors import UsageError
 from routectl.store import evaluations as stored
-from routectl.store.engine import Location, open_store
+from routectl.store.engine import Location
 from routectl.store.models import Evaluation
+from routectl.store.opening import open_store
 
 if TYPE_CHECKING:
-    from routectl.evaluation.bootstrap import Comparison
+    from routectl.evaluation.bootstrap import Comparison, Estimate
 
 FIRST, SECOND = "first", "second"
 
@@ -130,3 +132,13 @@ def _plain(found: Evaluation) -> StoredEvaluation:
 def _without_router_id(columns: dict[str, Any]) -> dict[str, Any]:
     columns.pop("router_id")
     return columns
+
+
+def stored_estimate(stored: dict[str, float | None]) -> Estimate:
+    """A stored figure. JSON has no infinity: an end that is null is one that is not bounded."""
+    from routectl.evaluation.bootstrap import Estimate
+
+    low, high = stored["low"], stored["high"]
+    return Estimate(
+        stored["value"], -math.inf if low is None else low, math.inf if high is None else high
+    )

@@ -15,7 +15,8 @@ from routectl.extraction import EXTRACTION_VERSION
 from routectl.records import Population, Reject
 from routectl.request import TrafficRequest
 from routectl.store.batches import prepare
-from routectl.store.engine import Location, create_or_open
+from routectl.store.engine import Location
+from routectl.store.opening import create_or_open
 from routectl.store.traffic import Written
 from routectl.traffic import ImportCounts, find_sources, open_source, read, sniff, take
 from routectl.workflow.files import lines_kept_aside

@@ -9,7 +9,8 @@ from routectl.errors import InputError
 from routectl.extraction import EXTRACTION_VERSION
 from routectl.judging.prompts import draw, read_prompts
 from routectl.records import Population
-from routectl.store.engine import Location, open_store
+from routectl.store.engine import Location
+from routectl.store.opening import open_store
 from routectl.store.scores import texts, unscored_prompts
 
 

@@ -11,7 +11,8 @@ from routectl.extraction import EXTRACTION_VERSION
 from routectl.judging.prompts import draw_key
 from routectl.records import Population
 from routectl.routers import OpenRouter
-from routectl.store.engine import Location, Store, open_store
+from routectl.store.engine import Location, Store
+from routectl.store.opening import open_store
 from routectl.store.populations import overview
 from routectl.store.scores import scored_requests, texts, win_rates
 from routectl.workflow.populations import (

@@ -12,8 +12,9 @@ from routectl import __version__
 from routectl.errors import EndpointError
 from routectl.judging.verdicts import JudgedPrompt
 from routectl.records import ModelPair, RouterIdentity
-from routectl.store.engine import Location, open_store
+from routectl.store.engine import Location
 from routectl.store.evaluations import EvaluatedRows, add_evaluation
+from routectl.store.opening import open_store
 from routectl.workflow.actor import actor
 from routectl.workflow.judging import JudgingReport
 from routectl.workflow.judging.planning import ANSWERS, call_name

@@ -14,7 +14,8 @@ from sqlalchemy import Connection
 from routectl.extraction import EXTRACTION_VERSION
 from routectl.records import Population, RouterIdentity
 from routectl.routers import OpenRouter, Router, checked_scores, guarded
-from routectl.store.engine import Location, Store, open_store
+from routectl.store.engine import Location, Store
+from routectl.store.opening import open_store
 from routectl.store.scores import (
     add_router,
     add_scores,

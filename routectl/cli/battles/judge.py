@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING
 import click
 
 from routectl.cli import judging_options, options
+from routectl.cli.battles.options import FILE
 from routectl.cli.console import Console
 from routectl.cli.judging_options import count_and_share
 
 if TYPE_CHECKING:
     from routectl.workflow.judging import Judging, JudgingReport
-
-FILE = click.Path(dir_okay=False, path_type=Path)
 
 
 @click.command("judge")
@@ -37,7 +36,7 @@ FILE = click.Path(dir_okay=False, path_type=Path)
 @options.database
 @options.output
 @click.pass_context
-def judge(
+def command(
     ctx: click.Context,
     files: tuple[Path, ...],
     setup: Judging,
