@@ -23,7 +23,7 @@ from routectl.routers.checkpoint import (
     require,
 )
 from routectl.routers.pairs import choose_pair, default_pair
-from routectl.routers.protocol import OpenRouter, RouterDescription, fingerprint
+from routectl.routers.protocol import EXTRACTION_FACT, OpenRouter, RouterDescription, fingerprint
 from routectl.routers.published import is_published, locate
 
 if TYPE_CHECKING:
@@ -95,7 +95,6 @@ def open_router(
         RouterError: the checkpoint does not know a model, or both are of one tier.
         CheckpointError: the checkpoint is missing, damaged or of another kind.
     """
-    from routectl.extraction import EXTRACTION_VERSION
     from routectl.routers import bert_published
 
     folder = SHIPPED / "bert_3" if checkpoint is None else locate(checkpoint)
@@ -115,7 +114,7 @@ def open_router(
         "reads": "head",
         "strong_model": pair.strong,
         "weak_model": pair.weak,
-        "extraction": EXTRACTION_VERSION,
+        "extraction": EXTRACTION_FACT,
     }
     noise: float = found.get("noise", kind=(int, float))
     identity = RouterIdentity("bert", fingerprint(facts), pair, noise, facts)

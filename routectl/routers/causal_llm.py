@@ -37,7 +37,7 @@ from routectl.routers.checkpoint import (
     require,
 )
 from routectl.routers.model_names import resolve
-from routectl.routers.protocol import OpenRouter, RouterDescription, fingerprint
+from routectl.routers.protocol import EXTRACTION_FACT, OpenRouter, RouterDescription, fingerprint
 from routectl.routers.published import is_published, locate
 from routectl.routers.surface import OF_QUESTION, Surface, read_surface
 
@@ -88,8 +88,6 @@ def open_router(
         raise RouterError(
             f"{pair.strong} is both the strong and the weak model; choose two different models."
         )
-    from routectl.extraction import EXTRACTION_VERSION
-
     facts: dict[str, object] = {
         "router": "causal_llm",
         "weights": digest,
@@ -100,7 +98,7 @@ def open_router(
         "max_tokens": max_tokens,
         "strong_model": pair.strong,
         "weak_model": pair.weak,
-        "extraction": EXTRACTION_VERSION,
+        "extraction": EXTRACTION_FACT,
         **({} if surface is None else {"surface": surface.config}),
     }
     identity = RouterIdentity("causal_llm", fingerprint(facts), pair, noise, facts)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from routectl.errors import CheckpointError
 from routectl.records import ModelPair, RouterIdentity
 from routectl.routers.pairs import choose_pair
-from routectl.routers.protocol import OpenRouter, RouterDescription, fingerprint
+from routectl.routers.protocol import EXTRACTION_FACT, OpenRouter, RouterDescription, fingerprint
 from routectl.routers.published import published_config, published_weights
 
 if TYPE_CHECKING:
@@ -120,7 +120,6 @@ def open_published(folder: Path, strong_model: str | None, weak_model: str | Non
 
     from routectl.embedding import remote_host
     from routectl.embedding.remote import NOISE, parse_remote
-    from routectl.extraction import EXTRACTION_VERSION
     from routectl.routers.mf import SUMMARY, score_noise
 
     config = published_config(folder)
@@ -141,7 +140,7 @@ def open_published(folder: Path, strong_model: str | None, weak_model: str | Non
         "normalised": True,
         "strong_model": pair.strong,
         "weak_model": pair.weak,
-        "extraction": EXTRACTION_VERSION,
+        "extraction": EXTRACTION_FACT,
     }
     noise = score_noise(float(np.linalg.norm(direction)), NOISE)
     identity = RouterIdentity("mf", fingerprint(facts), pair, noise, facts)

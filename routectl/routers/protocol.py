@@ -21,6 +21,11 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+EXTRACTION_FACT = 1
+"""What the facts of the built-in routers say under `extraction`. It never changes: the version of
+the text extraction is a fact of requests, and moves no score of a prompt. The key stays, because a
+fingerprint without it would be another one."""
+
 
 class Router(Protocol):
     """A router that is ready to score. One prompt is a batch of one."""

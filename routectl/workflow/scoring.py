@@ -24,6 +24,7 @@ from routectl.store.scores import (
     unscored_prompts,
 )
 from routectl.workflow.leasing import HeldLease, lease
+from routectl.workflow.populations import leave_out_other_versions
 from routectl.workflow.reporter import Reporter
 
 Unscored = Callable[[Connection, int | None], Sequence[int]]
@@ -61,8 +62,12 @@ def score(
     """Score the population's prompts with each router, as far as they are not.
 
     Routers that share vectors go through the prompts side by side, the others one after another.
+
+    Raises:
+        NoPromptsError: another version of the text extraction wrote all requests.
     """
     with open_store(location) as store:
+        leave_out_other_versions(store, population, reporter)
         return _score_all(store, routers, _of_population(population), reporter)
 
 

@@ -20,7 +20,7 @@ from routectl.errors import CheckpointError
 from routectl.records import RouterIdentity
 from routectl.routers.mf_published import DEFAULT_PAIR, embedder_name, published_shares
 from routectl.routers.pairs import choose_pair
-from routectl.routers.protocol import OpenRouter, RouterDescription, fingerprint
+from routectl.routers.protocol import EXTRACTION_FACT, OpenRouter, RouterDescription, fingerprint
 from routectl.routers.sw_ranking.bradley_terry import counts, fit
 from routectl.routers.sw_ranking.noise import SAFETY_FACTOR, score_noise
 from routectl.routers.sw_ranking.ranking import Ranking, Ratings
@@ -55,7 +55,6 @@ def open_published(folder: Path, strong_model: str | None, weak_model: str | Non
     """
     from routectl.embedding import remote_host
     from routectl.embedding.remote import NOISE, parse_remote
-    from routectl.extraction import EXTRACTION_VERSION
     from routectl.routers.sw_ranking.router import SUMMARY, SwRankingRouter
 
     ranking = read_published(folder)
@@ -83,7 +82,7 @@ def open_published(folder: Path, strong_model: str | None, weak_model: str | Non
         "normalised": True,
         "strong_model": pair.strong,
         "weak_model": pair.weak,
-        "extraction": EXTRACTION_VERSION,
+        "extraction": EXTRACTION_FACT,
     }
     identity = RouterIdentity("sw_ranking", fingerprint(facts), pair, of_pair, facts)
     description = RouterDescription(
