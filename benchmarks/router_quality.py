@@ -34,8 +34,9 @@ from numpy.typing import NDArray
 from routectl.evaluation.bootstrap import bootstrap
 from routectl.evaluation.metrics import APGR, Metric, cpt_at
 from routectl.extraction import extract
-from routectl.routers import Router, names, open_router
-from routectl.routers.checkpoint import shipped_or_own
+from routectl.records import RouterSpec
+from routectl.routers import Router, names, open_spec
+from routectl.routers.checkpoint import named_checkpoint
 from routectl.tables import Row, read_rows
 from routectl.training.contamination import read_benchmark_prompts
 
@@ -132,9 +133,7 @@ def load_routers(specifications: Sequence[str]) -> dict[str, Router]:
     routers = {}
     for specification in specifications:
         name, _, checkpoint = specification.partition("=")
-        opened = open_router(
-            name, checkpoint=shipped_or_own(Path(checkpoint)) if checkpoint else None
-        )
+        opened = open_spec(RouterSpec(name, named_checkpoint(checkpoint) if checkpoint else None))
         routers[specification] = shared.serve(opened.load())
     return routers
 

@@ -2,7 +2,7 @@
 
 from routectl.routers.guarding import checked_scores, guarded
 from routectl.routers.protocol import OpenRouter, Router, RouterDescription
-from routectl.routers.registry import ENTRY_POINT_GROUP, names, open_router
+from routectl.routers.registry import ENTRY_POINT_GROUP, names, open_router, open_spec
 
 __all__ = [
     "ENTRY_POINT_GROUP",
@@ -13,4 +13,5 @@ __all__ = [
     "guarded",
     "names",
     "open_router",
+    "open_spec",
 ]

@@ -9,11 +9,9 @@ from routectl.training.mf import train_mf
 from routectl.training.rating_rows import train_rating_rows
 from routectl.training.report import Progress, TrainingReport
 from routectl.training.request import TrainingRequest
-from routectl.training.scored import Member
 from routectl.training.sw_ranking import train_sw_ranking
 
 __all__ = [
-    "Member",
     "Progress",
     "TrainingReport",
     "TrainingRequest",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from routectl.embedding import DEFAULT, open_embedder
 from routectl.errors import CheckpointError, InputError
-from routectl.records import RouterIdentity
+from routectl.records import RouterIdentity, RouterSpec
 from routectl.routers.bert import (
     Base,
     BertClassifier,
@@ -34,7 +34,6 @@ from routectl.training.lineage import known_held_out, lineage_file
 from routectl.training.partial import PartialRun
 from routectl.training.report import Progress, TrainingReport, no_progress
 from routectl.training.request import TrainingRequest, request_facts
-from routectl.training.scored import Member
 from routectl.training.teaching import Lesson, ask, fingerprints, shares_of_classes
 
 if TYPE_CHECKING:
@@ -103,7 +102,7 @@ def train_bert(
     request: TrainingRequest,
     *,
     base: str | None = None,
-    teachers: Sequence[Member] = (),
+    teachers: Sequence[RouterSpec] = (),
     settings: Settings | None = None,
     on_progress: Progress = no_progress,
 ) -> TrainingReport:
@@ -219,7 +218,7 @@ def _of_labels(request: TrainingRequest, data: TrainingData, labels: StrongWeakL
 
 
 def _of_teachers(
-    teachers: Sequence[Member], data: TrainingData, partial: PartialRun, on_progress: Progress
+    teachers: Sequence[RouterSpec], data: TrainingData, partial: PartialRun, on_progress: Progress
 ) -> _Learned:
     """Teachers' scores of all prompts in use, whichever models met on them."""
     import numpy as np

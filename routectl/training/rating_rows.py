@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from routectl.embedding import DEFAULT, open_embedder
 from routectl.errors import InputError, UsageError
+from routectl.records import RouterSpec
 from routectl.routers.causal_llm import Head, open_router
 from routectl.routers.causal_model import BESIDE, RATINGS, ROWS
 from routectl.routers.checkpoint import (
@@ -42,7 +43,6 @@ from routectl.training.lineage import known_held_out, lineage_file
 from routectl.training.partial import PartialRun
 from routectl.training.report import Progress, TrainingReport, no_progress
 from routectl.training.request import TrainingRequest, request_facts
-from routectl.training.scored import Member
 from routectl.training.teaching import Lesson, agreement_loss, ask, fingerprints, regress
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def train_rating_rows(
     request: TrainingRequest,
     adapter: Path,
     *,
-    teachers: Sequence[Member] = (),
+    teachers: Sequence[RouterSpec] = (),
     examples: int | None = None,
     question_length: bool = False,
     precision: float | None = None,
