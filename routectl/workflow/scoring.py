@@ -189,7 +189,9 @@ def _score_under_leases(
 ) -> None:
     with store.write() as connection:
         for work in works:
-            work.router_id = add_router(connection, work.router.identity, _versions())
+            work.router_id = add_router(
+                connection, work.router.identity, work.router.spec, _versions()
+            )
     with store.read() as connection:
         for work in works:
             # Whoever held the lease before may have scored some of them.
