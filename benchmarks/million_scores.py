@@ -38,10 +38,10 @@ def fill(database: Path, count: int, optional: bool) -> None:
 
     Each has a time; with `optional` also a conversation of four, tokens and a cost of its own.
     """
-    identity = open_router("random").identity
+    opened = open_router("random")
     store, _ = create_or_open(Location.parse(str(database)))
     with store, store.write() as connection:
-        router = add_router(connection, identity, {})
+        router = add_router(connection, opened.identity, opened.spec, {})
     rng = np.random.default_rng(0)
     rates = rng.beta(4, 4, count).tolist()
     talks = (rng.integers(0, count // 4, count) * 2**40).tolist()

@@ -31,12 +31,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from routectl.checkpoint import shipped_or_own
+from routectl.checkpoint import named_checkpoint
 from routectl.evaluation.bootstrap import bootstrap
 from routectl.evaluation.metrics import APGR, Metric, cpt_at
 from routectl.extraction import extract
 from routectl.preferences.contamination import read_benchmark_prompts
-from routectl.routers import Router, names, open_router
+from routectl.records import RouterSpec
+from routectl.routers import Router, names, open_spec
 from routectl.tables import Row, read_rows
 
 STRONG, WEAK = "gpt-4-1106-preview", "mistralai/Mixtral-8x7B-Instruct-v0.1"
@@ -132,9 +133,7 @@ def load_routers(specifications: Sequence[str]) -> dict[str, Router]:
     routers = {}
     for specification in specifications:
         name, _, checkpoint = specification.partition("=")
-        opened = open_router(
-            name, checkpoint=shipped_or_own(Path(checkpoint)) if checkpoint else None
-        )
+        opened = open_spec(RouterSpec(name, named_checkpoint(checkpoint) if checkpoint else None))
         routers[specification] = shared.serve(opened.load())
     return routers
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from routectl.records import RouterIdentity
+from routectl.records import RouterIdentity, RouterSpec
 from routectl.store.engine import Location, Store
 from routectl.store.opening import create_or_open
 from routectl.store.scores import add_router, add_scores
@@ -33,7 +33,9 @@ def database(path: Path, rows: int) -> int:
     """Make a database with as many prompts; returns the id of a router in it."""
     store, _ = create_or_open(Location.parse(str(path)))
     with store, store.write() as connection:
-        router = add_router(connection, RouterIdentity("random", "f", None, 0.0), {})
+        router = add_router(
+            connection, RouterIdentity("random", "f", None, 0.0), RouterSpec("random"), {}
+        )
         connection.exec_driver_sql(PROMPTS, [(n, str(n)) for n in range(1, rows + 1)])
     return router
 

@@ -23,10 +23,46 @@ SHIPPED = Path(__file__).parent / "routers" / "checkpoints"
 """Folder of the checkpoints in the package. One never changes under its name."""
 
 
-def shipped_or_own(folder: Path) -> Path:
-    """A shipped checkpoint's folder for its bare name, unless a folder of that name is here."""
-    bare = folder.name == str(folder) and not folder.exists()
-    return SHIPPED / folder.name if bare and (SHIPPED / folder.name).is_dir() else folder
+def checkpoint_name(folder: Path) -> str:
+    """What a router spec says of a folder: the bare name of one that ships, else its real path.
+
+    However a folder is spelled, it has one name.
+    """
+    folder = folder.resolve()
+    return folder.name if folder.parent == SHIPPED.resolve() else str(folder)
+
+
+def named_checkpoint(text: str) -> str:
+    """What a router spec says of the checkpoint that a person named: a folder that is here, else a
+    name as it was given, of one that ships or of one on the model hub."""
+    folder = Path(text).expanduser()
+    return checkpoint_name(folder) if folder.exists() else str(folder)
+
+
+def checkpoint_folder(router: str, name: str) -> Path:
+    """The folder that a router spec's `checkpoint` stands for.
+
+    Raises:
+        CheckpointError: it is not where it was, or does not ship; says what to do.
+    """
+    path = Path(name)
+    if path.is_absolute():
+        if not path.exists():
+            raise CheckpointError(
+                f"There is no checkpoint at {path}; if its folder was moved, name the new place "
+                f"with -r {router}=DIR."
+            )
+        return path
+    if path.name != name:
+        return path  # a name on the model hub
+    if not (SHIPPED / name).is_dir():
+        names = shipped(router)
+        others = f"those that ship are {', '.join(names)}" if names else "none ships for it"
+        raise CheckpointError(
+            f"The router {router!r} has no checkpoint {name!r}: {others}; name one with "
+            f"-r {router}=NAME, or a folder of your own with -r {router}=DIR."
+        )
+    return SHIPPED / name
 
 
 def shipped(router: str) -> tuple[str, ...]:

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
 from routectl.cli.console import Console
 from routectl.errors import UsageError
-from routectl.records import FILTER_FIELDS, Condition, Population
+from routectl.records import FILTER_FIELDS, Condition, Population, RouterSpec
 
 if TYPE_CHECKING:
     from routectl.routers import OpenRouter
@@ -195,22 +193,14 @@ def parse_columns(where: tuple[str, ...]) -> tuple[Condition, ...]:
     return tuple(parse_condition(text, fields=None) for text in where)
 
 
-@dataclass(frozen=True, slots=True)
-class RouterChoice:
-    """A router that was named on the command line."""
-
-    name: str
-    checkpoint: Path | None
-
-
-def parse_router(text: str) -> RouterChoice:
+def parse_router(text: str) -> RouterSpec:
     """NAME, or NAME=DIR, where DIR may be the name of a checkpoint that ships."""
-    from routectl.checkpoint import shipped_or_own
+    from routectl.checkpoint import named_checkpoint
 
     name, equals, folder = text.partition("=")
     if equals and not folder:
         raise UsageError(f"--router {text} names no folder after the =")
-    return RouterChoice(name, shipped_or_own(Path(folder).expanduser()) if folder else None)
+    return RouterSpec(name, named_checkpoint(folder) if folder else None)
 
 
 def parse_mapping(texts: tuple[str, ...]) -> dict[str, str]:
@@ -231,52 +221,57 @@ def open_routers(
     weak_model: str | None,
     scored_as: tuple[str, ...] = (),
 ) -> list[OpenRouter]:
-    """The routers that --router names, each once, with the model pair.
+    """The routers that --router names, each once however it is spelled, with the model pair.
 
     A baseline among them knows no models, and is opened without the pair; where none of them
     knows any, the pair is refused.
     """
     from routectl.routers import open_router
 
-    choices = _choices(texts)
     mapping = parse_mapping(scored_as)
-    plain = [open_router(choice.name, checkpoint=choice.checkpoint) for choice in choices]
+    plain = _open_plain(texts)
     if strong_model is None and weak_model is None and not mapping:
         return plain
     if not any(router.description.models for router in plain):
         raise UsageError(
-            f"{', '.join(choice.name for choice in choices)}: no models are known there, so leave "
-            "out --strong-model, --weak-model and --as"
+            f"{', '.join(router.identity.name for router in plain)}: no models are known there, so "
+            "leave out --strong-model, --weak-model and --as"
         )
     return [
         open_router(
-            choice.name,
-            checkpoint=choice.checkpoint,
+            router.identity.name,
+            checkpoint=router.description.checkpoint,
             strong_model=strong_model,
             weak_model=weak_model,
             mapping=mapping,
         )
         if router.description.models
         else router
-        for choice, router in zip(choices, plain, strict=True)
+        for router in plain
     ]
 
 
 def unnamed_routers(texts: tuple[str, ...], opened: list[OpenRouter]) -> set[str]:
     """Fingerprints of the `opened` routers that --router means only by 'all'."""
-    named = {parse_router(text) for text in texts if text != "all"}
+    if "all" not in texts:
+        return set()
+    by_name = _open_plain(tuple(text for text in texts if text != "all"))
+    named = {(router.spec.name, router.spec.checkpoint) for router in by_name}
     return {
         router.identity.fingerprint
-        for choice, router in zip(_choices(texts), opened, strict=True)
-        if choice not in named
+        for router in opened
+        if (router.spec.name, router.spec.checkpoint) not in named
     }
 
 
-def _choices(texts: tuple[str, ...]) -> list[RouterChoice]:
-    from routectl.routers import names
+def _open_plain(texts: tuple[str, ...]) -> list[OpenRouter]:
+    """The routers that --router names, each once, for the pairs that they have by themselves."""
+    from routectl.routers import names, open_spec
 
-    choices: list[RouterChoice] = []
+    opened: list[OpenRouter] = []
     for text in texts:
-        found = [RouterChoice(n, None) for n in names()] if text == "all" else [parse_router(text)]
-        choices += [choice for choice in found if choice not in choices]
-    return choices
+        specs = [RouterSpec(name) for name in names()] if text == "all" else [parse_router(text)]
+        for router in map(open_spec, specs):
+            if all(router.spec != other.spec for other in opened):
+                opened.append(router)
+    return opened

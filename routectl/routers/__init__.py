@@ -3,7 +3,7 @@
 from routectl.routers.guarding import checked_scores, guarded
 from routectl.routers.plugins import ENTRY_POINT_GROUP
 from routectl.routers.protocol import OpenRouter, Router, RouterDescription
-from routectl.routers.registry import names, open_router
+from routectl.routers.registry import names, open_router, open_spec
 
 __all__ = [
     "ENTRY_POINT_GROUP",
@@ -14,4 +14,5 @@ __all__ = [
     "guarded",
     "names",
     "open_router",
+    "open_spec",
 ]

@@ -18,7 +18,7 @@ from routectl.embedding.trained_bert import CLASSES, Base, load_classifier, read
 from routectl.errors import RouterError
 from routectl.records import ModelPair, RouterIdentity
 from routectl.routers.pairs import choose_pair, default_pair
-from routectl.routers.protocol import OpenRouter, RouterDescription, fingerprint
+from routectl.routers.protocol import EXTRACTION_FACT, OpenRouter, RouterDescription, fingerprint
 
 if TYPE_CHECKING:
     import numpy as np
@@ -72,7 +72,6 @@ def open_router(
         RouterError: the checkpoint does not know a model, or both are of one tier.
         CheckpointError: the checkpoint is missing, damaged or of another kind.
     """
-    from routectl.extraction import EXTRACTION_VERSION
 
     folder = SHIPPED / "bert_3" if checkpoint is None else checkpoint
     found = read_checkpoint(folder, "bert")
@@ -89,7 +88,7 @@ def open_router(
         "reads": "head",
         "strong_model": pair.strong,
         "weak_model": pair.weak,
-        "extraction": EXTRACTION_VERSION,
+        "extraction": EXTRACTION_FACT,
     }
     noise: float = found.get("noise", kind=(int, float))
     identity = RouterIdentity("bert", fingerprint(facts), pair, noise, facts)

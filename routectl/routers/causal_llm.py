@@ -36,7 +36,7 @@ from routectl.routers.causal_model import (
     rating_logits,
     strong_win_rates,
 )
-from routectl.routers.protocol import OpenRouter, RouterDescription, fingerprint
+from routectl.routers.protocol import EXTRACTION_FACT, OpenRouter, RouterDescription, fingerprint
 from routectl.routers.surface import OF_QUESTION, Surface, read_surface
 
 if TYPE_CHECKING:
@@ -84,8 +84,6 @@ def open_router(
         raise RouterError(
             f"{pair.strong} is both the strong and the weak model; choose two different models."
         )
-    from routectl.extraction import EXTRACTION_VERSION
-
     facts: dict[str, object] = {
         "router": "causal_llm",
         "weights": digest,
@@ -96,7 +94,7 @@ def open_router(
         "max_tokens": max_tokens,
         "strong_model": pair.strong,
         "weak_model": pair.weak,
-        "extraction": EXTRACTION_VERSION,
+        "extraction": EXTRACTION_FACT,
         **({} if surface is None else {"surface": surface.config}),
     }
     identity = RouterIdentity("causal_llm", fingerprint(facts), pair, noise, facts)

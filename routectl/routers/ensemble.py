@@ -17,12 +17,14 @@ from typing import TYPE_CHECKING, Any
 from routectl.checkpoint import (
     SHIPPED,
     Checkpoint,
+    checkpoint_name,
     read_checkpoint,
     read_weights,
     require,
+    shipped,
 )
 from routectl.errors import CheckpointError
-from routectl.records import ModelPair, RouterIdentity
+from routectl.records import ModelPair, RouterIdentity, RouterSpec
 from routectl.routers.pairs import choose_pair
 from routectl.routers.protocol import OpenRouter, Router, RouterDescription, fingerprint
 
@@ -202,34 +204,41 @@ def read_weighing(checkpoint: Checkpoint, members: int) -> tuple[Weighing, str]:
 
 
 def _open_member(checkpoint: Checkpoint, entry: object, pair: ModelPair) -> OpenRouter:
-    from routectl.routers.registry import open_router as open_any
+    from routectl.routers.registry import open_spec
 
-    name, folder, knows_models = _entry(checkpoint, entry)
-    return open_any(
-        name,
-        checkpoint=folder,
-        strong_model=pair.strong if knows_models else None,
-        weak_model=pair.weak if knows_models else None,
-    )
+    return open_spec(_member(checkpoint, entry, pair))
 
 
-def _entry(checkpoint: Checkpoint, entry: object) -> tuple[str, Path | None, bool]:
-    """A member's router, its folder (None for a third party's own) and whether it knows models."""
+def _member(checkpoint: Checkpoint, entry: object, pair: ModelPair) -> RouterSpec:
+    """How to open a member for a pair, which one that knows no models does not take."""
     if not isinstance(entry, Mapping) or not isinstance(entry.get("router"), str):
         raise CheckpointError(
             f"{checkpoint.folder} does not say which routers its members are; restore it."
         )
-    if entry["router"] == "ensemble":
+    router: str = entry["router"]
+    if router == "ensemble":
         raise CheckpointError(f"{checkpoint.folder} holds an ensemble as a member; train another.")
-    shipped, own = entry.get("shipped"), entry.get("folder")
-    folder: Path | None = None
+    its_pair = pair if entry.get("knows_models") is True else None
     # A checkpoint may come from anywhere: its members lie inside it or inside routectl.
-    for base, part in ((SHIPPED, shipped), (checkpoint.folder / MEMBERS, own)):
-        if isinstance(part, str):
-            if Path(part).name != part or part in (".", ".."):
-                raise CheckpointError(f"{checkpoint.folder} names a member outside of itself.")
-            folder = base / part
-    return str(entry["router"]), folder, entry.get("knows_models") is True
+    for key, base in (("folder", checkpoint.folder / MEMBERS), ("shipped", SHIPPED)):
+        part = entry.get(key)
+        if not isinstance(part, str):
+            continue
+        if Path(part).name != part or part in (".", ".."):
+            raise CheckpointError(f"{checkpoint.folder} names a member outside of itself.")
+        if not (base / part).is_dir():
+            raise CheckpointError(_missing(checkpoint, router, part, ships=base == SHIPPED))
+        return RouterSpec(router, checkpoint_name(base / part), its_pair)
+    return RouterSpec(router, None, its_pair)
+
+
+def _missing(checkpoint: Checkpoint, router: str, part: str, *, ships: bool) -> str:
+    if not ships:
+        return f"{checkpoint.folder} lacks its member {part}; restore the checkpoint."
+    return (
+        f"{checkpoint.folder} has a member {part}, which does not ship with this routectl; train "
+        f"the ensemble again with one that does ({', '.join(shipped(router)) or 'none does'})."
+    )
 
 
 def _require_unchanged(checkpoint: Checkpoint, entry: object, member: OpenRouter) -> None:

@@ -15,7 +15,7 @@ from routectl.checkpoint import (
 )
 from routectl.errors import CheckpointError
 from routectl.records import RouterIdentity
-from routectl.routers.protocol import OpenRouter, RouterDescription, fingerprint
+from routectl.routers.protocol import EXTRACTION_FACT, OpenRouter, RouterDescription, fingerprint
 from routectl.routers.random import refuse_models
 
 if TYPE_CHECKING:
@@ -37,9 +37,7 @@ def open_router(
     refuse_models("length", strong_model, weak_model)
     found = read_checkpoint(checkpoint or SHIPPED / "length_1", "length")
     lengths, digest = _read_lengths(found)
-    from routectl.extraction import EXTRACTION_VERSION
-
-    facts = {"router": "length", "weights": digest, "extraction": EXTRACTION_VERSION}
+    facts = {"router": "length", "weights": digest, "extraction": EXTRACTION_FACT}
     identity = RouterIdentity("length", fingerprint(facts), None, 0.0, facts)
     description = RouterDescription(
         name="length",

@@ -2,22 +2,18 @@
 
 RouteLLM's section 5.3 finds that routers carry over to model pairs that they were not trained
 on. Whether that holds for a pair is for the user to say, so nothing is ever mapped unasked.
+The new names change no score, so a mapped router has the fingerprint that it is scored with.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from routectl.errors import RouterError
 from routectl.model_names import canonical, find, same_model
-from routectl.records import ModelPair, RouterIdentity
-from routectl.routers.protocol import OpenRouter, Router, fingerprint
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+from routectl.records import ModelPair
+from routectl.routers.protocol import OpenRouter
 
 Opener = Callable[[str | None, str | None], OpenRouter]
 """(strong model, weak model) -> the router, opened for that pair."""
@@ -62,8 +58,7 @@ def open_mapped(
     renamed = ModelPair(
         _new(strong_model, pair.strong, mapping), _new(weak_model, pair.weak, mapping)
     )
-    identity = _renamed(opened.identity, renamed, names)
-    return replace(opened, identity=identity, loader=lambda: _MappedRouter(identity, opened.load()))
+    return replace(opened, identity=replace(opened.identity, model_pair=renamed, scored_as=names))
 
 
 def _known(model: str | None, mapping: Mapping[str, str]) -> str | None:
@@ -74,31 +69,7 @@ def _known(model: str | None, mapping: Mapping[str, str]) -> str | None:
 
 
 def _new(model: str | None, opened: str, mapping: Mapping[str, str]) -> str:
-    """The name of a side of the pair: the new one where it was mapped."""
-    mapped = model is not None and any(same_model(model, new) for new in mapping)
-    return canonical(model) if model is not None and mapped else opened
-
-
-def _renamed(identity: RouterIdentity, pair: ModelPair, names: Mapping[str, str]) -> RouterIdentity:
-    facts: dict[str, object] = {
-        **identity.config,
-        "strong_model": pair.strong,
-        "weak_model": pair.weak,
-        "as": dict(names),
-        "scored_with": identity.fingerprint,
-    }
-    return replace(identity, fingerprint=fingerprint(facts), model_pair=pair, config=facts)
-
-
-@dataclass(frozen=True, slots=True)
-class _MappedRouter:
-    """A router under the identity that the mapping gave it."""
-
-    identity: RouterIdentity
-    router: Router
-
-    def strong_win_rates(self, prompts: Sequence[str]) -> NDArray[np.float64]:
-        return self.router.strong_win_rates(prompts)
-
-    def longer_than_read(self, prompts: Sequence[str]) -> NDArray[np.bool_]:
-        return self.router.longer_than_read(prompts)
+    """The name of a side of the pair: where it was mapped the new one, as the mapping spells it."""
+    if model is None:
+        return opened
+    return next((canonical(new) for new in mapping if same_model(model, new)), opened)

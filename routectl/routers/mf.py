@@ -28,7 +28,7 @@ from routectl.records import ModelPair, RouterIdentity
 from routectl.routers.embedded import read_embedder
 from routectl.routers.features import Features, read_features
 from routectl.routers.pairs import choose_pair, default_pair
-from routectl.routers.protocol import OpenRouter, RouterDescription, fingerprint
+from routectl.routers.protocol import EXTRACTION_FACT, OpenRouter, RouterDescription, fingerprint
 from routectl.routers.surface import OF_QUESTION
 
 if TYPE_CHECKING:
@@ -126,15 +126,13 @@ def open_router(
     factors = read_factors(found, tensors, features)
     default = default_pair(found, factors.models)
     pair = choose_pair(strong_model, weak_model, default, factors.models)
-    from routectl.extraction import EXTRACTION_VERSION
-
     facts: dict[str, object] = {
         "router": "mf",
         "weights": digest,
         **embedder.facts,
         "strong_model": pair.strong,
         "weak_model": pair.weak,
-        "extraction": EXTRACTION_VERSION,
+        "extraction": EXTRACTION_FACT,
         **({} if features.surface is None else {"surface": features.surface.config}),
         **({} if features.kinds is None else {"kinds": features.kinds.config}),
     }

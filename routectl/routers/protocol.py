@@ -15,11 +15,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from routectl.records import ModelPair, RouterIdentity
+from routectl.checkpoint import checkpoint_name
+from routectl.records import ModelPair, RouterIdentity, RouterSpec
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+EXTRACTION_FACT = 1
+"""What the facts of the built-in routers say under `extraction`. It never changes: the version of
+the text extraction is a fact of requests, and moves no score of a prompt. The key stays, because a
+fingerprint without it would be another one."""
 
 
 class Router(Protocol):
@@ -72,6 +78,19 @@ class OpenRouter:
     shares: str | None = None
     """Routers for which this is equal embed prompts alike, and remember the vectors of their last
     batch together: scored batch by batch, side by side, each prompt is embedded once."""
+
+    @property
+    def spec(self) -> RouterSpec:
+        """How to open this router again, with the checkpoint that was opened."""
+        pair, scored_as = self.identity.model_pair, self.identity.scored_as
+        folder = self.description.checkpoint
+        return RouterSpec(
+            name=self.identity.name,
+            checkpoint=None if folder is None else checkpoint_name(folder),
+            model_pair=pair
+            and ModelPair(*(scored_as.get(side, side) for side in (pair.strong, pair.weak))),
+            mapping=dict(scored_as),
+        )
 
     def load(self) -> Router:
         """Load what it takes to score.

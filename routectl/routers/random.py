@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from routectl.checkpoint import SHIPPED, read_checkpoint
 from routectl.errors import RouterError
 from routectl.records import RouterIdentity
-from routectl.routers.protocol import OpenRouter, RouterDescription, fingerprint
+from routectl.routers.protocol import EXTRACTION_FACT, OpenRouter, RouterDescription, fingerprint
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,9 +31,7 @@ def open_router(
     refuse_models("random", strong_model, weak_model)
     found = read_checkpoint(checkpoint or SHIPPED / "random_1", "random")
     seed: int = found.get("seed", kind=int)
-    from routectl.extraction import EXTRACTION_VERSION
-
-    facts = {"router": "random", "seed": seed, "extraction": EXTRACTION_VERSION}
+    facts = {"router": "random", "seed": seed, "extraction": EXTRACTION_FACT}
     identity = RouterIdentity("random", fingerprint(facts), None, 0.0, facts)
     description = RouterDescription(
         name="random",

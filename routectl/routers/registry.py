@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import cast
 
+from routectl.checkpoint import checkpoint_folder
 from routectl.errors import RouterError
+from routectl.records import RouterSpec
 from routectl.routers.guarding import guarded
 from routectl.routers.plugins import BUILT_IN, package, third_party
 from routectl.routers.protocol import OpenRouter
@@ -32,7 +35,9 @@ def open_router(
     weak_model: str | None = None,
     mapping: Mapping[str, str] | None = None,
 ) -> OpenRouter:
-    """Find a router and say what it is, without loading its embedder.
+    """Find the router that a person asks for and say what it is, without loading its embedder.
+
+    What is left out is the router's default; `open_spec` opens one that was opened before.
 
     Args:
         checkpoint: folder to read instead of the checkpoint that ships with routectl.
@@ -55,15 +60,40 @@ def open_router(
     )
 
 
-def _opener(name: str) -> _Opener:
-    if name in BUILT_IN:
-        return _built_in_opener(name)
-    plugins = third_party()
-    if name not in plugins:
+def open_spec(spec: RouterSpec) -> OpenRouter:
+    """Open a router by what opens it again, `OpenRouter.spec`.
+
+    Raises:
+        RouterError: no such router, or the pair or the mapping is none that it can decide on.
+        CheckpointError: the checkpoint was moved, does not ship, is damaged or of another kind.
+    """
+    _require(spec.name)
+    folder = None if spec.checkpoint is None else checkpoint_folder(spec.name, spec.checkpoint)
+    if spec.model_pair is None:
+        return open_router(spec.name, checkpoint=folder, mapping=spec.mapping)
+    new = {known: name for name, known in spec.mapping.items()}
+    strong, weak = spec.model_pair.strong, spec.model_pair.weak
+    return open_router(
+        spec.name,
+        checkpoint=folder,
+        strong_model=new.get(strong, strong),
+        weak_model=new.get(weak, weak),
+        mapping=spec.mapping,
+    )
+
+
+def _require(name: str) -> None:
+    if name not in names():
         raise RouterError(
             f"There is no router named {name!r}; the routers are {', '.join(names())}."
         )
-    entry = plugins[name]
+
+
+def _opener(name: str) -> _Opener:
+    _require(name)
+    if name in BUILT_IN:
+        return _built_in_opener(name)
+    entry = third_party()[name]
     try:
         return cast(_Opener, entry.load())
     except Exception as error:
@@ -112,6 +142,10 @@ def _guarded_opener(name: str) -> _Opener:
                 f"The router {name!r} of {package(name)} calls itself {opened.identity.name!r}; "
                 "upgrade or remove that package."
             )
+        if checkpoint is not None and opened.description.checkpoint is None:
+            # It did not say that it read a folder; its spec must name it all the same.
+            described = replace(opened.description, checkpoint=checkpoint)
+            return replace(opened, description=described)
         return opened
 
     return guarded_opener

@@ -161,7 +161,10 @@ class Request(Base):
 
 
 class Router(Base):
-    """A scoring model at one fingerprint."""
+    """A scoring model at one fingerprint.
+
+    `strong_model` and `weak_model` are the pair that it scores for, in the checkpoint's own names.
+    """
 
     __tablename__ = "routers"
     __table_args__ = (UniqueConstraint("name", "fingerprint"),)
@@ -177,6 +180,9 @@ class Router(Base):
     engine: Mapped[dict[str, Any]]
     """Library versions of the first scoring run: beside the fingerprint, not in it."""
     created_at: Mapped[datetime]
+    checkpoint: Mapped[str | None]
+    """Name of the checkpoint that ships, or the folder's absolute path, when it scored last; null
+    in rows of before, and for a router of another package that has none."""
 
 
 class Score(Base):

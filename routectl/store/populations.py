@@ -104,6 +104,16 @@ def overview(connection: Connection, population: Population, version: int) -> Ov
     )
 
 
+def requests_by_version(
+    connection: Connection, population: Population, version: int
+) -> tuple[int, int]:
+    """The population's requests that this version of the text extraction wrote, and the others."""
+    of_version = func.count().filter(Request.extraction_version == version)
+    query = select(of_version, func.count()).where(*population_filter(population))
+    current, everything = connection.execute(query).one()
+    return current, everything - current
+
+
 def _excluded(connection: Connection, where: Sequence[ColumnElement[bool]]) -> dict[str, float]:
     """Weight by reason of exclusion, of the few requests that have no prompt."""
     query = (

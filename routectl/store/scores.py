@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, case, func, select
+from sqlalchemy import Connection, case, func, select, update
 
-from routectl.records import Population, RouterIdentity
+from routectl.records import Population, RouterIdentity, RouterSpec
 from routectl.store.columns import Column, Real, Rows, Whole, read_columns
 from routectl.store.dialects import insert_ignoring_conflicts, insert_rows
 from routectl.store.engine import Store
@@ -32,9 +32,14 @@ def router_id(connection: Connection, identity: RouterIdentity) -> int | None:
     return connection.execute(query).scalar()
 
 
-def add_router(connection: Connection, identity: RouterIdentity, engine: Mapping[str, Any]) -> int:
-    """The id of a router at this fingerprint, stored when it was not there."""
-    pair = identity.model_pair
+def add_router(
+    connection: Connection, identity: RouterIdentity, spec: RouterSpec, engine: Mapping[str, Any]
+) -> int:
+    """The id of a router at this fingerprint, stored when it was not there.
+
+    Its row names the checkpoint that was opened last: a folder may move, and be copied.
+    """
+    pair = spec.model_pair
     connection.execute(
         insert_ignoring_conflicts(connection, Router),
         {
@@ -43,14 +48,20 @@ def add_router(connection: Connection, identity: RouterIdentity, engine: Mapping
             "strong_model": None if pair is None else pair.strong,
             "weak_model": None if pair is None else pair.weak,
             "noise": identity.noise,
+            "checkpoint": spec.checkpoint,
             "config": dict(identity.config),
             "engine": dict(engine),
             "created_at": datetime.now(UTC),
         },
     )
-    found = router_id(connection, identity)
-    assert found is not None
-    return found
+    stored = router_id(connection, identity)
+    assert stored is not None
+    connection.execute(
+        update(Router)
+        .where(Router.id == stored, Router.checkpoint.is_distinct_from(spec.checkpoint))
+        .values(checkpoint=spec.checkpoint)
+    )
+    return stored
 
 
 def unscored_prompts(

@@ -11,12 +11,10 @@ from routectl.training.output.report import TrainingReport
 from routectl.training.progress import Progress
 from routectl.training.rating_rows import train_rating_rows
 from routectl.training.request import TrainingRequest
-from routectl.training.scored import Member
 from routectl.training.sw_ranking import train_sw_ranking
 
 __all__ = [
     "DifficultySettings",
-    "Member",
     "Progress",
     "TrainingReport",
     "TrainingRequest",

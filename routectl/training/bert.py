@@ -12,7 +12,7 @@ from routectl.checkpoint import require_free, write_checkpoint
 from routectl.embedding import DEFAULT, open_embedder
 from routectl.embedding.trained_bert import Base, BertClassifier, require_fitting, trained_shapes
 from routectl.errors import CheckpointError, InputError
-from routectl.records import RouterIdentity
+from routectl.records import RouterIdentity, RouterSpec
 from routectl.routers.bert import BertRouter, open_router
 from routectl.training.data import TrainingData, held_out_apgr, read_training_data
 from routectl.training.fits.finetune import Settings, States, fine_tune
@@ -29,7 +29,6 @@ from routectl.training.output.partial import PartialRun
 from routectl.training.output.report import TrainingReport
 from routectl.training.progress import Progress, no_progress
 from routectl.training.request import TrainingRequest, request_facts
-from routectl.training.scored import Member
 from routectl.training.teaching import Lesson, ask, fingerprints, shares_of_classes
 
 if TYPE_CHECKING:
@@ -98,7 +97,7 @@ def train_bert(
     request: TrainingRequest,
     *,
     base: str | None = None,
-    teachers: Sequence[Member] = (),
+    teachers: Sequence[RouterSpec] = (),
     settings: Settings | None = None,
     on_progress: Progress = no_progress,
 ) -> TrainingReport:
@@ -214,7 +213,7 @@ def _of_labels(request: TrainingRequest, data: TrainingData, labels: StrongWeakL
 
 
 def _of_teachers(
-    teachers: Sequence[Member], data: TrainingData, partial: PartialRun, on_progress: Progress
+    teachers: Sequence[RouterSpec], data: TrainingData, partial: PartialRun, on_progress: Progress
 ) -> _Learned:
     """Teachers' scores of all prompts in use, whichever models met on them."""
     import numpy as np

@@ -13,8 +13,9 @@ from routectl.checkpoint import (
 )
 from routectl.embedding import DEFAULT, open_embedder
 from routectl.errors import UsageError
+from routectl.records import RouterSpec
+from routectl.routers import OpenRouter, open_spec
 from routectl.routers.ensemble import MEMBERS, open_router
-from routectl.routers.protocol import OpenRouter
 from routectl.routers.seen_prompts import seen
 from routectl.training.data import TrainingData, read_training_data
 from routectl.training.labels import StrongWeakLabels, strong_weak_labels, weak_quality
@@ -24,7 +25,7 @@ from routectl.training.output.partial import PartialRun
 from routectl.training.output.report import TrainingReport
 from routectl.training.progress import Progress, no_progress
 from routectl.training.request import TrainingRequest, request_facts
-from routectl.training.scored import Member, kept_scores
+from routectl.training.scored import kept_scores, open_for, spelled
 
 if TYPE_CHECKING:
     from routectl.training.fits.stacking import Stack
@@ -43,7 +44,7 @@ _SO_GIVE = (
 
 def train_ensemble(
     request: TrainingRequest,
-    members: Sequence[Member],
+    members: Sequence[RouterSpec],
     *,
     fresh: bool = False,
     on_progress: Progress = no_progress,
@@ -68,7 +69,8 @@ def train_ensemble(
     started = time.monotonic()
     _require_members(members)
     require_free(request.output)
-    opened = [member.open() for member in members]
+    opened = [open_spec(member) for member in members]
+    _require_distinct(opened)
     if not fresh:
         _require_some_held_out(opened)
     fingerprints = [member.identity.fingerprint for member in opened]
@@ -77,14 +79,14 @@ def train_ensemble(
         data = read_training_data(
             request, open_embedder(DEFAULT), partial, on_progress, vectors=False
         )
-        opened = [member.open(data.pair) for member in members]
+        opened = [open_for(member, data.pair) for member in members]
         labels = strong_weak_labels(data.comparisons, data.pair)
         if not fresh:
             labels = labels.of_prompts(data.held_out)
         prompts = [data.comparisons.prompts[row] for row in labels.prompt]
         if not fresh:
             _require_held_out(opened, data, prompts)
-        names = tuple(str(member) for member in members)
+        names = tuple(map(spelled, members))
         found = Members(
             names,
             tuple(member.identity.noise for member in opened),
@@ -99,13 +101,16 @@ def train_ensemble(
     return report.with_fingerprint(open_router(request.output, None, None).identity.fingerprint)
 
 
-def _require_members(members: Sequence[Member]) -> None:
+def _require_members(members: Sequence[RouterSpec]) -> None:
     if len(members) < 2:
         raise UsageError("an ensemble has two members or more: give --member twice or more often")
-    if len(set(members)) < len(members):
-        raise UsageError("a member is named twice: give each --member once")
     if any(member.name == "ensemble" for member in members):
         raise UsageError("an ensemble cannot be a member: name its members instead")
+
+
+def _require_distinct(members: Sequence[OpenRouter]) -> None:
+    if len({member.identity.fingerprint for member in members}) < len(members):
+        raise UsageError("a member is named twice: give each --member once")
 
 
 def _require_some_held_out(members: Sequence[OpenRouter]) -> None:
@@ -174,7 +179,7 @@ def _write(
     request: TrainingRequest,
     report: TrainingReport,
     data: TrainingData,
-    members: Sequence[Member],
+    members: Sequence[RouterSpec],
     opened: Sequence[OpenRouter],
     result: Stack,
     fresh: bool,
@@ -185,7 +190,7 @@ def _write(
 
     weighing = result.weighing
     settings: dict[str, object] = {
-        f"weight of {member}": f"{weight:.4f}"
+        f"weight of {spelled(member)}": f"{weight:.4f}"
         for member, weight in zip(members, weighing.weights, strict=True)
     }
     settings |= {
@@ -201,7 +206,7 @@ def _write(
         reads="; ".join(f"{m.identity.name}: {m.description.reads}" for m in opened),
         settings=settings,
         early_stopping=False,
-        more_figures=figures(result, [str(member) for member in members]),
+        more_figures=figures(result, [spelled(member) for member in members]),
         limits="A member is never turned round: one that orders prompts the wrong way gets "
         "weight 0.",
     )
@@ -223,7 +228,7 @@ def _write(
 
 
 def _entries(
-    members: Sequence[Member], opened: Sequence[OpenRouter]
+    members: Sequence[RouterSpec], opened: Sequence[OpenRouter]
 ) -> tuple[list[dict[str, object]], dict[str, bytes]]:
     """What the config says of the members, and the files of those that are not shipped.
 

@@ -27,6 +27,7 @@ from routectl.checkpoint import (
 )
 from routectl.embedding import DEFAULT, open_embedder
 from routectl.errors import InputError, UsageError
+from routectl.records import RouterSpec
 from routectl.routers.causal_llm import Head, open_router
 from routectl.routers.causal_model import BESIDE, RATINGS, ROWS
 from routectl.routers.features import Features
@@ -43,7 +44,6 @@ from routectl.training.output.partial import PartialRun
 from routectl.training.output.report import TrainingReport
 from routectl.training.progress import Progress, no_progress
 from routectl.training.request import TrainingRequest, request_facts
-from routectl.training.scored import Member
 from routectl.training.teaching import Lesson, agreement_loss, ask, fingerprints, regress
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def train_rating_rows(
     request: TrainingRequest,
     adapter: Path,
     *,
-    teachers: Sequence[Member] = (),
+    teachers: Sequence[RouterSpec] = (),
     examples: int | None = None,
     question_length: bool = False,
     precision: float | None = None,

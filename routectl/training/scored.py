@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from routectl.checkpoint import SHIPPED
 from routectl.errors import InputError
-from routectl.records import ModelPair
-from routectl.routers.protocol import OpenRouter, Router
+from routectl.records import ModelPair, RouterSpec
+from routectl.routers import OpenRouter, Router, open_spec
 from routectl.training.output.partial import PartialRun
 from routectl.training.progress import Progress
 
@@ -21,37 +20,28 @@ if TYPE_CHECKING:
 _SCORED_AT_ONCE = 256
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
-    """A router that takes part: its name, and its checkpoint where it is not the shipped one."""
+def spelled(spec: RouterSpec) -> str:
+    """A router as --router takes it, with a checkpoint below the working directory as seen there.
 
-    name: str
-    checkpoint: Path | None = None
+    So a model card names no path of the machine that it was made on, unless a person does.
+    """
+    if spec.checkpoint is None:
+        return spec.name
+    folder, here = Path(spec.checkpoint), Path.cwd()
+    return f"{spec.name}={folder.relative_to(here) if folder.is_relative_to(here) else folder}"
 
-    def __str__(self) -> str:
-        if self.checkpoint is None:
-            return self.name
-        shipped = self.checkpoint.resolve().parent == SHIPPED.resolve()
-        return f"{self.name}={self.checkpoint.name if shipped else self.checkpoint}"
 
-    def open(self, pair: ModelPair | None = None) -> OpenRouter:
-        """The router, for a pair where it knows models; None is its own default.
+def open_for(spec: RouterSpec, pair: ModelPair | None) -> OpenRouter:
+    """A router, for a pair where it knows models.
 
-        Raises:
-            RouterError: no such router, or it does not know the pair.
-            CheckpointError: its checkpoint is damaged.
-        """
-        from routectl.routers import open_router
-
-        opened = open_router(self.name, checkpoint=self.checkpoint)
-        if pair is None or not opened.description.models:
-            return opened
-        return open_router(
-            self.name,
-            checkpoint=self.checkpoint,
-            strong_model=pair.strong,
-            weak_model=pair.weak,
-        )
+    Raises:
+        RouterError: no such router, or it does not know the pair.
+        CheckpointError: its checkpoint is missing or damaged.
+    """
+    opened = open_spec(spec)
+    if pair is None or not opened.description.models:
+        return opened
+    return open_spec(replace(opened.spec, model_pair=pair))
 
 
 def kept_scores(

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from routectl.errors import InputError
-from routectl.records import ModelPair
-from routectl.routers.protocol import OpenRouter
+from routectl.records import ModelPair, RouterSpec
+from routectl.routers import OpenRouter, open_spec
 from routectl.training.output.partial import PartialRun
 from routectl.training.progress import Progress
-from routectl.training.scored import Member, kept_scores
+from routectl.training.scored import kept_scores, open_for, spelled
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,7 +28,8 @@ class Lesson:
 
     odds: NDArray[np.float64]
     """How much harder than a usual prompt each is, shape (n,); see `mean_odds`."""
-    members: tuple[Member, ...]
+    specs: tuple[RouterSpec, ...]
+    """As they were named."""
     teachers: tuple[OpenRouter, ...]
 
     @property
@@ -46,19 +47,19 @@ class Lesson:
     @property
     def named(self) -> str:
         """Their names, for the settings in a model card."""
-        return ", ".join(str(member) for member in self.members)
+        return ", ".join(map(spelled, self.specs))
 
     @property
     def introduced(self) -> str:
         """Their names and fingerprints, for the introduction of one."""
         return " and ".join(
-            f"**{member}** (fingerprint\n`{teacher.identity.fingerprint}`)"
-            for member, teacher in zip(self.members, self.teachers, strict=True)
+            f"**{spelled(spec)}** (fingerprint\n`{teacher.identity.fingerprint}`)"
+            for spec, teacher in zip(self.specs, self.teachers, strict=True)
         )
 
 
 def ask(
-    teachers: Sequence[Member],
+    teachers: Sequence[RouterSpec],
     pair: ModelPair,
     prompts: Sequence[str],
     partial: PartialRun,
@@ -73,14 +74,14 @@ def ask(
         CheckpointError: a teacher's checkpoint is damaged.
         InputError: a score is no finite number, or a teacher scores all prompts alike.
     """
-    opened = tuple(teacher.open(pair) for teacher in teachers)
+    opened = tuple(open_for(teacher, pair) for teacher in teachers)
     scores = kept_scores(opened, prompts, partial, on_progress)
     return Lesson(mean_odds(scores), tuple(teachers), opened)
 
 
-def fingerprints(teachers: Sequence[Member]) -> list[str]:
+def fingerprints(teachers: Sequence[RouterSpec]) -> list[str]:
     """By which a stopped training knows that it goes on with the same teachers."""
-    return [teacher.open().identity.fingerprint for teacher in teachers]
+    return [open_spec(teacher).identity.fingerprint for teacher in teachers]
 
 
 def mean_odds(scores: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -16,8 +16,10 @@ from routectl.similarity import MeanSimilarity, mean_similarity, nearest
 from routectl.store import battles as stored
 from routectl.store.engine import Location, Store
 from routectl.store.opening import open_store
+from routectl.store.populations import requests_by_version
 from routectl.store.scores import texts
 from routectl.workflow.embedding import embed, open_with_a_word
+from routectl.workflow.populations import say_other_versions
 from routectl.workflow.reporter import Reporter
 
 if TYPE_CHECKING:
@@ -99,6 +101,8 @@ def check_battles(
             weights: Mapping[int, float] = {}
             if with_traffic:
                 weights = stored.traffic_weights(connection, population, EXTRACTION_VERSION)
+                _, others = requests_by_version(connection, population, EXTRACTION_VERSION)
+                say_other_versions(others, reporter)
         if not soundness.battles:
             raise InputError("the database holds no battles: run `routectl battles import FILE`")
         if not weights:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from routectl.errors import CalibrationError, NoPromptsError
+from routectl.errors import NoPromptsError
 from routectl.extraction import EXTRACTION_VERSION
 from routectl.records import Population
 from routectl.routers import OpenRouter
 from routectl.store.engine import Store
-from routectl.store.populations import Overview
+from routectl.store.populations import Overview, requests_by_version
 from routectl.store.scores import router_id, unscored_prompts
 from routectl.workflow.reporter import Reporter
 
@@ -56,15 +56,11 @@ def _is_scored(
 def refuse_an_empty_population(found: Overview, population: Population) -> None:
     """
     Raises:
-        NoPromptsError: the population is empty, or none of its requests has a prompt.
-        CalibrationError: it is of another version of the text extraction.
+        NoPromptsError: the population is empty, or none of its requests has a prompt, or another
+            version of the text extraction wrote them all.
     """
+    _refuse_other_versions(found.requests, found.other_versions)
     if found.requests == 0:
-        if found.other_versions:
-            raise CalibrationError(
-                f"all {found.other_versions:,} requests were imported with another version of the "
-                "text extraction, which never mix: import the logs again"
-            )
         if population == Population():
             raise NoPromptsError("the database holds no traffic: run `routectl import FILE` first")
         raise NoPromptsError(
@@ -75,6 +71,35 @@ def refuse_an_empty_population(found: Overview, population: Population) -> None:
         raise NoPromptsError(
             f"none of the {found.requests:,} requests has a prompt to score "
             f"({', '.join(sorted(found.excluded))}): make the proxy log prompts, then import again"
+        )
+
+
+def leave_out_other_versions(store: Store, population: Population, reporter: Reporter) -> None:
+    """Say how many requests another version of the text extraction wrote: they are left out.
+
+    Raises:
+        NoPromptsError: it wrote all of them.
+    """
+    with store.read() as connection:
+        current, others = requests_by_version(connection, population, EXTRACTION_VERSION)
+    _refuse_other_versions(current, others)
+    say_other_versions(others, reporter)
+
+
+def _refuse_other_versions(current: int, others: int) -> None:
+    if others and not current:
+        raise NoPromptsError(
+            f"all {others:,} requests were extracted by another version of routectl's text "
+            "extraction, and versions never mix: import their logs again to renew them"
+        )
+
+
+def say_other_versions(others: int, reporter: Reporter) -> None:
+    """Say how many requests another version of the text extraction wrote, if any."""
+    if others:
+        reporter.note(
+            f"{others:,} requests were extracted by another version of routectl's text extraction "
+            "and are left out: import their logs again to renew them"
         )
 
 
@@ -104,8 +129,4 @@ def say_what_the_population_mixes(
                 f"{100 * weight / found.weight:.1f} % are {what}, which count here; "
                 f"leave them out with --where {condition}"
             )
-    if found.other_versions:
-        reporter.note(
-            f"{found.other_versions:,} requests of another version of the text extraction are "
-            "left out: import their logs again to bring them in"
-        )
+    say_other_versions(found.other_versions, reporter)

@@ -1,4 +1,4 @@
-"""`--as NEW=KNOWN`: only when told to, and always said."""
+"""`--as NEW=KNOWN`: only when told to, always said, and no score changes by it."""
 
 import json
 from pathlib import Path
@@ -8,11 +8,12 @@ import pytest
 from routectl.errors import RouterError
 from routectl.routers import open_router
 from tests.conftest import Result, Routectl
+from tests.databases import rows_by_table
 
 NEW = ("--strong-model", "gpt-5", "--as", "gpt-5=Large-Model-v1")
 
 
-def test_a_mapped_model_scores_as_the_known_one_under_a_fingerprint_of_its_own(
+def test_a_mapped_model_scores_as_the_known_one_under_the_fingerprint_of_that(
     mf_folder: Path,
 ) -> None:
     known = open_router("mf", checkpoint=mf_folder)
@@ -24,29 +25,26 @@ def test_a_mapped_model_scores_as_the_known_one_under_a_fingerprint_of_its_own(
     )
     assert str(mapped.identity.model_pair) == "gpt-5 / Small-Model-v1"
     assert mapped.identity.scored_as == {"gpt-5": "Large-Model-v1"}
-    assert mapped.identity.fingerprint != known.identity.fingerprint
-    assert mapped.identity.noise == known.identity.noise
+    assert mapped.identity.fingerprint == known.identity.fingerprint
+    assert mapped.identity.config == known.identity.config
     loaded, prompts = mapped.load(), ["Why?", "Prove it for every n."]
-    assert loaded.identity == mapped.identity
     expected = known.load().strong_win_rates(prompts)
     assert loaded.strong_win_rates(prompts).tolist() == expected.tolist()
     assert loaded.longer_than_read(prompts).tolist() == [False, False]
 
 
-def test_pair_and_mapping_are_part_of_the_fingerprint(mf_folder: Path) -> None:
+def test_the_known_models_are_part_of_the_fingerprint_and_the_new_names_are_not(
+    mf_folder: Path,
+) -> None:
     def fingerprint(new: str, known: str) -> str:
         return open_router(
             "mf", checkpoint=mf_folder, strong_model=new, mapping={new: known}
         ).identity.fingerprint
 
     llama = "Meta-Llama-3.1-8B-Instruct"
-    prints = [
-        fingerprint("gpt-5", "Large-Model-v1"),
-        fingerprint("gpt-6", "Large-Model-v1"),
-        fingerprint("gpt-5", llama),
-    ]
-    assert len(set(prints)) == 3
-    assert fingerprint("gpt-5", "Large-Model-v1") == prints[0]
+    large = fingerprint("gpt-5", "Large-Model-v1")
+    assert fingerprint("gpt-6", "Large-Model-v1") == large
+    assert fingerprint("gpt-5", llama) != large
 
 
 def test_both_sides_can_be_mapped(mf_folder: Path) -> None:
@@ -127,6 +125,18 @@ def test_the_mapping_is_said_wherever_the_pair_is(
     assert exported["scored_as"] == "gpt-5=Large-Model-v1"
     (stored,) = routectl("history", "--json").json["calibrations"]
     assert stored["scored_as"] == {"gpt-5": "Large-Model-v1"}
-    # Without the mapping it is another router, whose scores never mix with these.
-    assert routectl("score", *mine, "--json").json[0]["scored"] == 200
-    assert routectl("score", *mine, *NEW, "--json").json[0]["scored"] == 0
+
+
+def test_renaming_a_pair_scores_nothing_anew(
+    routectl: Routectl, mf_folder: Path, log: Path, database_url: str
+) -> None:
+    routectl("import", log)
+    mine = ("score", "-r", f"mf={mf_folder}", "--json")
+    assert routectl(*mine, *NEW).json[0]["scored"] == 200
+    renamed = ("--strong-model", "gpt-6", "--as", "gpt-6=Large-Model-v1")
+    for names in (renamed, NEW, ()):
+        assert routectl(*mine, *names).json[0]["scored"] == 0
+    rows = rows_by_table(database_url)
+    assert (len(rows["routers"]), len(rows["scores"])) == (1, 200)
+    other = ("--strong-model", "Meta-Llama-3.1-8B-Instruct")
+    assert routectl(*mine, *other).json[0]["scored"] == 200, "another known model scores otherwise"

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from routectl.errors import RouterError
-from routectl.routers import names, open_router
+from routectl.records import RouterSpec
+from routectl.routers import names, open_router, open_spec
 
 MODULE = """
 import numpy as np
@@ -84,3 +85,11 @@ def test_opening_every_router_imports_no_model_library() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+@pytest.mark.usefixtures("third_party")
+def test_a_third_party_routers_spec_names_the_folder_that_was_given_if_any(tmp_path: Path) -> None:
+    assert open_router("even").spec == RouterSpec("even")
+    given = open_router("even", checkpoint=tmp_path).spec
+    assert given == RouterSpec("even", str(tmp_path))
+    assert open_spec(given).spec == given

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
 from routectl.errors import StoreError
-from routectl.records import RouterIdentity
+from routectl.records import RouterIdentity, RouterSpec
 from routectl.store.engine import Store
 from routectl.store.evaluations import (
     EvaluatedRows,
@@ -60,7 +60,7 @@ def rows() -> EvaluatedRows:
 
 
 def add(connection: Connection, **changes: object) -> int:
-    router = add_router(connection, ROUTER, {})
+    router = add_router(connection, ROUTER, RouterSpec(ROUTER.name), {})
     return add_evaluation(connection, values(router, **changes), rows())
 
 
@@ -115,7 +115,7 @@ def test_prompts_are_scored_as_far_as_they_are_not(store: Store) -> None:
     with store.write() as connection:
         ids = prompt_ids(connection, ["short", "a longer one", "the longest of all"])
         assert prompt_ids(connection, ["short"]) == {"short": ids["short"]}
-        router = add_router(connection, ROUTER, {})
+        router = add_router(connection, ROUTER, RouterSpec(ROUTER.name), {})
         wanted = list(ids.values())
         longest_first = [ids["the longest of all"], ids["a longer one"], ids["short"]]
         assert unscored_of(connection, None, wanted) == longest_first

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from sqlalchemy import insert
 
-from routectl.records import Condition, Population, RouterIdentity
+from routectl.records import Condition, Population, RouterIdentity, RouterSpec
 from routectl.store.engine import Store
 from routectl.store.models import Prompt, Request, Sample
 from routectl.store.populations import overview
@@ -74,7 +74,7 @@ def test_reading_a_random_population_finds_what_its_rows_hold(store: Store, name
         prompts = [{"id": id, "digest": str(id), "text": "x", "length": 1} for id in range(1, 200)]
         connection.execute(insert(Prompt), prompts)
         connection.execute(insert(Request), rows)
-        router = add_router(connection, ROUTER, {})
+        router = add_router(connection, ROUTER, RouterSpec(ROUTER.name), {})
         ids = list(scores)
         add_scores(connection, router, ids, list(scores.values()), [id in longer for id in ids])
     with store.read() as connection:

@@ -36,6 +36,8 @@ def test_upgrade_downgrade_and_upgrade_again_keep_every_row(
     routectl("calibrate", "--strong-fraction", "0.3", "-r", "random")
     routectl("activate", "--note", "first")
     before = rows_by_table(database_url)
+    # The last column names the checkpoint, which schema 0004 has no place for.
+    before["routers"] = [(*row[:-1], None) for row in before["routers"]]
 
     for _ in range(2):
         assert routectl("db", "downgrade", "0001").code == 0

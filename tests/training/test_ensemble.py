@@ -7,15 +7,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from routectl.checkpoint import SHIPPED
+from routectl.checkpoint import SHIPPED, named_checkpoint
 from routectl.errors import CheckpointError, InputError, RoutectlError, RouterError, UsageError
+from routectl.records import RouterSpec
 from routectl.routers import open_router
 from routectl.routers.ensemble import rank_reference
-from routectl.training import Member, TrainingReport, TrainingRequest, train_ensemble, train_mf
+from routectl.training import TrainingReport, TrainingRequest, train_ensemble, train_mf
 from routectl.training.output.partial import PartialRun
+from routectl.training.scored import spelled
 from tests.conftest import Routectl
 
-LENGTH, RANDOM = Member("length"), Member("random")
+LENGTH, RANDOM = RouterSpec("length"), RouterSpec("random")
 
 
 def write_gold(path: Path, count: int, *, longer_is_harder: bool = True, seed: int = 0) -> Path:
@@ -33,12 +35,12 @@ def write_gold(path: Path, count: int, *, longer_is_harder: bool = True, seed: i
 
 
 @pytest.fixture(scope="module")
-def mf(tiny: str, tmp_path_factory: pytest.TempPathFactory) -> Member:
+def mf(tiny: str, tmp_path_factory: pytest.TempPathFactory) -> RouterSpec:
     """Matrix factorization over a small embedder; it learned from other prompts."""
     folder = tmp_path_factory.mktemp("mf")
     gold = write_gold(folder / "gold.jsonl", 400, seed=1)
     train_mf(TrainingRequest(gold=[gold], output=folder / "mine"), embedder=tiny)
-    return Member("mf", folder / "mine")
+    return RouterSpec("mf", str(folder / "mine"))
 
 
 @pytest.fixture(scope="module")
@@ -46,13 +48,13 @@ def gold(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_gold(tmp_path_factory.mktemp("data") / "gold.jsonl", 500)
 
 
-def train(gold: Path, output: Path, *members: Member, **options: Any) -> TrainingReport:
+def train(gold: Path, output: Path, *members: RouterSpec, **options: Any) -> TrainingReport:
     options.setdefault("fresh", True)
     return train_ensemble(TrainingRequest(gold=[gold], output=output), members, **options)
 
 
 @pytest.fixture(scope="module")
-def trained(gold: Path, mf: Member, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def trained(gold: Path, mf: RouterSpec, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return train(gold, tmp_path_factory.mktemp("ensemble") / "both", mf, LENGTH, RANDOM).path
 
 
@@ -90,14 +92,14 @@ def test_the_card_says_so_too_where_it_does_not(gold: Path, tmp_path: Path) -> N
 
 
 def test_a_member_that_orders_the_wrong_way_round_counts_for_nothing(
-    mf: Member, tmp_path: Path
+    mf: RouterSpec, tmp_path: Path
 ) -> None:
     gold = write_gold(tmp_path / "gold.jsonl", 400, longer_is_harder=False)
     report = train(gold, tmp_path / "new", mf, LENGTH)
     assert "| weight of length | 0.0000 |" in (report.path / "README.md").read_text()
 
 
-def test_a_member_that_tells_tasks_apart_counts_for_nothing(mf: Member, tmp_path: Path) -> None:
+def test_a_member_that_tells_tasks_apart_counts_for_nothing(mf: RouterSpec, tmp_path: Path) -> None:
     # All of the long prompts' task are harder, and within either task only letters decide.
     gold = write_gold(tmp_path / "letters.jsonl", 400, longer_is_harder=False)
     draw = np.random.default_rng(0)
@@ -119,8 +121,8 @@ def test_a_member_that_tells_tasks_apart_counts_for_nothing(mf: Member, tmp_path
     assert _weight_of(LENGTH, apart) > _weight_of(mf, apart)
 
 
-def _weight_of(member: Member, card: str) -> float:
-    row = next(line for line in card.splitlines() if f"| weight of {member} |" in line)
+def _weight_of(member: RouterSpec, card: str) -> float:
+    row = next(line for line in card.splitlines() if f"| weight of {spelled(member)} |" in line)
     return float(row.split("|")[2])
 
 
@@ -128,7 +130,7 @@ def test_a_shipped_member_is_named_however_its_folder_was_given(
     gold: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(SHIPPED.parent)
-    member = Member("length", Path(SHIPPED.name, "length_1"))
+    member = RouterSpec("length", named_checkpoint(f"{SHIPPED.name}/length_1"))
     made = train(gold, tmp_path / "new", member, RANDOM).path
     config = json.loads((made / "config.json").read_text())
     assert config["members"][0]["shipped"] == "length_1"
@@ -139,7 +141,7 @@ def test_it_learns_only_from_prompts_that_members_with_the_same_data_held_out(
     gold: Path, tiny: str, tmp_path: Path
 ) -> None:
     same = train_mf(TrainingRequest(gold=[gold], output=tmp_path / "mf"), embedder=tiny)
-    report = train(gold, tmp_path / "new", Member("mf", same.path), LENGTH, fresh=False)
+    report = train(gold, tmp_path / "new", RouterSpec("mf", str(same.path)), LENGTH, fresh=False)
     assert report.metrics["apgr_prompts"] == same.held_out_prompts == 50
 
 
@@ -155,7 +157,7 @@ def test_an_ensemble_can_be_moved_with_its_members(trained: Path, tmp_path: Path
 
 
 def test_a_member_that_is_no_longer_the_same_is_refused(
-    gold: Path, mf: Member, tiny: str, tmp_path: Path
+    gold: Path, mf: RouterSpec, tiny: str, tmp_path: Path
 ) -> None:
     made = train(gold, tmp_path / "new", mf, LENGTH).path
     other = train_mf(
@@ -182,12 +184,12 @@ def test_a_checkpoint_cannot_name_a_member_outside_of_itself(gold: Path, tmp_pat
     [
         ([LENGTH], UsageError, "two members or more"),
         ([LENGTH, LENGTH], UsageError, "named twice"),
-        ([LENGTH, Member("ensemble")], UsageError, "cannot be a member"),
-        ([LENGTH, Member("nobody")], RouterError, "no router named 'nobody'"),
+        ([LENGTH, RouterSpec("ensemble")], UsageError, "cannot be a member"),
+        ([LENGTH, RouterSpec("nobody")], RouterError, "no router named 'nobody'"),
     ],
 )
 def test_members_that_make_no_ensemble_are_refused_before_any_work(
-    gold: Path, tmp_path: Path, members: list[Member], error: type[RoutectlError], match: str
+    gold: Path, tmp_path: Path, members: list[RouterSpec], error: type[RoutectlError], match: str
 ) -> None:
     with pytest.raises(error, match=match):
         train(gold, tmp_path / "new", *members)

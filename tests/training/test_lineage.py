@@ -8,11 +8,10 @@ import pytest
 from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
-from routectl.checkpoint import SHIPPED
 from routectl.errors import UsageError
+from routectl.records import RouterSpec
 from routectl.routers.seen_prompts import SEEN, digests, read_learned, read_seen
 from routectl.training import (
-    Member,
     TrainingReport,
     TrainingRequest,
     train_bert,
@@ -43,11 +42,11 @@ def mf(
 
 def bert(gold: Path, output: Path, base: str, *teachers: Path, seed: int = 0) -> TrainingReport:
     request = TrainingRequest(gold=[gold], output=output, seed=seed)
-    members = [Member("mf", teacher) for teacher in teachers]
+    members = [RouterSpec("mf", str(teacher)) for teacher in teachers]
     return train_bert(request, base=base, teachers=members, settings=QUICK)
 
 
-def weigh(gold: Path, output: Path, *members: Member) -> TrainingReport:
+def weigh(gold: Path, output: Path, *members: RouterSpec) -> TrainingReport:
     return train_ensemble(TrainingRequest(gold=[gold], output=output), members)
 
 
@@ -101,7 +100,11 @@ def test_a_chain_of_one_hold_out_is_weighed_by_prompts_that_none_of_it_learned_f
     assert "Its embedder was trained, too. That took none of the prompts" in said(above.path)
     for one in (pupil, above, ranking):
         assert np.array_equal(learned_by(one.path), learned_by(teacher.path))
-    members = (Member("mf", above.path), Member("sw_ranking", ranking.path), LENGTH)
+    members = (
+        RouterSpec("mf", str(above.path)),
+        RouterSpec("sw_ranking", str(ranking.path)),
+        LENGTH,
+    )
     report = weigh(gold, tmp_path / "both", *members)
     assert report.metrics["apgr_prompts"] == PROMPTS * 3 // 10
     assert len(learned_by(report.path)) == PROMPTS * 3
@@ -116,7 +119,7 @@ def test_one_link_that_learned_from_the_held_out_prompts_spoils_the_chain(
     for path in (pupil.path, above.path):
         assert "so the figures on them flatter" in said(path)
     assert "taken, 60 of the prompts that were held out here" in said(above.path)
-    for member in (Member("mf", teacher.path), Member("mf", above.path)):
+    for member in (RouterSpec("mf", str(teacher.path)), RouterSpec("mf", str(above.path))):
         with pytest.raises(UsageError, match="the prompts that its training held out"):
             weigh(gold, tmp_path / "both", member, LENGTH)
     assert not list(tmp_path.glob("both*"))
@@ -149,7 +152,7 @@ def test_an_embedder_of_other_prompts_spoils_nothing(gold: Path, tiny: str, tmp_
     assert "That took none of the prompts" in said(above.path)
     texts = [json.loads(line)["prompt"] for line in others.read_text().splitlines()]
     assert np.isin(digests(texts), seen_by(above.path)).all()
-    report = weigh(gold, tmp_path / "both", Member("mf", above.path), LENGTH)
+    report = weigh(gold, tmp_path / "both", RouterSpec("mf", str(above.path)), LENGTH)
     assert report.metrics["apgr_prompts"] == 60
 
 
@@ -158,12 +161,12 @@ def test_of_a_checkpoint_that_does_not_say_the_same_prompts_are_taken_as_the_sam
 ) -> None:
     older = mf(gold, tmp_path / "older", tiny).path
     before_it_was_kept(older)
-    assert weigh(gold, tmp_path / "both", Member("mf", older), LENGTH).path.is_dir()
+    assert weigh(gold, tmp_path / "both", RouterSpec("mf", str(older)), LENGTH).path.is_dir()
     fewer = write_gold(tmp_path / "fewer.jsonl", PROMPTS)
     other = mf(fewer, tmp_path / "other", tiny).path
     before_it_was_kept(other)
     with pytest.raises(UsageError, match=r"from \d+ of the 60 held-out prompts"):
-        weigh(gold, tmp_path / "more", Member("mf", other), LENGTH)
+        weigh(gold, tmp_path / "more", RouterSpec("mf", str(other)), LENGTH)
 
 
 def test_ensembles_and_second_fits_of_before_are_taken_to_have_learned_from_everything(
@@ -173,10 +176,10 @@ def test_ensembles_and_second_fits_of_before_are_taken_to_have_learned_from_ever
     before_it_was_kept(teacher)
     request = TrainingRequest(gold=[gold], output=tmp_path / "pupil")
     pupil = train_bert(
-        request, base=tiny, teachers=[Member("ensemble", teacher)], settings=QUICK
+        request, base=tiny, teachers=[RouterSpec("ensemble", str(teacher))], settings=QUICK
     ).path
     with pytest.raises(UsageError, match="the prompts that its training held out"):
-        weigh(gold, tmp_path / "all", Member("bert", pupil), LENGTH)
-    shipped = Member("mf", SHIPPED / "mf_9")
+        weigh(gold, tmp_path / "all", RouterSpec("bert", str(pupil)), LENGTH)
+    shipped = RouterSpec("mf", "mf_9")
     with pytest.raises(UsageError, match="mf_9 has learned, or may have"):
         weigh(gold, tmp_path / "all", shipped, LENGTH)

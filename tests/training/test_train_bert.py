@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 
 from routectl.errors import CheckpointError, InputError
+from routectl.records import RouterSpec
 from routectl.routers import open_router
-from routectl.training import Member, TrainingReport, TrainingRequest, train_bert
+from routectl.training import TrainingReport, TrainingRequest, train_bert
 from routectl.training.fits.finetune import Settings
 from routectl.training.progress import Progress, no_progress
 from tests.conftest import Routectl
@@ -220,7 +221,7 @@ def test_a_pupil_orders_prompts_as_its_teacher_does(
     report = train_bert(
         TrainingRequest(gold=[gold], output=tmp_path / "quick", weak_model="weak"),
         base=tiny,
-        teachers=[Member("mf", teacher)],
+        teachers=[RouterSpec("mf", str(teacher))],
         settings=Settings(learning_rate=3e-3, batch_prompts=8, max_epochs=5),
         on_progress=lambda phase, *_: phases.append(phase),
     )

@@ -82,8 +82,8 @@ def command(
     if from_traffic:
         location = options.parse_database(db)
         population = options.parse_population(where, since, until)
-        prompts = judging.population_prompts(location, population, sample, setup.seed)
         console.database(location)
+        prompts = judging.population_prompts(location, population, sample, setup.seed, console)
     else:
         prompts = judging.file_prompts(files, sample, setup.seed)
     plan = judging.plan_judging(prompts, setup, judging.work_path(output))

@@ -15,9 +15,10 @@ import click
 
 from routectl.cli import options
 from routectl.cli.console import Console, percent
+from routectl.records import RouterSpec
 
 if TYPE_CHECKING:
-    from routectl.training import Member, TrainingReport
+    from routectl.training import TrainingReport
     from routectl.workflow.reporter import Advance
 
 FILE = click.Path(dir_okay=False, path_type=Path)
@@ -209,21 +210,19 @@ def say_where_prompts_go(console: Console, embedder: str | None) -> None:
         console.note(f"the prompts of the training data are sent to {host}")
 
 
-def scoring_routers(console: Console, names: Sequence[str]) -> list[Member]:
+def scoring_routers(console: Console, names: Sequence[str]) -> list[RouterSpec]:
     """The routers that an option names to score the training data, as teachers and members do.
 
     The host that one sends its prompts to is noted.
     """
-    from routectl.training import Member
+    from routectl.routers import open_spec
 
-    members = [
-        Member(choice.name, choice.checkpoint) for choice in map(options.parse_router, names)
-    ]
-    for member in members:
-        host = member.open().description.sends_prompts_to
+    specs = [options.parse_router(name) for name in names]
+    for name, spec in zip(names, specs, strict=True):
+        host = open_spec(spec).description.sends_prompts_to
         if host is not None:
-            console.note(f"{member} sends the prompts of the training data to {host}")
-    return members
+            console.note(f"{name} sends the prompts of the training data to {host}")
+    return specs
 
 
 class Phases:

@@ -17,7 +17,7 @@ from routectl.embedding.trained_bert import CLASSES, require_fitting
 from routectl.errors import CheckpointError
 from routectl.records import ModelPair, RouterIdentity
 from routectl.routers import bert
-from routectl.routers.protocol import OpenRouter, RouterDescription, fingerprint
+from routectl.routers.protocol import EXTRACTION_FACT, OpenRouter, RouterDescription, fingerprint
 from routectl.routers.published.folder import published_config, weights_file
 
 if TYPE_CHECKING:
@@ -39,7 +39,6 @@ def open_published(folder: Path, strong_model: str | None, weak_model: str | Non
         CheckpointError: another architecture, other labels, weights as a pickle or none.
     """
     from routectl.embedding.files import EmbedderFiles
-    from routectl.extraction import EXTRACTION_VERSION
 
     config = published_config(folder)
     _require_layout(folder, config)
@@ -53,7 +52,7 @@ def open_published(folder: Path, strong_model: str | None, weak_model: str | Non
         "reads": "head",
         "strong_model": pair.strong,
         "weak_model": pair.weak,
-        "extraction": EXTRACTION_VERSION,
+        "extraction": EXTRACTION_FACT,
     }
     identity = RouterIdentity("bert", fingerprint(facts), pair, NOISE, facts)
     description = RouterDescription(

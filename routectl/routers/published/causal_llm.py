@@ -24,7 +24,7 @@ from routectl.routers.causal_model import (
     strong_win_rates,
 )
 from routectl.routers.pairs import choose_pair
-from routectl.routers.protocol import OpenRouter, RouterDescription, fingerprint
+from routectl.routers.protocol import EXTRACTION_FACT, OpenRouter, RouterDescription, fingerprint
 
 if TYPE_CHECKING:
     import numpy as np
@@ -67,8 +67,6 @@ def open_published(folder: Path, strong_model: str | None, weak_model: str | Non
     """
     texts = _read_texts(folder)
     pair = choose_pair(strong_model, weak_model, _PAIR, (_PAIR.strong, _PAIR.weak))
-    from routectl.extraction import EXTRACTION_VERSION
-
     facts: dict[str, object] = {
         "router": "causal_llm",
         "layout": "published",
@@ -78,7 +76,7 @@ def open_published(folder: Path, strong_model: str | None, weak_model: str | Non
         "new_tokens": _MOST_NEW_TOKENS,
         "strong_model": pair.strong,
         "weak_model": pair.weak,
-        "extraction": EXTRACTION_VERSION,
+        "extraction": EXTRACTION_FACT,
     }
     identity = RouterIdentity("causal_llm", fingerprint(facts), pair, _NOISE, facts)
     description = RouterDescription(

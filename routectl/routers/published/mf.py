@@ -16,7 +16,7 @@ from routectl.errors import CheckpointError
 from routectl.records import ModelPair, RouterIdentity
 from routectl.routers.mf import SUMMARY, Factors, MfRouter, score_noise
 from routectl.routers.pairs import choose_pair
-from routectl.routers.protocol import OpenRouter, RouterDescription, fingerprint
+from routectl.routers.protocol import EXTRACTION_FACT, OpenRouter, RouterDescription, fingerprint
 from routectl.routers.published.folder import published_config, published_weights
 
 if TYPE_CHECKING:
@@ -122,7 +122,6 @@ def open_published(folder: Path, strong_model: str | None, weak_model: str | Non
     from routectl.embedding import remote_host
     from routectl.embedding.names import parse_remote
     from routectl.embedding.remote import NOISE
-    from routectl.extraction import EXTRACTION_VERSION
 
     config = published_config(folder)
     tensors, digest = published_weights(folder)
@@ -142,7 +141,7 @@ def open_published(folder: Path, strong_model: str | None, weak_model: str | Non
         "normalised": True,
         "strong_model": pair.strong,
         "weak_model": pair.weak,
-        "extraction": EXTRACTION_VERSION,
+        "extraction": EXTRACTION_FACT,
     }
     noise = score_noise(float(np.linalg.norm(direction)), NOISE)
     identity = RouterIdentity("mf", fingerprint(facts), pair, noise, facts)

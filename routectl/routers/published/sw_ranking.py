@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from routectl.errors import CheckpointError
 from routectl.records import RouterIdentity
 from routectl.routers.pairs import choose_pair
-from routectl.routers.protocol import OpenRouter, RouterDescription, fingerprint
+from routectl.routers.protocol import EXTRACTION_FACT, OpenRouter, RouterDescription, fingerprint
 from routectl.routers.published.folder import files_named
 from routectl.routers.published.mf import DEFAULT_PAIR, embedder_name, published_shares
 from routectl.routers.sw_ranking.bradley_terry import counts, fit
@@ -47,7 +47,7 @@ def open_published(folder: Path, strong_model: str | None, weak_model: str | Non
     from routectl.embedding import remote_host
     from routectl.embedding.names import parse_remote
     from routectl.embedding.remote import NOISE
-    from routectl.extraction import EXTRACTION_VERSION
+    from routectl.routers.sw_ranking.router import SwRankingRouter
 
     ranking = read_published(folder)
     pair = choose_pair(
@@ -74,7 +74,7 @@ def open_published(folder: Path, strong_model: str | None, weak_model: str | Non
         "normalised": True,
         "strong_model": pair.strong,
         "weak_model": pair.weak,
-        "extraction": EXTRACTION_VERSION,
+        "extraction": EXTRACTION_FACT,
     }
     identity = RouterIdentity("sw_ranking", fingerprint(facts), pair, of_pair, facts)
     description = RouterDescription(

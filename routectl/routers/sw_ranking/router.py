@@ -10,7 +10,7 @@ from routectl.checkpoint import SHIPPED, read_checkpoint, read_weights
 from routectl.records import RouterIdentity
 from routectl.routers.embedded import read_embedder
 from routectl.routers.pairs import choose_pair, default_pair
-from routectl.routers.protocol import OpenRouter, RouterDescription, fingerprint
+from routectl.routers.protocol import EXTRACTION_FACT, OpenRouter, RouterDescription, fingerprint
 from routectl.routers.surface import OF_QUESTION
 from routectl.routers.sw_ranking.metric import Metric, read_metric
 from routectl.routers.sw_ranking.noise import SAFETY_FACTOR
@@ -47,8 +47,6 @@ def open_router(
     default = default_pair(found, ranking.models)
     pair = choose_pair(strong_model, weak_model, default, ranking.models)
     strong, weak = ranking.tiers_of(pair)
-    from routectl.extraction import EXTRACTION_VERSION
-
     facts: dict[str, object] = {
         "router": "sw_ranking",
         "weights": digest,
@@ -58,7 +56,7 @@ def open_router(
         **embedder.facts,
         "strong_model": pair.strong,
         "weak_model": pair.weak,
-        "extraction": EXTRACTION_VERSION,
+        "extraction": EXTRACTION_FACT,
         **({} if metric is None else metric.config),
     }
     noise = SAFETY_FACTOR * float(ranking.noise[strong, weak])

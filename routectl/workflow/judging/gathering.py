@@ -12,6 +12,8 @@ from routectl.records import Population
 from routectl.store.engine import Location
 from routectl.store.opening import open_store
 from routectl.store.scores import texts, unscored_prompts
+from routectl.workflow.populations import leave_out_other_versions
+from routectl.workflow.reporter import Reporter
 
 
 def file_prompts(paths: Sequence[Path], sample: int | None, seed: int) -> list[str]:
@@ -20,17 +22,23 @@ def file_prompts(paths: Sequence[Path], sample: int | None, seed: int) -> list[s
 
 
 def population_prompts(
-    location: Location, population: Population, sample: int | None, seed: int
+    location: Location,
+    population: Population,
+    sample: int | None,
+    seed: int,
+    reporter: Reporter,
 ) -> list[str]:
     """The distinct prompts of a population, or a sample of them, whatever their frequency.
 
     Raises:
-        InputError: there are none.
+        InputError: there are none, or another version of the text extraction wrote them all.
     """
-    with open_store(location) as store, store.read() as connection:
-        # Of no router, so of all prompts that have a text.
-        ids = unscored_prompts(connection, None, population, EXTRACTION_VERSION)
-        found = texts(connection, ids)
+    with open_store(location) as store:
+        leave_out_other_versions(store, population, reporter)
+        with store.read() as connection:
+            # Of no router, so of all prompts that have a text.
+            ids = unscored_prompts(connection, None, population, EXTRACTION_VERSION)
+            found = texts(connection, ids)
     if not found:
         raise InputError(f"{location} holds no request of this population that has a prompt")
     return draw(found.values(), sample, seed)

@@ -24,6 +24,7 @@ from routectl.store.scores import (
     unscored_of,
     unscored_prompts,
 )
+from routectl.workflow.populations import leave_out_other_versions
 from routectl.workflow.reporter import Reporter
 from routectl.workflow.scoring.leasing import HeldLease, lease
 
@@ -62,8 +63,12 @@ def score(
     """Score the population's prompts with each router, as far as they are not.
 
     Routers that share vectors go through the prompts side by side, the others one after another.
+
+    Raises:
+        NoPromptsError: another version of the text extraction wrote all requests.
     """
     with open_store(location) as store:
+        leave_out_other_versions(store, population, reporter)
         return _score_all(store, routers, _of_population(population), reporter)
 
 
@@ -185,7 +190,9 @@ def _score_under_leases(
 ) -> None:
     with store.write() as connection:
         for work in works:
-            work.router_id = add_router(connection, work.router.identity, _versions())
+            work.router_id = add_router(
+                connection, work.router.identity, work.router.spec, _versions()
+            )
     with store.read() as connection:
         for work in works:
             # Whoever held the lease before may have scored some of them.
