@@ -114,6 +114,20 @@ class RouterIdentity:
 
 
 @dataclass(frozen=True, slots=True)
+class RouterSpec:
+    """How to open a router again: which code, which weights, for which models."""
+
+    name: str
+    checkpoint: str | None = None
+    """Name of a checkpoint that ships, or the absolute path of a folder; None: what the name
+    opens without one (never stored so: a stored spec names the checkpoint that was opened)."""
+    model_pair: ModelPair | None = None
+    """The models that the checkpoint scores for, in its own names; None for a baseline."""
+    mapping: Mapping[str, str] = field(default_factory=dict)
+    """Model that the user named and the checkpoint does not know -> the one it is scored as."""
+
+
+@dataclass(frozen=True, slots=True)
 class Battle:
     """One preference record: which of two models answered a prompt better."""
 
