@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import subprocess
 import sys
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import routectl
 from routectl.errors import InputError, RoutectlError, RouterError
 from routectl.policy import (
     POLICY_VERSION,
@@ -266,6 +269,33 @@ def test_a_proxy_reads_a_config_string_as_the_policy_s_threshold(value: float) -
 def test_a_mapped_model_goes_by_the_name_that_the_user_gave_it() -> None:
     assert named_pair(SPEC) == ModelPair("gpt-5", "mixtral")
     assert named_pair(RouterSpec("length")) is None
+
+
+def makes_a_config_string(path: Path) -> bool:
+    """Whether a module has a text, other than a docstring, that begins like a config string."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    docstrings = {
+        id(node.value)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+    }
+    return any(
+        isinstance(node, ast.Constant)
+        and isinstance(node.value, str)
+        and id(node) not in docstrings
+        and "router-" in node.value
+        for node in ast.walk(tree)
+    )
+
+
+def test_only_the_policy_makes_config_strings() -> None:
+    package = Path(routectl.__file__).parent
+    makers = {
+        path.relative_to(package).as_posix()
+        for path in package.rglob("*.py")
+        if makes_a_config_string(path)
+    }
+    assert makers == {"policy.py"}
 
 
 def test_reading_a_policy_imports_no_numpy() -> None:

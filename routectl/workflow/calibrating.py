@@ -5,15 +5,17 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from routectl import __version__
 from routectl.extraction import EXTRACTION_VERSION
+from routectl.policy import PinnedRouter, Policy
 from routectl.prices import ModelPrice, require_asked
-from routectl.records import Population, RouterIdentity
+from routectl.records import ModelPair, Population, RouterIdentity, RouterSpec
 from routectl.routers import OpenRouter
+from routectl.routers.checkpoint import SHIPPED
 from routectl.store.calibrations import add_calibration
 from routectl.store.engine import Location, Store, open_store
 from routectl.store.populations import Overview, overview
@@ -24,6 +26,7 @@ from routectl.store.scores import (
     scored_requests,
 )
 from routectl.workflow.actor import actor
+from routectl.workflow.policies import UNDECLARED
 from routectl.workflow.populations import (
     ready_routers,
     refuse_an_empty_population,
@@ -60,6 +63,7 @@ class CalibrationResult:
     id: int
     created_at: datetime
     router: RouterIdentity
+    policy: Policy
     choice: Choice
     overview: Overview
     excluded: dict[str, float]
@@ -139,6 +143,12 @@ def _calibrate(
     created_at = datetime.now(UTC)
     longer = float(rows.weights[rows.longer_than_read].sum() / rows.weights.sum())
     identity = router.identity
+    policy = Policy(
+        models=UNDECLARED,
+        routers=(PinnedRouter(_spec_of(router), identity.fingerprint),),
+        thresholds=(choice.threshold,),
+        extraction_version=EXTRACTION_VERSION,
+    )
     costs = costs_of(identity.model_pair, rows, choice.threshold, question.prices, reporter)
     with store.write() as connection:
         calibration_id = add_calibration(
@@ -186,12 +196,15 @@ def _calibrate(
                     "costs": costs and costs.to_json(),
                     "scored_as": dict(identity.scored_as),
                 },
+                "policy": policy.to_json(),
+                "extraction_version": policy.extraction_version,
             },
         )
     return CalibrationResult(
         id=calibration_id,
         created_at=created_at,
         router=identity,
+        policy=replace(policy, calibration_id=calibration_id),
         choice=choice,
         overview=found,
         excluded=excluded,
@@ -200,6 +213,19 @@ def _calibrate(
         rows_digest=digest,
         missed_by=miss if miss > question.tolerance + 1e-9 else None,
     )
+
+
+def _spec_of(router: OpenRouter) -> RouterSpec:
+    """How to open a router again."""
+    folder, identity = router.description.checkpoint, router.identity
+    pair, mapping = identity.model_pair, identity.scored_as
+    if pair is not None:
+        pair = ModelPair(mapping.get(pair.strong, pair.strong), mapping.get(pair.weak, pair.weak))
+    checkpoint = None
+    if folder is not None:
+        ships = folder.resolve().parent == SHIPPED.resolve()
+        checkpoint = folder.name if ships else str(folder.absolute())
+    return RouterSpec(identity.name, checkpoint, pair, dict(mapping))
 
 
 def _scored(

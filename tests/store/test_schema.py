@@ -41,7 +41,8 @@ def test_upgrade_downgrade_and_upgrade_again_keep_every_row(
     routectl("import", log)
     routectl("calibrate", "--strong-fraction", "0.3", "-r", "random")
     routectl("activate", "--note", "first")
-    before = rows_by_table(database_url)
+    # What an older schema has no column for, a downgrade cannot keep.
+    before = rows_by_table(database_url, without=("policy", "checkpoint"))
 
     for _ in range(2):
         assert routectl("db", "downgrade", "0001").code == 0
@@ -49,8 +50,9 @@ def test_upgrade_downgrade_and_upgrade_again_keep_every_row(
             assert schema_version(store) == "0001"
         assert routectl("db", "upgrade").code == 0
 
-    assert before["requests"] == rows_by_table(database_url)["requests"] != []
-    assert rows_by_table(database_url) == before
+    after = rows_by_table(database_url, without=("policy", "checkpoint"))
+    assert before["requests"] == after["requests"] != []
+    assert after == before
 
 
 def test_an_old_database_is_upgraded_only_when_told_to(
