@@ -93,20 +93,6 @@ class ModelPair:
 
 
 @dataclass(frozen=True, slots=True)
-class RouterSpec:
-    """How to open a router again: which code, which weights, for which models."""
-
-    name: str
-    checkpoint: str | None = None
-    """Name of a checkpoint that ships, or the absolute path of a folder; None: what the name opens
-    without one (never stored so: a stored spec names the checkpoint that was opened)."""
-    model_pair: ModelPair | None = None
-    """The models that the checkpoint scores for, in its own names; None for a baseline."""
-    mapping: Mapping[str, str] = field(default_factory=dict)
-    """Model that the user named and the checkpoint does not know -> the one it is scored as."""
-
-
-@dataclass(frozen=True, slots=True)
 class RouterIdentity:
     """A router at one fingerprint, without what it takes to run it."""
 
@@ -122,6 +108,20 @@ class RouterIdentity:
     scored_as: Mapping[str, str] = field(default_factory=dict)
     """Model of the pair that the checkpoint does not know -> the one that it is scored as. Two
     routers that differ in these names alone have one fingerprint."""
+
+
+@dataclass(frozen=True, slots=True)
+class RouterSpec:
+    """How to open a router again: which code, which weights, for which models."""
+
+    name: str
+    checkpoint: str | None = None
+    """Name of a checkpoint that ships, or the absolute path of a folder; None: what the name
+    opens without one (never stored so: a stored spec names the checkpoint that was opened)."""
+    model_pair: ModelPair | None = None
+    """The models that the checkpoint scores for, in its own names; None for a baseline."""
+    mapping: Mapping[str, str] = field(default_factory=dict)
+    """Model that the user named and the checkpoint does not know -> the one it is scored as."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import inspect, text
@@ -9,13 +10,20 @@ from sqlalchemy import inspect, text
 from routectl.store.engine import Location, connect
 
 
-def rows_by_table(url: str) -> dict[str, list[tuple[Any, ...]]]:
-    """Every row of every table, in an order of their own."""
+def rows_by_table(url: str, *, without: Sequence[str] = ()) -> dict[str, list[tuple[Any, ...]]]:
+    """Every row of every table, in an order of their own.
+
+    Args:
+        without: columns that are left out.
+    """
     with connect(Location.parse(url)) as store, store.read() as connection:
-        return {
-            name: sorted(map(tuple, connection.execute(text(f"SELECT * FROM {name}"))), key=repr)
-            for name in inspect(connection).get_table_names()
-        }
+        looked = inspect(connection)
+        tables = {}
+        for name in looked.get_table_names():
+            columns = [c["name"] for c in looked.get_columns(name) if c["name"] not in without]
+            rows = connection.execute(text(f"SELECT {', '.join(columns)} FROM {name}"))
+            tables[name] = sorted(map(tuple, rows), key=repr)
+        return tables
 
 
 def damage(url: str) -> list[object]:

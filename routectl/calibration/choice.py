@@ -18,6 +18,7 @@ from routectl.calibration.picking import ROUNDING, Tie, pick, threshold_text, ti
 from routectl.calibration.sample import Booleans, Floats, Integers, ScoredSample
 from routectl.calibration.self_check import SelfCheck, check_in_time
 from routectl.errors import UsageError
+from routectl.policy import meets, threshold_value
 
 ROUGH_BELOW = 100
 """Clusters below which every statement about certainty is rough."""
@@ -135,8 +136,8 @@ def choose(
     cut = pick(table, strong_fraction, at_most=at_most)
     text = threshold_text(table, cut, strong_fraction, noise)
     # From here on the exported text decides, as it will in the proxy.
-    threshold = float(text)
-    strong = sample.win_rates >= threshold
+    threshold = threshold_value(text)
+    strong = meets(sample.win_rates, threshold)
     size = effective_size(strong, sample.weights, sample.prompts, sample.conversations)
     long_run = long_run_interval(size, confidence)
     corrected = size.corrected(confidence)
@@ -162,7 +163,8 @@ def choose(
         n_eff_corrected=corrected,
         degrees_of_freedom=size.degrees_of_freedom,
         design_effect=len(sample) / corrected,
-        strong_fraction=float(table.share[cut]),
+        # In units of the largest weight, equal weights are whole numbers and shares are exact.
+        strong_fraction=_share(sample.weights / sample.weights.max(), strong),
         next_share_below=_share_beside(table, cut - 1),
         next_share_above=_share_beside(table, cut + 1),
         tie=tie_at(table, strong_fraction, float(sample.weights.max())),

@@ -11,6 +11,7 @@ from routectl.calibration.effective_size import effective_size
 from routectl.calibration.intervals import next_requests_interval
 from routectl.calibration.picking import pick, threshold_text
 from routectl.calibration.sample import ScoredSample
+from routectl.policy import meets, threshold_value
 
 EARLIER = 0.8
 """The threshold is refitted on the earlier four fifths."""
@@ -68,16 +69,16 @@ def check_in_time(
     table = cut_table(win_rates, weights)
     cut = pick(table, strong_fraction, at_most=at_most)
     text = threshold_text(table, cut, strong_fraction, noise)
-    threshold = float(text)
+    threshold = threshold_value(text)
     size = effective_size(
-        win_rates >= threshold,
+        meets(win_rates, threshold),
         weights,
         sample.prompts[is_earlier],
         sample.conversations[is_earlier],
     )
     expected = next_requests_interval(size, later_count, confidence)
     later_weights = sample.weights[is_later]
-    later_strong = sample.win_rates[is_later] >= threshold
+    later_strong = meets(sample.win_rates[is_later], threshold)
     later_share = float(later_weights[later_strong].sum() / later_weights.sum())
     return SelfCheck(
         split_at=split_at,

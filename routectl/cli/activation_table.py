@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from routectl.cli.console import percent
+from routectl.policy import THRESHOLD
 
 if TYPE_CHECKING:
     from routectl.workflow.activating import Activated
@@ -12,9 +13,9 @@ if TYPE_CHECKING:
 
 def what_runs(entry: Activated) -> str:
     """What a route does with a request under this activation."""
-    if entry.calibration is None:
-        return entry.mode.replace("_", "-")
-    return f"router-{entry.calibration.router}-{entry.calibration.threshold}"
+    if entry.policy.rule != THRESHOLD:
+        return entry.policy.rule.replace("_", "-")
+    return entry.policy.config_string()
 
 
 def to_sentence(entry: Activated) -> str:
@@ -33,7 +34,7 @@ def to_json(entry: Activated) -> dict[str, object]:
     return {
         "activation_id": entry.id,
         "route": entry.route,
-        "mode": entry.mode,
+        "mode": entry.policy.rule,
         "runs": what_runs(entry),
         "calibration_id": None if entry.calibration is None else entry.calibration.id,
         "restores": entry.restores,
@@ -41,4 +42,5 @@ def to_json(entry: Activated) -> dict[str, object]:
         "note": entry.note,
         "created_at": entry.created_at,
         "active": entry.active,
+        "policy": entry.policy.to_json() if entry.recorded else None,
     }

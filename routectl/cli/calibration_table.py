@@ -33,7 +33,7 @@ def to_json(result: CalibrationResult) -> dict[str, object]:
     return {
         "calibration_id": result.id,
         "created_at": result.created_at,
-        "config_string": config_string(result),
+        "config_string": result.policy.config_string(),
         "router": result.router.name,
         "fingerprint": result.router.fingerprint,
         "model_pair": None if pair is None else asdict(pair),
@@ -49,11 +49,6 @@ def to_json(result: CalibrationResult) -> dict[str, object]:
         "missed_by": result.missed_by,
         "warnings": warnings(result),
     }
-
-
-def config_string(result: CalibrationResult) -> str:
-    """What a proxy would take for this calibration."""
-    return f"router-{result.router.name}-{result.choice.threshold}"
 
 
 def _print_in_full(console: Console, result: CalibrationResult) -> None:
@@ -92,7 +87,7 @@ def _print_in_full(console: Console, result: CalibrationResult) -> None:
     console.line()
     _print_shares(console, choice, result.costs)
     console.line()
-    console.line(f"Config string: {config_string(result)}")
+    console.line(f"Config string: {result.policy.config_string()}")
 
 
 def _print_shares(console: Console, choice: Choice, costs: Costs | None) -> None:
@@ -157,7 +152,8 @@ def _print_side_by_side(console: Console, results: Sequence[CalibrationResult]) 
     console.line()
     for result in results:
         pair = pair_text(result.router)
-        console.line(f"Config string: {config_string(result)}" + (f"  {pair}" if pair else ""))
+        text = result.policy.config_string()
+        console.line(f"Config string: {text}" + (f"  {pair}" if pair else ""))
 
 
 def warnings(result: CalibrationResult) -> list[str]:

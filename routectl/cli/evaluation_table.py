@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from routectl.cli.console import Console, percent
 from routectl.cli.evaluation_costs import costs_json, expense_cells, print_costs
 from routectl.cli.figures import comparison_cells, cpt_text, number_text
+from routectl.policy import config_string
 
 if TYPE_CHECKING:
     from routectl.evaluation.standing import Standing
@@ -197,7 +198,7 @@ def _apgr(standing: Standing) -> float:
 def _print_operating_points(console: Console, result: Evaluated) -> None:
     rows = [
         (
-            f"router-{part.name}-{point.threshold}",
+            config_string(part.name, point.threshold),
             route,
             percent(point.strong_fraction),
             f"{point.quality:.4g}",

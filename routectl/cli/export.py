@@ -55,8 +55,8 @@ def command(
       routectl export --format yaml --output routing.yaml
     """
     from routectl.errors import UsageError
-    from routectl.export import config_string, document, write_atomically
-    from routectl.workflow.exporting import decide
+    from routectl.export import document, write_atomically
+    from routectl.workflow.exporting import to_export
 
     if console.as_json and format not in ("string", "json"):
         raise UsageError(f"--json and --format {format} contradict each other")
@@ -64,10 +64,13 @@ def command(
         raise UsageError("name one of --route and --calibration")
     location = options.parse_database(db)
     console.database(location)
-    decision = decide(location, calibration_id=calibration_id, route=route, reporter=console)
+    exported = to_export(location, calibration_id=calibration_id, route=route, reporter=console)
     if console.as_json:
         format = "json"
-    text = f"{config_string(decision)}\n" if format == "string" else document(decision, format)
+    if format == "string":
+        text = f"{exported.policy.config_string()}\n"
+    else:
+        text = document(exported, format)
     if output is None:
         console.line(text.removesuffix("\n"))
     else:

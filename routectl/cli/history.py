@@ -50,8 +50,9 @@ def command(route: str | None, limit: int, db: str, console: Console) -> None:
                         "requests": c.requests,
                         "actor": c.actor,
                         "note": c.note,
+                        "policy": None if c.policy is None else policy.to_json(),
                     }
-                    for c in found.calibrations
+                    for c, policy in found.calibrations
                 ],
             }
         )
@@ -82,14 +83,14 @@ def command(route: str | None, limit: int, db: str, console: Console) -> None:
                 (
                     str(c.id),
                     when(c.created_at),
-                    f"router-{c.router}-{c.threshold}",
+                    policy.config_string(),
                     percent(c.target["strong_fraction"]),
                     percent(c.strong_fraction, 2),
                     f"{c.requests:,}",
                     c.actor,
                     c.note or "",
                 )
-                for c in found.calibrations
+                for c, policy in found.calibrations
             ],
             headers=[
                 "id",

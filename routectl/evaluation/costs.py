@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from routectl.errors import InputError
 from routectl.evaluation.benchmark import JudgedPair
 from routectl.evaluation.metrics import Curve, cpt, quality_curve
+from routectl.policy import meets, threshold_value
 from routectl.prices import TYPICAL_ANSWER, ModelPrice, about_tokens, prices_of_pair, prices_within
 
 Floats = NDArray[np.float64]
@@ -179,7 +180,7 @@ def expense_at_threshold(
             least this.
         weights: shape (n,), as for `quality_curve`.
     """
-    strong = np.asarray(scores, dtype=np.float64) >= float(threshold)
+    strong = meets(np.asarray(scores, dtype=np.float64), threshold_value(threshold))
     fraction, cost, always_strong = (
         float(np.average(values, weights=None if weights is None else np.asarray(weights)))
         for values in (strong, np.where(strong, costs.strong, costs.weak), costs.strong)

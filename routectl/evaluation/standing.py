@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from routectl.errors import InputError
 from routectl.evaluation.benchmark import JudgedPair
@@ -26,6 +26,7 @@ from routectl.evaluation.metrics import (
     reach,
     strong_fraction_for,
 )
+from routectl.policy import meets, threshold_value
 
 ORACLE, RANDOM = "oracle", "random"
 
@@ -128,7 +129,7 @@ def operate(scores: ArrayLike, judged: JudgedPair, threshold: str) -> OperatingP
         threshold: as a config string holds it; a row goes to the strong model iff its score is at
             least this.
     """
-    strong: NDArray[np.bool_] = np.asarray(scores) >= float(threshold)
+    strong = meets(np.asarray(scores, dtype=np.float64), threshold_value(threshold))
     quality, low, high, fraction = (
         float(np.average(values, weights=judged.weights))
         for values in (

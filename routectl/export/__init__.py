@@ -1,8 +1,6 @@
-"""A decision as what a proxy takes: the config string, and documents that say where it is from."""
+"""A policy as what a proxy takes: documents that say where it is from, written whole."""
 
-from routectl.export.config_string import config_string
-from routectl.export.decision import Decision
-from routectl.export.documents import document
+from routectl.export.documents import Exported, document
 from routectl.export.files import write_atomically
 
-__all__ = ["Decision", "config_string", "document", "write_atomically"]
+__all__ = ["Exported", "document", "write_atomically"]

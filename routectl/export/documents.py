@@ -1,63 +1,96 @@
-"""A decision as a document for programs: env, JSON or YAML."""
+"""A policy as a document for programs: env, JSON or YAML."""
 
 from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from routectl.errors import RoutectlError
-from routectl.export.config_string import config_string
-from routectl.export.decision import Decision
+from routectl.policy import POLICY_VERSION, THRESHOLD, Policy, named_pair
+
+_Values = dict[str, str | float | int | Mapping[str, str] | None]
 
 
-def document(decision: Decision, format: str) -> str:
-    """The decision as "env", "json" or "yaml", ending in a newline."""
-    return _WRITERS[format](_values(decision))
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """What a proxy should carry out, and what it achieved."""
+
+    policy: Policy
+    recorded: bool
+    """The policy is stored. What is older than the record is exported with the keys of then."""
+    strong_fraction: float | None
+    """Of the sample that the threshold was chosen on; None where there is no threshold."""
 
 
-def _values(decision: Decision) -> dict[str, str | float | int | None]:
+def document(exported: Exported, format: str) -> str:
+    """The policy as "env", "json" or "yaml", ending in a newline."""
+    return _WRITERS[format](_values(exported))
+
+
+def _values(exported: Exported) -> _Values:
+    policy = exported.policy
     try:
-        config: str | None = config_string(decision)
+        config: str | None = policy.config_string()
     except RoutectlError:
         config = None
-    pair = decision.model_pair
-    return {
+    router = policy.routers[0] if policy.routers else None
+    # An unconditional policy names a router, for the config string, and scores with none.
+    scoring = router if policy.rule == THRESHOLD else None
+    pair = None if scoring is None else named_pair(scoring.spec)
+    mapping = {} if scoring is None else scoring.spec.mapping
+    values: _Values = {
         "config_string": config,
-        "mode": decision.mode,
-        "router": decision.router,
-        "threshold": decision.threshold,
-        "fingerprint": decision.fingerprint,
+        "mode": policy.rule,
+        "router": None if router is None else router.spec.name,
+        "threshold": policy.thresholds[0] if policy.thresholds else None,
+        "fingerprint": None if scoring is None else scoring.fingerprint,
         "strong_model": None if pair is None else pair.strong,
         "weak_model": None if pair is None else pair.weak,
-        "scored_as": ",".join(f"{new}={known}" for new, known in decision.scored_as.items())
-        or None,
-        "strong_fraction": decision.strong_fraction,
-        "route": decision.route,
-        "calibration_id": decision.calibration_id,
-        "activation_id": decision.activation_id,
+        "scored_as": _pairs(mapping) or None,
+        "strong_fraction": exported.strong_fraction,
+        "route": policy.route,
+        "calibration_id": policy.calibration_id,
+        "activation_id": policy.activation_id,
     }
+    if exported.recorded:
+        values |= {
+            "checkpoint": None if scoring is None else scoring.spec.checkpoint,
+            "mapping": dict(mapping),
+            "extraction_version": policy.extraction_version,
+            "policy_version": POLICY_VERSION,
+        }
+    return values
 
 
-def _env(values: dict[str, str | float | int | None]) -> str:
-    return "".join(
-        f"ROUTECTL_{name.upper()}={shlex.quote(str(value))}\n"
+def _pairs(mapping: Mapping[str, str]) -> str:
+    return ",".join(f"{new}={known}" for new, known in mapping.items())
+
+
+def _env(values: _Values) -> str:
+    texts = {
+        name: _pairs(value) or None if isinstance(value, Mapping) else value
         for name, value in values.items()
-        if value is not None
+    }
+    return "".join(
+        f"ROUTECTL_{name.upper()}={shlex.quote(str(text))}\n"
+        for name, text in texts.items()
+        if text is not None
     )
 
 
-def _json(values: dict[str, str | float | int | None]) -> str:
+def _json(values: _Values) -> str:
     return json.dumps(values, indent=2) + "\n"
 
 
-def _yaml(values: dict[str, str | float | int | None]) -> str:
+def _yaml(values: _Values) -> str:
     import yaml
 
     return str(yaml.safe_dump(values, sort_keys=False))
 
 
-_WRITERS: dict[str, Callable[[dict[str, str | float | int | None]], str]] = {
+_WRITERS: dict[str, Callable[[_Values], str]] = {
     "env": _env,
     "json": _json,
     "yaml": _yaml,

@@ -11,6 +11,7 @@ from routectl.errors import InputError
 from routectl.evaluation.benchmark import JudgedPair
 from routectl.evaluation.metrics import quality_curve
 from routectl.evaluation.standing import ORACLE, RANDOM
+from routectl.policy import meets
 from routectl.report.drawing import (
     Heading,
     legend_below,
@@ -89,7 +90,7 @@ def quality_costs(
     points = {}
     for name, threshold in (thresholds or {}).items():
         share, reached = operated(threshold, scores[name], judged)
-        asked = np.where(scores[name] >= threshold.value, strong_cost, weak_cost)
+        asked = np.where(meets(scores[name], threshold.value), strong_cost, weak_cost)
         points[name] = _point(
             threshold.config,
             PER * float(np.average(asked, weights=judged.weights)),

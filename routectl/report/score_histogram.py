@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from routectl.calibration.sample import check_win_rates
 from routectl.evaluation.benchmark import JudgedPair
+from routectl.policy import meets
 from routectl.report.drawing import (
     BLUE,
     ORANGE,
@@ -102,7 +103,7 @@ def score_histogram(
         threshold=threshold,
         strong_fraction=None
         if threshold is None
-        else float(each[scores >= threshold.value].sum() / each.sum()),
+        else float(each[meets(scores, threshold.value)].sum() / each.sum()),
     )
 
 

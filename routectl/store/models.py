@@ -239,6 +239,11 @@ class Calibration(Base):
     """SHA-256 of the sorted (score, weight) rows: the same digest, the same cut table."""
     details: Mapped[dict[str, Any]]
     """All else that was printed: undecided, shares of tokens and spend, the check in time."""
+    policy: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    """What decides by this calibration (`routectl.policy`), without mode, fallback and ids: the
+    row's own id is its key. Null where a row is older than the record."""
+    extraction_version: Mapped[int]
+    """Of the text that was scored."""
 
 
 class Route(Base):
@@ -275,6 +280,9 @@ class Activation(Base):
     actor: Mapped[str]
     note: Mapped[str | None]
     created_at: Mapped[datetime]
+    policy: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    """The calibration's, completed by what the activation says; its own id is the row's key. Null
+    where the row, or its calibration, is older than the record."""
 
 
 class Lease(Base):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 from sqlalchemy import Connection, insert, select
 
@@ -43,6 +44,7 @@ def add_activation(
     restores_id: int | None,
     actor: str,
     note: str | None,
+    policy: Mapping[str, Any] | None = None,
 ) -> Activation:
     """Append an activation."""
     values = {
@@ -53,6 +55,7 @@ def add_activation(
         "actor": actor,
         "note": note,
         "created_at": _now(),
+        "policy": None if policy is None else dict(policy),
     }
     statement = insert(Activation).values(**values).returning(Activation.id)
     return Activation(id=connection.execute(statement).scalar_one(), **values)

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import Connection
 
 from routectl.errors import StoreError, UsageError
+from routectl.policy import LIVE, THRESHOLD, Policy
 from routectl.store import routes
 from routectl.store.calibrations import calibration, calibrations, newest_calibration
 from routectl.store.engine import Location
 from routectl.store.models import Activation, Calibration
 from routectl.store.opening import open_store
 from routectl.workflow.actor import actor
+from routectl.workflow.policies import (
+    of_activation,
+    of_calibration,
+    require_extraction,
+    unconditional,
+)
 
 DEFAULT_ROUTE = "default"
 
@@ -24,8 +32,9 @@ class Activated:
 
     id: int
     route: str
-    mode: str
-    """threshold, always_strong or always_weak."""
+    policy: Policy
+    recorded: bool
+    """The policy is stored. An older activation has none, and it is what that one meant."""
     calibration: Calibration | None
     restores: int | None
     actor: str
@@ -48,10 +57,14 @@ def activate(
     Args:
         calibration_id: for mode "threshold"; None takes the newest calibration.
         mode: threshold, always_strong or always_weak.
+
+    Raises:
+        StoreError: there is no such calibration, or it is of another extraction version.
     """
     with open_store(location) as store, store.write() as connection:
         chosen: Calibration | None = None
-        if mode == "threshold":
+        route_id = routes.add_route(connection, route).id
+        if mode == THRESHOLD:
             chosen = (
                 newest_calibration(connection)
                 if calibration_id is None
@@ -62,14 +75,22 @@ def activate(
                     "there is no calibration to activate: run "
                     "`routectl calibrate --strong-fraction 0.3` first"
                 )
+            policy = replace(of_calibration(chosen), mode=LIVE, route=route)
+            require_extraction(policy)
+        else:
+            log = routes.activations(connection, route_id)
+            policy = unconditional(mode, route, last_calibrated(connection, log))
+        # What a calibration of before the record cannot say, its activation cannot say either.
+        recorded = chosen is None or chosen.policy is not None
         row = routes.add_activation(
             connection,
-            route_id=routes.add_route(connection, route).id,
+            route_id=route_id,
             mode=mode,
             calibration_id=None if chosen is None else chosen.id,
             restores_id=None,
             actor=actor(),
             note=note,
+            policy=policy.to_json() if recorded else None,
         )
         return _activated(connection, row, route, active=True)
 
@@ -79,6 +100,10 @@ def roll_back(location: Location, *, route: str, to: int | None, note: str | Non
 
     Args:
         to: id of an activation of this route, earlier than the one that runs now.
+
+    Raises:
+        StoreError: there is no such route or activation, or it is of another extraction version.
+        UsageError: the activation is not an earlier one.
     """
     with open_store(location) as store, store.write() as connection:
         found = routes.route(connection, route)
@@ -86,6 +111,7 @@ def roll_back(location: Location, *, route: str, to: int | None, note: str | Non
             raise _unknown_route(connection, route)
         log = routes.activations(connection, found.id)
         target = routes.step_back(log, route) if to is None else _earlier(log, to, route)
+        require_extraction(_activated(connection, target, route, active=False).policy)
         row = routes.add_activation(
             connection,
             route_id=found.id,
@@ -94,15 +120,16 @@ def roll_back(location: Location, *, route: str, to: int | None, note: str | Non
             restores_id=target.id,
             actor=actor(),
             note=note,
+            policy=target.policy,
         )
         return _activated(connection, row, route, active=True)
 
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """Calibrations and activations, newest first."""
+    """Calibrations with their policies, and activations, newest first."""
 
-    calibrations: list[Calibration]
+    calibrations: list[tuple[Calibration, Policy]]
     activations: list[Activated]
 
 
@@ -120,7 +147,14 @@ def history(location: Location, *, route: str | None, limit: int) -> History:
             for index, row in enumerate(reversed(routes.activations(connection, r.id)))
         ]
         entries.sort(key=lambda entry: entry.id, reverse=True)
-        return History(calibrations(connection, limit), entries[:limit])
+        rows = calibrations(connection, limit)
+        return History([(row, of_calibration(row)) for row in rows], entries[:limit])
+
+
+def last_calibrated(connection: Connection, log: Sequence[Activation]) -> Policy | None:
+    """The policy of the last calibration that a route ran, if it ever ran one."""
+    last = next((a.calibration_id for a in reversed(log) if a.calibration_id is not None), None)
+    return None if last is None else of_calibration(calibration(connection, last))
 
 
 def _earlier(log: list[Activation], to: int, route: str) -> Activation:
@@ -146,13 +180,13 @@ def _unknown_route(connection: Connection, name: str) -> StoreError:
 
 
 def _activated(connection: Connection, row: Activation, route: str, *, active: bool) -> Activated:
+    chosen = None if row.calibration_id is None else calibration(connection, row.calibration_id)
     return Activated(
         id=row.id,
         route=route,
-        mode=row.mode,
-        calibration=(
-            None if row.calibration_id is None else calibration(connection, row.calibration_id)
-        ),
+        policy=of_activation(row, route, None if chosen is None else of_calibration(chosen)),
+        recorded=row.policy is not None,
+        calibration=chosen,
         restores=row.restores_id,
         actor=row.actor,
         note=row.note,

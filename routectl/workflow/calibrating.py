@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from routectl import __version__
 from routectl.extraction import EXTRACTION_VERSION
+from routectl.policy import PinnedRouter, Policy
 from routectl.prices import ModelPrice, require_asked
 from routectl.records import Population, RouterIdentity
 from routectl.routers import OpenRouter
@@ -25,6 +26,7 @@ from routectl.store.scores import (
     scored_requests,
 )
 from routectl.workflow.actor import actor
+from routectl.workflow.policies import UNDECLARED
 from routectl.workflow.populations import (
     ready_routers,
     refuse_an_empty_population,
@@ -61,6 +63,7 @@ class CalibrationResult:
     id: int
     created_at: datetime
     router: RouterIdentity
+    policy: Policy
     choice: Choice
     overview: Overview
     excluded: dict[str, float]
@@ -140,6 +143,12 @@ def _calibrate(
     created_at = datetime.now(UTC)
     longer = float(rows.weights[rows.longer_than_read].sum() / rows.weights.sum())
     identity = router.identity
+    policy = Policy(
+        models=UNDECLARED,
+        routers=(PinnedRouter(router.spec, identity.fingerprint),),
+        thresholds=(choice.threshold,),
+        extraction_version=EXTRACTION_VERSION,
+    )
     costs = costs_of(identity.model_pair, rows, choice.threshold, question.prices, reporter)
     with store.write() as connection:
         calibration_id = add_calibration(
@@ -187,12 +196,15 @@ def _calibrate(
                     "costs": costs and costs.to_json(),
                     "scored_as": dict(identity.scored_as),
                 },
+                "policy": policy.to_json(),
+                "extraction_version": policy.extraction_version,
             },
         )
     return CalibrationResult(
         id=calibration_id,
         created_at=created_at,
         router=identity,
+        policy=replace(policy, calibration_id=calibration_id),
         choice=choice,
         overview=found,
         excluded=excluded,

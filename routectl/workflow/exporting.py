@@ -1,51 +1,44 @@
-"""`routectl export`: the decision that a proxy should carry out."""
+"""`routectl export`: the policy that a proxy should carry out."""
 
 from __future__ import annotations
 
 from routectl.errors import StoreError
-from routectl.export import Decision
-from routectl.records import ModelPair
+from routectl.export import Exported
 from routectl.store import routes
 from routectl.store.calibrations import calibration, newest_calibration
 from routectl.store.engine import Location
 from routectl.store.models import Calibration
 from routectl.store.opening import open_store
-from routectl.workflow.activating import DEFAULT_ROUTE
+from routectl.workflow.activating import DEFAULT_ROUTE, last_calibrated
+from routectl.workflow.policies import of_activation, of_calibration, require_extraction
 from routectl.workflow.reporter import Reporter
 
 
-def decide(
+def to_export(
     location: Location, *, calibration_id: int | None, route: str | None, reporter: Reporter
-) -> Decision:
+) -> Exported:
     """What to export: a calibration that was named, else what the route runs.
 
     Without either the default route is meant; when it runs nothing, the newest calibration is
     taken, with a word.
+
+    Raises:
+        StoreError: there is nothing to export, or it is of another extraction version.
     """
     name = route or DEFAULT_ROUTE
     with open_store(location) as store, store.read() as connection:
         if calibration_id is not None:
-            return _decision(calibration(connection, calibration_id), None, None)
+            return _of_calibration(calibration(connection, calibration_id))
         found = routes.route(connection, name)
         log = routes.activations(connection, found.id) if found is not None else []
         if log:
             active = log[-1]
+            strong_fraction = None
             if active.calibration_id is not None:
-                return _decision(calibration(connection, active.calibration_id), name, active.id)
-            last = next((a.calibration_id for a in reversed(log) if a.calibration_id), None)
-            router = None if last is None else calibration(connection, last).router
-            return Decision(
-                mode=active.mode,
-                router=router,
-                threshold=None,
-                fingerprint=None,
-                model_pair=None,
-                scored_as={},
-                strong_fraction=None,
-                calibration_id=None,
-                route=name,
-                activation_id=active.id,
-            )
+                strong_fraction = calibration(connection, active.calibration_id).strong_fraction
+            policy = of_activation(active, name, last_calibrated(connection, log))
+            require_extraction(policy)
+            return Exported(policy, active.policy is not None, strong_fraction)
         if route is not None:
             known = ", ".join(r.name for r in routes.routes(connection)) or "none yet"
             raise StoreError(f"nothing is active on route {route!r}; the routes are: {known}")
@@ -58,23 +51,10 @@ def decide(
             f"no calibration is active: this is the newest, {newest.id}; "
             "`routectl activate` makes it what runs"
         )
-        return _decision(newest, None, None)
+        return _of_calibration(newest)
 
 
-def _decision(found: Calibration, route: str | None, activation_id: int | None) -> Decision:
-    pair = None
-    if found.strong_model is not None and found.weak_model is not None:
-        pair = ModelPair(found.strong_model, found.weak_model)
-    return Decision(
-        mode="threshold",
-        router=found.router,
-        threshold=found.threshold,
-        fingerprint=found.fingerprint,
-        model_pair=pair,
-        # Calibrations older than the option have no such detail.
-        scored_as=found.details.get("scored_as", {}),
-        strong_fraction=found.strong_fraction,
-        calibration_id=found.id,
-        route=route,
-        activation_id=activation_id,
-    )
+def _of_calibration(row: Calibration) -> Exported:
+    policy = of_calibration(row)
+    require_extraction(policy)
+    return Exported(policy, row.policy is not None, row.strong_fraction)

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from routectl.errors import UsageError
+from routectl.policy import meets, threshold_value
 from routectl.prices import CURRENCY, ModelPrice, prices_of_pair, prices_within
 from routectl.store.scores import ScoredRequests
 
@@ -67,6 +68,6 @@ def costs_of(
         strong.costs(tokens_in, rows.tokens_out),
         weak.costs(tokens_in, rows.tokens_out),
         rows.weights,
-        rows.win_rates >= float(threshold),
+        meets(rows.win_rates, threshold_value(threshold)),
     )
     return None if spent is None else Costs(strong, weak, spent)

@@ -35,9 +35,8 @@ def test_upgrade_downgrade_and_upgrade_again_keep_every_row(
     routectl("import", log)
     routectl("calibrate", "--strong-fraction", "0.3", "-r", "random")
     routectl("activate", "--note", "first")
-    before = rows_by_table(database_url)
-    # The last column names the checkpoint, which schema 0004 has no place for.
-    before["routers"] = [(*row[:-1], None) for row in before["routers"]]
+    # What an older schema has no column for, a downgrade cannot keep.
+    before = rows_by_table(database_url, without=("policy", "checkpoint"))
 
     for _ in range(2):
         assert routectl("db", "downgrade", "0001").code == 0
@@ -45,8 +44,9 @@ def test_upgrade_downgrade_and_upgrade_again_keep_every_row(
             assert schema_version(store) == "0001"
         assert routectl("db", "upgrade").code == 0
 
-    assert before["requests"] == rows_by_table(database_url)["requests"] != []
-    assert rows_by_table(database_url) == before
+    after = rows_by_table(database_url, without=("policy", "checkpoint"))
+    assert before["requests"] == after["requests"] != []
+    assert after == before
 
 
 def test_an_old_database_is_upgraded_only_when_told_to(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Connection
 
 from routectl.errors import UsageError
+from routectl.policy import config_string, threshold_value
 from routectl.routers import OpenRouter
 from routectl.store import routes
 from routectl.store.calibrations import calibration
@@ -153,8 +154,10 @@ def _draw(
     for part in evaluated.routers:
         # Where several routes run one router, the first stands for them.
         for point in list(part.operating_points.values())[:1]:
-            config_string = f"router-{part.name}-{point.threshold}"
-            thresholds[part.standing.name] = (config_string, float(point.threshold))
+            thresholds[part.standing.name] = (
+                config_string(part.name, point.threshold),
+                threshold_value(point.threshold),
+            )
     judged = evaluated.judged
     if evaluated.costs is not None:
         answers = evaluated.costs.answers

@@ -1,0 +1,87 @@
+"""The policies of calibrations and activations: made, read back, and refused where they must be."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from routectl import extraction
+from routectl.errors import StoreError
+from routectl.policy import LIVE, THRESHOLD, PinnedRouter, Policy
+from routectl.records import ModelPair, RouterSpec
+from routectl.store.models import Activation, Calibration
+
+UNDECLARED = (None, None)
+"""The models of a route for which nobody declared any: a weak and a strong one."""
+
+
+def of_calibration(row: Calibration) -> Policy:
+    """The policy that a calibration stores, or what its columns say where it is older than that.
+
+    Raises:
+        InputError: the record is of a newer version, or damaged.
+    """
+    if row.policy is not None:
+        return replace(Policy.from_json(row.policy), calibration_id=row.id)
+    # Calibrations older than the option have no such detail.
+    mapping: dict[str, str] = row.details.get("scored_as", {})
+    pair = None
+    if row.strong_model is not None and row.weak_model is not None:
+        strong, weak = row.strong_model, row.weak_model
+        pair = ModelPair(mapping.get(strong, strong), mapping.get(weak, weak))
+    spec = RouterSpec(row.router, None, pair, mapping)
+    return Policy(
+        models=UNDECLARED,
+        routers=(PinnedRouter(spec, row.fingerprint),),
+        thresholds=(row.threshold,),
+        extraction_version=row.extraction_version,
+        calibration_id=row.id,
+    )
+
+
+def of_activation(row: Activation, route: str, calibrated: Policy | None) -> Policy:
+    """The policy that an activation stores, or what it meant where it is older than that.
+
+    Args:
+        calibrated: the policy of its calibration; where it has none, because it is unconditional,
+            that of the last one which the route ran before, if any.
+
+    Raises:
+        InputError: the record is of a newer version, or damaged.
+    """
+    if row.policy is not None:
+        return replace(Policy.from_json(row.policy), activation_id=row.id)
+    if row.mode == THRESHOLD:
+        assert calibrated is not None, "the database holds it to that"
+        return replace(calibrated, mode=LIVE, route=route, activation_id=row.id)
+    return replace(unconditional(row.mode, route, calibrated), activation_id=row.id)
+
+
+def unconditional(rule: str, route: str, before: Policy | None) -> Policy:
+    """A live policy that gives every request the strong model, or the weak one.
+
+    Args:
+        before: what the route ran before, whose router a config string can name.
+    """
+    return Policy(
+        rule=rule,
+        models=UNDECLARED if before is None else before.models,
+        routers=() if before is None else before.routers,
+        extraction_version=extraction.EXTRACTION_VERSION,
+        mode=LIVE,
+        route=route,
+    )
+
+
+def require_extraction(policy: Policy) -> None:
+    """Refuse a policy that decides on texts of which this package cannot make more.
+
+    Raises:
+        StoreError: its extraction version is not of this package.
+    """
+    version = policy.extraction_version
+    if policy.rule == THRESHOLD and version != extraction.EXTRACTION_VERSION:
+        raise StoreError(
+            f"calibration {policy.calibration_id} was made with version {version} of the text "
+            f"extraction, and this routectl has {extraction.EXTRACTION_VERSION}: import the logs "
+            "again and run `routectl calibrate`, or install the routectl that made it"
+        )

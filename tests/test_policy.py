@@ -1,0 +1,313 @@
+"""The policy: a record that is read back as it was written, and the one function that decides."""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import routectl
+from routectl.errors import InputError, RoutectlError, RouterError
+from routectl.policy import (
+    POLICY_VERSION,
+    Facts,
+    PinnedRouter,
+    Policy,
+    Reason,
+    config_string,
+    decide,
+    named_pair,
+    threshold_value,
+)
+from routectl.records import ModelPair, RouterSpec
+
+SPEC = RouterSpec("mf", "mf_9", ModelPair("gpt-4", "mixtral"), {"gpt-5": "gpt-4"})
+ROUTER = PinnedRouter(SPEC, "f" * 64)
+UNIT = st.floats(0, 1)
+SEGMENTS = ("search", "support", None)
+
+
+def two_models(threshold: str = "0.5", **parts: Any) -> Policy:
+    values: dict[str, Any] = {
+        "models": ("small", "large"),
+        "routers": (ROUTER,),
+        "thresholds": (threshold,),
+        "extraction_version": 1,
+    }
+    return Policy(**values | parts)
+
+
+def decimal(low: float, high: float) -> st.SearchStrategy[str]:
+    """Thresholds, some of which scores meet exactly."""
+    return st.floats(low, high).map(lambda value: f"{value:.3f}")
+
+
+@st.composite
+def policies(draw: st.DrawFn) -> Policy:
+    """Any policy: K models, segments, all rules, modes and fallbacks."""
+    models = draw(st.lists(st.none() | st.text(max_size=5), min_size=2, max_size=5).map(tuple))
+    cuts = len(models) - 1
+    low, high = (0.0, 1.0) if cuts == 1 else (-2.0, 2.0)
+    thresholds = st.tuples(*[decimal(low, high)] * cuts)
+    rule = draw(st.sampled_from(["threshold", "always_strong", "always_weak"]))
+    unconditional = rule != "threshold"
+    return Policy(
+        rule=rule,
+        models=models,
+        routers=(ROUTER,) * draw(st.sampled_from([1, cuts])),
+        thresholds=() if unconditional else draw(thresholds),
+        segments={}
+        if unconditional
+        else draw(st.dictionaries(st.sampled_from(["search", "support"]), thresholds)),
+        extraction_version=draw(st.integers(1, 9)),
+        mode=draw(st.sampled_from([None, "live", "shadow", "canary=0.05"])),
+        fallback=draw(st.sampled_from([None, "strong", "weak", "share"])),
+        route=draw(st.none() | st.just("smart")),
+        calibration_id=draw(st.none() | st.integers(1, 99)),
+        activation_id=draw(st.none() | st.integers(1, 99)),
+    )
+
+
+@given(policies())
+def test_a_policy_is_read_back_as_it_was_written(policy: Policy) -> None:
+    stored = json.loads(json.dumps(policy.to_json()))
+    assert stored["version"] == POLICY_VERSION
+    assert Policy.from_json(stored) == policy
+
+
+def test_the_record_of_version_1_never_changes() -> None:
+    assert two_models().to_json() == {
+        "version": 1,
+        "rule": "threshold",
+        "models": ["small", "large"],
+        "routers": [
+            {
+                "spec": {
+                    "name": "mf",
+                    "checkpoint": "mf_9",
+                    "model_pair": {"strong": "gpt-4", "weak": "mixtral"},
+                    "mapping": {"gpt-5": "gpt-4"},
+                },
+                "fingerprint": "f" * 64,
+            }
+        ],
+        "thresholds": ["0.5"],
+        "segments": {},
+        "extraction_version": 1,
+        "mode": None,
+        "fallback": None,
+        "route": None,
+        "calibration_id": None,
+        "activation_id": None,
+    }
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"version": 2}, "version 2 cannot be read.*up to 1: install a newer routectl"),
+        ({"version": None}, "no JSON object with a version"),
+        ({"surprise": 1}, r"other keys than version 1 has \('surprise'\)"),
+        ({"routers": [{"spec": {"name": "mf"}, "fingerprint": "f"}]}, "other keys.*routers"),
+        ({"thresholds": [0.5]}, "Expected `str`, got `float`"),
+        ({"thresholds": ["5e-1"]}, "'5e-1' is no plain decimal between 0 and 1"),
+        ({"thresholds": ["nan"]}, "'nan' is no plain decimal"),
+        ({"thresholds": ["-0.0"]}, "'-0.0' is no plain decimal"),
+        ({"thresholds": ["1.5"]}, "'1.5' is no plain decimal between 0 and 1"),
+        ({"thresholds": ["\u0661.5"]}, "is no plain decimal"),
+        ({"thresholds": []}, "2 models take 1 thresholds, and there are 0"),
+        ({"segments": {"search": ["0.1", "0.2"]}}, "there are 2 in segment 'search'"),
+        ({"models": ["one"]}, "two models or more, not 1"),
+        ({"routers": []}, "take one router or 1, not 0"),
+        ({"rule": "perhaps"}, "the rule 'perhaps' is none of threshold"),
+        ({"rule": "always_weak"}, "the rule always_weak takes no thresholds"),
+        ({"mode": "canary=5"}, "the mode 'canary=5' is not"),
+        ({"mode": "canary=0.0"}, "the mode 'canary=0.0' is not"),
+        ({"fallback": "both"}, "the fallback 'both' is none of"),
+        ({"extraction_version": 0}, "no extraction version 0"),
+        ({"extraction_version": True}, "Expected `int`, got `bool`"),
+    ],
+)
+def test_a_record_that_is_no_policy_is_refused_in_one_sentence(
+    change: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        Policy.from_json(two_models().to_json() | change)
+
+
+def test_a_record_that_lacks_a_key_is_refused() -> None:
+    for key in two_models().to_json():
+        record = two_models().to_json()
+        del record[key]
+        with pytest.raises(InputError):
+            Policy.from_json(record)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
+    max_leaves=8,
+)
+
+
+@given(policies(), st.data())
+def test_no_json_value_makes_a_reader_fail_in_another_way(
+    policy: Policy, data: st.DataObject
+) -> None:
+    record = policy.to_json()
+    record[data.draw(st.sampled_from(sorted(record)))] = data.draw(JSON)
+    for value in (record, data.draw(JSON)):
+        with suppress(InputError):
+            Policy.from_json(value)
+
+
+def naive(policy: Policy, scores: list[float], segment: str | None, needs: bool) -> tuple[int, str]:
+    """What `decide` says of one request, written as it is told."""
+    strongest = len(policy.models) - 1
+    if policy.rule != "threshold":
+        return (strongest if policy.rule == "always_strong" else 0), policy.rule
+    if needs:
+        return strongest, "needs_strong"
+    model = 0
+    for number in range(strongest):
+        text = policy.segments.get(segment or "", policy.thresholds)[number]
+        if scores[number if len(scores) > 1 else 0] >= float(text):
+            model = number + 1
+    return model, "segment_threshold" if segment in policy.segments else "threshold"
+
+
+@given(policies().map(lambda policy: replace(policy, mode=None)), st.data())
+def test_the_decisions_are_those_of_a_plain_loop(policy: Policy, data: st.DataObject) -> None:
+    columns = data.draw(st.sampled_from([1, len(policy.models) - 1]))
+    meeting = [float(t) for texts in (policy.thresholds, *policy.segments.values()) for t in texts]
+    score = st.floats(-2, 2) | st.sampled_from([0.0, -0.0, 1.0, *meeting])
+    request = st.tuples(
+        st.lists(score, min_size=columns, max_size=columns),
+        st.sampled_from(SEGMENTS),
+        st.booleans(),
+    )
+    requests = data.draw(st.lists(request, max_size=20))
+    decisions = decide(
+        policy,
+        np.array([scores for scores, _, _ in requests]).reshape(len(requests), columns),
+        Facts(
+            segment=[segment for _, segment, _ in requests],
+            needs_strong=np.array([needs for _, _, needs in requests], dtype=bool),
+        ),
+    )
+    expected = [naive(policy, *request) for request in requests]
+    assert list(zip(decisions.model.tolist(), decisions.reason, strict=True)) == expected
+    assert decisions.name.tolist() == [policy.models[model] for model, _ in expected]
+    assert decisions.probability.tolist() == [1.0] * len(requests)
+
+
+@given(st.lists(UNIT, max_size=30), UNIT)
+def test_between_two_models_a_request_is_strong_iff_its_score_is_at_least_the_threshold(
+    scores: list[float], value: float
+) -> None:
+    text = f"{value:.17f}"
+    policy = two_models(text)
+    strong = np.array(scores, dtype=np.float64) >= float(text)
+    assert (decide(policy, scores).model == strong).all()
+
+
+def test_a_score_that_is_not_a_number_decides_nothing() -> None:
+    with pytest.raises(RouterError, match="1 of 2 scores are NaN"):
+        decide(two_models(), [0.5, np.nan])
+    needs_strong = Facts(needs_strong=[False, True])
+    assert decide(two_models(), [0.5, np.nan], needs_strong).reason.tolist() == [
+        Reason.THRESHOLD,
+        Reason.NEEDS_STRONG,
+    ]
+
+
+@pytest.mark.parametrize("mode", ["shadow", "canary=0.05"])
+def test_a_mode_that_is_not_carried_out_yet_decides_nothing(mode: str) -> None:
+    with pytest.raises(RoutectlError, match="install a newer routectl"):
+        decide(two_models(mode=mode), [0.5])
+
+
+def test_scores_and_facts_of_another_shape_are_refused() -> None:
+    three = two_models(models=("s", "m", "l"), thresholds=("0.1", "0.2"))
+    with pytest.raises(ValueError, match="3 models take"):
+        decide(three, np.zeros((4, 3)))
+    with pytest.raises(ValueError, match="one length"):
+        decide(three, np.zeros((4, 2)), Facts(segment=["search"]))
+
+
+def test_a_config_string_says_one_threshold_between_two_models() -> None:
+    assert two_models("0.11593").config_string() == "router-mf-0.11593"
+    always = {"thresholds": (), "route": "smart"}
+    assert two_models(rule="always_strong", **always).config_string() == "router-mf-0.0"
+    for policy, message in (
+        (two_models(rule="always_weak", **always), "'smart' is set to always-weak"),
+        (two_models(rule="always_strong", routers=(), **always), "never had a router"),
+        (two_models(segments={"search": ("0.2",)}), "segments or more models"),
+        (two_models(models=("s", "m", "l"), thresholds=("0.1", "0.2")), "more models"),
+    ):
+        with pytest.raises(RoutectlError, match=message):
+            policy.config_string()
+
+
+@given(UNIT)
+def test_a_proxy_reads_a_config_string_as_the_policy_s_threshold(value: float) -> None:
+    text = f"{value:.6f}"
+    _, name, threshold = config_string("sw_ranking", text).split("-", 2)
+    assert (name, float(threshold)) == ("sw_ranking", threshold_value(text))
+
+
+def test_a_mapped_model_goes_by_the_name_that_the_user_gave_it() -> None:
+    assert named_pair(SPEC) == ModelPair("gpt-5", "mixtral")
+    assert named_pair(RouterSpec("length")) is None
+
+
+def makes_a_config_string(path: Path) -> bool:
+    """Whether a module has a text, other than a docstring, that begins like a config string."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    docstrings = {
+        id(node.value)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+    }
+    return any(
+        isinstance(node, ast.Constant)
+        and isinstance(node.value, str)
+        and id(node) not in docstrings
+        and "router-" in node.value
+        for node in ast.walk(tree)
+    )
+
+
+def test_only_the_policy_makes_config_strings() -> None:
+    package = Path(routectl.__file__).parent
+    makers = {
+        path.relative_to(package).as_posix()
+        for path in package.rglob("*.py")
+        if makes_a_config_string(path)
+    }
+    assert makers == {"policy.py"}
+
+
+def test_reading_a_policy_imports_no_numpy() -> None:
+    code = (
+        "import json, sys; from routectl.policy import Policy; "
+        "print(Policy.from_json(json.load(sys.stdin)).config_string(), 'numpy' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        input=json.dumps(two_models().to_json()),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "router-mf-0.5 False\n"
