@@ -61,7 +61,7 @@ class Cut:
     """The same for what the proxy booked."""
     spend_known: float
     spending: Spending | None
-    """None where no request's cost with either model is known."""
+    """None where of no request the cost with both models is known."""
     tie: Tie | None = None
     """The tie that keeps the target out of reach, if one does."""
     lowest_share: float | None = None
@@ -94,7 +94,7 @@ def _share(table: CutTable, index: int) -> float | None:
 def _spending(table: CutTable, index: int) -> Spending | None:
     """What the requests cost if each is answered by the model that a cut sends it to."""
     cost, strong, weak = table.cost, table.cost_strong, table.cost_weak
-    if cost is None or strong is None or weak is None or not strong.known:
+    if cost is None or strong is None or weak is None:
         return None
     per_1000 = 1000 / (strong.known * table.total_requests)
     always_strong, always_weak = strong.total * per_1000, weak.total * per_1000

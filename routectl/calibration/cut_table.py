@@ -142,6 +142,7 @@ class CutTable:
     """The same as a share of all requests: the strong fraction."""
     largest_event: float
     """The most requests that a single event moves."""
+    # Each of the following is None where no event has such an amount.
     tokens: Column | None
     booked_cost: Column | None
     cost_strong: Column | None
@@ -236,6 +237,8 @@ def cut_table(events: Events, *, lowest: float = -math.inf, highest: float = mat
         if amounts is None:
             return None
         is_known = np.isfinite(amounts if known_with is None else amounts + known_with)
+        if not is_known.any():
+            return None
         amounts = np.where(is_known, amounts, 0.0)
         moved_amounts = moved(amounts)
         if abs(moved_amounts[-1]) <= _CANCELLED * np.abs(amounts).sum():
