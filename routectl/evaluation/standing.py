@@ -11,8 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from routectl.errors import InputError
 from routectl.evaluation.benchmark import JudgedPair
@@ -120,26 +119,21 @@ def stand(
     )
 
 
-def operate(scores: ArrayLike, judged: JudgedPair, threshold: str) -> OperatingPoint:
+def operate(curve: Curve, threshold: str) -> OperatingPoint:
     """What a threshold does to a benchmark.
 
     Args:
-        scores: shape (n,).
+        curve: of the router on the benchmark.
         threshold: as a config string holds it; a row goes to the strong model iff its score is at
             least this.
     """
-    strong: NDArray[np.bool_] = np.asarray(scores) >= float(threshold)
-    quality, low, high, fraction = (
-        float(np.average(values, weights=judged.weights))
-        for values in (
-            np.where(strong, judged.strong_quality, judged.weak_quality),
-            judged.weak_quality,
-            judged.strong_quality,
-            strong,
-        )
+    cut, gap = curve.table.at(float(threshold)), curve.gap
+    return OperatingPoint(
+        threshold,
+        strong_fraction=float(curve.strong_fraction[cut]),
+        quality=float(curve.quality[cut]),
+        gap_recovered=float(curve.gain[cut]) / gap if gap > 0 else None,
     )
-    recovered = (quality - low) / (high - low) if high > low else None
-    return OperatingPoint(threshold, fraction, quality, recovered)
 
 
 @dataclass(frozen=True, slots=True)
