@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from routectl.calibration import ScoredSample, choose
+from routectl.calibration import ScoredSample, StrongFraction, choose
 
 Generator = np.random.Generator
 Floats = npt.NDArray[np.float64]
@@ -157,18 +157,19 @@ def measure(scene: Scene, repetitions: int, seed: int) -> Coverage:
         scores, ids = scene.draw(generator, scene.clusters)
         choice = choose(
             sample_of(scores, ids),
-            strong_fraction=scene.target,
+            StrongFraction(scene.target),
             noise=2e-7,
             next_requests=NEXT_REQUESTS,
         )
-        threshold = float(choice.threshold)
+        threshold = float(choice.cut.threshold)
         truth = 1 - np.searchsorted(population, threshold) / len(population)
         further = scene.draw(generator, NEXT_REQUESTS)[0][:NEXT_REQUESTS]
         share = float(np.mean(further >= threshold))
-        low, high = clopper_pearson(choice.strong_fraction, len(scores))
+        low, high = clopper_pearson(choice.cut.strong_fraction, len(scores))
         usual = usual_size(scores >= threshold, ids)
-        usual_low, usual_high = clopper_pearson(choice.strong_fraction, usual)
-        long_run, next_share = choice.long_run, choice.next_share
+        usual_low, usual_high = clopper_pearson(choice.cut.strong_fraction, usual)
+        certainty = choice.certainty
+        long_run, next_share = certainty.long_run, certainty.next_share
         rows.append(
             (
                 len(scores),

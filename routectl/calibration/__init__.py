@@ -4,8 +4,10 @@ The cut table is the object in the middle; docs/statistics.md has the formulas, 
 example on five requests that can be checked by hand.
 """
 
+from routectl.calibration.certainty import Caveat, Certainty, caveats
 from routectl.calibration.choice import Choice, choose
-from routectl.calibration.cut_table import CutTable, cut_table
+from routectl.calibration.cut import Cut, Spending, Tie
+from routectl.calibration.cut_table import CutTable, Events, Ranking, cut_table
 from routectl.calibration.decimals import shortest_decimal
 from routectl.calibration.effective_size import EffectiveSize, effective_size
 from routectl.calibration.intervals import (
@@ -14,27 +16,31 @@ from routectl.calibration.intervals import (
     next_requests_interval,
     requests_for_half_width,
 )
-from routectl.calibration.picking import Tie, pick, threshold_text, tie_at
 from routectl.calibration.sample import ScoredSample
-from routectl.calibration.self_check import SelfCheck, check_in_time
+from routectl.calibration.self_check import SelfCheck
+from routectl.calibration.targets import StrongFraction
 
 __all__ = [
+    "Caveat",
+    "Certainty",
     "Choice",
+    "Cut",
     "CutTable",
     "EffectiveSize",
+    "Events",
     "Interval",
+    "Ranking",
     "ScoredSample",
     "SelfCheck",
+    "Spending",
+    "StrongFraction",
     "Tie",
-    "check_in_time",
+    "caveats",
     "choose",
     "cut_table",
     "effective_size",
     "long_run_interval",
     "next_requests_interval",
-    "pick",
     "requests_for_half_width",
     "shortest_decimal",
-    "threshold_text",
-    "tie_at",
 ]

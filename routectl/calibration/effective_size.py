@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from routectl.calibration.sample import Booleans, Floats, Integers
+from routectl.calibration.arrays import Booleans, Floats, Integers
 
 ClusterKind = Literal["conversation", "prompt"]
 
@@ -74,11 +74,11 @@ def effective_size(
     """
     by_prompt, prompt_count = dense(prompts)
     sizes = [_size(strong, weights, by_prompt, prompt_count, "prompt")]
-    known = conversations >= 0
-    if known.any():
-        by_conversation, conversation_count = dense(conversations[known])
+    has_conversation = conversations >= 0
+    if has_conversation.any():
+        by_conversation, conversation_count = dense(conversations[has_conversation])
         mixed = by_prompt + conversation_count
-        mixed[known] = by_conversation
+        mixed[has_conversation] = by_conversation
         sizes.insert(0, _size(strong, weights, *dense(mixed), "conversation"))
     # By n_eff and not by V, because V is 0 for both kinds where the share is 0 or 1.
     return min(sizes, key=lambda size: size.n_eff)

@@ -5,13 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 import numpy as np
-import numpy.typing as npt
 
+from routectl.calibration.arrays import Floats, Integers
+from routectl.calibration.cut_table import CutTable, Events, cut_table
 from routectl.errors import CalibrationError
-
-Floats = npt.NDArray[np.float64]
-Integers = npt.NDArray[np.int64]
-Booleans = npt.NDArray[np.bool_]
 
 
 def check_win_rates(win_rates: Floats) -> None:
@@ -57,9 +54,14 @@ class ScoredSample:
     """Tokens of the call, in and out, NaN where unknown."""
     spend: Floats
     """What the proxy booked for the call, in US dollars, NaN where unknown."""
+    strong_cost: Floats | None = None
+    """What the call costs with the strong model, in US dollars, NaN where unknown. None, as
+    `weak_cost` then is: nobody knows prices."""
+    weak_cost: Floats | None = None
 
     def __post_init__(self) -> None:
-        if len({len(getattr(self, f.name)) for f in fields(self)}) != 1:
+        columns = [getattr(self, field.name) for field in fields(self)]
+        if len({len(column) for column in columns if column is not None}) != 1:
             raise ValueError("The arrays of a sample must be of one length.")
         check_win_rates(self.win_rates)
         if not bool(np.all((self.weights > 0) & np.isfinite(self.weights))):
@@ -69,3 +71,19 @@ class ScoredSample:
 
     def __len__(self) -> int:
         return len(self.win_rates)
+
+    def cut_table(self) -> CutTable:
+        """The cuts that thresholds in [0, 1] make: each request is one event, at its score."""
+
+        def weighted(amounts: Floats | None) -> Floats | None:
+            return None if amounts is None else amounts * self.weights
+
+        events = Events(
+            values=self.win_rates,
+            requests=self.weights,
+            tokens=weighted(self.tokens),
+            booked_cost=weighted(self.spend),
+            cost_strong=weighted(self.strong_cost),
+            cost_weak=weighted(self.weak_cost),
+        )
+        return cut_table(events, lowest=0.0, highest=1.0)

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from routectl.calibration.cut_table import cut_table
+from routectl.calibration.cut_table import Events, cut_table
 from routectl.calibration.effective_size import effective_size
 from routectl.calibration.intervals import next_requests_interval
-from routectl.calibration.picking import pick, threshold_text
 from routectl.calibration.sample import ScoredSample
+from routectl.calibration.targets import StrongFraction
 from routectl.policy import meets, threshold_value
 
 EARLIER = 0.8
@@ -40,9 +40,8 @@ class SelfCheck:
 
 def check_in_time(
     sample: ScoredSample,
-    strong_fraction: float,
+    target: StrongFraction,
     *,
-    at_most: bool,
     noise: float,
     confidence: float,
 ) -> SelfCheck | str:
@@ -66,10 +65,9 @@ def check_in_time(
     later_count = int(np.count_nonzero(is_later))
 
     win_rates, weights = sample.win_rates[is_earlier], sample.weights[is_earlier]
-    table = cut_table(win_rates, weights)
-    cut = pick(table, strong_fraction, at_most=at_most)
-    text = threshold_text(table, cut, strong_fraction, noise)
-    threshold = threshold_value(text)
+    table = cut_table(Events(win_rates, weights), lowest=0.0, highest=1.0)
+    refitted = target.cut(table, noise).threshold
+    threshold = threshold_value(refitted)
     size = effective_size(
         meets(win_rates, threshold),
         weights,
@@ -84,7 +82,7 @@ def check_in_time(
         split_at=split_at,
         earlier_requests=count - later_count,
         later_requests=later_count,
-        threshold=text,
+        threshold=refitted,
         later_share=later_share,
         low=expected.low,
         high=expected.high,

@@ -75,13 +75,11 @@ def command(
     """
     from routectl.cli.calibration_table import print_calibrations, to_json
     from routectl.prices import parse_prices
-    from routectl.workflow.calibrating import Question, calibrate
+    from routectl.workflow.calibrating import Question, StrongFraction, calibrate
 
     location = options.parse_database(db)
     question = Question(
-        strong_fraction=strong_fraction,
-        at_most=at_most,
-        tolerance=tolerance,
+        target=StrongFraction(strong_fraction, at_most, tolerance),
         population=options.parse_population(where, since, until),
         confidence=confidence,
         next_requests=next_requests,
@@ -103,7 +101,7 @@ def command(
             "the target is missed by more than --tolerance "
             f"{tolerance:g}: "
             + ", ".join(
-                f"{result.router.name} sends {percent(result.choice.strong_fraction, 2)}"
+                f"{result.router.name} sends {percent(result.choice.cut.strong_fraction, 2)}"
                 for result in missed
             )
             + f" to the strong model, not {percent(strong_fraction)}; the calibration is recorded"

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from routectl.cli.console import Console, dollars, pair_text, percent, when
 
 if TYPE_CHECKING:
-    from routectl.calibration import Choice
+    from routectl.calibration import Caveat, Certainty, Choice, Cut, Interval
     from routectl.prices import ModelPrice
     from routectl.workflow.calibrating import CalibrationResult
     from routectl.workflow.pricing import Costs
@@ -39,7 +39,7 @@ def to_json(result: CalibrationResult) -> dict[str, object]:
         "model_pair": None if pair is None else asdict(pair),
         "scored_as": result.router.scored_as,
         "noise": result.router.noise,
-        **asdict(result.choice),
+        **_choice_json(result.choice),
         "excluded_by_reason": result.excluded,
         "longer_than_read": result.longer_than_read,
         "costs": result.costs and result.costs.to_json(),
@@ -51,49 +51,64 @@ def to_json(result: CalibrationResult) -> dict[str, object]:
     }
 
 
+def _choice_json(choice: Choice) -> dict[str, object]:
+    cut, certainty = asdict(choice.cut), choice.certainty
+    del cut["spending"]  # `costs` has it, with the prices
+    return {
+        "target": choice.target.share,
+        "at_most": choice.target.at_most,
+        **cut,
+        **asdict(certainty),
+        "rough": certainty.rough,
+        "many_undecided": certainty.many_undecided,
+        "self_check": None if choice.self_check is None else asdict(choice.self_check),
+        "self_check_skipped": choice.self_check_skipped,
+    }
+
+
 def _print_in_full(console: Console, result: CalibrationResult) -> None:
-    choice = result.choice
-    long_run, next_share = choice.long_run, choice.next_share
+    target, cut, certainty = result.choice.target, result.choice.cut, result.choice.certainty
+    long_run, next_share = certainty.long_run, certainty.next_share
     at = f"{percent(long_run.confidence, 0)} interval"
     rows = [
         ("calibration", f"{result.id}, {when(result.created_at)}"),
         ("router", f"{result.router.name}, fingerprint {result.router.fingerprint[:12]}"),
         ("model pair", pair_text(result.router) or "none: a baseline"),
         ("population", _population(result)),
-        ("target", f"{percent(choice.target)} strong{', at most' if choice.at_most else ''}"),
-        ("threshold", choice.threshold),
-        ("strong fraction", f"{percent(choice.strong_fraction, 2)} of the requests"),
-        ("reachable beside it", _beside(choice)),
-        ("long-run share", f"{_range(long_run.low, long_run.high)} ({at})"),
+        ("target", f"{percent(target.share)} strong{', at most' if target.at_most else ''}"),
+        ("threshold", cut.threshold),
+        ("strong fraction", f"{percent(cut.strong_fraction, 2)} of the requests"),
+        ("reachable beside it", _beside(cut)),
+        ("long-run share", f"{_interval(long_run)} ({at})"),
         (
-            f"next {choice.next_requests:,} requests",
-            f"{_range(next_share.low, next_share.high)} ({at})",
+            f"next {certainty.next_requests:,} requests",
+            f"{_interval(next_share)} ({at})",
         ),
-        ("effective sample", _effective(choice)),
-        ("undecided", f"{percent(choice.undecided, 2)} within the router's noise"),
-        ("check in time", _check_in_time(choice)),
+        ("effective sample", _effective(certainty)),
+        ("undecided", f"{percent(certainty.undecided, 2)} within the router's noise"),
+        ("check in time", _check_in_time(result.choice)),
     ]
-    if choice.excluded:
+    if certainty.excluded:
         reasons = ", ".join(
             f"{weight:,.0f} {reason.replace('_', ' ')}"
             for reason, weight in sorted(result.excluded.items())
         )
-        bounds = _range(choice.strong_fraction_low, choice.strong_fraction_high, 2)
+        bounds = _range(certainty.strong_fraction_low, certainty.strong_fraction_high, 2)
         rows.append(("not seen", f"{reasons}; with them the share is {bounds}"))
     if result.costs is not None:
         rows.append(("price of strong", _price(result.costs.strong)))
         rows.append(("price of weak", _price(result.costs.weak)))
     console.table(rows)
     console.line()
-    _print_shares(console, choice, result.costs)
+    _print_shares(console, cut, result.costs)
     console.line()
     console.line(f"Config string: {result.policy.config_string()}")
 
 
-def _print_shares(console: Console, choice: Choice, costs: Costs | None) -> None:
-    fraction = choice.strong_fraction
+def _print_shares(console: Console, cut: Cut, costs: Costs | None) -> None:
+    fraction = cut.strong_fraction
     rows = [
-        ("this threshold", fraction, choice.token_share or 0.0, choice.spend_share or 0.0),
+        ("this threshold", fraction, cut.token_share or 0.0, cut.spend_share or 0.0),
         ("random, same share", fraction, fraction, fraction),
         ("always strong", 1.0, 1.0, 1.0),
         ("always weak", 0.0, 0.0, 0.0),
@@ -102,8 +117,8 @@ def _print_shares(console: Console, choice: Choice, costs: Costs | None) -> None
         [
             name,
             percent(requests),
-            percent(tokens if choice.token_share is not None else None),
-            percent(spend if choice.spend_share is not None else None),
+            percent(tokens if cut.token_share is not None else None),
+            percent(spend if cut.spend_share is not None else None),
         ]
         for name, requests, tokens, spend in rows
     ]
@@ -122,19 +137,19 @@ def _print_side_by_side(console: Console, results: Sequence[CalibrationResult]) 
     spent = dollars([None if r.costs is None else r.costs.spending.this_threshold for r in results])
     # There is room for one of the two.
     priced = any(result.costs is not None for result in results)
-    console.line(f"Target: {percent(first.choice.target)} strong of {_population(first)}")
+    console.line(f"Target: {percent(first.choice.target.share)} strong of {_population(first)}")
     console.line()
     console.table(
         [
             (
                 result.router.name,
                 str(result.id),
-                result.choice.threshold,
-                percent(result.choice.strong_fraction, 2),
-                _range(result.choice.long_run.low, result.choice.long_run.high),
-                _range(result.choice.next_share.low, result.choice.next_share.high),
-                percent(result.choice.undecided, 2),
-                amount if priced else percent(result.choice.token_share),
+                result.choice.cut.threshold,
+                percent(result.choice.cut.strong_fraction, 2),
+                _interval(result.choice.certainty.long_run),
+                _interval(result.choice.certainty.next_share),
+                percent(result.choice.certainty.undecided, 2),
+                amount if priced else percent(result.choice.cut.token_share),
             )
             for result, amount in zip(results, spent, strict=True)
         ],
@@ -144,7 +159,7 @@ def _print_side_by_side(console: Console, results: Sequence[CalibrationResult]) 
             "threshold",
             "strong",
             "long run",
-            f"next {first.choice.next_requests:,}",
+            f"next {first.choice.certainty.next_requests:,}",
             "undecided",
             "USD/1,000" if priced else "tokens",
         ],
@@ -158,54 +173,56 @@ def _print_side_by_side(console: Console, results: Sequence[CalibrationResult]) 
 
 def warnings(result: CalibrationResult) -> list[str]:
     """What a reader must know before they use the threshold."""
-    choice = result.choice
-    found = []
-    if choice.lowest_share is not None:
-        found.append(
-            f"scores of exactly 1.0 pass every threshold, so at least "
-            f"{percent(choice.lowest_share, 2)} goes to the strong model; "
-            "`routectl activate --always-weak` is a setting of the route"
-        )
-    elif choice.tie is not None:
-        tie = choice.tie
-        found.append(
-            f"{tie.requests:,.0f} requests share the score {tie.score:.6g}, so "
-            f"{percent(choice.target)} cannot be reached: the shares beside it are "
-            f"{percent(tie.share_below, 2)} and {percent(tie.share_above, 2)}"
-        )
-    if choice.rough:
-        found.append(
-            f"only {choice.clusters:,} independent groups ({choice.cluster_kind}s): "
-            "the intervals are rough"
-        )
-    if choice.many_undecided:
-        found.append(
-            f"{percent(choice.undecided, 2)} of the requests lie within the router's noise of the "
-            "threshold: another machine may decide them otherwise"
-        )
-    if choice.self_check is not None and not choice.self_check.inside:
-        found.append(
-            "the check in time failed: the traffic changed within the sample, so use a "
-            "shorter or newer population (--since)"
-        )
-    if result.costs is not None and result.costs.spending.known < 1:
-        found.append(
-            f"{percent(1 - result.costs.spending.known)} of the requests have no tokens in the "
-            "log; the US dollars are those of the others"
-        )
-    if result.longer_than_read > 0:
-        found.append(
-            f"{percent(result.longer_than_read)} of the requests have a prompt longer than the "
-            "router reads; it reads a part of them"
-        )
-    return found
+    return [_sentence(caveat) for caveat in result.caveats]
+
+
+def _sentence(caveat: Caveat) -> str:
+    facts: Mapping[str, Any] = caveat.facts
+    match caveat.code:
+        case "scores_of_one":
+            return (
+                f"scores of exactly 1.0 pass every threshold, so at least "
+                f"{percent(facts['lowest_share'], 2)} goes to the strong model; "
+                "`routectl activate --always-weak` is a setting of the route"
+            )
+        case "tie":
+            return (
+                f"{facts['requests']:,.0f} requests share the score {facts['score']:.6g}, so "
+                f"{percent(facts['target'])} cannot be reached: the shares beside it are "
+                f"{percent(facts['share_below'], 2)} and {percent(facts['share_above'], 2)}"
+            )
+        case "few_clusters":
+            return (
+                f"only {facts['clusters']:,} independent groups ({facts['cluster_kind']}s): "
+                "the intervals are rough"
+            )
+        case "many_undecided":
+            return (
+                f"{percent(facts['undecided'], 2)} of the requests lie within the router's noise "
+                "of the threshold: another machine may decide them otherwise"
+            )
+        case "check_in_time_failed":
+            return (
+                "the check in time failed: the traffic changed within the sample, so use a "
+                "shorter or newer population (--since)"
+            )
+        case "cost_unknown":
+            return (
+                f"{percent(facts['unknown'])} of the requests have no tokens in the log; the US "
+                "dollars are those of the others"
+            )
+        case "longer_than_read":
+            return (
+                f"{percent(facts['longer_than_read'])} of the requests have a prompt longer than "
+                "the router reads; it reads a part of them"
+            )
 
 
 def _population(result: CalibrationResult) -> str:
-    choice = result.choice
+    certainty = result.choice.certainty
     weight = result.overview.weight - sum(result.excluded.values())
-    text = f"{choice.requests:,} requests, {choice.prompts:,} distinct prompts"
-    if round(weight) != choice.requests:
+    text = f"{certainty.requests:,} requests, {certainty.prompts:,} distinct prompts"
+    if round(weight) != certainty.requests:
         text += f", standing for {weight:,.0f} requests"
     return text
 
@@ -221,15 +238,19 @@ def _range(low: float, high: float, digits: int = 1) -> str:
     return f"{100 * low:.{digits}f} to {100 * high:.{digits}f} %"
 
 
-def _beside(choice: Choice) -> str:
-    below, above = choice.next_share_below, choice.next_share_above
+def _interval(interval: Interval) -> str:
+    return _range(interval.low, interval.high)
+
+
+def _beside(cut: Cut) -> str:
+    below, above = cut.next_share_below, cut.next_share_above
     return f"{percent(below, 2)} and {percent(above, 2)}"
 
 
-def _effective(choice: Choice) -> str:
+def _effective(certainty: Certainty) -> str:
     return (
-        f"{choice.n_eff:,.0f} independent requests, from {choice.clusters:,} "
-        f"{choice.cluster_kind}s; +-1 point takes {choice.requests_for_one_point:,} requests"
+        f"{certainty.n_eff:,.0f} independent requests, from {certainty.clusters:,} "
+        f"{certainty.cluster_kind}s; +-1 point takes {certainty.requests_for_one_point:,} requests"
     )
 
 

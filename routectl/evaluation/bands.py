@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from routectl.errors import InputError
 from routectl.evaluation.bootstrap import Ranked
-from routectl.evaluation.metrics import checked, checked_weights
+from routectl.evaluation.metrics import checked_weights
 from routectl.evaluation.resampling import drawn_counts
 
 Floats = NDArray[np.float64]
@@ -65,10 +65,7 @@ def quality_bands(
         raise InputError(f"A confidence lies between 0 and 1, and {confidence} does not.")
     if draws < 1:
         raise InputError(f"A bootstrap takes at least one draw, and {draws} was asked for.")
-    routers = {
-        name: Ranked.of(*checked(each, strong_quality, weak_quality))
-        for name, each in scores.items()
-    }
+    routers = {name: Ranked.of(each, strong_quality, weak_quality) for name, each in scores.items()}
     weak = np.asarray(weak_quality, dtype=np.float64)
     each = np.ones(len(weak)) if weights is None else checked_weights(weights, len(weak))
     drawn: dict[str, list[Floats]] = {name: [] for name in routers}
@@ -77,7 +74,8 @@ def quality_bands(
         total = requests.sum(axis=1)
         weak_mean = requests @ weak / total
         for name, router in routers.items():
-            for n, mean, above, gain in zip(total, weak_mean, *router.sums(requests), strict=True):
+            sums = router.sums(router.ranking.ordered(requests))
+            for n, mean, above, gain in zip(total, weak_mean, *sums, strict=True):
                 drawn[name].append(mean + np.interp(at, above / n, gain / n))
     return {name: _band(at, np.array(curves), confidence) for name, curves in drawn.items()}
 

@@ -14,6 +14,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from routectl.calibration import Ranking
 from routectl.errors import InputError
 from routectl.evaluation.metrics import (
     APGR,
@@ -183,9 +184,7 @@ def bootstrap(
     curves = {
         name: quality_curve(s, strong_quality, weak_quality, weights) for name, s in scores.items()
     }
-    ranked = {
-        name: Ranked.of(*checked(s, strong_quality, weak_quality)) for name, s in scores.items()
-    }
+    ranked = {name: Ranked.of(s, strong_quality, weak_quality) for name, s in scores.items()}
     weak = np.asarray(weak_quality, dtype=np.float64)
     each = None if weights is None else checked_weights(weights, len(weak))
     parts: dict[tuple[str, Metric], list[Floats]] = {(n, m): [] for n in scores for m in metrics}
@@ -193,7 +192,7 @@ def bootstrap(
         weighted = counts if each is None else counts * each
         weak_sums = weighted @ weak
         for name, router in ranked.items():
-            sums = router.sums(weighted)
+            sums = router.sums(router.ranking.ordered(weighted))
             for metric in metrics:
                 parts[name, metric].append(_figures(metric, *sums, weak_sums))
     drawn = {key: np.concatenate(values) for key, values in parts.items()}
@@ -222,33 +221,33 @@ def apgr_interval(
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
-    """A router's prompts from the highest score to the lowest. G groups of equal scores."""
+    """A router's prompts from the highest score to the lowest. G distinct scores."""
 
-    order: Integers
-    """Shape (n,)."""
-    last: Integers
-    """Shape (G,): where in `order` each group ends."""
+    ranking: Ranking
     gain: Floats
-    """Shape (n,), in that order."""
+    """Shape (n,), in that order: quality of the strong answer less the weak one's."""
 
     @classmethod
-    def of(cls, scores: Floats, strong: Floats, weak: Floats) -> Ranked:
-        order = np.argsort(-scores, kind="stable")
-        ends = np.append(np.flatnonzero(np.diff(scores[order])), len(scores) - 1)
-        return cls(order, ends, (strong - weak)[order])
+    def of(cls, scores: ArrayLike, strong_quality: ArrayLike, weak_quality: ArrayLike) -> Ranked:
+        """
+        Raises:
+            InputError: as `quality_curve`.
+        """
+        values, strong, weak = checked(scores, strong_quality, weak_quality)
+        ranking = Ranking.of(values)
+        return cls(ranking, (strong - weak)[ranking.order])
 
-    def sums(self, counts: Integers | Floats) -> tuple[Floats, Floats]:
-        """Prompts (or their weight) and gain above each cut: shape (draws, G + 1) both."""
-        ordered = counts[:, self.order]
-        above, gains = self._above(ordered), self._above(ordered * self.gain)
+    def sums(self, ordered: Integers | Floats) -> tuple[Floats, Floats]:
+        """Prompts (or their weight) and gain above each cut: shape (draws, G + 1) both.
+
+        Args:
+            ordered: how often each draw holds each prompt, in the order of the ranking, shape
+                (draws, n).
+        """
+        above, gains = self.ranking.moved(ordered), self.ranking.moved(ordered * self.gain)
         if ordered.dtype.kind == "f":
             gains[:, -1] = without_rounding(gains[:, -1], ordered @ np.abs(self.gain))
         return above, gains
-
-    def _above(self, values: NDArray[np.int64] | Floats) -> Floats:
-        above = np.zeros((len(values), len(self.last) + 1))
-        above[:, 1:] = np.cumsum(values, axis=1)[:, self.last]
-        return above
 
 
 def _figures(metric: Metric, prompts: Floats, gain: Floats, weak_sums: Floats) -> Floats:
@@ -264,16 +263,16 @@ def _figures(metric: Metric, prompts: Floats, gain: Floats, weak_sums: Floats) -
     if metric.name == "reach":
         assert metric.at is not None
         missing = metric.at * n - weak_sums
-        return _crossing(prompts, gain, missing, ROUNDING * np.abs(gap)) / n
+        return crossing(prompts, gain, missing, ROUNDING * np.abs(gap)) / n
     exists = gap > 0
     found = np.full(len(gap), np.nan)
     n, prompts, gain, gap = n[exists], prompts[exists], gain[exists], gap[exists]
     if metric.at is None:
         found[exists] = _area(prompts, gain) / n / gap
     elif metric.name == "pgr":
-        found[exists] = _interpolate(prompts, gain, metric.at * n) / gap
+        found[exists] = interpolate(prompts, gain, metric.at * n) / gap
     else:
-        found[exists] = _crossing(prompts, gain, metric.at * gap, ROUNDING * gap) / n
+        found[exists] = crossing(prompts, gain, metric.at * gap, ROUNDING * gap) / n
     return found
 
 
@@ -282,12 +281,12 @@ def _area(x: Floats, y: Floats) -> Floats:
     return doubled / 2
 
 
-def _interpolate(x: Floats, y: Floats, at: Floats) -> Floats:
+def interpolate(x: Floats, y: Floats, at: Floats) -> Floats:
     """y at one x of each row; x ascends in each row, not always strictly."""
     return _on_segment(x, y, (x >= at[:, None]).argmax(axis=1), at)
 
 
-def _crossing(x: Floats, y: Floats, target: Floats, slack: Floats) -> Floats:
+def crossing(x: Floats, y: Floats, target: Floats, slack: Floats) -> Floats:
     """The first x at which y reaches the row's target; inf where it never does."""
     reached = y >= (target - slack)[:, None]
     first = reached.argmax(axis=1)

@@ -11,12 +11,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from routectl.errors import InputError
 from routectl.evaluation.benchmark import JudgedPair
-from routectl.evaluation.metrics import Curve, cpt, quality_curve
-from routectl.policy import meets, threshold_value
+from routectl.evaluation.metrics import Curve, cpt
+from routectl.policy import threshold_value
 from routectl.prices import TYPICAL_ANSWER, ModelPrice, about_tokens, prices_of_pair, prices_within
 
 Floats = NDArray[np.float64]
@@ -33,6 +33,11 @@ class AnswerCosts:
     """The strong and the weak model's; None: the costs are the benchmark's own."""
     answer_tokens: int | None
     """Tokens that each answer was taken to have; None: the costs are the benchmark's own."""
+
+    @property
+    def both(self) -> tuple[Floats, Floats]:
+        """The strong and the weak model's costs, as `quality_curve` takes them."""
+        return self.strong, self.weak
 
 
 def answer_costs(
@@ -77,59 +82,6 @@ def answer_costs(
 
 
 @dataclass(frozen=True, slots=True)
-class CostCurve:
-    """The mean cost of a request at each achievable strong fraction.
-
-    Its cuts are those of the router's `Curve`, and between two of them it is a straight line, too.
-    """
-
-    strong_fraction: Floats
-    """Shape (cuts + 1,), ascending from 0 to 1."""
-    cost: Floats
-    """Shape (cuts + 1,): US dollars of a request, from always-weak's to always-strong's."""
-
-    @property
-    def always_weak(self) -> float:
-        """US dollars of a request."""
-        return float(self.cost[0])
-
-    @property
-    def always_strong(self) -> float:
-        """US dollars of a request."""
-        return float(self.cost[-1])
-
-    def at(self, strong_fraction: float) -> float:
-        """US dollars of a request, on average.
-
-        Raises:
-            InputError: a strong fraction outside [0, 1].
-        """
-        if not 0 <= strong_fraction <= 1:
-            raise InputError(
-                f"A strong fraction lies between 0 and 1, and {strong_fraction} does not."
-            )
-        return float(np.interp(strong_fraction, self.strong_fraction, self.cost))
-
-
-def cost_curve(
-    scores: ArrayLike, costs: AnswerCosts, weights: ArrayLike | None = None
-) -> CostCurve:
-    """What a router's scores cost at each cut.
-
-    Scores that are all equal give random's line, from always-weak to always-strong.
-
-    Args:
-        scores: shape (n,), high = strong model.
-        weights: shape (n,), as for `quality_curve`.
-
-    Raises:
-        InputError: as `quality_curve`.
-    """
-    curve = quality_curve(scores, costs.strong, costs.weak, weights)
-    return CostCurve(curve.strong_fraction, curve.quality)
-
-
-@dataclass(frozen=True, slots=True)
 class Expense:
     """What routing costs at one point."""
 
@@ -146,43 +98,45 @@ class Expense:
         return cls(strong_fraction, 1000 * cost, always_strong / cost if cost > 0 else None)
 
 
-def expense_at(curve: CostCurve, strong_fraction: float) -> Expense:
+def expense_at(curve: Curve, strong_fraction: float) -> Expense:
     """What a router costs at a strong fraction.
+
+    Between two cuts that is a straight line, as the curve is.
+
+    Args:
+        curve: made with costs.
 
     Raises:
         InputError: a strong fraction outside [0, 1].
     """
-    return Expense.of(strong_fraction, curve.at(strong_fraction), curve.always_strong)
+    if not 0 <= strong_fraction <= 1:
+        raise InputError(f"A strong fraction lies between 0 and 1, and {strong_fraction} does not.")
+    cost = curve.cost
+    at = float(np.interp(strong_fraction, curve.strong_fraction, cost))
+    return Expense.of(strong_fraction, at, float(cost[-1]))
 
 
-def expense_at_cpt(quality: Curve, curve: CostCurve, recovered: float) -> Expense | None:
+def expense_at_cpt(curve: Curve, recovered: float) -> Expense | None:
     """What a router costs at CPT(x); None where it is never reached.
 
     Args:
-        quality: of the same scores.
+        curve: made with costs.
         recovered: x, above 0: CPT(50%) is 0.5.
 
     Raises:
         InputError: as `metrics.cpt`.
     """
-    found = cpt(quality, recovered)
-    return None if found is None else expense_at(curve, found)
+    strong_fraction = cpt(curve, recovered)
+    return None if strong_fraction is None else expense_at(curve, strong_fraction)
 
 
-def expense_at_threshold(
-    scores: ArrayLike, costs: AnswerCosts, threshold: str, weights: ArrayLike | None = None
-) -> Expense:
+def expense_at_threshold(curve: Curve, threshold: str) -> Expense:
     """What a router costs at a threshold.
 
     Args:
-        scores: shape (n,).
+        curve: made with costs.
         threshold: as a config string holds it; a row goes to the strong model iff its score is at
             least this.
-        weights: shape (n,), as for `quality_curve`.
     """
-    strong = meets(np.asarray(scores, dtype=np.float64), threshold_value(threshold))
-    fraction, cost, always_strong = (
-        float(np.average(values, weights=None if weights is None else np.asarray(weights)))
-        for values in (strong, np.where(strong, costs.strong, costs.weak), costs.strong)
-    )
-    return Expense.of(fraction, cost, always_strong)
+    cut, cost = curve.table.at(threshold_value(threshold)), curve.cost
+    return Expense.of(float(curve.strong_fraction[cut]), float(cost[cut]), float(cost[-1]))

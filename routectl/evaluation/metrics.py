@@ -1,8 +1,8 @@
-"""How good a router is: the paper's figures, exactly, from the curve over all achievable cuts.
+"""How good a router is: the paper's figures, exactly, from its cut table.
 
-The curve of a router holds the mean quality at each achievable strong fraction. Every figure is
-one lookup on it: AUC in the quality's own unit, and PGR, APGR and CPT (RouteLLM, arXiv
-2406.18665, section 3) as shares of the gap between always-weak and always-strong.
+The curve of a router is its cut table read as mean quality at each achievable strong fraction.
+Every figure is one look-up on it: AUC in the quality's own unit, and PGR, APGR and CPT (RouteLLM,
+arXiv 2406.18665, section 3) as shares of the gap between always-weak and always-strong.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from routectl.calibration import CutTable, Events, cut_table
 from routectl.errors import InputError
 
 ROUNDING = 1e-9
@@ -22,23 +23,28 @@ decimal qualities are off by less, and a curve that runs level at the target mus
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """The mean quality at each achievable strong fraction.
+    """The mean quality at each achievable strong fraction, and the mean cost where it is known.
 
     Prompts with equal scores move together; between two cuts the curve is a straight line, which
     is what a coin thrown among the tied prompts gives on average.
     """
 
-    strong_fraction: NDArray[np.float64]
-    """Shape (cuts + 1,), ascending from 0 to 1."""
+    table: CutTable
+    """Its requests are the weights of the prompts."""
     gain: NDArray[np.float64]
-    """Shape (cuts + 1,): mean quality above always-weak's, in the quality's own unit; starts at 0
-    and ends at the gap."""
+    """Shape (cuts,): mean quality above always-weak's, in the quality's own unit; starts at 0 and
+    ends at the gap."""
     weak_quality: float
     """Mean quality of always-weak, in the quality's own unit."""
 
     @property
+    def strong_fraction(self) -> NDArray[np.float64]:
+        """Shape (cuts,), ascending from 0 to 1."""
+        return self.table.share
+
+    @property
     def quality(self) -> NDArray[np.float64]:
-        """Shape (cuts + 1,): mean quality, from always-weak's to always-strong's."""
+        """Shape (cuts,): mean quality, from always-weak's to always-strong's."""
         return self.weak_quality + self.gain
 
     @property
@@ -53,7 +59,7 @@ class Curve:
 
     @property
     def gap_recovered(self) -> NDArray[np.float64]:
-        """Shape (cuts + 1,): PGR (RouteLLM, equation 3), 0 for always-weak, 1 for always-strong.
+        """Shape (cuts,): PGR (RouteLLM, equation 3), 0 for always-weak, 1 for always-strong.
 
         Raises:
             InputError: the strong model is no better on average, so there is no gap to recover.
@@ -66,12 +72,26 @@ class Curve:
             )
         return self.gain / self.gap
 
+    @property
+    def cost(self) -> NDArray[np.float64]:
+        """Shape (cuts,): US dollars of a request, from always-weak's to always-strong's.
+
+        Raises:
+            ValueError: the curve was made without costs.
+        """
+        cost = self.table.cost
+        if cost is None:
+            raise ValueError("This curve was made without costs.")
+        return cost / self.table.total_requests
+
 
 def quality_curve(
     scores: ArrayLike,
     strong_quality: ArrayLike,
     weak_quality: ArrayLike,
     weights: ArrayLike | None = None,
+    *,
+    costs: tuple[ArrayLike, ArrayLike] | None = None,
 ) -> Curve:
     """The curve of a router's scores on prompts whose quality with either model is known.
 
@@ -81,28 +101,35 @@ def quality_curve(
         weak_quality: shape (n,), the same for the weak model.
         weights: shape (n,), above 0: how many requests each prompt stands for, in any unit. With
             them, fractions and means are those of requests. None: all prompts count alike.
+        costs: shape (n,) both, US dollars of the strong model's answer and of the weak one's.
 
     Raises:
         InputError: no prompts, arrays of different shapes, a number that is not finite, or a
             weight that is not above 0.
     """
-    ranked, strong, weak = checked(scores, strong_quality, weak_quality)
-    _, group = np.unique(-ranked, return_inverse=True)
-    if weights is not None:
-        each = checked_weights(weights, len(ranked))
-        above = np.cumsum(np.bincount(group, weights=each))
-        gains = np.cumsum(np.bincount(group, weights=each * (strong - weak)))
-        gains[-1] = without_rounding(gains[-1], (each * np.abs(strong - weak)).sum())
-        return Curve(
-            np.concatenate(([0.0], above / above[-1])),
-            np.concatenate(([0.0], gains / above[-1])),
-            float(each @ weak / above[-1]),
+    values, strong, weak = checked(scores, strong_quality, weak_quality)
+    n = len(values)
+    requests = np.ones(n) if weights is None else checked_weights(weights, n)
+    strong_cost = weak_cost = None
+    if costs is not None:
+        strong_cost, weak_cost = (
+            requests * checked_column(name, column, n)
+            for name, column in zip(("strong costs", "weak costs"), costs, strict=True)
         )
-    count = len(ranked)
-    fractions = np.cumsum(np.bincount(group)) / count
-    gain = np.cumsum(np.bincount(group, weights=strong - weak)) / count
+    table = cut_table(
+        Events(
+            values=values,
+            requests=requests,
+            cost_strong=strong_cost,
+            cost_weak=weak_cost,
+            quality_gained=requests * (strong - weak),
+        )
+    )
+    assert table.quality_gained is not None
     return Curve(
-        np.concatenate(([0.0], fractions)), np.concatenate(([0.0], gain)), float(weak.mean())
+        table,
+        gain=table.quality_gained.moved / table.total_requests,
+        weak_quality=float(requests @ weak / table.total_requests),
     )
 
 
@@ -270,24 +297,31 @@ def checked(
     Raises:
         InputError: no prompts, arrays of different shapes, or a number that is not finite.
     """
-    arrays = {
-        "scores": np.asarray(scores, dtype=np.float64),
-        "strong qualities": np.asarray(strong_quality, dtype=np.float64),
-        "weak qualities": np.asarray(weak_quality, dtype=np.float64),
-    }
-    shape = arrays["scores"].shape
+    shape = np.shape(scores)
     if len(shape) != 1 or shape[0] == 0:
         raise InputError(f"A curve takes one score per prompt, and these have the shape {shape}.")
-    for name, array in arrays.items():
-        if array.shape != shape:
-            raise InputError(f"There are {shape[0]} scores, and {name} of the shape {array.shape}.")
-        bad = np.flatnonzero(~np.isfinite(array))
-        if len(bad):
-            raise InputError(
-                f"Of the {name}, {len(bad)} of {shape[0]} are no finite number, the first in "
-                f"row {bad[0] + 1}."
-            )
-    return arrays["scores"], arrays["strong qualities"], arrays["weak qualities"]
+    return (
+        checked_column("scores", scores, shape[0]),
+        checked_column("strong qualities", strong_quality, shape[0]),
+        checked_column("weak qualities", weak_quality, shape[0]),
+    )
+
+
+def checked_column(name: str, column: ArrayLike, n: int) -> NDArray[np.float64]:
+    """An array as float64 of the shape (n,).
+
+    Raises:
+        InputError: another shape, or a number that is not finite.
+    """
+    array = np.asarray(column, dtype=np.float64)
+    if array.shape != (n,):
+        raise InputError(f"There are {n} scores, and {name} of the shape {array.shape}.")
+    bad = np.flatnonzero(~np.isfinite(array))
+    if len(bad):
+        raise InputError(
+            f"Of the {name}, {len(bad)} of {n} are no finite number, the first in row {bad[0] + 1}."
+        )
+    return array
 
 
 def checked_weights(weights: ArrayLike, n: int) -> NDArray[np.float64]:
@@ -296,16 +330,16 @@ def checked_weights(weights: ArrayLike, n: int) -> NDArray[np.float64]:
     Raises:
         InputError: another shape, or a weight that is no finite number above 0.
     """
-    found = np.asarray(weights, dtype=np.float64)
-    if found.shape != (n,):
-        raise InputError(f"There are {n} scores, and weights of the shape {found.shape}.")
-    bad = np.flatnonzero(~(np.isfinite(found) & (found > 0)))
+    array = np.asarray(weights, dtype=np.float64)
+    if array.shape != (n,):
+        raise InputError(f"There are {n} scores, and weights of the shape {array.shape}.")
+    bad = np.flatnonzero(~(np.isfinite(array) & (array > 0)))
     if len(bad):
         raise InputError(
             f"Of the weights, {len(bad)} of {n} are no finite number above 0, the first in row "
             f"{bad[0] + 1}."
         )
-    return found
+    return array
 
 
 def without_rounding(total: ArrayLike, size: ArrayLike) -> NDArray[np.float64]:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from routectl.errors import InputError
 from routectl.evaluation.benchmark import JudgedPair
-from routectl.evaluation.bootstrap import Estimate, percentiles
-from routectl.evaluation.costs import AnswerCosts, cost_curve, expense_at_cpt
-from routectl.evaluation.metrics import Curve, checked, cpt, quality_curve, without_rounding
+from routectl.evaluation.bootstrap import Estimate, Ranked, crossing, interpolate, percentiles
+from routectl.evaluation.costs import AnswerCosts, expense_at_cpt
+from routectl.evaluation.metrics import ROUNDING, quality_curve
 from routectl.evaluation.resampling import drawn_counts
 
 Floats = NDArray[np.float64]
@@ -71,69 +70,44 @@ def savings(
     if draws < 1:
         raise InputError(f"A bootstrap takes at least one draw, and {draws} was asked for.")
     weights = judged.weights
-    ranked = {name: _Ranked.of(given, judged, costs) for name, given in scores.items()}
-    drawn: dict[tuple[str, float], list[float]] = {(n, x): [] for n in scores for x in recovered}
+    quality = judged.strong_quality, judged.weak_quality
+    ranked = {name: Ranked.of(router, *quality) for name, router in scores.items()}
+    added_costs = {
+        name: router.ranking.ordered(costs.strong - costs.weak) for name, router in ranked.items()
+    }
+    drawn: dict[tuple[str, float], list[Floats]] = {(n, x): [] for n in scores for x in recovered}
     for counts in drawn_counts(len(judged), draws, seed, judged.strata):
         weighted = counts.astype(np.float64) if weights is None else counts * weights
         bills = weighted @ costs.strong, weighted @ costs.weak
         for name, router in ranked.items():
-            for curve, added, strong, weak in zip(*router.curves(weighted), *bills, strict=True):
-                for x in recovered:
-                    drawn[name, x].append(_saving(curve, added, strong, weak, x))
-    found: dict[str, dict[float, Estimate]] = {}
-    for name, given in scores.items():
-        quality = quality_curve(given, judged.strong_quality, judged.weak_quality, weights)
-        spent = cost_curve(given, costs, weights)
-        found[name] = {}
+            ordered = router.ranking.ordered(weighted)
+            above, gained = router.sums(ordered)
+            added = router.ranking.moved(ordered * added_costs[name])
+            for x in recovered:
+                drawn[name, x].append(_savings(above, gained, added, *bills, x))
+    estimates: dict[str, dict[float, Estimate]] = {}
+    for name, router_scores in scores.items():
+        curve = quality_curve(router_scores, *quality, weights, costs=costs.both)
+        estimates[name] = {}
         for x in recovered:
-            expense = expense_at_cpt(quality, spent, x)
-            interval = percentiles(np.array(drawn[name, x]), confidence)
-            found[name][x] = Estimate(None if expense is None else expense.saving, *interval)
-    return found
+            expense = expense_at_cpt(curve, x)
+            interval = percentiles(np.concatenate(drawn[name, x]), confidence)
+            estimates[name][x] = Estimate(None if expense is None else expense.saving, *interval)
+    return estimates
 
 
-def _saving(curve: Curve, added: Floats, strong: float, weak: float, recovered: float) -> float:
-    """Of one draw: NaN without a gap or a cost, 0 where CPT is never reached."""
-    if not curve.gap > 0:
-        return math.nan
-    found = cpt(curve, recovered)
-    if found is None:
-        return 0.0
-    cost = weak + float(np.interp(found, curve.strong_fraction, added))
-    return strong / cost if cost > 0 else math.nan
+def _savings(
+    above: Floats, gained: Floats, added: Floats, strong: Floats, weak: Floats, recovered: float
+) -> Floats:
+    """Of each draw, shape (draws,): NaN without a gap or a cost, 0 where CPT is never reached.
 
-
-@dataclass(frozen=True, slots=True)
-class _Ranked:
-    """Rows from the highest score to the lowest. G groups of equal scores."""
-
-    order: NDArray[np.int64]
-    """Shape (n,)."""
-    last: NDArray[np.int64]
-    """Shape (G,): where in `order` each group ends."""
-    gain: Floats
-    """Shape (n,), in that order: quality of the strong answer less the weak one's."""
-    extra: Floats
-    """The same of the costs."""
-
-    @classmethod
-    def of(cls, scores: ArrayLike, judged: JudgedPair, costs: AnswerCosts) -> _Ranked:
-        ranked, strong, weak = checked(scores, judged.strong_quality, judged.weak_quality)
-        order = np.argsort(-ranked, kind="stable")
-        ends = np.append(np.flatnonzero(np.diff(ranked[order])), len(ranked) - 1)
-        return cls(order, ends, (strong - weak)[order], (costs.strong - costs.weak)[order])
-
-    def curves(self, weighted: Floats) -> tuple[list[Curve], Floats]:
-        """Each draw's curve, in sums instead of means, and its added costs, (draws, G + 1)."""
-        ordered = weighted[:, self.order]
-        above, gained, added = (
-            self._above(values) for values in (ordered, ordered * self.gain, ordered * self.extra)
-        )
-        gained[:, -1] = without_rounding(gained[:, -1], ordered @ np.abs(self.gain))
-        shares = above / above[:, -1:]
-        return [Curve(s, g, 0.0) for s, g in zip(shares, gained, strict=True)], added
-
-    def _above(self, values: Floats) -> Floats:
-        above = np.zeros((len(values), len(self.last) + 1))
-        above[:, 1:] = np.cumsum(values, axis=1)[:, self.last]
-        return above
+    Args:
+        above, gained, added: requests, quality and cost above each cut, shape (draws, G + 1).
+        strong, weak: what either model alone costs, shape (draws,).
+    """
+    gap = gained[:, -1]
+    at = crossing(above, gained, recovered * gap, ROUNDING * gap)
+    is_reached = np.isfinite(at)
+    cost = weak + interpolate(above, added, np.where(is_reached, at, 0.0))
+    saving = np.divide(strong, cost, out=np.full(len(gap), math.nan), where=cost > 0)
+    return np.where(gap > 0, np.where(is_reached, saving, 0.0), math.nan)

@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
 from numpy.typing import ArrayLike
 
 from routectl.errors import InputError
@@ -26,7 +25,7 @@ from routectl.evaluation.metrics import (
     reach,
     strong_fraction_for,
 )
-from routectl.policy import meets, threshold_value
+from routectl.policy import threshold_value
 
 ORACLE, RANDOM = "oracle", "random"
 
@@ -121,26 +120,21 @@ def stand(
     )
 
 
-def operate(scores: ArrayLike, judged: JudgedPair, threshold: str) -> OperatingPoint:
+def operate(curve: Curve, threshold: str) -> OperatingPoint:
     """What a threshold does to a benchmark.
 
     Args:
-        scores: shape (n,).
+        curve: of the router on the benchmark.
         threshold: as a config string holds it; a row goes to the strong model iff its score is at
             least this.
     """
-    strong = meets(np.asarray(scores, dtype=np.float64), threshold_value(threshold))
-    quality, low, high, fraction = (
-        float(np.average(values, weights=judged.weights))
-        for values in (
-            np.where(strong, judged.strong_quality, judged.weak_quality),
-            judged.weak_quality,
-            judged.strong_quality,
-            strong,
-        )
+    cut, gap = curve.table.at(threshold_value(threshold)), curve.gap
+    return OperatingPoint(
+        threshold,
+        strong_fraction=float(curve.strong_fraction[cut]),
+        quality=float(curve.quality[cut]),
+        gap_recovered=float(curve.gain[cut]) / gap if gap > 0 else None,
     )
-    recovered = (quality - low) / (high - low) if high > low else None
-    return OperatingPoint(threshold, fraction, quality, recovered)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from routectl.evaluation.benchmark import JudgedPair
-from routectl.evaluation.standing import ORACLE, RANDOM, operate
+from routectl.evaluation.standing import ORACLE, RANDOM
 from routectl.report.drawing import COLOURS, GREY
 
 if TYPE_CHECKING:
@@ -56,16 +55,6 @@ class Threshold(NamedTuple):
     """The config string, as the proxy takes it."""
     value: float
     """A request goes to the strong model iff its score is at least this."""
-
-
-def operated(threshold: Threshold, scores: Floats, judged: JudgedPair) -> tuple[float, float]:
-    """The strong fraction and the mean quality of a router at a threshold.
-
-    Args:
-        scores: shape (n,).
-    """
-    point = operate(scores, judged, repr(threshold.value))
-    return point.strong_fraction, point.quality
 
 
 def draw_lines(

@@ -9,9 +9,8 @@ import numpy as np
 
 from routectl.errors import InputError
 from routectl.evaluation.benchmark import JudgedPair
-from routectl.evaluation.metrics import quality_curve
+from routectl.evaluation.metrics import Curve, quality_curve
 from routectl.evaluation.standing import ORACLE, RANDOM
-from routectl.policy import meets
 from routectl.report.drawing import (
     Heading,
     legend_below,
@@ -31,7 +30,6 @@ from routectl.report.lines import (
     Threshold,
     draw_lines,
     draw_points,
-    operated,
 )
 
 if TYPE_CHECKING:
@@ -79,30 +77,32 @@ def quality_costs(
             f"{judged.benchmark} holds no costs of {judged.pair}, so quality cannot be set "
             "against cost."
         )
-    quality = judged.strong_quality, judged.weak_quality, judged.weights
-    cost = strong_cost, weak_cost, judged.weights
+    costs = strong_cost, weak_cost
 
-    def line(name: str, ranked: Floats) -> Line:
-        # Both are lookups on one cut table, so their points go together.
-        costs, qualities = quality_curve(ranked, *cost), quality_curve(ranked, *quality)
-        return Line(name, PER * costs.quality, qualities.quality)
+    def curve(ranked: Floats) -> Curve:
+        return quality_curve(
+            ranked, judged.strong_quality, judged.weak_quality, judged.weights, costs=costs
+        )
 
+    def line(name: str, of: Curve) -> Line:
+        return Line(name, PER * of.cost, of.quality)
+
+    curves = {name: curve(router) for name, router in scores.items()}
     points = {}
     for name, threshold in (thresholds or {}).items():
-        share, reached = operated(threshold, scores[name], judged)
-        asked = np.where(meets(scores[name], threshold.value), strong_cost, weak_cost)
+        cut = curves[name].table.at(threshold.value)
         points[name] = _point(
             threshold.config,
-            PER * float(np.average(asked, weights=judged.weights)),
-            reached,
-            f"{percent(share)} strong",
+            PER * float(curves[name].cost[cut]),
+            float(curves[name].quality[cut]),
+            f"{percent(float(curves[name].strong_fraction[cut]))} strong",
         )
-    straight = line(RANDOM, np.zeros(len(judged)))
+    straight = line(RANDOM, curve(np.zeros(len(judged))))
     return QualityCosts(
-        routers=tuple(line(name, each) for name, each in scores.items()),
+        routers=tuple(line(name, of) for name, of in curves.items()),
         baselines=(
             straight,
-            *(line(name, each) for name, each in (baselines or {}).items()),
+            *(line(name, curve(baseline)) for name, baseline in (baselines or {}).items()),
             cost_oracle(judged, strong_cost, weak_cost),
         ),
         always_weak=_point(WEAK_END, float(straight.x[0]), float(straight.quality[0])),

@@ -34,7 +34,6 @@ from routectl.report.lines import (
     colour,
     draw_lines,
     draw_points,
-    operated,
 )
 
 if TYPE_CHECKING:
@@ -92,10 +91,9 @@ def quality_curves(
         **{k: quality_curve(s, strong, weak, weights) for k, s in (baselines or {}).items()},
         ORACLE: oracle_curve(strong, weak, weights),
     }
+    curves = {name: quality_curve(s, strong, weak, weights) for name, s in scores.items()}
     return QualityCurves(
-        routers=tuple(
-            _line(name, quality_curve(each, strong, weak, weights)) for name, each in scores.items()
-        ),
+        routers=tuple(_line(name, curve) for name, curve in curves.items()),
         bands=quality_bands(
             scores,
             strong,
@@ -111,7 +109,7 @@ def quality_curves(
         always_weak=_end(WEAK_END, 0.0, straight.weak_quality),
         always_strong=_end(STRONG_END, 1.0, straight.strong_quality),
         points={
-            name: _operated(threshold, scores[name], judged)
+            name: _operated(threshold, curves[name])
             for name, threshold in (thresholds or {}).items()
         },
         draws=draws,
@@ -128,8 +126,9 @@ def _end(name: str, strong_fraction: float, quality: float) -> Point:
     return Point(name, strong_fraction, quality, f"quality {number(quality)}")
 
 
-def _operated(threshold: Threshold, scores: Floats, judged: JudgedPair) -> Point:
-    share, quality = operated(threshold, scores, judged)
+def _operated(threshold: Threshold, curve: Curve) -> Point:
+    cut = curve.table.at(threshold.value)
+    share, quality = float(curve.strong_fraction[cut]), float(curve.quality[cut])
     said = f"{percent(share)} strong, quality {number(quality)}"
     return Point(threshold.config, share, quality, said)
 

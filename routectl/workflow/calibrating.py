@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
-from routectl import __version__
+from routectl.calibration import (
+    Caveat,
+    Choice,
+    ScoredSample,
+    StrongFraction,
+    caveats,
+    choose,
+)
 from routectl.extraction import EXTRACTION_VERSION
 from routectl.policy import PinnedRouter, Policy
 from routectl.prices import ModelPrice, require_asked
@@ -32,22 +37,18 @@ from routectl.workflow.populations import (
     refuse_an_empty_population,
     say_what_the_population_mixes,
 )
-from routectl.workflow.pricing import Costs, costs_of
+from routectl.workflow.pricing import Costs, priced_requests
 from routectl.workflow.reporter import Reporter
 from routectl.workflow.scoring import score_missing
 
-if TYPE_CHECKING:
-    from routectl.calibration import Choice
+__all__ = ["CalibrationResult", "Question", "StrongFraction", "calibrate"]
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
     """What a calibration asks."""
 
-    strong_fraction: float
-    at_most: bool
-    tolerance: float
-    """How far the share may be from the target before the answer counts as a miss."""
+    target: StrongFraction
     population: Population
     confidence: float
     next_requests: int
@@ -73,8 +74,13 @@ class CalibrationResult:
     costs: Costs | None
     """None where the router decides between no models, or no tokens or no price is known."""
     rows_digest: str
-    missed_by: float | None
-    """How far the share is from the target, where that is more than the tolerance."""
+    caveats: list[Caveat]
+    """What a reader must know before they use the threshold."""
+
+    @property
+    def missed_by(self) -> float | None:
+        """How far the share is from the target, where that is more than the tolerance."""
+        return self.choice.target.missed_by(self.choice.cut)
 
 
 def calibrate(
@@ -113,92 +119,58 @@ def calibrate(
 def _calibrate(
     store: Store, router: OpenRouter, question: Question, found: Overview, reporter: Reporter
 ) -> CalibrationResult:
-    from routectl.calibration import ScoredSample, choose
-
     rows, purged = _scored(store, router, question.population, found, reporter)
-    population = question.population
     excluded = dict(found.excluded) | ({"purged": purged} if purged else {})
-    reporter.detail(f"choosing among the cuts of {len(rows.win_rates):,} scores")
-    with ThreadPoolExecutor(1) as thread:
-        digesting = thread.submit(rows_digest, rows)
-        choice = choose(
-            ScoredSample(
-                win_rates=rows.win_rates,
-                weights=rows.weights,
-                prompts=rows.prompts,
-                conversations=rows.conversations,
-                times=rows.times,
-                tokens=rows.tokens,
-                spend=rows.spend,
-            ),
-            strong_fraction=question.strong_fraction,
-            at_most=question.at_most,
-            noise=router.identity.noise,
-            excluded_weight=sum(excluded.values()),
-            confidence=question.confidence,
-            next_requests=question.next_requests,
-        )
-        digest = digesting.result()
-    miss = abs(choice.strong_fraction - question.strong_fraction)
-    created_at = datetime.now(UTC)
-    longer = float(rows.weights[rows.longer_than_read].sum() / rows.weights.sum())
     identity = router.identity
+    priced = priced_requests(identity.model_pair, rows, question.prices, reporter)
+    reporter.detail(f"choosing among the cuts of {len(rows.win_rates):,} scores")
+    choice = choose(
+        ScoredSample(
+            win_rates=rows.win_rates,
+            weights=rows.weights,
+            prompts=rows.prompts,
+            conversations=rows.conversations,
+            times=rows.times,
+            tokens=rows.tokens,
+            spend=rows.spend,
+            strong_cost=None if priced is None else priced.strong_cost,
+            weak_cost=None if priced is None else priced.weak_cost,
+        ),
+        question.target,
+        noise=identity.noise,
+        excluded_weight=sum(excluded.values()),
+        confidence=question.confidence,
+        next_requests=question.next_requests,
+    )
+    spending = choice.cut.spending
+    costs = None
+    if priced is not None and spending is not None:
+        costs = Costs(priced.strong, priced.weak, spending)
+    longer = float(rows.weights[rows.longer_than_read].sum() / rows.weights.sum())
+    created_at = datetime.now(UTC)
+    digest = rows_digest(rows)
     policy = Policy(
         models=UNDECLARED,
         routers=(PinnedRouter(router.spec, identity.fingerprint),),
-        thresholds=(choice.threshold,),
+        thresholds=(choice.cut.threshold,),
         extraction_version=EXTRACTION_VERSION,
     )
-    costs = costs_of(identity.model_pair, rows, choice.threshold, question.prices, reporter)
     with store.write() as connection:
         calibration_id = add_calibration(
             connection,
-            {
-                "created_at": created_at,
-                "actor": actor(),
-                "note": question.note,
-                "package_version": __version__,
-                "router_id": rows.router,
-                "router": identity.name,
-                "fingerprint": identity.fingerprint,
-                "strong_model": identity.model_pair and identity.model_pair.strong,
-                "weak_model": identity.model_pair and identity.model_pair.weak,
-                "population": population.to_json(),
-                "sample_ids": found.sample_ids,
-                "target": {
-                    "strong_fraction": question.strong_fraction,
-                    "at_most": question.at_most,
-                    "tolerance": question.tolerance,
-                },
-                "threshold": choice.threshold,
-                "gap_lower": choice.gap_lower,
-                "gap_upper": choice.gap_upper,
-                "strong_fraction": choice.strong_fraction,
-                "next_share_below": choice.next_share_below,
-                "next_share_above": choice.next_share_above,
-                "requests": choice.requests,
-                "prompts": choice.prompts,
-                "clusters": choice.clusters,
-                "cluster_kind": choice.cluster_kind,
-                "effective_size": choice.n_eff,
-                "intervals": {
-                    "long_run": asdict(choice.long_run),
-                    "next_requests": {
-                        **asdict(choice.next_share),
-                        "requests": choice.next_requests,
-                    },
-                },
-                "excluded": excluded,
-                "rows_digest": digest,
-                "details": {
-                    "choice": asdict(choice),
-                    "longer_than_read": longer,
-                    "costs": costs and costs.to_json(),
-                    "scored_as": dict(identity.scored_as),
-                },
-                "policy": policy.to_json(),
-                "extraction_version": policy.extraction_version,
-            },
+            created_at=created_at,
+            actor=actor(),
+            note=question.note,
+            router_id=rows.router,
+            router=identity,
+            population=question.population,
+            sample_ids=found.sample_ids,
+            choice=choice,
+            policy=policy,
+            excluded=excluded,
+            longer_than_read=longer,
+            costs=None if costs is None else costs.to_json(),
+            rows_digest=digest,
         )
     return CalibrationResult(
         id=calibration_id,
@@ -211,7 +183,7 @@ def _calibrate(
         longer_than_read=longer,
         costs=costs,
         rows_digest=digest,
-        missed_by=miss if miss > question.tolerance + 1e-9 else None,
+        caveats=caveats(choice.target, choice.cut, choice.certainty, choice.self_check, longer),
     )
 
 

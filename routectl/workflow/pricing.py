@@ -6,14 +6,16 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from routectl.errors import UsageError
-from routectl.policy import meets, threshold_value
 from routectl.prices import CURRENCY, ModelPrice, prices_of_pair, prices_within
 from routectl.store.scores import ScoredRequests
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from routectl.calibration.spending import Spending
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from routectl.calibration import Spending
     from routectl.records import ModelPair
     from routectl.workflow.reporter import Reporter
 
@@ -35,14 +37,24 @@ class Costs:
         }
 
 
-def costs_of(
+@dataclass(frozen=True, slots=True)
+class PricedRequests:
+    """What each request would cost with either model. n requests."""
+
+    strong: ModelPrice
+    weak: ModelPrice
+    strong_cost: NDArray[np.float64]
+    """Shape (n,), US dollars, NaN where the tokens are unknown."""
+    weak_cost: NDArray[np.float64]
+
+
+def priced_requests(
     pair: ModelPair | None,
     rows: ScoredRequests,
-    threshold: str,
     own: Mapping[str, ModelPrice],
     reporter: Reporter,
-) -> Costs | None:
-    """What the requests cost if each was answered, in as many tokens, by the model that it goes to.
+) -> PricedRequests | None:
+    """What each request costs if it is answered, in as many tokens, by either model.
 
     Args:
         own: prices that go before the list's.
@@ -53,8 +65,6 @@ def costs_of(
     """
     import numpy as np
 
-    from routectl.calibration.spending import spending
-
     if pair is None or rows.tokens_out is None or not np.isfinite(rows.tokens_out).any():
         return None
     try:
@@ -64,10 +74,9 @@ def costs_of(
         say(f"no cost per 1,000 requests, because {error}")
         return None
     tokens_in = rows.tokens - rows.tokens_out
-    spent = spending(
-        strong.costs(tokens_in, rows.tokens_out),
-        weak.costs(tokens_in, rows.tokens_out),
-        rows.weights,
-        meets(rows.win_rates, threshold_value(threshold)),
+    return PricedRequests(
+        strong=strong,
+        weak=weak,
+        strong_cost=strong.costs(tokens_in, rows.tokens_out),
+        weak_cost=weak.costs(tokens_in, rows.tokens_out),
     )
-    return None if spent is None else Costs(strong, weak, spent)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from routectl.calibration import choose
+from routectl.calibration import StrongFraction, choose
 from routectl.errors import UsageError
 
 ULP = 2.0**-52
@@ -46,14 +46,15 @@ ADVERSARIAL = {
 @pytest.mark.parametrize("at_most", [False, True])
 def test_the_exported_text_splits_the_sample_as_computed(name, target, at_most, sample_of):
     scores = np.array(ADVERSARIAL[name])
-    choice = choose(sample_of(scores), strong_fraction=target, at_most=at_most, noise=NOISE)
-    threshold = routellm_threshold(choice.threshold)
-    assert "e" not in choice.threshold
-    assert np.mean(scores >= threshold) == choice.strong_fraction
+    choice = choose(sample_of(scores), StrongFraction(target, at_most), noise=NOISE)
+    cut = choice.cut
+    threshold = routellm_threshold(cut.threshold)
+    assert "e" not in cut.threshold
+    assert np.mean(scores >= threshold) == cut.strong_fraction
     achievable = sorted({np.mean(scores >= t) for t in [*scores, 1.0]} | {1.0})
     allowed = [share for share in achievable if share <= target] if at_most else achievable
     nearest = min(allowed or achievable[:1], key=lambda share: abs(share - target))
-    assert abs(choice.strong_fraction - target) <= abs(nearest - target) + 0.001 + 1e-9
+    assert abs(cut.strong_fraction - target) <= abs(nearest - target) + 0.001 + 1e-9
     json.dumps(asdict(choice), allow_nan=False)
 
 
@@ -67,11 +68,12 @@ def test_the_exported_text_splits_the_sample_as_computed(name, target, at_most, 
 )
 def test_the_text_splits_weighted_requests_as_computed(sample_of, rows, target):
     scores, weights = (np.array(column) for column in zip(*rows, strict=True))
-    choice = choose(sample_of(scores, weights=weights), strong_fraction=target, noise=NOISE)
-    strong = scores >= routellm_threshold(choice.threshold)
-    assert choice.strong_fraction == pytest.approx(weights[strong].sum() / weights.sum())
-    assert choice.long_run.low <= choice.strong_fraction + 1e-12
-    assert choice.long_run.high >= choice.strong_fraction - 1e-12
+    choice = choose(sample_of(scores, weights=weights), StrongFraction(target), noise=NOISE)
+    strong = scores >= routellm_threshold(choice.cut.threshold)
+    share = choice.cut.strong_fraction
+    assert share == pytest.approx(weights[strong].sum() / weights.sum())
+    assert choice.certainty.long_run.low <= share + 1e-12
+    assert choice.certainty.long_run.high >= share - 1e-12
 
 
 def test_five_requests_can_be_checked_by_hand(sample_of):
@@ -81,86 +83,59 @@ def test_five_requests_can_be_checked_by_hand(sample_of):
         prompts=[0, 1, 2, 0, 3],
         tokens=[100, 300, 200, 100, 300],
         spend=[0.01, 0.03, np.nan, 0.01, 0.05],
+        strong_cost=[0.02, 0.06, 0.04, 0.02, 0.06],
+        weak_cost=[0.001, 0.003, 0.002, 0.001, 0.003],
     )
-    choice = choose(sample, strong_fraction=0.35, noise=NOISE, excluded_weight=1)
-    assert (choice.gap_lower, choice.gap_upper, choice.threshold) == (0.31, 0.55, "0.4")
-    assert choice.strong_fraction == 0.4
-    assert (choice.next_share_below, choice.next_share_above) == (0.2, 0.6)
-    assert (choice.requests, choice.prompts, choice.clusters) == (5, 4, 4)
-    assert choice.cluster_kind == "prompt"
+    choice = choose(sample, StrongFraction(0.35), noise=NOISE, excluded_weight=1)
+    cut, certainty = choice.cut, choice.certainty
+    assert (cut.gap_lower, cut.gap_upper, cut.threshold) == (0.31, 0.55, "0.4")
+    assert cut.strong_fraction == 0.4
+    assert (cut.next_share_below, cut.next_share_above) == (0.2, 0.6)
+    assert (cut.token_share, cut.tokens_known) == (0.6, 1.0)
+    assert (cut.spend_share, cut.spend_known) == (pytest.approx(0.8), 0.8)
+    # Requests 2 and 5 at the strong model's prices, the others at the weak one's.
+    assert cut.spending is not None
+    assert cut.spending.this_threshold == pytest.approx(1000 * (0.12 + 0.004) / 5)
+    assert cut.spending.always_strong == pytest.approx(1000 * 0.20 / 5)
+    assert cut.spending.always_weak == pytest.approx(1000 * 0.010 / 5)
+    assert cut.spending.random == pytest.approx(1000 * (0.4 * 0.20 + 0.6 * 0.010) / 5)
+    assert (certainty.requests, certainty.prompts, certainty.clusters) == (5, 4, 4)
+    assert certainty.cluster_kind == "prompt"
     # Residuals by prompt -0.8, 0.6, -0.4, 0.6: V = 1.52 / 25 / 0.651 * 4/5.
-    assert choice.n_eff == pytest.approx(0.24 / 0.0746667, rel=1e-5)
-    assert choice.degrees_of_freedom == pytest.approx(2.431, abs=0.001)
-    assert choice.n_eff_corrected == pytest.approx(1.862, abs=0.001)
-    assert choice.long_run.low == pytest.approx(0.003, abs=0.001)
-    assert choice.long_run.high == pytest.approx(0.978, abs=0.001)
-    assert choice.token_share == 0.6
-    assert choice.tokens_known == 1.0
-    assert choice.spend_share == pytest.approx(0.8)
-    assert choice.spend_known == 0.8
-    assert choice.strong_fraction_low == pytest.approx(2 / 6)
-    assert choice.strong_fraction_high == pytest.approx(3 / 6)
-    assert choice.rough
+    assert certainty.n_eff == pytest.approx(0.24 / 0.0746667, rel=1e-5)
+    assert certainty.degrees_of_freedom == pytest.approx(2.431, abs=0.001)
+    assert certainty.n_eff_corrected == pytest.approx(1.862, abs=0.001)
+    assert certainty.long_run.low == pytest.approx(0.003, abs=0.001)
+    assert certainty.long_run.high == pytest.approx(0.978, abs=0.001)
+    assert certainty.strong_fraction_low == pytest.approx(2 / 6)
+    assert certainty.strong_fraction_high == pytest.approx(3 / 6)
+    assert certainty.rough
 
 
 def test_a_tie_at_the_target_reports_both_reachable_shares(sample_of):
-    choice = choose(
-        sample_of(ADVERSARIAL["20 % tied at the top"]), strong_fraction=0.15, noise=NOISE
-    )
-    assert choice.tie is not None
-    assert (choice.tie.share_below, choice.tie.share_above) == (0.0, 0.2)
-    assert (choice.tie.score, choice.tie.requests) == (0.9, 20)
-    assert choice.strong_fraction == 0.2
-    assert choice.lowest_share is None
+    cut = choose(
+        sample_of(ADVERSARIAL["20 % tied at the top"]), StrongFraction(0.15), noise=NOISE
+    ).cut
+    assert cut.tie is not None
+    assert (cut.tie.share_below, cut.tie.share_above) == (0.0, 0.2)
+    assert (cut.tie.score, cut.tie.requests) == (0.9, 20)
+    assert cut.strong_fraction == 0.2
+    assert cut.lowest_share is None
 
 
 @pytest.mark.parametrize(("target", "lowest"), [(0.0, 0.2), (0.1, 0.2), (0.2, None), (0.3, None)])
 def test_scores_of_1_cannot_be_kept_from_the_strong_model(target, lowest, sample_of):
-    choice = choose(
-        sample_of([1.0] * 2 + [0.4] * 8), strong_fraction=target, at_most=True, noise=NOISE
-    )
-    assert choice.strong_fraction == 0.2
-    assert choice.lowest_share == lowest
+    cut = choose(
+        sample_of([1.0] * 2 + [0.4] * 8), StrongFraction(target, at_most=True), noise=NOISE
+    ).cut
+    assert cut.strong_fraction == 0.2
+    assert cut.lowest_share == lowest
 
 
-def test_requests_within_the_noise_of_the_threshold_are_undecided(sample_of):
-    scores = np.concatenate([0.3 + np.arange(30) * 1e-8, np.linspace(0.31, 1, 970)])
-    apart = choose(sample_of(scores), strong_fraction=0.4, noise=NOISE)
-    assert (apart.undecided, apart.many_undecided) == (0.0, False)
-    among = choose(sample_of(scores), strong_fraction=0.985, noise=NOISE)
-    assert among.undecided == 0.03
-    assert among.many_undecided
-
-
-def test_a_router_without_noise_leaves_nothing_undecided(sample_of):
-    assert choose(sample_of([0.2] * 5 + [0.4] * 5), strong_fraction=0.5, noise=0.0).undecided == 0
-
-
-def test_fewer_than_100_clusters_are_rough(sample_of):
-    scores = np.linspace(0, 0.9, 300)
-    by_three = np.arange(300) // 3
-    assert not choose(
-        sample_of(scores, conversations=by_three), strong_fraction=0.3, noise=NOISE
-    ).rough
-    assert choose(
-        sample_of(scores, conversations=by_three // 2), strong_fraction=0.3, noise=NOISE
-    ).rough
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {"strong_fraction": -1.0},
-        {"strong_fraction": 1.5},
-        {"strong_fraction": float("nan")},
-        {"confidence": 1.0},
-        {"confidence": 0.0},
-        {"next_requests": 0},
-    ],
-)
+@pytest.mark.parametrize("wrong", [{"confidence": 1.0}, {"confidence": 0.0}, {"next_requests": 0}])
 def test_a_question_out_of_range_is_refused(wrong, sample_of):
     with pytest.raises(UsageError, match=r"between|at least"):
-        choose(sample_of([0.2, 0.4]), **{"strong_fraction": 0.3, "noise": NOISE, **wrong})
+        choose(sample_of([0.2, 0.4]), StrongFraction(0.3), noise=NOISE, **wrong)
 
 
 def test_the_order_of_the_requests_does_not_matter(sample_of):
@@ -172,11 +147,11 @@ def test_the_order_of_the_requests_does_not_matter(sample_of):
         "weights": generator.uniform(1, 3, 400),
     }
     shuffled = generator.permutation(400)
-    one = choose(sample_of(**columns), strong_fraction=0.3, noise=NOISE)
+    one = choose(sample_of(**columns), StrongFraction(0.3), noise=NOISE)
     columns = {name: values[shuffled] for name, values in columns.items()}
-    two = choose(sample_of(**columns), strong_fraction=0.3, noise=NOISE)
-    assert one.threshold == two.threshold
-    assert one.n_eff == pytest.approx(two.n_eff)
+    two = choose(sample_of(**columns), StrongFraction(0.3), noise=NOISE)
+    assert one.cut.threshold == two.cut.threshold
+    assert one.certainty.n_eff == pytest.approx(two.certainty.n_eff)
     assert one.self_check is not None
     assert two.self_check is not None
     assert one.self_check.threshold == two.self_check.threshold

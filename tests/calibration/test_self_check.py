@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 
-from routectl.calibration import choose
+from routectl.calibration import StrongFraction, choose
 
 
 def chosen(sample, target=0.3):
-    return choose(sample, strong_fraction=target, noise=2e-7)
+    return choose(sample, StrongFraction(target), noise=2e-7)
 
 
 def test_steady_traffic_lands_inside_its_own_range(sample_of):
@@ -26,8 +26,8 @@ def test_traffic_that_shifted_lands_outside_and_the_full_sample_is_still_exporte
     choice = chosen(sample_of(scores, times=np.arange(1000.0)))
     assert not choice.self_check.inside
     assert choice.self_check.later_share > choice.self_check.high
-    assert float(choice.self_check.threshold) < float(choice.threshold)
-    assert choice.strong_fraction == pytest.approx(0.3, abs=0.001)
+    assert float(choice.self_check.threshold) < float(choice.cut.threshold)
+    assert choice.cut.strong_fraction == pytest.approx(0.3, abs=0.001)
 
 
 def test_requests_of_one_time_stay_together(sample_of):
@@ -40,7 +40,7 @@ def test_requests_of_one_time_stay_together(sample_of):
 def test_requests_without_a_time_are_left_out_of_the_check_only(sample_of):
     times = np.where(np.arange(200) % 2 == 0, np.arange(200.0), np.nan)
     choice = chosen(sample_of(np.linspace(0, 0.9, 200)[::-1], times=times))
-    assert choice.requests == 200
+    assert choice.certainty.requests == 200
     assert choice.self_check.earlier_requests + choice.self_check.later_requests == 100
 
 

@@ -12,7 +12,6 @@ from routectl.evaluation.benchmark import JudgedPair
 from routectl.evaluation.costs import (
     AnswerCosts,
     answer_costs,
-    cost_curve,
     expense_at,
     expense_at_cpt,
     expense_at_threshold,
@@ -29,7 +28,13 @@ STRONG, WEAK = np.array([1.0, 1, 1, 0, 1]), np.array([0.0, 1, 0, 0, 1])
 COSTS = AnswerCosts(
     np.array([0.10, 0.02, 0.02, 0.04, 0.02]), np.array([0.01, 0, 0, 0, 0]), None, None
 )
-QUALITY, SPENT = quality_curve(SCORES, STRONG, WEAK), cost_curve(SCORES, COSTS)
+CURVE = quality_curve(SCORES, STRONG, WEAK, costs=COSTS.both)
+
+
+def priced(scores, strong_cost, weak_cost, weights=None):
+    """A curve that is only asked for costs."""
+    ones = np.ones(len(scores))
+    return quality_curve(scores, ones, ones, weights, costs=(strong_cost, weak_cost))
 
 
 def judged(**given: object) -> JudgedPair:
@@ -45,42 +50,41 @@ def judged(**given: object) -> JudgedPair:
 
 def test_five_prompts_by_hand() -> None:
     # Always weak costs 0.01 for all five; then 0.09, 0.04, 0.02, 0.02, 0.02 more.
-    assert SPENT.strong_fraction == pytest.approx([0, 0.2, 0.4, 0.6, 0.8, 1])
-    assert SPENT.cost * 5 == pytest.approx([0.01, 0.10, 0.14, 0.16, 0.18, 0.20])
-    assert (SPENT.always_weak, SPENT.always_strong) == pytest.approx((0.002, 0.04))
-    assert SPENT.at(0.3) == pytest.approx(0.12 / 5)
+    assert CURVE.strong_fraction == pytest.approx([0, 0.2, 0.4, 0.6, 0.8, 1])
+    assert CURVE.cost * 5 == pytest.approx([0.01, 0.10, 0.14, 0.16, 0.18, 0.20])
+    assert expense_at(CURVE, 0.3).per_1000 == pytest.approx(120 / 5)
     # CPT(50%) is 20 % of the requests, and half the bill.
-    half = expense_at_cpt(QUALITY, SPENT, 0.5)
+    half = expense_at_cpt(CURVE, 0.5)
     assert half is not None
     assert half.strong_fraction == pytest.approx(0.2)
     assert half.per_1000 == pytest.approx(20)
     assert half.saving == pytest.approx(2)
     # CPT(80%) is 0.52: 0.14 and 0.6 of the way to 0.16.
-    most = expense_at_cpt(QUALITY, SPENT, 0.8)
+    most = expense_at_cpt(CURVE, 0.8)
     assert most is not None
     assert most.per_1000 == pytest.approx(200 * (0.14 + 0.6 * 0.02))
-    assert expense_at_cpt(QUALITY, SPENT, 1.01) is None
+    assert expense_at_cpt(CURVE, 1.01) is None
 
 
 def test_a_threshold_costs_what_its_rows_cost() -> None:
-    found = expense_at_threshold(SCORES, COSTS, "0.5")
+    found = expense_at_threshold(CURVE, "0.5")
     assert found.strong_fraction == pytest.approx(0.6)
     assert found.per_1000 == pytest.approx(1000 * 0.16 / 5)
     assert found.saving == pytest.approx(0.20 / 0.16)
     # The row that stands for three requests costs three times.
-    weighted = expense_at_threshold(SCORES, COSTS, "0.5", [1, 1, 1, 3, 1])
+    weighted = expense_at_threshold(priced(SCORES, *COSTS.both, [1, 1, 1, 3, 1]), "0.5")
     assert weighted.strong_fraction == pytest.approx(5 / 7)
     assert weighted.per_1000 == pytest.approx(1000 * (0.16 + 2 * 0.04) / 7)
     assert weighted.saving == pytest.approx((0.20 + 2 * 0.04) / (0.16 + 2 * 0.04))
 
 
 def test_a_saving_is_below_1_where_the_strong_model_is_the_cheaper_one() -> None:
-    turned = cost_curve(SCORES, AnswerCosts(COSTS.weak, COSTS.strong, None, None))
+    turned = priced(SCORES, COSTS.weak, COSTS.strong)
     assert expense_at(turned, 0.0).saving == pytest.approx(0.05)
 
 
 def test_what_costs_nothing_saves_no_number() -> None:
-    free = cost_curve(SCORES, AnswerCosts(np.ones(5), np.zeros(5), None, None))
+    free = priced(SCORES, np.ones(5), np.zeros(5))
     assert expense_at(free, 0.0).saving is None
     assert expense_at(free, 0.5).saving == pytest.approx(2)
 
@@ -88,7 +92,7 @@ def test_what_costs_nothing_saves_no_number() -> None:
 def test_no_strong_fraction_lies_outside_0_to_1() -> None:
     for fraction in (-0.1, 1.1, math.nan):
         with pytest.raises(InputError, match="between 0 and 1"):
-            SPENT.at(fraction)
+            expense_at(CURVE, fraction)
 
 
 def test_without_costs_in_the_benchmark_prices_and_lengths_make_them() -> None:
@@ -128,28 +132,28 @@ rows = st.lists(
 @given(rows)
 def test_every_cut_costs_what_its_threshold_costs(drawn) -> None:
     scores, strong, weak, weights = drawn
-    costs = AnswerCosts(strong, weak, None, None)
-    curve = cost_curve(scores, costs, weights)
+    curve = priced(scores, strong, weak, weights)
     for score in scores:
-        at = expense_at_threshold(scores, costs, str(score), weights)
-        assert curve.at(at.strong_fraction) * 1000 == pytest.approx(at.per_1000)
-    assert curve.always_weak == pytest.approx(np.average(weak, weights=weights))
-    assert curve.always_strong == pytest.approx(np.average(strong, weights=weights))
+        at = expense_at_threshold(curve, str(score))
+        spent = np.where(scores >= score, strong, weak)
+        assert at.per_1000 == pytest.approx(1000 * np.average(spent, weights=weights))
+        assert expense_at(curve, at.strong_fraction).per_1000 == pytest.approx(at.per_1000)
+    assert curve.cost[0] == pytest.approx(np.average(weak, weights=weights))
+    assert curve.cost[-1] == pytest.approx(np.average(strong, weights=weights))
 
 
 @given(rows, st.floats(0, 1))
 def test_equal_scores_cost_what_chance_costs(drawn, fraction) -> None:
     _, strong, weak, weights = drawn
-    curve = cost_curve(np.zeros(len(strong)), AnswerCosts(strong, weak, None, None), weights)
-    by_chance = fraction * curve.always_strong + (1 - fraction) * curve.always_weak
-    assert curve.at(fraction) == pytest.approx(by_chance)
+    curve = priced(np.zeros(len(strong)), strong, weak, weights)
+    by_chance = fraction * curve.cost[-1] + (1 - fraction) * curve.cost[0]
+    assert expense_at(curve, fraction).per_1000 == pytest.approx(1000 * by_chance)
 
 
 @given(rows)
 def test_rows_that_stand_for_several_requests_cost_as_if_they_were_repeated(drawn) -> None:
     scores, strong, weak, weights = drawn
     repeated = [np.repeat(values, weights.astype(int)) for values in (scores, strong, weak)]
-    ours = cost_curve(scores, AnswerCosts(strong, weak, None, None), weights)
-    theirs = cost_curve(repeated[0], AnswerCosts(*repeated[1:], None, None))
+    ours, theirs = priced(scores, strong, weak, weights), priced(*repeated)
     assert ours.strong_fraction == pytest.approx(theirs.strong_fraction)
     assert ours.cost == pytest.approx(theirs.cost)

@@ -188,6 +188,11 @@ def test_what_is_no_score_or_quality_is_refused(
         quality_curve(scores, strong, weak)
 
 
+def test_what_is_no_cost_is_refused() -> None:
+    with pytest.raises(InputError, match=r"Of the weak costs, 1 of 5 .* row 2"):
+        quality_curve(SCORES, STRONG, WEAK, costs=(WEAK, [0, np.nan, 0, 0, 0]))
+
+
 def test_a_metric_asks_for_what_exists() -> None:
     with pytest.raises(InputError, match="between 0 and 1"):
         pgr(CURVE, 1.2)
@@ -199,6 +204,31 @@ def test_a_metric_asks_for_what_exists() -> None:
         "CPT(50%)",
         "PGR(30.5%)",
     ]
+
+
+@given(qualities, st.data())
+def test_the_curve_is_the_mean_of_what_each_threshold_chooses(
+    rows: NDArray[np.float64], data: st.DataObject
+) -> None:
+    """Against the definition, with ties, weights and costs."""
+    strong, weak, scores = rows
+    n = len(scores)
+    weights, strong_cost, weak_cost = (
+        np.array(data.draw(st.lists(st.floats(low, 9), min_size=n, max_size=n)))
+        for low in (0.01, 0.0, 0.0)
+    )
+    curve = quality_curve(scores, strong, weak, weights, costs=(strong_cost, weak_cost))
+    thresholds = [np.inf, *sorted(set(scores), reverse=True)]
+    assert len(curve.strong_fraction) == len(thresholds)
+    for cut, threshold in enumerate(thresholds):
+        chosen = scores >= threshold
+        for figures, of_prompts in (
+            (curve.strong_fraction, chosen),
+            (curve.quality, np.where(chosen, strong, weak)),
+            (curve.cost, np.where(chosen, strong_cost, weak_cost)),
+        ):
+            mean = np.average(of_prompts, weights=weights)
+            assert figures[cut] == pytest.approx(mean, abs=1e-12, rel=1e-12)
 
 
 WEIGHTS = np.array([3.0, 1, 2, 3, 1])

@@ -8,7 +8,7 @@ import pytest
 from routectl.errors import InputError
 from routectl.evaluation.benchmark import JudgedPair
 from routectl.evaluation.bootstrap import Estimate, bootstrap
-from routectl.evaluation.costs import AnswerCosts, cost_curve, expense_at_cpt
+from routectl.evaluation.costs import AnswerCosts, expense_at_cpt
 from routectl.evaluation.metrics import cpt_at, quality_curve
 from routectl.evaluation.savings import savings, strong_calls_saving
 from routectl.records import ModelPair
@@ -61,8 +61,10 @@ def test_the_interval_holds_the_saving_of_all_prompts_as_often_as_it_says() -> N
     rng = np.random.default_rng(4)
     strong = rng.lognormal(0, 0.7, 4000) * (1 + scores["fair"].clip(0))
     costs = AnswerCosts(strong, strong / 20, None, None)
-    quality = quality_curve(scores["fair"], judged.strong_quality, judged.weak_quality)
-    truth = expense_at_cpt(quality, cost_curve(scores["fair"], costs), 0.5)
+    curve = quality_curve(
+        scores["fair"], judged.strong_quality, judged.weak_quality, costs=costs.both
+    )
+    truth = expense_at_cpt(curve, 0.5)
     assert truth is not None
     assert truth.saving is not None
     held, runs = 0, 120

@@ -5,6 +5,7 @@ import pytest
 
 from routectl.errors import InputError
 from routectl.evaluation.benchmark import JudgedPair
+from routectl.evaluation.metrics import quality_curve
 from routectl.evaluation.standing import operate, stand
 from routectl.records import ModelPair
 
@@ -76,10 +77,10 @@ def test_where_the_weak_model_is_the_better_one_nothing_is_divided_by() -> None:
 
 
 def test_an_operating_point_is_what_the_threshold_does() -> None:
-    point = operate([0.1, 0.4, 0.5, 0.9], judged([1, 1, 1, 1], [1, 0, 0, 0]), "0.5")
+    point = operate(quality_curve([0.1, 0.4, 0.5, 0.9], [1, 1, 1, 1], [1, 0, 0, 0]), "0.5")
     assert (point.strong_fraction, point.quality) == (0.5, 0.75)
     assert point.gap_recovered == pytest.approx(2 / 3)
-    assert operate([0.1, 0.4], judged([0, 0], [1, 1]), "0.2").gap_recovered is None
+    assert operate(quality_curve([0.1, 0.4], [0, 0], [1, 1]), "0.2").gap_recovered is None
 
 
 def test_a_router_cannot_have_a_baselines_name() -> None:

@@ -11,15 +11,13 @@ import pytest
 from routectl.records import Population
 from routectl.routers import open_router
 from routectl.store.engine import Location
-from routectl.workflow.calibrating import Question, calibrate
+from routectl.workflow.calibrating import Question, StrongFraction, calibrate
 from routectl.workflow.scoring import score
 from tests.conftest import Routectl, Silence, payload, write_log
 from tests.routers.tiny_llama import make_base, write_adapter
 
 QUESTION = Question(
-    strong_fraction=0.5,
-    at_most=False,
-    tolerance=1.0,
+    target=StrongFraction(0.5, tolerance=1.0),
     population=Population(),
     confidence=0.95,
     next_requests=100,

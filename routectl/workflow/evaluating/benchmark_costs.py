@@ -13,7 +13,7 @@ from routectl.workflow.reporter import Reporter
 
 if TYPE_CHECKING:
     import numpy as np
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
     from routectl.evaluation.bootstrap import Estimate
     from routectl.evaluation.costs import AnswerCosts, Expense
@@ -105,18 +105,17 @@ def spend(
         scores: by name, shape (n,).
         points: by name and route.
     """
-    from routectl.evaluation.costs import (
-        cost_curve,
-        expense_at,
-        expense_at_cpt,
-        expense_at_threshold,
-    )
-    from routectl.evaluation.metrics import quality_curve
+    from routectl.evaluation.costs import expense_at, expense_at_cpt, expense_at_threshold
+    from routectl.evaluation.metrics import Curve, quality_curve
     from routectl.evaluation.savings import savings, strong_calls_saving
     from routectl.evaluation.standing import RANDOM
 
-    gap = standings.gap > 0
-    asked = RECOVERED if gap else ()
+    def curve_of(ranked: ArrayLike) -> Curve:
+        return quality_curve(
+            ranked, judged.strong_quality, judged.weak_quality, judged.weights, costs=answers.both
+        )
+
+    asked = RECOVERED if standings.gap > 0 else ()
     saved = savings(
         scores,
         judged,
@@ -126,28 +125,30 @@ def spend(
         seed=standings.seed,
         confidence=standings.confidence,
     )
-    figures = {each.name: each.figures for each in standings.routers}
-    found = {}
-    for name, given in scores.items():
-        curve = cost_curve(given, answers, judged.weights)
-        quality = quality_curve(given, judged.strong_quality, judged.weak_quality, judged.weights)
+    figures = {standing.name: standing.figures for standing in standings.routers}
+    routers = {}
+    for name, router_scores in scores.items():
+        curve = curve_of(router_scores)
         calls = {x: figures[name][f"CPT({100 * x:g}%)"] for x in asked}
-        found[name] = RouterCosts(
-            at_cpt={x: expense_at_cpt(quality, curve, x) for x in asked},
+        routers[name] = RouterCosts(
+            at_cpt={x: expense_at_cpt(curve, x) for x in asked},
             saving=saved[name],
             strong_calls={x: e and strong_calls_saving(x, e) for x, e in calls.items()},
             at_threshold={
-                route: expense_at_threshold(given, answers, point.threshold, judged.weights)
+                route: expense_at_threshold(curve, point.threshold)
                 for route, point in points.get(name, {}).items()
             },
         )
-    straight = cost_curve([0.0] * len(judged), answers, judged.weights)
-    found[RANDOM] = RouterCosts(
+    straight = curve_of([0.0] * len(judged))
+    routers[RANDOM] = RouterCosts(
         at_cpt={x: expense_at(straight, x) for x in asked},
         saving=dict.fromkeys(asked),
         strong_calls=dict.fromkeys(asked),
         at_threshold={},
     )
     return BenchmarkCosts(
-        answers, 1000 * straight.always_strong, 1000 * straight.always_weak, found
+        answers,
+        always_strong=1000 * float(straight.cost[-1]),
+        always_weak=1000 * float(straight.cost[0]),
+        routers=routers,
     )

@@ -209,7 +209,7 @@ def _part(
         scores=scores,
         seen=None if mark is None else int(mark.sum()),
         operating_points={
-            route: operate(scores, judged, threshold) for route, threshold in thresholds.items()
+            route: operate(standing.curve, threshold) for route, threshold in thresholds.items()
         },
         binned=binned,
     )

@@ -1,0 +1,85 @@
+"""What a calibration records is what it printed, and what older ones recorded can still be read."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Routectl
+
+CALIBRATE = ("calibrate", "-r", "length", "--strong-fraction", "0.3")
+
+
+@pytest.fixture
+def answer(routectl: Routectl, log: Path) -> dict[str, object]:
+    """The JSON of the first calibration of an imported log."""
+    routectl("import", log)
+    (answer,) = routectl(*CALIBRATE, "--json").json
+    return answer
+
+
+def stored(database: Path) -> dict[str, object]:
+    """The row of the first calibration."""
+    connection = sqlite3.connect(database)
+    connection.row_factory = sqlite3.Row
+    row = connection.execute("SELECT * FROM calibrations WHERE id = 1").fetchone()
+    return dict(row)
+
+
+def test_the_json_of_a_calibration_says_what_it_achieves_and_how_sure_that_is(
+    answer: dict[str, object],
+) -> None:
+    target = {"target", "at_most", "missed_by"}
+    cut = {
+        *("threshold", "gap_lower", "gap_upper", "strong_fraction", "next_share_below"),
+        *("next_share_above", "tie", "lowest_share", "token_share", "tokens_known"),
+        *("spend_share", "spend_known", "costs"),
+    }
+    certainty = {
+        *("requests", "prompts", "clusters", "cluster_kind", "n_eff", "n_eff_corrected"),
+        *("degrees_of_freedom", "long_run", "next_requests", "next_share", "undecided"),
+        *("requests_for_one_point", "rough", "many_undecided", "excluded", "excluded_by_reason"),
+        *("strong_fraction_low", "strong_fraction_high", "self_check", "self_check_skipped"),
+        *("longer_than_read", "warnings"),
+    }
+    assert target | cut | certainty <= set(answer)
+
+
+def test_what_is_stored_is_what_was_printed(answer: dict[str, object], database: Path) -> None:
+    row = stored(database)
+    for column in (
+        *("threshold", "gap_lower", "gap_upper", "strong_fraction", "next_share_below"),
+        *("next_share_above", "requests", "prompts", "clusters", "cluster_kind", "rows_digest"),
+    ):
+        assert row[column] == answer[column]
+    assert row["effective_size"] == answer["n_eff"]
+    assert json.loads(row["target"]) == {
+        "strong_fraction": 0.3,
+        "at_most": False,
+        "tolerance": 0.02,
+    }
+    intervals = json.loads(row["intervals"])
+    assert intervals["long_run"] == answer["long_run"]
+    assert intervals["next_requests"] == {**answer["next_share"], "requests": 1000}
+    details = json.loads(row["details"])
+    assert {name: answer[name] for name in details} == details
+
+
+def test_a_calibration_of_an_older_release_is_listed_and_exported(
+    routectl: Routectl, answer: dict[str, object], database: Path
+) -> None:
+    row = stored(database) | {"id": 2, "threshold": "0.25"}
+    # As it was before details held only what no column holds.
+    row["details"] = json.dumps({"choice": {"target": 0.3, "design_effect": 1.2}, "costs": None})
+    with sqlite3.connect(database) as connection:
+        connection.execute(
+            f"INSERT INTO calibrations ({', '.join(row)}) VALUES ({', '.join('?' * len(row))})",
+            list(row.values()),
+        )
+    connection.close()
+    newest = routectl("history", "--json").json["calibrations"][0]
+    assert (newest["calibration_id"], newest["threshold"]) == (2, "0.25")
+    assert routectl("export", "--calibration", 2).out == "router-length-0.25\n"
