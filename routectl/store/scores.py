@@ -32,6 +32,12 @@ def router_id(connection: Connection, identity: RouterIdentity) -> int | None:
     return connection.execute(query).scalar()
 
 
+def is_kept_at(connection: Connection, router: int, checkpoint: str | None) -> bool:
+    """Whether the router's row names this checkpoint."""
+    query = select(Router.checkpoint).where(Router.id == router)
+    return connection.execute(query).scalar_one() == checkpoint
+
+
 def add_router(
     connection: Connection, identity: RouterIdentity, spec: RouterSpec, engine: Mapping[str, Any]
 ) -> int:

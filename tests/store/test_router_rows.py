@@ -46,6 +46,9 @@ def test_the_database_keeps_where_a_router_lies(
     scored = routectl("score", "-r", f"mf={moved}", "--json").json[0]["scored"]
     assert 0 < scored < 200, "the router is the same one, and scores what was missing"
     assert checkpoints(database_url) == {str(moved), "length_1"}
+    again = moved.rename(tmp_path / "last")
+    assert routectl("score", "-r", f"mf={again}", "--json").json[0]["scored"] == 0
+    assert checkpoints(database_url) == {str(again), "length_1"}
 
 
 def as_it_was(identity: RouterIdentity) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from routectl.store.opening import open_store
 from routectl.store.scores import (
     add_router,
     add_scores,
+    is_kept_at,
     router_id,
     texts,
     unscored_of,
@@ -137,6 +138,8 @@ class _Work:
     router_id: int | None
     missing: Sequence[int]
     """Ids of the prompts that it has not scored."""
+    moved: bool = False
+    """Whether the store names another checkpoint, or none, at its fingerprint."""
     longer: int = 0
 
     @property
@@ -159,8 +162,9 @@ def _score_side_by_side(
             known = router_id(connection, router.identity)
             missing = unscored(connection, known)
             reporter.detail(f"{len(missing):,} prompts to score with {router.identity.name}")
-            works.append(_Work(router, known, missing))
-    waiting = [work for work in works if work.router_id is None or work.missing]
+            moved = known is not None and not is_kept_at(connection, known, router.spec.checkpoint)
+            works.append(_Work(router, known, missing, moved))
+    waiting = [work for work in works if work.router_id is None or work.missing or work.moved]
     # All runs take leases in one order, so that two never wait for each other.
     waiting.sort(key=lambda work: work.lease)
     with ExitStack() as stack:
