@@ -7,6 +7,7 @@ K models and for segments, although two models and no segment are all that is fi
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -317,11 +318,13 @@ def _is_canary(mode: str | None) -> bool:
 
 def _threshold_problems(thresholds: Sequence[str], cuts: int, where: str) -> Iterator[str]:
     if len(thresholds) != cuts:
-        yield (f"{cuts + 1} models take {cuts} thresholds, and there are {len(thresholds)}{where}")
+        yield f"{cuts + 1} models take {cuts} thresholds, and there are {len(thresholds)}{where}"
     for text in thresholds:
         # Between two models a threshold is what RouteLLM reads: a number in [0, 1].
-        if not _DECIMAL.fullmatch(text) or (
-            cuts == 1 and (text.startswith("-") or threshold_value(text) > 1.0)
+        if (
+            not _DECIMAL.fullmatch(text)
+            or not math.isfinite(threshold_value(text))
+            or (cuts == 1 and (text.startswith("-") or threshold_value(text) > 1.0))
         ):
             between = " between 0 and 1" if cuts == 1 else ""
             yield f"the threshold {text!r}{where} is no plain decimal{between}"

@@ -125,6 +125,7 @@ def test_the_record_of_version_1_never_changes() -> None:
         ({"thresholds": ["-0.0"]}, "'-0.0' is no plain decimal"),
         ({"thresholds": ["1.5"]}, "'1.5' is no plain decimal between 0 and 1"),
         ({"thresholds": ["\u0661.5"]}, "is no plain decimal"),
+        ({"models": ["s", "m", "l"], "thresholds": ["0.1", "9" * 400]}, "is no plain decimal"),
         ({"thresholds": []}, "2 models take 1 thresholds, and there are 0"),
         ({"segments": {"search": ["0.1", "0.2"]}}, "there are 2 in segment 'search'"),
         ({"models": ["one"]}, "two models or more, not 1"),

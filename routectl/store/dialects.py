@@ -9,13 +9,17 @@ from itertools import chain
 from typing import Any, cast
 
 from sqlalchemy import ColumnElement, Connection, Text, bindparam, func, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 
 def insert_ignoring_conflicts(connection: Connection, model: type[Any]) -> Any:
     """INSERT ... ON CONFLICT DO NOTHING into a model's table."""
+    # Each dialect is imported only where it is used: that is a tenth of the start of `export`.
     if connection.dialect.name == "postgresql":
+        from sqlalchemy.dialects import postgresql
+
         return postgresql.insert(model).on_conflict_do_nothing()
+    from sqlalchemy.dialects import sqlite
+
     return sqlite.insert(model).on_conflict_do_nothing()
 
 
@@ -108,6 +112,8 @@ nearly as long as carrying it out, and each number of rows, each set of columns 
 def among(connection: Connection, column: Any, values: Sequence[str]) -> ColumnElement[bool]:
     """The column's text is one of these, however many: they travel as one value."""
     if connection.dialect.name == "postgresql":
+        from sqlalchemy.dialects import postgresql
+
         array = bindparam(None, list(values), type_=postgresql.ARRAY(Text))
         return cast("ColumnElement[bool]", column == func.any(array))
     listed = func.json_each(json.dumps(values)).table_valued("value")
