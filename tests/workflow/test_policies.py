@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import insert, select, text
 
 from routectl.policy import Policy, decide
 from routectl.records import ModelPair, RouterSpec
 from routectl.routers import open_router
-from routectl.store.calibrations import add_calibration, calibration
+from routectl.store.calibrations import calibration
 from routectl.store.engine import Location, Store
 from routectl.store.models import Calibration
 from routectl.store.opening import open_store
@@ -231,7 +231,9 @@ def test_a_calibration_of_another_extraction_version_is_neither_exported_nor_act
         (row,) = connection.execute(select(Calibration.__table__)).mappings()
         policy = row["policy"] | {"extraction_version": 2}
         values = {name: value for name, value in row.items() if name != "id"}
-        other = add_calibration(connection, values | {"policy": policy, "extraction_version": 2})
+        values |= {"policy": policy, "extraction_version": 2}
+        insertion = insert(Calibration).values(**values).returning(Calibration.id)
+        other = connection.execute(insertion).scalar_one()
         add_activation(
             connection,
             route_id=1,
@@ -259,7 +261,8 @@ def test_a_policy_of_a_newer_version_is_refused_in_one_sentence(
     with opened.write() as connection:
         (row,) = connection.execute(select(Calibration.__table__)).mappings()
         values = {name: value for name, value in row.items() if name != "id"}
-        add_calibration(connection, values | {"policy": row["policy"] | {"version": 9}})
+        values["policy"] = row["policy"] | {"version": 9}
+        connection.execute(insert(Calibration).values(**values))
     for command in (("export", "--calibration", 2), ("activate", 2), ("history",)):
         one_sentence(routectl(*command), "version 9 cannot be read", "install a newer routectl")
     assert routectl("export", "--calibration", 1).code == 0
