@@ -35,9 +35,11 @@ def open_classifier(name: str, reads: str) -> LocalEmbedder:
     """
     folder = classifier_folder(name)
     if not folder.is_dir():
+        from routectl.routers.checkpoint import shipped
+
         raise CheckpointError(
-            f"The embedder {name!r} names no checkpoint; write {PREFIX}NAME with one of "
-            "`routectl routers list`, or the folder of another bert checkpoint."
+            f"The embedder {name!r} names no checkpoint; write {PREFIX}NAME with one that ships "
+            f"({', '.join(shipped('bert'))}), or the folder of another bert checkpoint."
         )
     config = folder / "config.json"
     bert, digest = _loaded(folder, config.read_bytes() if config.is_file() else b"")

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,8 @@ import pytest
 from routectl.embedding import Embedder, open_embedder
 from routectl.embedding.noise import SAFETY_FACTOR, embedding_noise
 from routectl.routers import open_router
-from routectl.routers.checkpoint import SHIPPED
 from routectl.routers.mf import MfRouter, sigmoid
+from tests.routers.checkpoints import write_mf
 
 TEXTS = [
     "",
@@ -33,8 +34,10 @@ def test_vectors_are_those_of_sentence_transformers(minilm: Embedder, peer: Any)
     np.testing.assert_allclose(minilm.embed(TEXTS), expected, rtol=0, atol=1e-6)
 
 
-def test_scores_are_those_of_sentence_transformers_within_the_noise(peer: Any) -> None:
-    opened = open_router("mf", checkpoint=SHIPPED / "mf_2")
+def test_scores_are_those_of_sentence_transformers_within_the_noise(
+    peer: Any, tmp_path: Path
+) -> None:
+    opened = open_router("mf", checkpoint=write_mf(tmp_path / "mf"))
     router = opened.load()
     assert isinstance(router, MfRouter)
     assert opened.identity.noise < 1e-5

@@ -76,8 +76,8 @@ def command(
     \b
     Examples:
       routectl train causal_llm --gold results.csv --examples 2000 --output my-causal-llm
-      routectl train causal_llm --adapter causal_llm_2 --gold own.csv --output own-ratings
-      routectl train causal_llm --adapter causal_llm_2 --teacher bert --gold own.csv --output taught
+      routectl train causal_llm --adapter causal_llm_4 --gold own.csv --output own-ratings
+      routectl train causal_llm --adapter causal_llm_4 --teacher bert --gold own.csv --output taught
     """
     if adapter is not None and base is not None:
         raise UsageError("an adapter names its base; give --adapter or --base, not both")
