@@ -103,7 +103,7 @@ class SharedVectors:
     """An embedder that remembers, put before the routers that embed: a prompt is embedded once."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple[str, str, str], NDArray[np.float32]] = {}
+        self._known: dict[tuple[str, str], NDArray[np.float32]] = {}
 
     def serve(self, router: Router) -> Router:
         """The router with its embedder's `embed` behind the memory; one without stays as it is."""
@@ -113,14 +113,14 @@ class SharedVectors:
         plain = type(embedder).embed
 
         def embed(texts: Sequence[str], **options: int) -> NDArray[np.float32]:
-            key = (embedder.digest, embedder.reads)
-            unknown = [text for text in dict.fromkeys(texts) if (*key, text) not in self._known]
+            key = embedder.digest
+            unknown = [text for text in dict.fromkeys(texts) if (key, text) not in self._known]
             if unknown:
                 vectors = plain(embedder, unknown, **options)
                 self._known.update(
-                    ((*key, text), vector) for text, vector in zip(unknown, vectors, strict=True)
+                    ((key, text), vector) for text, vector in zip(unknown, vectors, strict=True)
                 )
-            return np.stack([self._known[(*key, text)] for text in texts])
+            return np.stack([self._known[(key, text)] for text in texts])
 
         embedder.embed = embed
         return router

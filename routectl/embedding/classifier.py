@@ -27,7 +27,7 @@ def is_classifier(name: str) -> bool:
     return name.startswith(PREFIX)
 
 
-def open_classifier(name: str, reads: str) -> LocalEmbedder:
+def open_classifier(name: str) -> LocalEmbedder:
     """Load the classifier that an embedder's name says.
 
     Raises:
@@ -48,7 +48,6 @@ def open_classifier(name: str, reads: str) -> LocalEmbedder:
         f"{PREFIX}{folder.name if _ships(folder) else folder.resolve()}",
         hashlib.sha256(facts.encode()).hexdigest(),
         bert,
-        reads,
     )
     embedder.comparable = False
     embedder.sentence_dimension = 0

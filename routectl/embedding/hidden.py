@@ -73,19 +73,18 @@ class HiddenStates:
     comparable = False  # a few numbers are far larger than the others
     sentence_dimension = 0
 
-    def __init__(self, name: str, base: BaseFiles, reads: str) -> None:
+    def __init__(self, name: str, base: BaseFiles) -> None:
         """Load the layers that are needed.
 
         Raises:
             CheckpointError: the base is damaged, or its layers are not where a Llama has them.
         """
-        self._body, self._reader = _loaded(base, reads)
+        self._body, self._reader = _loaded(base)
         self._lower, self._upper = _depths(self._body.config.num_hidden_layers, base)
         self.name = name
         self.digest = _digest(base, self._lower, self._upper)
         self.dimension = 3 * int(self._body.config.hidden_size)
         self.max_tokens = MAX_TOKENS
-        self.reads = reads
         self.probe: NDArray[np.float32] | None = None
         self.least_noise = _LEAST_NOISE
 
@@ -153,7 +152,7 @@ class HiddenStates:
         return found
 
 
-def open_hidden(name: str, reads: str) -> HiddenStates:
+def open_hidden(name: str) -> HiddenStates:
     """The embedder of a name that `is_hidden`.
 
     Raises:
@@ -161,20 +160,20 @@ def open_hidden(name: str, reads: str) -> HiddenStates:
     """
     wanted = name.removeprefix(PREFIX)
     if wanted == DEFAULT:
-        return HiddenStates(name, default_base(), reads)
+        return HiddenStates(name, default_base())
     folder = Path(wanted).expanduser()
     if not folder.is_dir():
         raise CheckpointError(
             f"The embedder {name!r} names no folder; write {PREFIX}{DEFAULT} for the base model "
             f"that can be installed, or {PREFIX}FOLDER for another."
         )
-    return HiddenStates(f"{PREFIX}{folder.resolve()}", keep_base(folder), reads)
+    return HiddenStates(f"{PREFIX}{folder.resolve()}", keep_base(folder))
 
 
 # Routers of several model pairs share one embedder; the digest tells a changed folder.
 @functools.lru_cache(maxsize=1)
-def _loaded(base: BaseFiles, reads: str) -> tuple[Any, TemplateReader]:
-    reader = TemplateReader(base.folder, DEFAULT_TEMPLATE, MAX_TOKENS, reads)
+def _loaded(base: BaseFiles) -> tuple[Any, TemplateReader]:
+    reader = TemplateReader(base.folder, DEFAULT_TEMPLATE, MAX_TOKENS)
     body: Any = getattr(load_model(base.folder), "model", None)
     if not hasattr(body, "layers"):
         raise CheckpointError(

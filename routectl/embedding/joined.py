@@ -63,13 +63,12 @@ class Joined:
     """An `Embedder` whose vectors are those of two, one after the other."""
 
     def __init__(self, first: Embedder, second: Embedder) -> None:
-        """Join two embedders that run on this machine and read prompts alike."""
+        """Join two embedders that run on this machine."""
         self._parts = (first, second)
         self.name = f"{first.name}{_PLUS}{second.name}"
         self.digest = hashlib.sha256(f"{first.digest} {second.digest}".encode()).hexdigest()
         self.dimension = first.dimension + second.dimension
         self.max_tokens = min(first.max_tokens, second.max_tokens)
-        self.reads = first.reads
         self.probe: NDArray[np.float32] | None = None
         self.least_noise = max(first.least_noise, second.least_noise)
         self.comparable = first.comparable and second.comparable

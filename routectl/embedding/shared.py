@@ -13,20 +13,18 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-_opened: WeakValueDictionary[tuple[str, str, str], SharedEmbedder] = WeakValueDictionary()
+_opened: WeakValueDictionary[tuple[str, str], SharedEmbedder] = WeakValueDictionary()
 
 
-def open_shared(name: str = DEFAULT, *, reads: str = "head") -> SharedEmbedder:
+def open_shared(name: str = DEFAULT) -> SharedEmbedder:
     """As `open_embedder`, and the same object for the same embedder as long as anyone holds it.
 
     Raises:
         CheckpointError, EmbeddingError, UsageError: as `open_embedder`.
     """
     # Of two side by side each may also be another router's.
-    embedder = open_joined(name, lambda part: open_shared(part, reads=reads)) or open_embedder(
-        name, reads=reads
-    )
-    key = (embedder.name, embedder.digest, embedder.reads)
+    embedder = open_joined(name, open_shared) or open_embedder(name)
+    key = (embedder.name, embedder.digest)
     found = _opened.get(key)
     if found is None:
         found = _opened[key] = SharedEmbedder(embedder)
@@ -43,7 +41,6 @@ class SharedEmbedder:
         self.digest = embedder.digest
         self.dimension = embedder.dimension
         self.max_tokens = embedder.max_tokens
-        self.reads = embedder.reads
         self.probe = embedder.probe
         self.least_noise = embedder.least_noise
         self.comparable = embedder.comparable

@@ -210,7 +210,7 @@ def _load(
     from routectl.embedding.reading import TokenReader
 
     classifier = _classifier(base, weights, folder)
-    reader = TokenReader(classifier.bert.tokenizer, base.max_tokens, "head")
+    reader = TokenReader(classifier.bert.tokenizer, base.max_tokens)
     return BertRouter(identity, classifier, reader)
 
 

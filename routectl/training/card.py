@@ -103,10 +103,7 @@ on others it may order prompts no better than chance: compare it with the baseli
 def embedder_line(embedder: Embedder) -> str:
     """What an embedder reads of a prompt, for `model_card`."""
     unit = "tokens" if embedder.probe is None else "characters"
-    return (
-        f"{embedder.name}, {embedder.max_tokens} {unit} (`{embedder.reads}`), digest\n"
-        f"  `{embedder.digest}`"
-    )
+    return f"{embedder.name}, {embedder.max_tokens} {unit} (`head`), digest\n  `{embedder.digest}`"
 
 
 def embedder_limits(embedder: Embedder, known: int) -> str | None:

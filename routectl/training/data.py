@@ -130,7 +130,7 @@ def embed_texts(
     for start in range(0, len(texts), _KEPT_AT_ONCE):
         part = texts[start : start + _KEPT_AT_ONCE]
         name = f"vectors-{embedder.digest[:8]}-{start:08d}"
-        key = {"embedder": embedder.digest, "reads": embedder.reads, "texts": _digest(part)}
+        key = {"embedder": embedder.digest, "texts": _digest(part)}
         kept = partial.load(name)
         if kept is not None and kept[1] == key:
             vectors[start : start + len(part)] = kept[0]["vectors"]

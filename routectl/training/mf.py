@@ -66,7 +66,6 @@ def train_mf(
     request: TrainingRequest,
     *,
     embedder: str | None = None,
-    reads: str = "head",
     settings: Settings | DifficultySettings | None = None,
     question_length: bool = False,
     kinds: int = 0,
@@ -81,7 +80,6 @@ def train_mf(
 
     Args:
         embedder: as for `embedding.open_embedder`; None is the one that is installed.
-        reads: what is read of a long prompt, one of `embedding.READS`.
         settings: which of the two fits, and how; None is `factorize` with its own settings.
         question_length: whether the length of a prompt's question stands beside its vector.
         kinds: how many kinds of prompts have a direction of their own (`routers/kinds.py`); 0 is
@@ -112,9 +110,9 @@ def train_mf(
         asked["kinds"] = kinds
     if refit:
         asked["refit"] = refit
-    facts = request_facts("mf", request, {**asked, "embedder": embedder, "reads": reads})
+    facts = request_facts("mf", request, {**asked, "embedder": embedder})
     with PartialRun(request.output, facts) as partial:
-        model = open_embedder(embedder or DEFAULT, reads=reads)
+        model = open_embedder(embedder or DEFAULT)
         if kinds and not model.sentence_dimension:
             instead = f"write {model.name}+{DEFAULT}" if is_hidden(model.name) else "name another"
             raise UsageError(

@@ -69,7 +69,6 @@ def train_sw_ranking(
     request: TrainingRequest,
     *,
     embedder: str | None = None,
-    reads: str = "head",
     metric: MetricName = "cosine",
     question_length: bool = False,
     precision: float | None = None,
@@ -83,7 +82,6 @@ def train_sw_ranking(
 
     Args:
         embedder: as for `embedding.open_embedder`; None is the one that is installed.
-        reads: what is read of a long prompt, one of `embedding.READS`.
         metric: how prompts are compared: by the cosines of their embeddings, or in a space that
             is learned, in which those are alike that are about as hard
             (`routers/sw_ranking/metric.py`).
@@ -113,7 +111,7 @@ def train_sw_ranking(
         raise UsageError("a cosine has nothing to hold back; see --metric")
     started = time.monotonic()
     require_free(request.output)
-    settings: dict[str, object] = {"embedder": embedder, "reads": reads, "prior": prior}
+    settings: dict[str, object] = {"embedder": embedder, "prior": prior}
     if metric != "cosine":
         settings |= {"metric": metric, "question_length": question_length}
     difficulty = DifficultySettings()
@@ -122,7 +120,7 @@ def train_sw_ranking(
         difficulty = replace(difficulty, precision=precision)
     facts = request_facts("sw_ranking", request, settings)
     with PartialRun(request.output, facts) as partial:
-        model = open_embedder(embedder or DEFAULT, reads=reads)
+        model = open_embedder(embedder or DEFAULT)
         if metric == "cosine" and not model.comparable:
             raise UsageError(
                 f"sw_ranking weighs battles by cosine, which says nothing between the vectors of "
