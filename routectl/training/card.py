@@ -52,7 +52,6 @@ def model_card(
     )
     filters = ", ".join(f"`{condition}`" for condition in request.conditions) or "none"
     chosen = "\n".join(f"| {name} | {value} |" for name, value in settings.items())
-    ties = "left out" if request.drop_ties else "kept as half a win for each side"
     further = f"\n{limits.strip()}\n" if limits else ""
     return f"""# {report.path.name}
 
@@ -72,7 +71,7 @@ def model_card(
 - Conditions on rows: {filters}
 - Prompts: {report.prompts:,}, {_contamination(report, request)}
 - Comparisons of two models: {report.comparisons:,} of {len(report.models)} models, of which
-  {report.ties:,} are ties, {ties}
+  {report.ties:,} are ties, kept as half a win for each side
 
 ## Training
 

@@ -92,11 +92,6 @@ class Comparisons:
         rows = wanted[self.prompt]
         return self._rows(rows, self.shortfalls.of_prompts(wanted))
 
-    def without_ties(self) -> Comparisons:
-        """The comparisons that one of the models won."""
-        short = self.shortfalls
-        return self._rows(self.outcome != 0.5, short.rows(short.outcome != 0.5))
-
     def _rows(self, rows: NDArray[np.bool_], shortfalls: Shortfalls) -> Comparisons:
         return Comparisons(
             self.prompts,
@@ -313,6 +308,15 @@ def ratings(comparisons: Comparisons) -> NDArray[np.float64]:
     np.add.at(wins, (comparisons.model_a, comparisons.model_b), weight * outcome)
     np.add.at(wins, (comparisons.model_b, comparisons.model_a), weight * (1 - outcome))
     return bradley_terry(wins)
+
+
+def rating_loss(rating: NDArray[np.float64], comparisons: Comparisons) -> float:
+    """Weighted mean cross-entropy, in nats, of win rates that follow from ratings alone."""
+    import numpy as np
+
+    logits = rating[comparisons.model_a] - rating[comparisons.model_b]
+    losses = np.logaddexp(0, logits) - comparisons.outcome * logits
+    return float(np.average(losses, weights=comparisons.weight))
 
 
 def bradley_terry(wins: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from routectl.embedding import Embedder, open_embedder
+from routectl.embedding import Embedder
 from routectl.embedding.noise import SAFETY_FACTOR, embedding_noise
 from routectl.routers import open_router
 from routectl.routers.mf import MfRouter, sigmoid
