@@ -2,7 +2,7 @@
 
 A sentence embedding says what a prompt is about; training has bent a `bert` router's last layers
 towards how hard it is. Routers that score their mean are as fast as those that score the sentence
-embedding, which is computed by the same layers below (docs/routers.md has what that is worth).
+embedding, which is computed by the same layers below (research/routers.md has what that is worth).
 """
 
 from __future__ import annotations

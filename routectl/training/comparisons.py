@@ -5,7 +5,7 @@ models on a prompt the better one wins. Equal outcomes are ties, and a tie is ha
 Its labels are right or wrong. Where a label is a mark, as a judge's from 1 to 10, a win counts by
 how much better the answer was: nine marks are a whole win, one mark is a ninth of one and otherwise
 a tie. Quality is counted in marks too, so a model that is a little better on every prompt is no
-reason to route any one of them (docs/routers.md has the measurement).
+reason to route any one of them (research/routers.md has the measurement).
 """
 
 from __future__ import annotations

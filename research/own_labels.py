@@ -1,12 +1,12 @@
 """How many labels of its own prompts does a team need? `train mf` on n of a benchmark's own labels.
 
-    python benchmarks/own_labels.py --data DIR [--labels 100 300 1000]
+    python research/own_labels.py --data DIR [--labels 100 300 1000]
 
 The benchmarks stand in for a team's traffic: both models' answers to n of the prompts are judged,
 drawn at random, and `mf` is trained on these labels alone, of this very pair, with
-`--question-length` and either fit. APGR is that on all other prompts; printed are its mean over
---draws sets of labels, and its range over them. Beside it stand the question's length and the
-shipped checkpoints that learned from other prompts. No router that ships learns so: it says how far
+`--question-length`. APGR is that on all other prompts; printed are its mean over --draws sets of
+labels, and its range over them. Beside it stand the prompt's length and the shipped router that
+learned from other prompts. No router that ships learns so: it says how far
 this embedder goes where the labels are the right ones. MT-Bench has too few prompts for it.
 DIR is `router_quality.py`'s.
 """
@@ -25,14 +25,12 @@ from router_quality import PAPER, STRONG, WEAK, Benchmark, load_routers, read
 
 from routectl.embedding import open_embedder
 from routectl.evaluation.metrics import apgr, quality_curve
-from routectl.routers.checkpoint import SHIPPED
 from routectl.routers.surface import Surface
 from routectl.training.comparisons import Comparisons, read_comparisons
 from routectl.training.difficulty import DifficultySettings
-from routectl.training.factorize import Settings
 
 LEARNABLE = ("gsm8k", "mmlu")
-FITS = {"factors": Settings(), "difficulty": DifficultySettings()}
+SHIPPED = ("length", "mf")
 SEED = 0
 
 
@@ -53,12 +51,7 @@ def main() -> None:
     parser.add_argument("--labels", type=int, nargs="+", default=[100, 300, 1000])
     parser.add_argument("--draws", type=int, default=10)
     arguments = parser.parse_args()
-    shipped = {
-        "length": "length",
-        "mf_2": f"mf={SHIPPED / 'mf_2'}",
-        "mf_3": f"mf={SHIPPED / 'mf_3'}",
-    }
-    routers = load_routers(list(shipped.values()))
+    routers = load_routers(SHIPPED)
     for name in LEARNABLE:
         benchmark = read(arguments.data, name)
         learned = comparisons(benchmark)
@@ -68,25 +61,24 @@ def main() -> None:
         length = Surface.fit(benchmark.prompts).of(benchmark.prompts)
         features = np.hstack([vectors, length.astype(np.float32)])
         print(f"\n### {name}, {len(benchmark.prompts):,} prompts\n")
-        print("| labels | `train mf --fit factors` | `train mf --fit difficulty` |\n|---|---|---|")
+        print("| labels | `train mf --question-length` |\n|---|---|")
         for count in arguments.labels:
-            values: dict[str, list[float]] = {fit: [] for fit in FITS}
+            values = []
             for draw in range(arguments.draws):
                 order = np.random.default_rng([SEED, draw]).permutation(len(benchmark.prompts))
                 chosen = np.zeros(len(order), dtype=np.bool_)
                 chosen[order[:count]] = True
-                for fit, settings in FITS.items():
-                    toward = direction(features, learned.of_prompts(chosen), settings)
-                    values[fit].append(judged(features @ toward, benchmark, ~chosen))
-            cells = (
-                f"{np.mean(found):.3f} ({min(found):.3f} to {max(found):.3f})"
-                for found in values.values()
-            )
-            print(f"| {count:,} | " + " | ".join(cells) + " |", flush=True)
+                toward = direction(features, learned.of_prompts(chosen), DifficultySettings())
+                values.append(judged(features @ toward, benchmark, ~chosen))
+            cell = f"{np.mean(values):.3f} ({min(values):.3f} to {max(values):.3f})"
+            print(f"| {count:,} | {cell} |", flush=True)
         everything = np.ones(len(benchmark.prompts), dtype=np.bool_)
-        for label, specification in shipped.items():
-            scores = routers[specification].strong_win_rates(benchmark.prompts)
-            print(f"\n{label}, all prompts: {judged(scores, benchmark, everything):.3f}", end="")
+        for label, router in routers.items():
+            scores = router.strong_win_rates(benchmark.prompts)
+            print(
+                f"\n{label}, all prompts: {judged(scores, benchmark, everything):.3f}",
+                end="",
+            )
         print(f"\npaper's best: {PAPER[name]:.3f}", flush=True)
 
 

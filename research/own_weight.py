@@ -1,9 +1,9 @@
 """How much a small set of other prompts should count beside large ones: `train mf --weight`.
 
-    python benchmarks/own_weight.py --gold FILE [FILE ...] --own FILE [--where 'COLUMN!=VALUE' ...]
+    python research/own_weight.py --gold FILE [FILE ...] --own FILE [--where 'COLUMN!=VALUE' ...]
         [--weights 0 1 3 10 30]
 
-`train mf --fit difficulty --question-length` learns from the gold tables and from one more, whose
+`train mf --question-length` learns from the gold tables and from one more, whose
 rows count --weights times as much as the others', in five folds of all prompts; each fold is scored
 by a fit that has not seen it. Judged is, within every task (column task, else category, else the
 file), the gap between the third of its models that scores highest and the third between, and that

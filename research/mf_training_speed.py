@@ -1,14 +1,14 @@
 """How long it takes to train mf, beside the published way: batches of 64 with Adam.
 
-    python benchmarks/mf_training_speed.py [--gold FILE ... --where 'COLUMN!=VALUE' ...]
+    python research/mf_training_speed.py [--gold FILE ... --where 'COLUMN!=VALUE' ...]
 
 Vectors are given; the seconds are CPU time of one thread, which other work on the machine hardly
 moves. The peer is written from RouteLLM's section 4.2.2 and its published settings: a vector of
 128 numbers for each model, batches of 64 comparisons, Adam with learning rate 3e-4 and weight
 decay 1e-5, noise on the input. It runs until its held-out loss (without noise) has not fallen for
-two epochs, and is charged up to the end of its best epoch. Beside it run both fits of `routectl
+two epochs, and is charged up to the end of its best epoch. Beside it runs the fit of `routectl
 train mf`, from start to end and the median of three, on the same training and held-out comparisons.
-Printed are seconds, held-out losses in nats, and the ratio of the peer's seconds to each.
+Printed are seconds, held-out losses in nats, and the ratio of the peer's seconds to ours.
 
 Without --gold: 55,000 battles on distinct prompts with vectors of 384 random numbers, of 20 models
 whose answers follow a known rule with a vector for each model. With it: those tables, embedded by
@@ -20,7 +20,6 @@ from __future__ import annotations
 import argparse
 import statistics
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -28,9 +27,14 @@ from numpy.typing import NDArray
 
 from routectl.embedding import open_embedder
 from routectl.records import Condition
-from routectl.training.comparisons import Comparisons, Shortfalls, ratings, read_comparisons
+from routectl.training.comparisons import (
+    Comparisons,
+    Shortfalls,
+    rating_loss,
+    ratings,
+    read_comparisons,
+)
 from routectl.training.difficulty import DifficultySettings, fit_difficulty
-from routectl.training.factorize import Fit, Settings, factorize, rating_loss
 
 BATTLES, MODELS, DIMENSION, SEED = 55_000, 20, 384, 0
 BATCH, PATIENCE, MOST_EPOCHS = 64, 2, 30
@@ -125,7 +129,7 @@ def adam(
 
 
 def compare(vectors: NDArray[np.float32], comparisons: Comparisons) -> None:
-    """Train in the three ways on the same comparisons and print what they cost and reach."""
+    """Train in both ways on the same comparisons and print what they cost and reach."""
     held_out_prompts = np.random.default_rng(SEED).random(len(comparisons.prompts)) < 0.1
     training = comparisons.of_prompts(~held_out_prompts)
     held_out = comparisons.of_prompts(held_out_prompts)
@@ -137,24 +141,16 @@ def compare(vectors: NDArray[np.float32], comparisons: Comparisons) -> None:
     print("| training | seconds | held-out loss | Adam's time over its own |")
     print("|---|---|---|---|")
     print(f"| Adam, batches of {BATCH} | {seconds:.1f} | {loss:.5f} | 1 |")
-    newton = DifficultySettings(perfect_weight=0, levels=False)
-    fits: dict[str, Callable[[], Fit]] = {
-        "--fit factors": lambda: factorize(
-            vectors, training, held_out, Settings(), SEED, lambda *_: None
-        ),
-        "--fit difficulty, without levels or a perfect answer": lambda: fit_difficulty(
-            vectors, training, held_out, newton, lambda *_: None
-        ),
-    }
-    for name, fit in fits.items():
-        seconds_of_each = []
-        for _ in range(RUNS):
-            started = time.process_time()
-            curve = fit().curve
-            seconds_of_each.append(time.process_time() - started)
-        took = statistics.median(seconds_of_each)
-        reached = curve.held_out[curve.best_epoch - 1]
-        print(f"| {name} | {took:.2f} | {reached:.5f} | {seconds / took:.1f} |", flush=True)
+    seconds_of_each = []
+    for _ in range(RUNS):
+        started = time.process_time()
+        curve = fit_difficulty(
+            vectors, training, held_out, DifficultySettings(), lambda *_: None
+        ).curve
+        seconds_of_each.append(time.process_time() - started)
+    took = statistics.median(seconds_of_each)
+    reached = curve.held_out[curve.best_epoch - 1]
+    print(f"| `train mf` | {took:.2f} | {reached:.5f} | {seconds / took:.1f} |", flush=True)
 
 
 def main() -> None:

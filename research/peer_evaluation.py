@@ -1,6 +1,6 @@
 """RouteLLM's own evaluation, for `published_evaluation.py`; runs in an environment of its own.
 
-    PEER/bin/python benchmarks/peer_evaluation.py FOLDER
+    PEER/bin/python research/peer_evaluation.py FOLDER
 
 FOLDER holds the benchmarks in the layout of RouteLLM's repository, and `scores.json`: by benchmark,
 by router, by prompt. What is patched: where the package looks for its benchmarks; the controller,

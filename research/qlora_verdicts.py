@@ -1,6 +1,6 @@
 """GPT-4's verdicts on answers to open questions, as battles.
 
-    python benchmarks/qlora_verdicts.py --repository DIR --output verdicts.csv
+    python research/qlora_verdicts.py --repository DIR --output verdicts.csv
 
 The evaluation of QLoRA (github.com/artidoro/qlora, MIT) asked seven models what people had asked in
 the validation part of OpenAssistant (Apache-2.0), eight models the 80 questions of Vicuna's

@@ -53,9 +53,6 @@ TABLE_4: dict[str, dict[str, float]] = {
 }  # fmt: skip
 """APGR on MT-Bench."""
 
-TABLE_5 = {"mt_bench": 0.6525, "mmlu": 0.5678, "gsm8k": 0.5335}
-"""Similarity of a benchmark to the augmented training data, with OpenAI's vectors."""
-
 TABLE_6 = {"mt_bench": (3.66, 2.49), "mmlu": (1.41, 1.14), "gsm8k": (1.49, 1.27)}
 """Strong calls of random over those of the best router, at CPT(50%) and CPT(80%)."""
 

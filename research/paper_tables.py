@@ -1,14 +1,12 @@
-"""The paper's Tables 1 to 7 for the shipped routers: what docs/results.md shows.
+"""The paper's Tables 1 to 4, 6 and 7 for the shipped routers: what research/results.md shows.
 
-    python benchmarks/split_mmlu.py --data DIR --output MMLU
-    python benchmarks/paper_tables.py --data DIR --gold DIR --battles DIR --mmlu MMLU [--tables 1 4]
+    python research/paper_tables.py --data DIR --gold DIR --battles DIR [--tables 1 4]
 
 DIR of --data holds the three benchmarks (see router_quality.py), of --gold `mmlu_pro.csv.gz` and
 `llmrouter.jsonl.gz`, of --battles `mt_bench_gpt4.jsonl` (GPT-4's verdicts on pairs of answers to
-MT-Bench), MMLU the 1,500 labels of MMLU that were learned from. Every figure comes from
-`routectl evaluate` in a database of its own; its command stands above the table. `mf_5`, `mf_6`,
-`mf_8`, `sw_ranking_2`, `ensemble_3` and `causal_llm` compute a language model: hours on two cores,
-and minutes on a GPU.
+MT-Bench). Every figure comes from
+`routectl evaluate` in a database of its own; its command stands above the table. `mf_6`, `mf_8`,
+`sw_ranking_2` and `causal_llm` compute a language model: hours on two cores, minutes on a GPU.
 """
 
 from __future__ import annotations
@@ -28,7 +26,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import paper_figures as paper
 
 from routectl.routers import open_router
@@ -39,17 +36,13 @@ NAMES = {"mt_bench": "MT-Bench", "mmlu": "MMLU", "gsm8k": "GSM8K"}
 FILES = {"mt_bench": "mt_bench.jsonl", "mmlu": "mmlu.csv.gz", "gsm8k": "gsm8k.csv.gz"}
 SHIPPED = Path(open_router("mf").description.checkpoint or "").parent
 ROUTERS = (
-    *("mf=mf_2", "mf=mf_3", "mf=mf_5", "mf=mf_6", "mf=mf_7", "mf=mf_8", "mf"),
-    *("sw_ranking=sw_ranking_1", "sw_ranking=sw_ranking_2", "sw_ranking"),
-    *("bert=bert_2", "bert", "bert=bert_4"),
-    *("causal_llm=causal_llm_2", "causal_llm=causal_llm_3", "causal_llm"),
-    *("ensemble=ensemble_2", "ensemble=ensemble_3", "ensemble"),
+    *("mf=mf_6", "mf=mf_8", "mf=mf_9"),
+    *("sw_ranking=sw_ranking_2", "sw_ranking=sw_ranking_3"),
+    *("bert=bert_3", "bert=bert_4"),
+    *("causal_llm=causal_llm_4", "ensemble=ensemble_4"),
 )
 SLOW_ROWS = 1500
-SLOW = (
-    *("mf=mf_5", "mf=mf_6", "mf=mf_8", "sw_ranking=sw_ranking_2"),
-    *("causal_llm=causal_llm_2", "causal_llm=causal_llm_3", "causal_llm", "ensemble=ensemble_3"),
-)
+SLOW = ("mf=mf_6", "mf=mf_8", "sw_ranking=sw_ranking_2", "causal_llm=causal_llm_4")
 FAST = tuple(router for router in ROUTERS if router not in SLOW)
 SPEED_ROWS, SLOW_SPEED_ROWS = 500, 20
 NOT_LEARNED = ("arc_challenge", "natural_qa", "trivia_qa", "mmlu")
@@ -263,55 +256,12 @@ def write_judged(path: Path, data: Path, verdicts: Path, strong: str, weak: str)
                 writer.writerow((turns[0], share, 1 - share))
 
 
-def table_5(run: Evaluations, data: Path, gold: Path, mmlu: Path, folder: Path) -> None:
-    print("\n## Table 5: how much the benchmarks are like the training data")
-    learned = folder / "learned.jsonl"
-    with learned.open("w") as file:
-        for row in read_rows(gold / "llmrouter.jsonl.gz")[1]:
-            if row.values["task"] not in NOT_LEARNED:
-                file.write(json.dumps(dict(row.values)) + "\n")
-    without = ("--trained-on", gold / "mmlu_pro.csv.gz", "--trained-on", learned)
-    labels = ("--trained-on", mmlu / "mmlu_labels.csv.gz")
-    benchmarks = [word for name in NAMES for word in ("--benchmark", data / FILES[name])]
-    with_labels = run.evaluate(
-        *benchmarks, "--leave-out", LEFT_OUT, *names_of(ROUTERS), *without, *labels
-    )
-    alone = run.evaluate(
-        *benchmarks, "--leave-out", LEFT_OUT, "-r", "mf=mf_1", *without,
-        "--strong-model", STRONG, "--weak-model", WEAK, "--transfer",
-    )  # fmt: skip
-    print("\n`learned.jsonl` is `llmrouter.jsonl.gz` without the tasks that were not learned.\n")
-    print("| benchmark | training data | similarity | paper's | APGR of those trained on it |")
-    print("|---|---|---|---|---|")
-    points = []
-    for label, results in (("gold + 1,500 of MMLU", with_labels), ("gold", alone)):
-        for found in results:
-            mean = found["resemblance"]["similarity"]
-            apgr = {label_of(r): r["figures"]["APGR"]["value"] for r in found["routers"]}
-            if label == "gold":
-                apgr = {"mf_1": apgr["mf"]}
-            points += [(mean["mean"], value) for value in apgr.values()]
-            stated = paper.TABLE_5[found["benchmark"]] if label != "gold" else ""
-            shown = ", ".join(f"{router} {value:.3f}" for router, value in apgr.items())
-            print(
-                f"| {NAMES[found['benchmark']]} | {label} | {mean['mean']:.3f} "
-                f"({mean['low']:.3f}-{mean['high']:.3f}) | {stated} | {shown} |"
-            )
-    x, y = np.array(points).T
-    print(
-        f"\nOver these {len(points)} points the correlation of similarity and APGR is "
-        f"{np.corrcoef(x, y)[0, 1]:+.2f} (Pearson). They are {len(set(x))} values of similarity, "
-        "and routers that share their training data are no independent points.",
-        flush=True,
-    )
-
-
 def table_6(found: dict[str, dict[str, dict[str, Any]]]) -> None:
     print("\n## Table 6: what it saves")
     print(
         "\nThe paper's ratio is strong calls of random over those of the best router at the same "
         "quality. Beside it stands what the bill says: always-strong's cost over the router's "
-        "at list prices (see [costs](costs.md)).\n"
+        "at list prices (see [costs](../docs/costs.md)).\n"
     )
     print(
         "| benchmark | best router | at | calls of random / its calls | paper | "
@@ -340,19 +290,14 @@ def table_7(traffic: Path | None) -> None:
     print("\n## Table 7: requests a second")
     prompts = [row.text("prompt") for row in read_rows(traffic)[1]]
     print(
-        f"\nScoring {SPEED_ROWS} prompts of people in one call (mf_5, mf_6, mf_8 and "
-        f"causal_llm: {SLOW_SPEED_ROWS}), on "
+        f"\nScoring {SPEED_ROWS} prompts of people in one call (slow ones: {SLOW_SPEED_ROWS}), on "
         f"{os.cpu_count()} cores of a CPU; the paper's on an NVIDIA L4, `sw_ranking` on 8 virtual "
         "CPUs with a refit a prompt.\n"
     )
     print("| router | requests a second | paper's |\n|---|---|---|")
-    tried = (
-        *("mf", "mf=mf_5", "mf=mf_6", "mf=mf_7", "mf=mf_8"),
-        *("sw_ranking", "bert", "ensemble", "causal_llm"),
-    )
-    for number, named in enumerate(tried):
+    for number, named in enumerate(ROUTERS):
         name, _, checkpoint = named.partition("=")
-        router = open_router(name, checkpoint=SHIPPED / checkpoint if checkpoint else None).load()
+        router = open_router(name, checkpoint=SHIPPED / checkpoint).load()
         # Prompts of its own: what another router has embedded is remembered for a while.
         count = SLOW_SPEED_ROWS if named in SLOW else SPEED_ROWS
         asked = prompts[number * SPEED_ROWS :][:count]
@@ -360,8 +305,8 @@ def table_7(traffic: Path | None) -> None:
         started = time.perf_counter()
         router.strong_win_rates(asked)
         speed = len(asked) / (time.perf_counter() - started)
-        stated = paper.TABLE_7.get(named, "")
-        print(f"| {checkpoint or name} | {speed:.3g} | {stated} |", flush=True)
+        stated = paper.TABLE_7.get(name, "")
+        print(f"| {checkpoint} | {speed:.3g} | {stated} |", flush=True)
 
 
 def main() -> None:
@@ -369,17 +314,15 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--gold", type=Path, required=True)
     parser.add_argument("--battles", type=Path, required=True)
-    parser.add_argument("--mmlu", type=Path, required=True, help="what split_mmlu.py wrote")
     parser.add_argument("--traffic", type=Path, help="prompts for Table 7, JSON lines")
     parser.add_argument("--database", type=Path, help="keep the scores there, else nowhere")
-    parser.add_argument("--tables", nargs="+", type=int, default=[1, 4, 5, 7], choices=[1, 4, 5, 7])
+    parser.add_argument("--tables", nargs="+", type=int, default=[1, 4, 7], choices=[1, 4, 7])
     arguments = parser.parse_args()
     data, gold = arguments.data.resolve(), arguments.gold.resolve()
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         shown = {
-            data: "BENCHMARKS", gold: "GOLD", arguments.mmlu.resolve(): "MMLU",
-            LEFT_OUT.parent: "benchmarks", folder: "",
+            data: "BENCHMARKS", gold: "GOLD", LEFT_OUT.parent: "research", folder: "",
         }  # fmt: skip
         run = Evaluations(arguments.database or folder / "results.db", shown)
         if 1 in arguments.tables:
@@ -388,8 +331,6 @@ def main() -> None:
             table_6(found)
         if 4 in arguments.tables:
             table_4(run, data, gold, arguments.battles.resolve(), folder)
-        if 5 in arguments.tables:
-            table_5(run, data, gold, arguments.mmlu.resolve(), folder)
         if 7 in arguments.tables:
             table_7(arguments.traffic)
 

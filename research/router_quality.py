@@ -1,6 +1,6 @@
-"""How much of the gap between two models each shipped router recovers: `make bench-routers`.
+"""How much of the gap between two models each shipped router recovers: `make -C research quality`.
 
-    python benchmarks/router_quality.py --data DIR [--routers mf mf=DIR length ...]
+    python research/router_quality.py --data DIR [--routers mf mf=DIR length ...]
         [--only mt_bench gsm8k mmlu] [--json FILE]
 
 DIR holds `mmlu.csv.gz` and `gsm8k.csv.gz` (columns prompt and one per model, 1 or 0),
@@ -44,12 +44,10 @@ BENCHMARKS = {"mt_bench": "mt_bench.jsonl", "gsm8k": "gsm8k.csv.gz", "mmlu": "mm
 PAPER = {"mt_bench": 0.802, "gsm8k": 0.622, "mmlu": 0.603}
 """The best APGR that RouteLLM reports, of any of its routers and training sets."""
 BESIDE_THE_DEFAULTS = (
-    *(f"mf=mf_{number}" for number in range(2, 9)),
-    "sw_ranking=sw_ranking_1",
+    "mf=mf_6",
+    "mf=mf_8",
     "sw_ranking=sw_ranking_2",
     "bert=bert_4",
-    "ensemble=ensemble_2",
-    "ensemble=ensemble_3",
 )
 """Checkpoints that ship and that the default routers do not score with."""
 METRICS = (APGR, cpt_at(0.5), cpt_at(0.8))

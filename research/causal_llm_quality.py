@@ -1,6 +1,6 @@
 """How good and how fast `causal_llm` is: APGR on the three public benchmarks, prompts a second.
 
-    python benchmarks/causal_llm_quality.py --data DIR [--checkpoint DIR] [--sample 150]
+    python research/causal_llm_quality.py --data DIR [--checkpoint DIR] [--sample 150]
 
 DIR is that of `router_quality.py`. A prompt takes about half a second of a CPU core, so a benchmark
 with more prompts than `--sample` is measured on so many of them, drawn with seed 0 (0 takes all:

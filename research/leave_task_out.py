@@ -1,17 +1,17 @@
 """How well mf's fits hold on a task that they have not seen: leave one task out, for each task.
 
-    python benchmarks/leave_task_out.py --gold FILE [FILE ...] [--where 'COLUMN!=VALUE' ...]
-        [--against weakest|middle] [--factors]
+    python research/leave_task_out.py --gold FILE [FILE ...] [--where 'COLUMN!=VALUE' ...]
+        [--against weakest|middle]
 
-For every task of the gold tables (column task, else category, else the file) each fit is trained on
-all other tasks and scores this one. Judged is the gap between the mean scores of two tiers: the
+For every task of the gold tables (column task, else category, else the file) `train mf`'s fit, with
+the question's length as an extra feature and without, is trained on all other tasks and scores this
+one. Judged is the gap between the mean scores of two tiers: the
 third of the task's models that score highest in it, and the third that score lowest (--against
 middle: the third between them, where there is one, which is nearer, as a pair of today is). Printed
 are the mean APGR over tasks with its 95 % bootstrap interval over prompts, and the difference from
-the plainest fit, paired by prompt; over all tasks, and over those in which the strong tier scores
-above 0.7, as a strong model of today does on most traffic. "length alone" is the question's length
-(`routers/surface.py`) without any fit. --factors adds `train mf --fit factors`, which takes most of
-an hour.
+the fit without the length, paired by prompt; over all tasks, and over those in which the strong
+tier scores above 0.7, as a strong model of today does on most traffic. "length alone" is the question's length
+(`routers/surface.py`) without any fit.
 """
 
 from __future__ import annotations
@@ -30,17 +30,9 @@ from routectl.records import Condition
 from routectl.routers.surface import Surface
 from routectl.training.comparisons import Comparisons, read_comparisons
 from routectl.training.difficulty import DifficultySettings, fit_difficulty
-from routectl.training.factorize import Fit, Settings, factorize
 
 SEED, DRAWS, MOSTLY_RIGHT = 0, 400, 0.7
-FITS: dict[str, Settings | DifficultySettings] = {
-    "difficulty, neither": DifficultySettings(perfect_weight=0, levels=False),
-    "difficulty": DifficultySettings(),
-    "difficulty, no perfect answer": DifficultySettings(perfect_weight=0),
-    "difficulty, no levels": DifficultySettings(levels=False),
-}
-BESIDE = "difficulty, question length"
-ALONE = "length alone"
+FITS = ("train mf", "train mf --question-length", "length alone")
 
 
 def tiers(
@@ -69,16 +61,12 @@ def tiers(
 
 
 def direction(
-    vectors: NDArray[np.float32], others: Comparisons, settings: Settings | DifficultySettings
+    vectors: NDArray[np.float32], others: Comparisons, settings: DifficultySettings
 ) -> NDArray[np.float64]:
     """Of the fit's strongest model against its weakest, by the sign of their scores' spread."""
     held_out = np.random.default_rng(SEED).random(len(others.prompts)) < 0.1
     parts = others.of_prompts(~held_out), others.of_prompts(held_out)
-    fit: Fit
-    if isinstance(settings, DifficultySettings):
-        fit = fit_difficulty(vectors, *parts, settings, lambda *_: None)
-    else:
-        fit = factorize(vectors, *parts, settings, SEED, lambda *_: None)
+    fit = fit_difficulty(vectors, *parts, settings, lambda *_: None)
     wins = np.zeros(len(others.models))
     np.add.at(wins, others.model_a, others.weight * (2 * others.outcome - 1))
     np.add.at(wins, others.model_b, others.weight * (1 - 2 * others.outcome))
@@ -107,9 +95,7 @@ def main() -> None:
     parser.add_argument("--gold", type=Path, nargs="+", required=True)
     parser.add_argument("--where", action="append", default=[], metavar="COLUMN!=VALUE")
     parser.add_argument("--against", choices=("weakest", "middle"), default="weakest")
-    parser.add_argument("--factors", action="store_true")
     arguments = parser.parse_args()
-    fits = {**FITS, "factors": Settings()} if arguments.factors else FITS
     pairs = (text.split("!=", 1) for text in arguments.where)
     conditions = [Condition(column, "!=", value) for column, value in pairs]
     comparisons = read_comparisons([], arguments.gold, conditions)
@@ -122,8 +108,7 @@ def main() -> None:
     for task in np.unique(comparisons.task):
         here = (comparisons.task == task) & np.isfinite(strong) & np.isfinite(weak)
         others = comparisons.of_prompts(comparisons.task != task)
-        scores = [vectors[here] @ direction(vectors, others, s) for s in fits.values()]
-        scores.append(beside[here] @ direction(beside, others, fits["difficulty"]))
+        scores = [x[here] @ direction(x, others, DifficultySettings()) for x in (vectors, beside)]
         scores.append(length[here, 0])
         judged.append((np.array(scores), strong[here], weak[here]))
     for name, chosen in (
@@ -134,7 +119,7 @@ def main() -> None:
         generator = np.random.default_rng(SEED)
         drawn = np.array([mean_apgr(chosen, generator) for _ in range(DRAWS)])
         print(f"\n| {name} ({len(chosen)}) | mean APGR | less that of the first |\n|---|---|---|")
-        for column, fit in enumerate((*fits, BESIDE, ALONE)):
+        for column, fit in enumerate(FITS):
             low, high = np.quantile(drawn[:, column], [0.025, 0.975])
             less = np.quantile(drawn[:, column] - drawn[:, 0], [0.025, 0.975])
             print(

@@ -1,14 +1,13 @@
 """The judged answers of Arena-Bench as a gold table: what people typed, and marks from 1 to 10.
 
-    python benchmarks/arena_bench.py --repository DIR --output arena_bench.csv
+    python research/arena_bench.py --repository DIR --output arena_bench.csv
 
 Arena-Bench is what Arena-Hard (github.com/lm-sys/arena-hard-auto, Apache-2.0) was in December
 2023: 300 questions that people typed into Chatbot Arena, the answers of 15 models to each, and
 GPT-4's mark for each answer beside a reference. Its last commit with them is `COMMIT`; DIR is a
 clone of the repository with its history. The table has the columns `task` and `prompt` and one per
-model, a blank where the judge gave no mark. `mf_6` to `mf_9`, `sw_ranking_2`, `sw_ranking_3`,
-`causal_llm_3`, `causal_llm_4`, `ensemble_3` and `ensemble_4` learned from it beside the other sets
-(`checkpoint-mf_6` in the Makefile).
+model, a blank where the judge gave no mark. All trained routers that ship learned from it, or from
+a router that did (see the Makefile in this folder).
 """
 
 from __future__ import annotations

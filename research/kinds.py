@@ -1,9 +1,9 @@
 """What kinds of prompts with a direction of their own bring: `train mf --kinds`.
 
-    python benchmarks/kinds.py --gold FILE [FILE ...] [--where 'COLUMN!=VALUE' ...]
+    python research/kinds.py --gold FILE [FILE ...] [--where 'COLUMN!=VALUE' ...]
         [--weight FILE=NUMBER] [--embedder NAME] [--kinds 0 4 6 8] [--vectors FILE]
 
-`train mf --fit difficulty --question-length` learns from the gold tables with each number of kinds;
+`train mf --question-length` learns from the gold tables with each number of kinds;
 0 is one direction for all prompts. Once in five folds of all prompts, each scored by a fit that has
 not seen it, and once with each task (column task, else category, else the file) left out of all:
 of the kinds, too. Judged is, within every task, the gap between the third of its models that scores

@@ -1,11 +1,11 @@
 """Split MMLU's results into 1,500 labels to learn from and the rest to be judged on.
 
-    python benchmarks/split_mmlu.py --data DIR --output DIR
+    python research/split_mmlu.py --data DIR --output DIR
 
 The paper trains with about 1,500 gold labels of MMLU (RouteLLM, section 4.1) and judges on the
-rest, and so do `mf_2` and `mf_3`. DIR/mmlu.csv.gz is read; contaminated prompts and all but the
-first of equal ones are set aside; of the others, in the order of the file, NumPy's generator with
-seed 0 draws 1,500 without replacement. Written to the output folder:
+rest, and so do the checkpoints that ship. DIR/mmlu.csv.gz is read; contaminated prompts and all but
+the first of equal ones are set aside; of the others, in the order of the file, NumPy's generator
+with seed 0 draws 1,500 without replacement. Written to the output folder:
 
 - `mmlu_labels.csv.gz`: the 1,500 rows, for `routectl train --gold`
 - `mmlu_rest.csv.gz`: the rows to be judged on, for `--benchmark`. Those that resemble one of the

@@ -2,7 +2,7 @@
 
     python -m venv PEER
     PEER/bin/pip install routellm torch pandarallel matplotlib 'numpy<2' 'datasets<4' 'pyarrow<20'
-    python benchmarks/published_evaluation.py --data DIR --peer PEER/bin/python [--routers mf]
+    python research/published_evaluation.py --data DIR --peer PEER/bin/python [--routers mf]
 
 DIR holds the three benchmarks (see router_quality.py). The peer runs in an environment of its own;
 what is patched in it stands in peer_evaluation.py. The
