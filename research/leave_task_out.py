@@ -10,8 +10,8 @@ third of the task's models that score highest in it, and the third that score lo
 middle: the third between them, where there is one, which is nearer, as a pair of today is). Printed
 are the mean APGR over tasks with its 95 % bootstrap interval over prompts, and the difference from
 the fit without the length, paired by prompt; over all tasks, and over those in which the strong
-tier scores above 0.7, as a strong model of today does on most traffic. "length alone" is the question's length
-(`routers/surface.py`) without any fit.
+tier scores above 0.7, as a strong model of today does on most traffic. "length alone" is the
+question's length (`routers/surface.py`) without any fit.
 """
 
 from __future__ import annotations
