@@ -1,8 +1,8 @@
 """Two embedders side by side: a language model's hidden states, and a sentence embedding.
 
 The states hold how hard a prompt is, the embedding what it is about (research/routers.md has what
-both are worth together). A vector is one after the other, each of the same length, and both together
-of length 1; a fit that standardises them lets each number count alike.
+both are worth together). A vector is one after the other, each of the same length, and both
+together of length 1; a fit that standardises them lets each number count alike.
 """
 
 from __future__ import annotations
