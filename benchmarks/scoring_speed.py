@@ -36,7 +36,7 @@ def main() -> None:
     shared = opened[0].description.embedder
     assert shared is not None
     assert shared == opened[1].description.embedder
-    embedder = open_embedder(shared, reads="head")
+    embedder = open_embedder(shared)
     embedder.embed(prompts[:64])
 
     def score(routers: Sequence[Router]) -> None:

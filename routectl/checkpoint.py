@@ -129,7 +129,11 @@ def read_checkpoint(folder: Path, kind: str | None) -> Checkpoint:
             f"{folder} is {what}; a checkpoint is a folder with {CONFIG} and {WEIGHTS}."
         )
     if not folder.is_dir():
-        raise CheckpointError(f"There is no checkpoint at {folder}; check the path.")
+        ships = () if kind is None else shipped(kind)
+        raise CheckpointError(
+            f"There is no checkpoint at {folder}; check the path"
+            + (f", or name one that ships with routectl: {', '.join(ships)}." if ships else ".")
+        )
     path = folder / CONFIG
     try:
         config = json.loads(path.read_bytes())

@@ -85,7 +85,7 @@ def show(
     \b
     Examples:
       routectl routers show mf
-      routectl routers show mf=mf_5
+      routectl routers show mf=mf_8
       routectl routers show mf=./my-checkpoint --strong-model gpt-4-1106-preview
     """
     from routectl.checkpoint import shipped

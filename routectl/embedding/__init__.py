@@ -18,10 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["DEFAULT", "READS", "Embedder", "open_embedder", "remote_host"]
-
-READS = ("head", "head_tail")
-"""What can be read of a prompt that is longer than the model reads."""
+__all__ = ["DEFAULT", "Embedder", "open_embedder", "remote_host"]
 
 
 class Embedder(Protocol):
@@ -33,8 +30,6 @@ class Embedder(Protocol):
     max_tokens: int
     """The most tokens that are read of a prompt, special tokens included; characters where the
     embedder is remote."""
-    reads: str
-    """One of `READS`."""
     probe: NDArray[np.float32] | None
     """Vectors of a few fixed texts, shape (k, dimension), by which a model that can change behind
     its name is known again; None where the digest is over the model itself."""
@@ -54,7 +49,7 @@ class Embedder(Protocol):
         """Shape (n,): True where a text has more tokens than are read."""
 
 
-def open_embedder(name: str = DEFAULT, *, reads: str = "head") -> Embedder:
+def open_embedder(name: str = DEFAULT) -> Embedder:
     """Load an embedder; the default one needs no network.
 
     Args:
@@ -62,7 +57,6 @@ def open_embedder(name: str = DEFAULT, *, reads: str = "head") -> Embedder:
             (taken from the local cache when it is there), `hidden:NAME` for the hidden states of
             a language model (see `hidden.py`), `hidden:NAME+EMBEDDER` for both side by side,
             `bert:NAME` for a trained classifier (see `classifier.py`), or `openai:URL#MODEL`.
-        reads: one of `READS`.
 
     Raises:
         CheckpointError: it is not there, damaged, not safetensors, or would run its own code.
@@ -73,20 +67,20 @@ def open_embedder(name: str = DEFAULT, *, reads: str = "head") -> Embedder:
     if remote is not None:
         from routectl.embedding.remote import open_remote
 
-        return open_remote(remote, reads)
+        return open_remote(remote)
     parts = parts_of(name)
     if parts is not None:
         from routectl.embedding.joined import open_joined
 
-        return open_joined(parts, lambda part: open_embedder(part, reads=reads))
+        return open_joined(parts, lambda part: open_embedder(part))
     if is_hidden(name):
         from routectl.embedding.hidden import open_hidden
 
-        return open_hidden(name, reads)
+        return open_hidden(name)
     if is_classifier(name):
         from routectl.embedding.classifier import open_classifier
 
-        return open_classifier(name, reads)
+        return open_classifier(name)
     from routectl.embedding.local import load
 
-    return load(locate(name), reads)
+    return load(locate(name))

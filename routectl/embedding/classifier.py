@@ -2,7 +2,7 @@
 
 A sentence embedding says what a prompt is about; training has bent a `bert` router's last layers
 towards how hard it is. Routers that score their mean are as fast as those that score the sentence
-embedding, which is computed by the same layers below (docs/routers.md has what that is worth).
+embedding, which is computed by the same layers below (research/routers.md has what that is worth).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from routectl.embedding.bert import Bert
 
 
-def open_classifier(name: str, reads: str) -> LocalEmbedder:
+def open_classifier(name: str) -> LocalEmbedder:
     """Load the classifier that an embedder's name says.
 
     Raises:
@@ -30,9 +30,11 @@ def open_classifier(name: str, reads: str) -> LocalEmbedder:
     """
     folder = classifier_folder(name)
     if not folder.is_dir():
+        from routectl.checkpoint import shipped
+
         raise CheckpointError(
-            f"The embedder {name!r} names no checkpoint; write {CLASSIFIER}NAME with one of "
-            "`routectl routers list`, or the folder of another bert checkpoint."
+            f"The embedder {name!r} names no checkpoint; write {CLASSIFIER}NAME with one that "
+            f"ships ({', '.join(shipped('bert'))}), or the folder of another bert checkpoint."
         )
     config = folder / "config.json"
     bert, digest = _loaded(folder, config.read_bytes() if config.is_file() else b"")
@@ -41,7 +43,6 @@ def open_classifier(name: str, reads: str) -> LocalEmbedder:
         f"{CLASSIFIER}{folder.name if _ships(folder) else folder.resolve()}",
         hashlib.sha256(facts.encode()).hexdigest(),
         bert,
-        reads,
     )
     embedder.comparable = False
     embedder.sentence_dimension = 0

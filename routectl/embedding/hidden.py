@@ -1,10 +1,10 @@
 """What a causal language model makes of a prompt half way: its hidden states as a vector.
 
 A sentence embedding says what a prompt is about. The states inside a language model that is about
-to answer also hold how hard it is (docs/routers.md has what that is worth). The vector is the mean
-over the prompt's tokens after about a quarter of the layers, the same after two thirds of them, and
-the last token's, which has read everything, after two thirds; each of length 1. No layer above is
-computed. The prompt stands in the same text as for `causal_llm`.
+to answer also hold how hard it is (research/routers.md has what that is worth). The vector is the
+mean over the prompt's tokens after about a quarter of the layers, the same after two thirds of
+them, and the last token's, which has read everything, after two thirds; each of length 1. No layer
+above is computed. The prompt stands in the same text as for `causal_llm`.
 """
 
 from __future__ import annotations
@@ -64,19 +64,18 @@ class HiddenStates:
     comparable = False  # a few numbers are far larger than the others
     sentence_dimension = 0
 
-    def __init__(self, name: str, base: BaseFiles, reads: str) -> None:
+    def __init__(self, name: str, base: BaseFiles) -> None:
         """Load the layers that are needed.
 
         Raises:
             CheckpointError: the base is damaged, or its layers are not where a Llama has them.
         """
-        self._body, self._reader = _loaded(base, reads)
+        self._body, self._reader = _loaded(base)
         self._lower, self._upper = _depths(self._body.config.num_hidden_layers, base)
         self.name = name
         self.digest = _digest(base, self._lower, self._upper)
         self.dimension = 3 * int(self._body.config.hidden_size)
         self.max_tokens = MAX_TOKENS
-        self.reads = reads
         self.probe: NDArray[np.float32] | None = None
         self.least_noise = _LEAST_NOISE
 
@@ -144,7 +143,7 @@ class HiddenStates:
         return found
 
 
-def open_hidden(name: str, reads: str) -> HiddenStates:
+def open_hidden(name: str) -> HiddenStates:
     """The embedder of a name that `is_hidden`.
 
     Raises:
@@ -152,20 +151,20 @@ def open_hidden(name: str, reads: str) -> HiddenStates:
     """
     wanted = name.removeprefix(HIDDEN)
     if wanted == DEFAULT:
-        return HiddenStates(name, default_base(), reads)
+        return HiddenStates(name, default_base())
     folder = Path(wanted).expanduser()
     if not folder.is_dir():
         raise CheckpointError(
             f"The embedder {name!r} names no folder; write {HIDDEN}{DEFAULT} for the base model "
             f"that can be installed, or {HIDDEN}FOLDER for another."
         )
-    return HiddenStates(f"{HIDDEN}{folder.resolve()}", keep_base(folder), reads)
+    return HiddenStates(f"{HIDDEN}{folder.resolve()}", keep_base(folder))
 
 
 # Routers of several model pairs share one embedder; the digest tells a changed folder.
 @functools.lru_cache(maxsize=1)
-def _loaded(base: BaseFiles, reads: str) -> tuple[Any, TemplateReader]:
-    reader = TemplateReader(base.folder, DEFAULT_TEMPLATE, MAX_TOKENS, reads)
+def _loaded(base: BaseFiles) -> tuple[Any, TemplateReader]:
+    reader = TemplateReader(base.folder, DEFAULT_TEMPLATE, MAX_TOKENS)
     body: Any = getattr(load_model(base.folder), "model", None)
     if not hasattr(body, "layers"):
         raise CheckpointError(

@@ -1,8 +1,8 @@
 """Two embedders side by side: a language model's hidden states, and a sentence embedding.
 
-The states hold how hard a prompt is, the embedding what it is about (docs/routers.md has what both
-are worth together). A vector is one after the other, each of the same length, and both together
-of length 1; a fit that standardises them lets each number count alike.
+The states hold how hard a prompt is, the embedding what it is about (research/routers.md has what
+both are worth together). A vector is one after the other, each of the same length, and both
+together of length 1; a fit that standardises them lets each number count alike.
 """
 
 from __future__ import annotations
@@ -41,13 +41,12 @@ class Joined:
     """An `Embedder` whose vectors are those of two, one after the other."""
 
     def __init__(self, first: Embedder, second: Embedder) -> None:
-        """Join two embedders that run on this machine and read prompts alike."""
+        """Join two embedders that run on this machine."""
         self._parts = (first, second)
         self.name = f"{first.name}{PLUS}{second.name}"
         self.digest = hashlib.sha256(f"{first.digest} {second.digest}".encode()).hexdigest()
         self.dimension = first.dimension + second.dimension
         self.max_tokens = min(first.max_tokens, second.max_tokens)
-        self.reads = first.reads
         self.probe: NDArray[np.float32] | None = None
         self.least_noise = max(first.least_noise, second.least_noise)
         self.comparable = first.comparable and second.comparable

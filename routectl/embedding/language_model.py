@@ -36,14 +36,11 @@ DEFAULT_TEMPLATE = Template(
 class TemplateReader:
     """Prompts to the token ids that the model is given."""
 
-    def __init__(
-        self, folder: Path, template: Template, max_tokens: int, reads: str = "head"
-    ) -> None:
+    def __init__(self, folder: Path, template: Template, max_tokens: int) -> None:
         """Read the tokenizer of a base.
 
         Args:
             max_tokens: of a prompt with its template, at most.
-            reads: what is read of a longer prompt, one of `embedding.READS`.
 
         Raises:
             CheckpointError: it cannot be read, or the template leaves no room for a prompt.
@@ -71,7 +68,7 @@ class TemplateReader:
                 f"The template takes {len(self.before) + len(self.after)} tokens, which leaves "
                 f"none of {max_tokens} for the prompt; allow more tokens."
             )
-        self._reader = TokenReader(plain, room, reads)
+        self._reader = TokenReader(plain, room)
 
     def _ids(self, text: str) -> list[int]:
         found: list[int] = self._tokenizer.encode(text, add_special_tokens=False).ids

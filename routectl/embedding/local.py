@@ -31,14 +31,14 @@ class LocalModel(Protocol):
         """A vector of any length for each text's token ids, shape (n, dimension)."""
 
 
-def load(files: EmbedderFiles, reads: str) -> LocalEmbedder:
+def load(files: EmbedderFiles) -> LocalEmbedder:
     """Load a model from its folder, without a look at the network.
 
     Raises:
         CheckpointError: the files are damaged, or its tokenizer is not a fast one.
     """
     digest = files.digest()
-    return LocalEmbedder(files.name, digest, _model(files, digest), reads)
+    return LocalEmbedder(files.name, digest, _model(files, digest))
 
 
 # Routers of several model pairs share one embedder; the digest tells a changed folder.
@@ -64,18 +64,17 @@ def _model(files: EmbedderFiles, digest: str) -> LocalModel:
 class LocalEmbedder:
     """The vectors of `SentenceTransformer.encode`, faster."""
 
-    def __init__(self, name: str, digest: str, model: LocalModel, reads: str) -> None:
+    def __init__(self, name: str, digest: str, model: LocalModel) -> None:
         self.name = name
         self.digest = digest
         self.dimension = model.dimension
         self.max_tokens = model.max_tokens
-        self.reads = reads
         self.probe: NDArray[np.float32] | None = None
         self.least_noise = 0.0
         self.comparable = True
         self.sentence_dimension = self.dimension
         self._model = model
-        self._reader = TokenReader(model.tokenizer, model.max_tokens, reads)
+        self._reader = TokenReader(model.tokenizer, model.max_tokens)
 
     def embed(self, texts: Sequence[str], *, token_budget: int = 1024) -> NDArray[np.float32]:
         """Vectors of texts.

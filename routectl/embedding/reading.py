@@ -1,7 +1,6 @@
-"""What is read of a prompt that is longer than the model reads.
+"""What is read of a prompt that is longer than the model reads: its beginning.
 
-`head` reads its beginning, as `SentenceTransformer.encode` does; `head_tail` reads as many tokens
-of its beginning as of its end. Neither tokenizes more of a long text than it needs.
+As `SentenceTransformer.encode` does, but without tokenizing more of a long text than is needed.
 """
 
 from __future__ import annotations
@@ -9,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-# Characters of a text's beginning (or end) that are tokenized first, for each token wanted.
+# Characters of a text's beginning that are tokenized first, for each token wanted.
 # English needs about 4.5; a text that needs more is tokenized again with four times as many.
 _CHARACTERS_PER_TOKEN = 8
 
@@ -17,7 +16,7 @@ _CHARACTERS_PER_TOKEN = 8
 class TokenReader:
     """Texts to the token ids that the model is given."""
 
-    def __init__(self, backend: Any, max_tokens: int, reads: str) -> None:
+    def __init__(self, backend: Any, max_tokens: int) -> None:
         from tokenizers import Tokenizer
 
         # A copy, because truncation and padding are settings of the object.
@@ -25,52 +24,41 @@ class TokenReader:
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
         self._room = max_tokens - self._tokenizer.num_special_tokens_to_add(is_pair=False)
-        self._reads = reads
 
     def read(self, texts: Sequence[str]) -> list[list[int]]:
         """Token ids of each text, special tokens included, at most `max_tokens` of them."""
-        heads, longer = self._ends(texts, self._room, from_end=False)
-        if self._reads == "head_tail" and any(longer):
-            rows = [row for row, is_longer in enumerate(longer) if is_longer]
-            tail_room = self._room // 2
-            tails, _ = self._ends([texts[row] for row in rows], tail_room, from_end=True)
-            for row, tail in zip(rows, tails, strict=True):
-                head = heads[row]
-                head.truncate(self._room - tail_room)
-                heads[row] = type(head).merge([head, tail], growing_offsets=False)
+        heads, _ = self._heads(texts)
         return [self._tokenizer.post_process(head).ids for head in heads]
 
     def longer_than_read(self, texts: Sequence[str]) -> list[bool]:
         """Whether each text has more tokens than are read."""
-        return self._ends(texts, self._room, from_end=False)[1]
+        return self._heads(texts)[1]
 
-    def _ends(
-        self, texts: Sequence[str], room: int, *, from_end: bool
-    ) -> tuple[list[Any], list[bool]]:
-        """The first (or last) `room` tokens of each text, and whether it has more."""
+    def _heads(self, texts: Sequence[str]) -> tuple[list[Any], list[bool]]:
+        """The first tokens of each text, as many as there is room for, and whether it has more."""
         encodings: list[Any] = [None] * len(texts)
         longer = [False] * len(texts)
         open_rows = list(range(len(texts)))
-        cut = room * _CHARACTERS_PER_TOKEN
+        cut = self._room * _CHARACTERS_PER_TOKEN
         while open_rows:
-            parts = [texts[row][-cut:] if from_end else texts[row][:cut] for row in open_rows]
-            found = self._tokenizer.encode_batch(parts, add_special_tokens=False)
+            parts = [texts[row][:cut] for row in open_rows]
+            tokenized = self._tokenizer.encode_batch(parts, add_special_tokens=False)
             undecided = []
-            for row, part, encoding in zip(open_rows, parts, found, strict=True):
+            for row, part, encoding in zip(open_rows, parts, tokenized, strict=True):
                 whole = len(part) == len(texts[row])
-                sure = len(encoding) if whole else _tokens_beside_the_cut(encoding, from_end)
-                if not whole and sure <= room:
+                sure = len(encoding) if whole else _tokens_before_the_cut(encoding)
+                if not whole and sure <= self._room:
                     undecided.append(row)
                     continue
-                longer[row] = sure > room
+                longer[row] = sure > self._room
                 if longer[row]:
-                    encoding.truncate(room, direction="left" if from_end else "right")
+                    encoding.truncate(self._room)
                 encodings[row] = encoding
             open_rows, cut = undecided, cut * 4
         return encodings, longer
 
 
-def _tokens_beside_the_cut(encoding: Any, from_end: bool) -> int:
+def _tokens_before_the_cut(encoding: Any) -> int:
     """Tokens that the rest of the text cannot change.
 
     A tokenizer splits a text into words first and each word by itself, so that a cut changes the
@@ -79,4 +67,4 @@ def _tokens_beside_the_cut(encoding: Any, from_end: bool) -> int:
     words: list[int] = encoding.word_ids
     if not words:
         return 0
-    return len(words) - words.count(words[0] if from_end else words[-1])
+    return len(words) - words.count(words[-1])

@@ -36,22 +36,21 @@ _IN_FLIGHT = 4
 _CHARACTERS_PER_TOKEN = 4
 
 
-def open_remote(name: RemoteName, reads: str) -> RemoteEmbedder:
+def open_remote(name: RemoteName) -> RemoteEmbedder:
     """Ask a remote embedder for its probe.
 
     Raises:
         EmbeddingError: it does not answer, or not as it should.
     """
-    return RemoteEmbedder(name, reads, endpoint.PATIENCE)
+    return RemoteEmbedder(name, endpoint.PATIENCE)
 
 
 class RemoteEmbedder:
     """An endpoint's vectors, a few requests at a time. Prompts leave this machine."""
 
-    def __init__(self, name: RemoteName, reads: str, patience: Patience) -> None:
+    def __init__(self, name: RemoteName, patience: Patience) -> None:
         self.name = name.name
         self.max_tokens = name.characters
-        self.reads = reads
         self._endpoint = Endpoint(name.url, name.model, endpoint.SERVICE, patience)
         self._characters = name.characters
         self.dimension = 0
@@ -110,11 +109,8 @@ class RemoteEmbedder:
 
     def _part(self, text: str) -> str:
         """What is sent of a text."""
-        if len(text) > self._characters:
-            tail = self._characters // 2 if self.reads == "head_tail" else 0
-            text = text[: self._characters - tail] + text[len(text) - tail :]
         # Endpoints refuse an empty text, and with it all others of the request.
-        return text or " "
+        return text[: self._characters] or " "
 
     def _ask(self, texts: Sequence[str], stop: Event) -> NDArray[np.float32]:
         """One request's vectors, in the order of the texts and of length 1."""

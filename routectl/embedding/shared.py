@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-_opened: WeakValueDictionary[tuple[str, str, str], SharedEmbedder] = WeakValueDictionary()
+_opened: WeakValueDictionary[tuple[str, str], SharedEmbedder] = WeakValueDictionary()
 
 
-def open_shared(name: str = DEFAULT, *, reads: str = "head") -> SharedEmbedder:
+def open_shared(name: str = DEFAULT) -> SharedEmbedder:
     """As `open_embedder`, and the same object for the same embedder as long as anyone holds it.
 
     Raises:
@@ -25,12 +25,8 @@ def open_shared(name: str = DEFAULT, *, reads: str = "head") -> SharedEmbedder:
     """
     # Of two side by side each may also be another router's.
     parts = parts_of(name)
-    embedder: Embedder
-    if parts is None:
-        embedder = open_embedder(name, reads=reads)
-    else:
-        embedder = open_joined(parts, lambda part: open_shared(part, reads=reads))
-    key = (embedder.name, embedder.digest, embedder.reads)
+    embedder = open_embedder(name) if parts is None else open_joined(parts, open_shared)
+    key = (embedder.name, embedder.digest)
     found = _opened.get(key)
     if found is None:
         found = _opened[key] = SharedEmbedder(embedder)
@@ -47,7 +43,6 @@ class SharedEmbedder:
         self.digest = embedder.digest
         self.dimension = embedder.dimension
         self.max_tokens = embedder.max_tokens
-        self.reads = embedder.reads
         self.probe = embedder.probe
         self.least_noise = embedder.least_noise
         self.comparable = embedder.comparable

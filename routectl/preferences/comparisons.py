@@ -5,7 +5,7 @@ models on a prompt the better one wins. Equal outcomes are ties, and a tie is ha
 Its labels are right or wrong. Where a label is a mark, as a judge's from 1 to 10, a win counts by
 how much better the answer was: nine marks are a whole win, one mark is a ninth of one and otherwise
 a tie. Quality is counted in marks too, so a model that is a little better on every prompt is no
-reason to route any one of them (docs/routers.md has the measurement).
+reason to route any one of them (research/routers.md has the measurement).
 """
 
 from __future__ import annotations
@@ -91,11 +91,6 @@ class Comparisons:
         """The comparisons on the prompts where `wanted`, shape (len(prompts),), is True."""
         rows = wanted[self.prompt]
         return self._rows(rows, self.shortfalls.of_prompts(wanted))
-
-    def without_ties(self) -> Comparisons:
-        """The comparisons that one of the models won."""
-        short = self.shortfalls
-        return self._rows(self.outcome != 0.5, short.rows(short.outcome != 0.5))
 
     def _rows(self, rows: NDArray[np.bool_], shortfalls: Shortfalls) -> Comparisons:
         return Comparisons(
@@ -313,6 +308,15 @@ def ratings(comparisons: Comparisons) -> NDArray[np.float64]:
     np.add.at(wins, (comparisons.model_a, comparisons.model_b), weight * outcome)
     np.add.at(wins, (comparisons.model_b, comparisons.model_a), weight * (1 - outcome))
     return bradley_terry(wins)
+
+
+def rating_loss(rating: NDArray[np.float64], comparisons: Comparisons) -> float:
+    """Weighted mean cross-entropy, in nats, of win rates that follow from ratings alone."""
+    import numpy as np
+
+    logits = rating[comparisons.model_a] - rating[comparisons.model_b]
+    losses = np.logaddexp(0, logits) - comparisons.outcome * logits
+    return float(np.average(losses, weights=comparisons.weight))
 
 
 def bradley_terry(wins: NDArray[np.float64]) -> NDArray[np.float64]:

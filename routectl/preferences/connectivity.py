@@ -17,36 +17,30 @@ DEFAULT_PRIOR = 0.1
 _MOST_NAMES = 8
 
 
-def choose_prior(comparisons: Comparisons, prior: float | None) -> tuple[float, str | None]:
-    """The prior that the ratings need, and a sentence on why, where nobody asked for it.
+def choose_prior(comparisons: Comparisons) -> tuple[float, str | None]:
+    """The prior that the ratings need, and a sentence on why; 0 and None where they need none.
 
     Ratings of maximum likelihood exist where each model can be reached from each other over wins
     (Ford, 1957); a tie leads both ways. Where some never lost, or never won, to all others, a prior
     keeps the ratings finite. Models that never met the others at all are refused: a prior alone
     would place them.
 
-    Args:
-        prior: what was asked for; None is as little as needed.
-
     Raises:
-        InputError: the models fall into groups that never met, and no prior was asked for.
+        InputError: the models fall into groups that never met.
     """
-    if prior is not None:
-        return prior, None
     groups = _groups(comparisons, "weak")
     if len(groups) > 1:
         raise InputError(
             f"The battles do not connect all models: {_listed(groups[0])} never met the other "
-            f"{sum(map(len, groups[1:])):,}; add battles between them, leave them out with "
-            f"--where, or give a --prior (such as {DEFAULT_PRIOR}) that alone would place them."
+            f"{sum(map(len, groups[1:])):,}; add battles between them, or leave them out with "
+            "--where."
         )
     groups = _groups(comparisons, "strong")
     if len(groups) == 1:
         return 0.0, None
     return DEFAULT_PRIOR, (
         f"{_listed(groups[0])} {_beaten(comparisons, groups[0])} the other models, so no finite "
-        f"rating fits the battles; {DEFAULT_PRIOR} ties between each two models were added "
-        "(--prior)"
+        f"rating fits the battles; {DEFAULT_PRIOR} ties between each two models were added"
     )
 
 

@@ -117,7 +117,7 @@ def _load(
     from routectl.embedding.reading import TokenReader
 
     classifier = load_classifier(base, weights, folder)
-    reader = TokenReader(classifier.bert.tokenizer, base.max_tokens, "head")
+    reader = TokenReader(classifier.bert.tokenizer, base.max_tokens)
     return BertRouter(identity, classifier, reader)
 
 

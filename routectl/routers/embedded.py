@@ -15,10 +15,8 @@ if TYPE_CHECKING:
 
     from routectl.embedding import Embedder
 
-_READS = {
-    "head": "the beginning of a long prompt",
-    "head_tail": "the beginning and the end of a long prompt",
-}
+_READS = "head"
+"""In a checkpoint's config and in a fingerprint: the beginning of a long prompt is read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +29,6 @@ class EmbedderOfCheckpoint:
     digest: str
     dimension: int
     max_tokens: int
-    reads: str
     noise: float
     """The largest distance between two vectors of one prompt, with its safety factor."""
     probe: NDArray[Any] | None
@@ -62,7 +59,7 @@ class EmbedderOfCheckpoint:
     def phrase(self) -> str:
         """What is read of a prompt, for `RouterDescription.reads`."""
         unit = "tokens" if self.host is None else "characters"
-        return f"{_READS[self.reads]} ({self.max_tokens} {unit})"
+        return f"the beginning of a long prompt ({self.max_tokens} {unit})"
 
     @property
     def facts(self) -> dict[str, object]:
@@ -70,14 +67,14 @@ class EmbedderOfCheckpoint:
         return {
             "embedder": self.digest,
             "max_tokens": self.max_tokens,
-            "reads": self.reads,
+            "reads": _READS,
             "normalised": True,
         }
 
     @property
     def shares(self) -> str:
         """Routers for which this is equal score the same vectors; see `OpenRouter.shares`."""
-        return f"{self.name} {self.digest} {self.reads}"
+        return f"{self.name} {self.digest}"
 
     def load(self) -> Embedder:
         """The embedder, which other routers of this process may hold too.
@@ -88,7 +85,7 @@ class EmbedderOfCheckpoint:
         """
         from routectl.embedding.shared import open_shared
 
-        embedder = open_shared(self.name, reads=self.reads)
+        embedder = open_shared(self.name)
         if embedder.dimension != self.dimension:
             raise CheckpointError(
                 f"{self.folder} expects prompt vectors of {self.dimension} numbers, and the "
@@ -133,7 +130,7 @@ def read_embedder(
     from routectl.embedding.remote import PROBES
 
     reads: str = checkpoint.get("embedder", "reads", kind=str)
-    if reads not in _READS:
+    if reads != _READS:
         raise CheckpointError(
             f"{checkpoint.folder} wants {reads!r} of a long prompt, which this routectl cannot "
             "read; upgrade routectl or restore the checkpoint."
@@ -148,7 +145,6 @@ def read_embedder(
         digest=checkpoint.get("embedder", "digest", kind=str),
         dimension=dimension,
         max_tokens=checkpoint.get("embedder", "max_tokens", kind=int),
-        reads=reads,
         noise=checkpoint.get("embedder", "noise", kind=(int, float)),
         probe=probe,
     )
@@ -161,7 +157,7 @@ def embedder_config(embedder: Embedder, noise: float) -> dict[str, object]:
         "digest": embedder.digest,
         "dimension": embedder.dimension,
         "max_tokens": embedder.max_tokens,
-        "reads": embedder.reads,
+        "reads": _READS,
         "noise": noise,
     }
 

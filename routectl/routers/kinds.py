@@ -32,7 +32,7 @@ _TEMPERATURE = 0.1
 _FREEDOM = 2.0
 """How much more freely a kind's own direction moves than the common one, as the ratio of the
 standard deviations of their normal priors. This, `COMPONENTS` and `_TEMPERATURE` were chosen by
-five folds, with the benchmarks in sight, see docs/routers.md."""
+five folds, with the benchmarks in sight, see research/routers.md."""
 _STARTS = 8
 """Clusterings from random starts, of which the tightest is taken."""
 _CENTRES, _OFFSETS, _MOST = "kind_centres", "kind_offsets", "kind_most"

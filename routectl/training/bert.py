@@ -286,7 +286,7 @@ def _states(
 
     bert = Bert(encoder.settings)
     require_fitting(bert.tokenizer, bert.vocabulary, encoder.files.folder)
-    reader = TokenReader(bert.tokenizer, encoder.base.max_tokens, "head")
+    reader = TokenReader(bert.tokenizer, encoder.base.max_tokens)
     tokens = reader.read(prompts)
     lengths = [len(ids) for ids in tokens]
     starts = np.concatenate(([0], np.cumsum(lengths))).astype(np.int64)
@@ -328,7 +328,7 @@ def _router(encoder: _Encoder, tensors: dict[str, NDArray[Any]]) -> BertRouter:
     from routectl.embedding.reading import TokenReader
 
     classifier = BertClassifier.of(encoder.settings, tensors)
-    reader = TokenReader(classifier.bert.tokenizer, encoder.base.max_tokens, "head")
+    reader = TokenReader(classifier.bert.tokenizer, encoder.base.max_tokens)
     return BertRouter(RouterIdentity("bert", "", None, 0.0), classifier, reader)
 
 

@@ -63,10 +63,9 @@ model {base}, which is installed apart.
 """
 
 _LIMITS = """
-It is slow: a prompt takes about half a second of one CPU core. Of {available:,} prompts with a
-label it learned from {learned:,}, and its loss was taken on {measured:,} held-out ones, because
-each takes as long as a scored one. The epochs of the curve are evaluations: parts of a pass over
-the examples.
+It is slow: a prompt takes about half a second of one CPU core. It learned from {learned:,} prompts
+with a label, and its loss was taken on {measured:,} held-out ones, because each takes as long as a
+scored one. The epochs of the curve are evaluations: parts of a pass over the examples.
 
 It gives one score for every pair of a strong and a weak model: strong are {strong}; the
 others above are weak.
@@ -77,7 +76,6 @@ def train_causal_llm(
     request: TrainingRequest,
     *,
     base: Path | None = None,
-    examples: int | None = None,
     settings: AdapterSettings | None = None,
     on_progress: Progress = no_progress,
 ) -> TrainingReport:
@@ -88,7 +86,6 @@ def train_causal_llm(
 
     Args:
         base: folder of the base model; None is the default one.
-        examples: learn from so many of the prompts, drawn with the request's seed; None is all.
 
     Raises:
         InputError: a file cannot be read, or there is too little to learn from.
@@ -102,14 +99,14 @@ def train_causal_llm(
     require_free(request.output)
     _require_peft()
     found = default_base() if base is None else keep_base(base)
-    chosen = {**asdict(settings), "base": found.digest, "examples": examples}
+    chosen = {**asdict(settings), "base": found.digest}
     with PartialRun(request.output, request_facts("causal_llm", request, chosen)) as partial:
         data = read_training_data(
             request, open_embedder(DEFAULT), partial, on_progress, vectors=False
         )
         labels = strong_weak_labels(data.comparisons, data.pair)
-        learned = _drawn(labels.of_prompts(~data.held_out), examples, request.seed)
-        measured = _drawn(labels.of_prompts(data.held_out), HELD_OUT_EXAMPLES, request.seed)
+        learned = labels.of_prompts(~data.held_out)
+        measured = _measured(labels.of_prompts(data.held_out), request.seed)
         reader = RatingReader(found.folder, DEFAULT_TEMPLATE, settings.max_tokens)
         examples_of = _examples(request, data, labels, reader)
         training, testing = examples_of(learned), examples_of(measured)
@@ -151,7 +148,6 @@ def train_causal_llm(
             reads=f"the beginning of a long prompt, {MAX_TOKENS} tokens with the template",
             settings={**chosen, "score threshold": SCORE_THRESHOLD},
             limits=_LIMITS.format(
-                available=len(labels),
                 learned=len(learned),
                 measured=len(measured),
                 strong=", ".join(labels.strong_models),
@@ -195,13 +191,13 @@ def _require_peft() -> None:
         )
 
 
-def _drawn(labels: StrongWeakLabels, most: int | None, seed: int) -> StrongWeakLabels:
-    """All labels, or `most` of them drawn at random."""
+def _measured(labels: StrongWeakLabels, seed: int) -> StrongWeakLabels:
+    """All labels, or `HELD_OUT_EXAMPLES` of them drawn at random."""
     import numpy as np
 
-    if most is None or most >= len(labels):
+    if len(labels) <= HELD_OUT_EXAMPLES:
         return labels
-    drawn = np.random.default_rng([seed, 3]).permutation(labels.prompt)[:most]
+    drawn = np.random.default_rng([seed, 3]).permutation(labels.prompt)[:HELD_OUT_EXAMPLES]
     wanted = np.zeros(int(labels.prompt.max()) + 1, dtype=np.bool_)
     wanted[drawn] = True
     return labels.of_prompts(wanted)

@@ -99,9 +99,7 @@ def read_training_data(
         lambda _, done, total: on_progress("read", done, total),
         request.weights,
     )
-    if request.drop_ties:
-        comparisons = comparisons.without_ties()
-    _require_enough(comparisons, request.drop_ties)
+    _require_enough(comparisons)
     pair = _default_pair(comparisons, request.strong_model, request.weak_model)
     judged = read_all(request.benchmarks)
     alike = np.zeros(len(comparisons.prompts), dtype=np.bool_)
@@ -112,7 +110,7 @@ def read_training_data(
         found = embedded[: len(comparisons.prompts)]
         alike = nearest(found, embedded[len(found) :]).cosine >= SIMILAR
         comparisons = comparisons.of_prompts(~alike)
-        _require_enough(comparisons, request.drop_ties)
+        _require_enough(comparisons)
     if vectors and not (embedder.comparable and judged):
         found = embed_texts(embedder, comparisons.prompts, partial, on_progress)
     return TrainingData(
@@ -130,7 +128,7 @@ def embed_texts(
     for start in range(0, len(texts), _KEPT_AT_ONCE):
         part = texts[start : start + _KEPT_AT_ONCE]
         name = f"vectors-{embedder.digest[:8]}-{start:08d}"
-        key = {"embedder": embedder.digest, "reads": embedder.reads, "texts": _digest(part)}
+        key = {"embedder": embedder.digest, "texts": _digest(part)}
         kept = partial.load(name)
         if kept is not None and kept[1] == key:
             vectors[start : start + len(part)] = kept[0]["vectors"]
@@ -236,12 +234,13 @@ def _digest(texts: Sequence[str]) -> str:
     return digest.hexdigest()
 
 
-def _require_enough(comparisons: Comparisons, drop_ties: bool) -> None:
+def _require_enough(comparisons: Comparisons) -> None:
     import numpy as np
 
     if len(comparisons) == 0:
-        why = "every comparison is a tie, and ties are dropped" if drop_ties else "nothing is left"
-        raise InputError(f"There is nothing to learn from: {why}.")
+        raise InputError(
+            "There is nothing to learn from: every prompt resembles one of a benchmark."
+        )
     if len(np.unique(comparisons.prompt)) < 2:
         raise InputError(
             "There is only one prompt to learn from, and one has to be held out; give more data."

@@ -12,7 +12,7 @@ better rated stands for strong. Without them a data set that lacks one class wou
 Where answers were marked, the marks of models about as good as the weak one say more than who beat
 whom: two wrong answers are a tie, and yet no sign that the weak model was good enough. And how a
 task goes as a whole is taken out by its level, as in `difficulty`: what is learned is which of a
-task's prompts are hard, and not which task a prompt is like (docs/routers.md has the measurement).
+task's prompts are hard, and not which task a prompt is like (see research/routers.md).
 """
 
 from __future__ import annotations

@@ -23,8 +23,7 @@ from routectl.training.data import (
     projected_noise,
     read_training_data,
 )
-from routectl.training.fits.difficulty import DifficultySettings, fit_difficulty
-from routectl.training.fits.factorize import Fit, Settings, factorize
+from routectl.training.fits.difficulty import DifficultySettings, Fit, fit_difficulty
 from routectl.training.output.card import (
     curve_files,
     embedder_limits,
@@ -67,8 +66,7 @@ def train_mf(
     request: TrainingRequest,
     *,
     embedder: str | None = None,
-    reads: str = "head",
-    settings: Settings | DifficultySettings | None = None,
+    settings: DifficultySettings | None = None,
     question_length: bool = False,
     kinds: int = 0,
     refit: bool = False,
@@ -82,40 +80,33 @@ def train_mf(
 
     Args:
         embedder: as for `embedding.open_embedder`; None is the one that is installed.
-        reads: what is read of a long prompt, one of `embedding.READS`.
-        settings: which of the two fits, and how; None is `factorize` with its own settings.
+        settings: how the fit is done.
         question_length: whether the length of a prompt's question stands beside its vector.
         kinds: how many kinds of prompts have a direction of their own (`routers/kinds.py`); 0 is
-            one direction for all. Only with `DifficultySettings`.
+            one direction for all.
         refit: whether the weights are those of a second fit, of all prompts, once the held-out
-            loss of the first is measured. Only with `DifficultySettings`, which choose nothing by
-            that loss.
+            loss of the first is measured.
 
     Raises:
         InputError: a file cannot be read, or there is too little to learn from.
         RouterError: the default pair is not in the data.
         CheckpointError: the embedder cannot be loaded, or the output is not free.
         EmbeddingError: the embedder is remote and does not answer as it should.
-        UsageError: kinds of prompts or a second fit, of which the embedder or the fit knows
-            nothing.
+        UsageError: kinds of prompts, of which the embedder knows nothing.
     """
     from routectl.routers.mf import open_router
 
     started = time.monotonic()
-    settings = settings or Settings()
+    settings = settings or DifficultySettings()
     require_free(request.output)
-    if kinds and not isinstance(settings, DifficultySettings):
-        raise UsageError("kinds of prompts belong to the fit of one difficulty; see --fit")
     asked: dict[str, object] = {**asdict(settings), "question_length": question_length}
-    if refit and not isinstance(settings, DifficultySettings):
-        raise UsageError("a second fit belongs to the fit of one difficulty; see --fit")
     if kinds:
         asked["kinds"] = kinds
     if refit:
         asked["refit"] = refit
-    facts = request_facts("mf", request, {**asked, "embedder": embedder, "reads": reads})
+    facts = request_facts("mf", request, {**asked, "embedder": embedder})
     with PartialRun(request.output, facts) as partial:
-        model = open_embedder(embedder or DEFAULT, reads=reads)
+        model = open_embedder(embedder or DEFAULT)
         if kinds and not model.sentence_dimension:
             instead = f"write {model.name}+{DEFAULT}" if is_hidden(model.name) else "name another"
             raise UsageError(
@@ -125,7 +116,7 @@ def train_mf(
         data = read_training_data(request, model, partial, on_progress)
         features = _features(data, model, question_length, kinds, request.seed)
         vectors = features.of(data.vectors, data.comparisons.prompts)
-        fit = _fit(data, vectors, settings, request.seed, on_progress)
+        fit = _fit(data, vectors, settings, data.training, on_progress)
         report = TrainingReport.of(
             "mf",
             request,
@@ -135,7 +126,7 @@ def train_mf(
             seconds=time.monotonic() - started,
         )
         if refit:
-            fit = _fit(data, vectors, settings, request.seed, on_progress, data.comparisons)
+            fit = _fit(data, vectors, settings, data.comparisons, on_progress)
         tensors = {
             "model_vectors": fit.model_vectors,
             "projection": fit.projection,
@@ -156,8 +147,8 @@ def train_mf(
                 + vector_lines(features)
                 + (_KINDS.format(count=kinds) if kinds else ""),
                 settings=asked,
-                limits=_limits(settings, kinds, below),
-                early_stopping=isinstance(settings, Settings),
+                limits=_limits(kinds, below),
+                early_stopping=False,
                 refitted=refit,
             ),
             {
@@ -197,31 +188,22 @@ def _tensors(features: Features) -> dict[str, NDArray[Any]]:
     return {name: tensor for part in parts if part for name, tensor in part.tensors.items()}
 
 
-def _limits(settings: Settings | DifficultySettings, kinds: int, below: str | None) -> str | None:
-    of_fit = None
-    if isinstance(settings, DifficultySettings):
-        of_fit = (_LIMITS_OF_KINDS if kinds else _LIMITS).strip("\n")
-    parts = [part for part in (of_fit, below) if part]
-    return "\n\n".join(parts) + "\n" if parts else None
+def _limits(kinds: int, below: str | None) -> str:
+    of_fit = (_LIMITS_OF_KINDS if kinds else _LIMITS).strip("\n")
+    return of_fit if below is None else f"{of_fit}\n\n{below}"
 
 
 def _fit(
     data: TrainingData,
     vectors: NDArray[np.float32],
-    settings: Settings | DifficultySettings,
-    seed: int,
+    settings: DifficultySettings,
+    learned: Comparisons,
     on_progress: Progress,
-    learned: Comparisons | None = None,
 ) -> Fit:
-    """The fit of what was not held out, or of `learned`."""
-
     def on_step(done: int, most: int) -> None:
         on_progress("train", done, most)
 
-    learned = data.training if learned is None else learned
-    if isinstance(settings, DifficultySettings):
-        return fit_difficulty(vectors, learned, data.measured, settings, on_step)
-    return factorize(vectors, learned, data.measured, settings, seed, on_step)
+    return fit_difficulty(vectors, learned, data.measured, settings, on_step)
 
 
 def _config(

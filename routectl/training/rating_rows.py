@@ -26,7 +26,7 @@ from routectl.checkpoint import (
     write_checkpoint,
 )
 from routectl.embedding import DEFAULT, open_embedder
-from routectl.errors import InputError, UsageError
+from routectl.errors import InputError
 from routectl.records import RouterSpec
 from routectl.routers.causal_llm import Head, open_router
 from routectl.routers.causal_model import BESIDE, RATINGS, ROWS
@@ -76,12 +76,12 @@ It learned that direction from what slower routers say and from no label: the st
 standardised.
 """
 _TAUGHT_PRECISION = 10.0
-"""A teacher's scores have no noise, so they are held back less than labels; docs/routers.md has
-what was tried."""
+"""A teacher's scores have no noise, so they are regularised less than labels;
+research/routers.md has what was tried."""
 
 _LIMITS = """
-It is slow: a prompt takes about half a second of one CPU core. Of {available:,} prompts it learned
-from {learned:,}, drawn by their weights, and its loss was taken on {measured:,} held-out ones.
+It is slow: a prompt takes about half a second of one CPU core. It learned from {learned:,} prompts,
+and its loss was taken on {measured:,} held-out ones.
 {before} had been trained before.
 {flattered}
 
@@ -95,7 +95,6 @@ def train_rating_rows(
     adapter: Path,
     *,
     teachers: Sequence[RouterSpec] = (),
-    examples: int | None = None,
     question_length: bool = False,
     precision: float | None = None,
     on_progress: Progress = no_progress,
@@ -108,8 +107,6 @@ def train_rating_rows(
         adapter: a checkpoint of routectl's own; or the name of a shipped one.
         teachers: routers whose scores are learned in place of labels, for the default pair where
             they know models; of several the mean. A weight is then what a prompt counts.
-        examples: learn from so many of the prompts, drawn with the request's seed and by the
-            weights of their rows; None is all.
         question_length: whether the length of a prompt's question counts beside the state.
         precision: as of `DifficultySettings`, whose own is None; with teachers that of a ridge
             regression, and None is 10.
@@ -119,11 +116,8 @@ def train_rating_rows(
         RouterError: the default pair is not in the data, or a teacher does not know it.
         CheckpointError: the adapter, its base or a teacher's checkpoint is missing, or the output
             is not free.
-        UsageError: the precision is not above 0.
     """
     started = time.monotonic()
-    if precision is not None and not precision > 0:
-        raise UsageError("--precision is a number above 0")
     if precision is None:
         precision = _TAUGHT_PRECISION if teachers else DifficultySettings().precision
     require_free(request.output)
@@ -133,7 +127,6 @@ def train_rating_rows(
     opened = open_router(folder, None, None)
     chosen: dict[str, object] = {
         "adapter": digest,
-        "examples": examples,
         "question_length": question_length,
         "precision": precision,
     }
@@ -144,7 +137,7 @@ def train_rating_rows(
             request, open_embedder(DEFAULT), partial, on_progress, vectors=False
         )
         labels = strong_weak_labels(data.comparisons, data.pair)
-        learned, measured = _drawn(data, examples, request.seed)
+        learned, measured = _split(data, request.seed)
         router: Any = opened.load()
         states = _states(router, data, learned, measured, partial, on_progress)
         surface = None
@@ -236,7 +229,6 @@ def _card(
         + vector_lines(Features(surface=surface)),
         settings=settings,
         limits=_LIMITS.format(
-            available=len(data.used),
             learned=len(learned),
             measured=len(measured),
             before="The adapter" if lesson is None else "The adapter and the teachers",
@@ -247,21 +239,11 @@ def _card(
     )
 
 
-def _drawn(
-    data: TrainingData, most: int | None, seed: int
-) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """The prompts that are learned from and those that the loss is taken on, ascending.
-
-    A row that weighs five times as much is drawn as if it stood there five times.
-    """
+def _split(data: TrainingData, seed: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """The prompts that are learned from and those that the loss is taken on, ascending."""
     import numpy as np
 
-    weight = _weight(data)
     learned = data.used[~data.held_out[data.used]]
-    if most is not None and most < len(learned):
-        odds = weight[learned] / weight[learned].sum()
-        generator = np.random.default_rng([seed, 3])
-        learned = np.sort(generator.choice(learned, most, replace=False, p=odds))
     held_out = data.used[data.held_out[data.used]]
     measured = np.random.default_rng([seed, 3]).permutation(held_out)[:HELD_OUT_EXAMPLES]
     return learned, np.sort(measured)

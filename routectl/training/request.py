@@ -32,8 +32,6 @@ class TrainingRequest:
     """The default pair's; None is the model with the highest rating."""
     weak_model: str | None = None
     """The same; None is the lowest rated that was compared with the strong one."""
-    drop_ties: bool = False
-    """Leave ties out, as the published training does."""
     licence: str | None = None
     """What the model card and `routers show` say the checkpoint may be used under."""
     seed: int = 0
@@ -61,12 +59,9 @@ def request_facts(
         "gold": [file_digest(path) for path in request.gold],
         "benchmarks": [file_digest(path) for path in request.benchmarks],
         "weights": [request.weights.get(path, 1.0) for path in request.files],
-        # A training that was stopped before marks counted does not go on with other labels.
-        "marks": "counted",
         "conditions": [str(condition) for condition in request.conditions],
         "strong_model": request.strong_model,
         "weak_model": request.weak_model,
-        "drop_ties": request.drop_ties,
         "seed": request.seed,
         "settings": dict(settings),
     }

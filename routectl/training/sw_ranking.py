@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from routectl.checkpoint import require_free, write_checkpoint
 from routectl.embedding import DEFAULT, Embedder, open_embedder
 from routectl.errors import UsageError
+from routectl.preferences.comparisons import rating_loss
 from routectl.preferences.connectivity import choose_prior
 from routectl.routers.embedded import embedder_config, probe_tensor
 from routectl.routers.sw_ranking.bradley_terry import counts, even, fit
@@ -32,7 +33,6 @@ from routectl.training.data import (
     read_training_data,
 )
 from routectl.training.fits.difficulty import DifficultySettings, fit_difficulty
-from routectl.training.fits.factorize import rating_loss
 from routectl.training.output.card import embedder_limits, embedder_line, model_card, vector_lines
 from routectl.training.output.lineage import embedder_part, known_held_out, lineage_file
 from routectl.training.output.partial import PartialRun
@@ -70,11 +70,8 @@ def train_sw_ranking(
     request: TrainingRequest,
     *,
     embedder: str | None = None,
-    reads: str = "head",
-    metric: MetricName = "cosine",
+    metric: MetricName = "difficulty",
     question_length: bool = False,
-    precision: float | None = None,
-    prior: float | None = None,
     on_progress: Progress = no_progress,
 ) -> TrainingReport:
     """Rate the models, sort them into tiers, and write vectors and outcomes as a checkpoint.
@@ -84,53 +81,38 @@ def train_sw_ranking(
 
     Args:
         embedder: as for `embedding.open_embedder`; None is the one that is installed.
-        reads: what is read of a long prompt, one of `embedding.READS`.
-        metric: how prompts are compared: by the cosines of their embeddings, or in a space that
-            is learned, in which those are alike that are about as hard
-            (`routers/sw_ranking/metric.py`).
-        question_length: whether the length of a prompt's question has a part in the latter.
-        precision: of the latter's direction of difficulty, > 0; None is as of `DifficultySettings`.
-        prior: ties between each two models that are added to the battles, > 0; None adds some only
-            where the ratings would not be finite otherwise, and the report says so.
+        metric: how prompts are compared: in a space that is learned, in which those are alike that
+            are about as hard (`routers/sw_ranking/metric.py`), or by the cosines of their
+            embeddings, as published.
+        question_length: whether the length of a prompt's question has a part in the former.
 
     Raises:
         InputError: a file cannot be read, or there is too little to learn from; or there are models
-            that never met the others, and no prior is given.
+            that never met the others.
         RouterError: the default pair is not in the data, or of one tier.
         CheckpointError: the embedder cannot be loaded, or the output is not free.
         EmbeddingError: the embedder is remote and does not answer as it should.
-        UsageError: the prior is not above 0; or the cosines of this embedder say nothing, or leave
-            no room for a length or a precision, so that a metric has to be learned.
+        UsageError: the cosines of this embedder say nothing, or leave no room for a length, so that
+            a metric has to be learned.
     """
-    import numpy as np
-
     from routectl.routers.sw_ranking import open_router
 
-    if prior is not None and not (np.isfinite(prior) and prior > 0):
-        raise UsageError("--prior is a number of ties between each two models, above 0")
     if question_length and metric == "cosine":
         raise UsageError("a length has no part in a cosine; see --metric")
-    if precision is not None and metric == "cosine":
-        raise UsageError("a cosine has nothing to hold back; see --metric")
     started = time.monotonic()
     require_free(request.output)
-    settings: dict[str, object] = {"embedder": embedder, "reads": reads, "prior": prior}
-    if metric != "cosine":
-        settings |= {"metric": metric, "question_length": question_length}
+    settings = {"embedder": embedder, "metric": metric, "question_length": question_length}
     difficulty = DifficultySettings()
-    if precision is not None:
-        settings["precision"] = precision
-        difficulty = replace(difficulty, precision=precision)
     facts = request_facts("sw_ranking", request, settings)
     with PartialRun(request.output, facts) as partial:
-        model = open_embedder(embedder or DEFAULT, reads=reads)
+        model = open_embedder(embedder or DEFAULT)
         if metric == "cosine" and not model.comparable:
             raise UsageError(
                 f"sw_ranking weighs battles by cosine, which says nothing between the vectors of "
-                f"{model.name}; add --metric difficulty, or leave --embedder out"
+                f"{model.name}; leave out --metric cosine, or --embedder"
             )
         data = read_training_data(request, model, partial, on_progress)
-        added, why = choose_prior(data.training, prior)
+        added, why = choose_prior(data.training)
         ratings = model_ratings(data.training, added)
         learned = None
         if metric != "cosine":

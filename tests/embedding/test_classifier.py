@@ -71,20 +71,20 @@ def test_a_shipped_one_is_known_by_its_name_and_another_by_its_folder(copied: Pa
     shipped, own = open_embedder("bert:bert_3"), open_embedder(f"bert:{copied}")
     assert shipped.name == "bert:bert_3"
     assert own.name == f"bert:{copied}"
-    assert own.digest == shipped.digest != open_embedder("bert:bert_2").digest
-    assert open_embedder("bert:bert_2").name == "bert:bert_2"
+    assert own.digest == shipped.digest != open_embedder("bert:bert_4").digest
+    assert open_embedder("bert:bert_4").name == "bert:bert_4"
 
 
 def test_a_folder_that_is_here_does_not_stand_in_for_a_shipped_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shutil.copytree(SHIPPED / "bert_2", tmp_path / "bert_3")
+    shutil.copytree(SHIPPED / "bert_4", tmp_path / "bert_3")
     monkeypatch.chdir(tmp_path)
     shipped = open_embedder("bert:bert_3")
     assert shipped.name == "bert:bert_3"
     here = open_embedder("bert:./bert_3")
     assert here.name == f"bert:{tmp_path / 'bert_3'}"
-    assert here.digest == open_embedder("bert:bert_2").digest != shipped.digest
+    assert here.digest == open_embedder("bert:bert_4").digest != shipped.digest
 
 
 def test_prompts_are_not_compared_by_what_makes_them_hard() -> None:
@@ -97,7 +97,7 @@ def test_a_checkpoint_that_is_none_is_a_sentence(copied: Path, tmp_path: Path) -
     with pytest.raises(CheckpointError, match=r"'bert:nowhere' names no checkpoint; write bert:NA"):
         open_embedder("bert:nowhere")
     with pytest.raises(CheckpointError, match=r"is a checkpoint of the router 'mf', not of 'bert'"):
-        open_embedder("bert:mf_2")
+        open_embedder("bert:mf_9")
     config = json.loads((copied / "config.json").read_bytes())
     config["base"]["digest"] = "0" * 64
     (copied / "config.json").write_text(json.dumps(config))

@@ -38,7 +38,7 @@ def test_the_wheel_holds_one_package_with_its_migrations_types_and_checkpoints(
     assert {top for top in tops if not top.endswith(".dist-info")} == {"routectl"}
     assert "routectl/py.typed" in names
     assert "routectl/_migrations/versions/0001_first_tables.py" in names
-    assert any(name.endswith("checkpoints/mf_1/model.safetensors") for name in names)
+    assert any(name.endswith("checkpoints/mf_9/model.safetensors") for name in names)
     assert not [name for name in names if name.endswith((".pkl", ".bin", ".pt"))]
 
 

@@ -69,11 +69,6 @@ def test_rows_of_a_file_weigh_what_was_asked(tmp_path: Path) -> None:
     assert of_answers.tolist() == pytest.approx([0, 10, 1])
 
 
-def test_dropping_ties_leaves_what_was_won() -> None:
-    made = make_comparisons([], [GoldRow("q", {"x": 1.0, "y": 0.0, "z": 1.0})]).without_ties()
-    assert as_rows(made) == [("q", "x", "y", 1.0), ("q", "y", "z", 0.0)]
-
-
 @given(st.lists(st.integers(2, 12), min_size=1, max_size=5))
 def test_every_row_of_gold_labels_weighs_as_much_as_a_battle(models: list[int]) -> None:
     rows = [GoldRow(f"q{i}", {f"m{k}": k % 2 for k in range(m)}) for i, m in enumerate(models)]
@@ -151,7 +146,6 @@ def test_a_model_falls_short_where_the_task_has_seen_a_better_score() -> None:
     ] == [("p", "x", 0.5, 0.5), ("p", "y", 1.0, 0.5), ("q", "x", 1.0, 0.5), ("q", "y", 0.5, 0.5)]
     assert made.task[0] != made.task[1]
     assert made.of_prompts(np.array([True, False])).shortfalls.prompt.tolist() == [0, 0]
-    assert made.without_ties().shortfalls.outcome.tolist() == [1.0, 1.0]
 
 
 def test_tasks_of_two_files_are_not_one_though_they_share_a_name(tmp_path: Path) -> None:

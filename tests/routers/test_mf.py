@@ -98,7 +98,6 @@ def test_one_model_on_both_sides_is_refused(mf_folder: Path) -> None:
     [
         ("digest", "0" * 64, False),
         ("max_tokens", 128, False),
-        ("reads", "head_tail", False),
         ("noise", 1e-3, True),
         ("name", "/elsewhere/all-MiniLM-L6-v2", True),
     ],

@@ -94,7 +94,7 @@ def test_the_report_and_the_card_say_how_it_went(trained: TrainingReport, gold: 
     assert trained.curve is not None
     assert trained.held_out_loss == min(trained.curve.held_out)
     card = " ".join((trained.path / "README.md").read_text().split())
-    for part in ("tiny-llama", gold.name, "## How good", "120 prompts with a label", "strong"):
+    for part in ("tiny-llama", gold.name, "## How good", "108 prompts with a label", "strong"):
         assert part in card
     assert "xyz" not in card
     assert (trained.path / "training_curve.json").is_file()
@@ -162,14 +162,18 @@ def test_a_killed_training_goes_on_and_ends_at_the_same_weights(
     assert not output.with_name("checkpoint.partial").exists()
 
 
-def test_examples_are_drawn_by_the_seed(base: Path, gold: Path, tmp_path: Path) -> None:
+def test_the_seed_decides_the_weights(base: Path, tmp_path: Path) -> None:
+    gold = tmp_path / "gold.csv"
+    rows = [f"{prompt},1,{int(not hard)}" for prompt, hard in prompts(18)]
+    gold.write_text("\n".join(["prompt,strong,weak", *rows]))
     settings = AdapterSettings(evaluations_per_epoch=1)
     weights = []
     for number, seed in enumerate((0, 0, 1)):
         request = TrainingRequest(output=tmp_path / str(number), gold=[gold], seed=seed)
-        report = train_causal_llm(request, base=base, examples=16, settings=settings)
+        report = train_causal_llm(request, base=base, settings=settings)
         weights.append((report.path / "model.safetensors").read_bytes())
-        assert "it learned from 16" in (report.path / "README.md").read_text()
+        card = " ".join((report.path / "README.md").read_text().split())
+        assert "It learned from 16 prompts with a label" in card
     assert weights[0] == weights[1]
     assert weights[0] != weights[2]
 

@@ -1,5 +1,7 @@
 """The fit in one direction, on data whose answer is known."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -58,14 +60,18 @@ def test_it_finds_what_makes_a_prompt_hard() -> None:
     assert share[0] > 3 * np.abs(share[2:]).max()
 
 
-def test_levels_keep_the_task_out_of_the_direction() -> None:
+def test_how_models_do_on_a_whole_task_is_no_part_of_the_direction() -> None:
     vectors, comparisons, _ = labelled(3000, hardness_of_task=(-1.0, 2.0))
-    with_levels, without = (
-        direction(vectors, comparisons, DifficultySettings(precision=1, levels=levels))
-        for levels in (True, False)
-    )
-    assert abs(with_levels[1]) < 0.25 * with_levels[0]
-    assert abs(without[1]) > 2 * abs(with_levels[1])
+    settings = DifficultySettings(precision=1)
+    v = direction(vectors, comparisons, settings)
+    assert abs(v[1]) < 0.25 * v[0]
+    one_task = replace(comparisons, task=np.zeros_like(comparisons.task))
+    assert abs(direction(vectors, one_task, settings)[1]) > 2 * abs(v[1])
+
+
+def without_a_perfect_answer(comparisons: Comparisons) -> Comparisons:
+    short = comparisons.shortfalls
+    return replace(comparisons, shortfalls=short.rows(np.zeros(len(short.prompt), dtype=np.bool_)))
 
 
 def test_a_perfect_answer_tells_where_both_models_fail_from_where_both_are_right() -> None:
@@ -75,15 +81,15 @@ def test_a_perfect_answer_tells_where_both_models_fail_from_where_both_are_right
     comparisons = make_comparisons([], rows)
     vectors = np.zeros((130, 2), dtype=np.float32)
     vectors[:60, 0], vectors[60:120, 0], vectors[120:, 1] = -1, 1, 1
-    alone = direction(vectors, comparisons, DifficultySettings(perfect_weight=0, precision=1))
-    beside = direction(vectors, comparisons, DifficultySettings(perfect_weight=1, precision=1))
-    assert abs(alone[0]) < 1e-6
-    assert beside[0] > 0.1
+    settings = DifficultySettings(precision=1)
+    assert abs(direction(vectors, without_a_perfect_answer(comparisons), settings)[0]) < 1e-6
+    assert direction(vectors, comparisons, settings)[0] > 0.1
 
 
 def test_the_fit_ends_where_the_penalised_loss_has_no_slope() -> None:
     vectors, comparisons, _ = labelled(400)
-    settings = DifficultySettings(perfect_weight=0, levels=False, precision=5)
+    comparisons = without_a_perfect_answer(comparisons)
+    settings = DifficultySettings(precision=5)
     fit = fit_difficulty(vectors, comparisons, comparisons, settings, lambda *_: None)
     # A reference that knows nothing of prompts or Newton: the slope over comparisons, one by one.
     a, b, weight = comparisons.model_a, comparisons.model_b, comparisons.weight

@@ -93,8 +93,6 @@ def test_a_chain_of_one_hold_out_is_weighed_by_prompts_that_none_of_it_learned_f
     ranking = train_sw_ranking(
         TrainingRequest(gold=[gold], output=tmp_path / "ranking"),
         embedder=f"bert:{pupil.path}",
-        metric="difficulty",
-        prior=0.1,
     )
     assert "The teachers were trained, too. That took none of the prompts" in said(pupil.path)
     assert "Its embedder was trained, too. That took none of the prompts" in said(above.path)

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from routectl.checkpoint import read_checkpoint, read_weights
-from routectl.errors import CheckpointError, UsageError
+from routectl.errors import CheckpointError
 from routectl.routers import open_router
 from routectl.training import TrainingReport, TrainingRequest, train_mf, train_rating_rows
 from routectl.training.fits.difficulty import DifficultySettings
@@ -89,7 +89,7 @@ def test_the_adapter_stays_as_it_is_and_the_ratings_are_a_scale(
     np.testing.assert_allclose(np.diff(bias), bias[3], rtol=1e-5)
     card = " ".join((report.path / "README.md").read_text().split())
     assert "It is the low-rank adapter of adapter (of the base model tiny-llama" in card
-    assert "Of 200 prompts it learned from 180" in card
+    assert "It learned from 180 prompts" in card
 
 
 def test_the_length_of_the_question_counts_where_it_was_asked_for(
@@ -106,25 +106,6 @@ def test_the_length_of_the_question_counts_where_it_was_asked_for(
     assert rates[0] < rates[1] < rates[2]
     assert "and the length of its question" in opened.description.reads
     assert "the length of the whole question" in (report.path / "README.md").read_text()
-
-
-def test_prompts_are_drawn_by_their_weights(gold: Path, adapter: Path, tmp_path: Path) -> None:
-    from routectl.routers.seen_prompts import read_seen, seen
-
-    own = tmp_path / "own.jsonl"
-    rows = [{"prompt": f"own {n}", "scores": {"strong": 1, "weak": n % 2}} for n in range(20)]
-    own.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    report = train_rating_rows(
-        TrainingRequest(gold=[gold, own], weights={own: 100.0}, output=tmp_path / "rated"),
-        adapter,
-        examples=40,
-    )
-    card = " ".join((report.path / "README.md").read_text().split())
-    assert "it learned from 40, drawn by their weights" in card
-    known = read_seen(report.path)
-    assert known is not None
-    assert seen([f"own {n}" for n in range(20)], known).mean() > 0.8
-    assert seen([text for text, _ in prompts(200)], known).mean() < 0.3
 
 
 def test_a_killed_training_reads_no_prompt_twice_and_ends_at_the_same_rows(
@@ -163,16 +144,13 @@ def test_what_cannot_be_is_a_sentence(
         (("--adapter", adapter, "--base", tmp_path / "tiny-llama"), "not both"),
         (("--weight", f"{gold}=2"), "--weight belongs to --adapter"),
         (("--question-length",), "--question-length belongs to --adapter"),
-        (("--precision", "3"), "--precision belongs to --adapter"),
-        (("--adapter", tmp_path / "nowhere"), "nowhere"),
+        (("--adapter", "causal_llm_2"), "one that ships with routectl: causal_llm_4."),
     ):
         done = routectl(*command, *options)
         assert done.code in (1, 2), done.err
         assert sentence in " ".join(done.err.split())
         assert "Traceback" not in done.err
         assert not (tmp_path / "no").exists()
-    with pytest.raises(UsageError, match="--precision is a number above 0"):
-        train(gold, adapter, tmp_path / "no", precision=0.0)
 
 
 def test_a_length_that_lacks_one_half_is_refused(gold: Path, adapter: Path, tmp_path: Path) -> None:

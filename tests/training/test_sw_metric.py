@@ -44,7 +44,6 @@ def train(gold: Path, embedder: str, output: Path, metric: str) -> TrainingRepor
         embedder=embedder,
         metric="difficulty" if metric == "difficulty" else "cosine",
         question_length=metric == "difficulty",
-        prior=0.1,
     )
 
 
@@ -111,21 +110,22 @@ def test_a_metric_that_is_missing_or_not_asked_for_is_a_sentence(
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     hidden = f"hidden:{make_base(tmp_path / 'base')}"
-    for number, (embedder, option, sentence) in enumerate(
+    for number, (embedder, options, sentence) in enumerate(
         (
-            (tiny, "--question-length", "--question-length belongs to --metric difficulty"),
-            (hidden, "--prior=1", "says nothing between the vectors of"),
+            (tiny, ("--question-length",), "--question-length belongs to --metric difficulty"),
+            (hidden, (), "says nothing between the vectors of"),
         )
     ):
         output = tmp_path / f"no{number}"
         done = routectl(
-            *("train", "sw_ranking", "--gold", gold, "--embedder", embedder, option),
+            *("train", "sw_ranking", "--metric", "cosine", "--gold", gold, "--embedder", embedder),
+            *options,
             *("--output", output),
         )
         assert done.code == 2, done.err
         assert sentence in " ".join(done.err.split())
         assert not output.exists()
-    assert "add --metric difficulty" in " ".join(done.err.split())
+    assert "leave out --metric cosine" in " ".join(done.err.split())
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from routectl.errors import CheckpointError, InputError, RouterError, UsageError
+from routectl.errors import CheckpointError, InputError, RouterError
 from routectl.routers import open_router
 from routectl.training import TrainingReport, TrainingRequest, train_sw_ranking
 from tests.training.test_train import prompts
@@ -42,8 +42,9 @@ def battles(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def train(tiny: str, output: Path, **request: Any) -> TrainingReport:
-    prior = request.pop("prior", None)
-    return train_sw_ranking(TrainingRequest(output=output, **request), embedder=tiny, prior=prior)
+    return train_sw_ranking(
+        TrainingRequest(output=output, **request), embedder=tiny, metric="cosine"
+    )
 
 
 @pytest.fixture(scope="module")
@@ -148,7 +149,7 @@ def test_a_model_that_never_lost_is_named_and_rated_by_a_stated_prior(
     report = train(tiny, tmp_path / "new", battles=[data])
     assert len(report.notes) == 1
     assert report.notes[0].startswith("king never lost to the other models")
-    assert "0.1 ties between each two models were added (--prior)" in report.notes[0]
+    assert "0.1 ties between each two models were added" in report.notes[0]
     card = (report.path / "README.md").read_text()
     assert report.notes[0] in card
     assert "| prior, ties between each two models | 0.1 |" in card
@@ -173,9 +174,6 @@ def test_groups_of_models_that_never_met_are_refused_and_named(tiny: str, tmp_pa
     data = few(tmp_path / "b.jsonl", lines)
     with pytest.raises(InputError, match="a, b never met the other 3; add battles"):
         train(tiny, tmp_path / "new", battles=[data])
-    report = train(tiny, tmp_path / "placed", battles=[data], prior=0.5)
-    assert report.notes == ()
-    assert json.loads((report.path / "config.json").read_bytes())["prior"] == 0.5
 
 
 def test_a_default_pair_of_one_tier_is_refused(
@@ -207,14 +205,6 @@ def test_too_little_or_wrong_data_is_one_sentence(
     with pytest.raises(InputError, match=match):
         train(tiny, tmp_path / "new", battles=[data])
     assert not (tmp_path / "new").exists()
-
-
-@pytest.mark.parametrize("prior", [0.0, -1.0, float("nan"), float("inf")])
-def test_a_prior_that_is_none_is_refused(
-    prior: float, battles: Path, tiny: str, tmp_path: Path
-) -> None:
-    with pytest.raises(UsageError, match="--prior is a number of ties"):
-        train(tiny, tmp_path / "new", battles=[battles], prior=prior)
 
 
 def damaged(folder: Path, target: Path, config: dict[str, Any], **tensors: Any) -> Path:

@@ -12,7 +12,7 @@ from routectl.preferences.contamination import SIMILAR, read_benchmark_prompts
 from routectl.routers import open_router
 from routectl.similarity import nearest
 from routectl.training import TrainingReport, TrainingRequest, train_length, train_mf
-from routectl.training.fits.factorize import Settings
+from routectl.training.fits.difficulty import DifficultySettings
 from routectl.training.progress import Progress, no_progress
 from tests.conftest import Routectl
 
@@ -44,7 +44,7 @@ def write_gold(path: Path) -> Path:
 def train(
     *,
     embedder: str | None = None,
-    settings: Settings | None = None,
+    settings: DifficultySettings | None = None,
     on_progress: Progress = no_progress,
     **request: Any,
 ) -> TrainingReport:
@@ -61,7 +61,8 @@ def gold(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def trained(gold: Path, tiny: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     output = tmp_path_factory.mktemp("trained") / "checkpoint"
-    train(gold=[gold], output=output, embedder=tiny, weak_model="weak")
+    settings = DifficultySettings(precision=1)
+    train(gold=[gold], output=output, embedder=tiny, weak_model="weak", settings=settings)
     return output
 
 
@@ -86,7 +87,6 @@ def test_the_same_seed_gives_the_same_bits_and_another_does_not(
             output=tmp_path / str(number),
             embedder=tiny,
             seed=seed,
-            settings=Settings(max_epochs=5),
         )
         weights.append((report.path / "model.safetensors").read_bytes())
     assert weights[0] == weights[1]
@@ -99,13 +99,13 @@ def test_the_report_says_what_was_learned_from_what(gold: Path, tiny: str, tmp_p
         gold=[gold],
         output=tmp_path / "checkpoint",
         embedder=tiny,
-        drop_ties=True,
         on_progress=lambda *now: phases.append(now),
     )
     assert (report.gold, report.battles, report.models) == (301, 0, ("middle", "strong", "weak"))
-    # 150 hard prompts on which the strong model beats two, and one row of its own.
-    assert (report.comparisons, report.ties, report.prompts) == (301, 0, 151)
-    assert report.held_out_prompts == 15
+    # Three comparisons of each of 300 prompts, all ties on the easy ones and one on the hard ones;
+    # and one row of two models.
+    assert (report.comparisons, report.ties, report.prompts) == (901, 600, 301)
+    assert report.held_out_prompts == 30
     assert report.held_out_loss is not None
     assert report.baseline_loss is not None
     assert report.default_pair is not None
@@ -122,7 +122,13 @@ def test_the_report_says_what_was_learned_from_what(gold: Path, tiny: str, tmp_p
 def test_held_out_figures_beat_what_ratings_alone_know(
     gold: Path, tiny: str, tmp_path: Path
 ) -> None:
-    report = train(gold=[gold], output=tmp_path / "new", embedder=tiny, weak_model="weak")
+    report = train(
+        gold=[gold],
+        output=tmp_path / "new",
+        embedder=tiny,
+        weak_model="weak",
+        settings=DifficultySettings(precision=1),
+    )
     assert report.held_out_loss is not None
     assert report.baseline_loss is not None
     assert report.held_out_loss < report.baseline_loss
@@ -169,7 +175,6 @@ def test_the_card_states_data_settings_figures_and_limits(gold: Path, trained: P
     [
         ("prompt,a,b\nx,1,\n", {}, InputError, "no row compares two models"),
         ("prompt,a,b\nx,1,0\n", {}, InputError, "only one prompt"),
-        ("prompt,a,b\nx,1,1\ny,0,0\n", {"drop_ties": True}, InputError, "every comparison is a t"),
         ("prompt,a,b\nx,1,0\ny,0,1\n", {"strong_model": "c"}, RouterError, "not know the strong"),
         (
             "prompt,a,b\nx,1,0\ny,0,1\n",
@@ -233,7 +238,7 @@ def test_own_labels_can_count_more_than_a_public_set(
     ahead = {}
     for weight in ("1", "100"):
         output = tmp_path / weight
-        arguments = ("train", "mf", "--embedder", tiny, "--fit", "difficulty", "--precision", "1")
+        arguments = ("train", "mf", "--embedder", tiny, "--precision", "1")
         files = ("--gold", str(gold), str(own), "--weight", f"{own}={weight}", "-o", str(output))
         done = routectl(*arguments, *files, "--weak-model", "weak")
         assert done.code == 0, done.err

@@ -1,4 +1,4 @@
-"""The fit of one difficulty (`train mf --fit difficulty`), on all that it can score."""
+"""The fit of one difficulty (`train mf`), on all that it can score."""
 
 import json
 from pathlib import Path
@@ -10,7 +10,6 @@ from routectl.checkpoint import read_checkpoint, read_weights
 from routectl.routers import open_router
 from routectl.training import TrainingRequest, train_mf
 from routectl.training.fits.difficulty import DifficultySettings
-from routectl.training.fits.factorize import Settings
 from tests.conftest import Routectl
 from tests.routers.tiny_llama import make_base
 from tests.training.test_train import prompts, write_gold
@@ -55,19 +54,18 @@ def test_the_length_of_a_question_can_be_learned_beside_the_vector(
     ]
     path = tmp_path / "gold.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    for settings in (Settings(), DifficultySettings(precision=1)):
-        report = train_mf(
-            TrainingRequest(output=tmp_path / type(settings).__name__, gold=[path]),
-            embedder=tiny,
-            settings=settings,
-            question_length=True,
-        )
-        router = open_router("mf", checkpoint=report.path).load()
-        long, short = router.strong_win_rates([start + " more" * 40, start])
-        assert long > short + 0.1
-        card = (report.path / "README.md").read_text()
-        assert "the length of the whole question" in card
-        assert "| question_length | True |" in card
+    report = train_mf(
+        TrainingRequest(output=tmp_path / "new", gold=[path]),
+        embedder=tiny,
+        settings=DifficultySettings(precision=1),
+        question_length=True,
+    )
+    router = open_router("mf", checkpoint=report.path).load()
+    long, short = router.strong_win_rates([start + " more" * 40, start])
+    assert long > short + 0.1
+    card = (report.path / "README.md").read_text()
+    assert "the length of the whole question" in card
+    assert "| question_length | True |" in card
 
 
 @pytest.fixture
@@ -124,22 +122,19 @@ def test_what_resembles_a_benchmark_is_found_by_the_installed_embedder_where_cos
     assert 1 <= report.similar_prompts < 30
 
 
-def test_how_strongly_the_fit_is_held_back_can_be_said(
+def test_a_fit_that_is_regularised_more_believes_the_labels_less(
     routectl: Routectl, gold: Path, tiny: str, tmp_path: Path
 ) -> None:
     train = ("train", "mf", "--gold", gold, "--embedder", tiny, "--weak-model", "weak")
-    refused = routectl(*train, "--precision", "3", "--output", tmp_path / "no")
-    assert refused.code == 2
-    assert "--precision belongs to --fit difficulty" in refused.err
     spread = []
     for precision in ("1", "1000"):
         output = tmp_path / precision
-        done = routectl(*train, "--fit", "difficulty", "--precision", precision, "--output", output)
+        done = routectl(*train, "--precision", precision, "--output", output)
         assert done.code == 0, done.err
         assert f"| precision | {float(precision)} |" in (output / "README.md").read_text()
         router = open_router("mf", checkpoint=output).load()
         spread.append(float(np.ptp(router.strong_win_rates([text for text, _ in prompts(100)]))))
-    assert spread[0] > 2 * spread[1], "held back more, it believes the labels less"
+    assert spread[0] > 2 * spread[1]
 
 
 def test_mf_learns_kinds_of_prompts_beside_what_is_hard(
@@ -147,7 +142,7 @@ def test_mf_learns_kinds_of_prompts_beside_what_is_hard(
 ) -> None:
     output = tmp_path / "kinds"
     train = ("train", "mf", "--gold", gold, "--weak-model", "weak", "--embedder", tiny)
-    options = ("--fit", "difficulty", "--precision", "10", "--question-length", "--kinds", "2")
+    options = ("--precision", "10", "--question-length", "--kinds", "2")
     done = routectl(*train, *options, "--output", output)
     assert done.code == 0, done.err
     opened = open_router("mf", checkpoint=output)
@@ -172,14 +167,9 @@ def test_kinds_that_cannot_be_found_are_a_sentence(
     base = ("train", "mf", "--gold", gold, "--weak-model", "weak", "--output")
     for number, (options, code, sentence) in enumerate(
         (
-            (("--embedder", tiny, "--kinds", "2"), 2, "--kinds belongs to --fit difficulty"),
-            (
-                ("--embedder", tiny, "--fit", "difficulty", "--kinds", "0"),
-                2,
-                "0 is not in the range",
-            ),
-            (("--embedder", tiny, "--fit", "difficulty", "--kinds", "999"), 1, "ask for fewer"),
-            (("--embedder", hidden, "--fit", "difficulty", "--kinds", "2"), 2, "has none; write"),
+            (("--embedder", tiny, "--kinds", "0"), 2, "0 is not in the range"),
+            (("--embedder", tiny, "--kinds", "999"), 1, "ask for fewer"),
+            (("--embedder", hidden, "--kinds", "2"), 2, "has none; write"),
         )
     ):
         done = routectl(*base, tmp_path / f"no{number}", *options)
@@ -192,10 +182,7 @@ def test_a_second_fit_learns_from_the_held_out_prompts_too(
     routectl: Routectl, gold: Path, tiny: str, tmp_path: Path
 ) -> None:
     train = ("train", "mf", "--gold", gold, "--weak-model", "weak", "--embedder", tiny)
-    refused = routectl(*train, "--refit", "--output", tmp_path / "no")
-    assert refused.code == 2
-    assert "--refit belongs to --fit difficulty" in refused.err
-    fit = (*train, "--fit", "difficulty", "--precision", "1")
+    fit = (*train, "--precision", "1")
     first = routectl(*fit, "--output", tmp_path / "first")
     second = routectl(*fit, "--refit", "--output", tmp_path / "second")
     assert (first.code, second.code) == (0, 0), second.err
@@ -214,7 +201,7 @@ def test_a_second_fit_learns_from_the_held_out_prompts_too(
 def test_ranking_by_cosine_refuses_vectors_whose_cosines_say_nothing(
     routectl: Routectl, gold: Path, hidden: str, tmp_path: Path
 ) -> None:
-    train = ("train", "sw_ranking", "--gold", gold, "--embedder", hidden)
+    train = ("train", "sw_ranking", "--metric", "cosine", "--gold", gold, "--embedder", hidden)
     refused = routectl(*train, "--output", tmp_path / "no")
     assert refused.code == 2
     assert "sw_ranking weighs battles by cosine" in refused.err

@@ -85,44 +85,29 @@ def test_the_command_line_trains_on_one(
     routectl: Routectl, gold: Path, classifier: Path, tmp_path: Path, router: str
 ) -> None:
     data = ("--gold", gold, "--weak-model", "weak")
-    options = {
-        "mf": ("--fit", "difficulty"),
-        "sw_ranking": ("--metric", "difficulty", "--precision", 300, "--prior", 0.1),
-    }
     embedder = ("--embedder", f"bert:{classifier}", "--question-length")
     output = ("--output", tmp_path / "above")
-    done = routectl("train", router, *data, *embedder, *options[router], *output)
+    done = routectl("train", router, *data, *embedder, *output)
     assert done.code == 0, done.err
     assert quality(router, tmp_path / "above") > 0.6
-    if router == "sw_ranking":
-        assert "| precision | 300" in (tmp_path / "above" / "README.md").read_text()
 
 
 def test_a_cosine_of_what_makes_prompts_hard_is_refused(
     routectl: Routectl, gold: Path, classifier: Path, tmp_path: Path
 ) -> None:
     embedder = ("--embedder", f"bert:{classifier}", "--output", tmp_path / "above")
-    refused = routectl("train", "sw_ranking", "--gold", gold, *embedder)
+    refused = routectl("train", "sw_ranking", "--metric", "cosine", "--gold", gold, *embedder)
     assert refused.code == 2
-    assert "add --metric difficulty" in " ".join(refused.err.split())
+    assert "leave out --metric cosine" in " ".join(refused.err.split())
 
 
 def test_kinds_of_prompts_are_not_found_by_what_makes_them_hard(
     routectl: Routectl, gold: Path, classifier: Path, tmp_path: Path
 ) -> None:
-    kinds = ("--fit", "difficulty", "--kinds", 2, "--output", tmp_path / "above")
+    kinds = ("--kinds", 2, "--output", tmp_path / "above")
     refused = routectl("train", "mf", "--gold", gold, "--embedder", f"bert:{classifier}", *kinds)
     assert refused.code == 2
     assert "has none; name another." in " ".join(refused.err.split())
-
-
-def test_a_precision_without_a_metric_is_a_sentence(
-    routectl: Routectl, gold: Path, tmp_path: Path
-) -> None:
-    precise = ("--precision", 300, "--output", tmp_path / "cosine")
-    refused = routectl("train", "sw_ranking", "--gold", gold, *precise)
-    assert refused.code == 2
-    assert "--precision belongs to --metric difficulty" in refused.err
 
 
 def test_an_embedder_that_is_no_classifier_is_a_sentence(

@@ -13,7 +13,6 @@ import pytest
 from routectl.embedding import endpoint
 from routectl.endpoint import OPENAI_KEY, Patience
 from routectl.training import TrainingRequest, train_mf
-from routectl.training.fits.factorize import Settings
 from tests.conftest import Routectl
 from tests.embedding.endpoint_server import Server, embedding
 from tests.loopback_server import answered, status
@@ -52,11 +51,9 @@ def checkpoint(running: Server, tmp_path_factory: pytest.TempPathFactory) -> Pat
         rows.append({"prompt": text, "scores": {"strong": 1, "weak": int(number % 2)}})
     gold = folder / "gold.jsonl"
     gold.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    settings = Settings(max_epochs=3)
     train_mf(
         TrainingRequest(gold=[gold], output=folder / "checkpoint"),
         embedder=running.name,
-        settings=settings,
     )
     return folder / "checkpoint"
 

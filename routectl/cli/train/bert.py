@@ -25,8 +25,7 @@ if TYPE_CHECKING:
     "teachers",
     multiple=True,
     metavar="NAME[=DIR]...",
-    help="Learn the scores of a slower router in place of labels, for a fast one that orders "
-    "prompts much as it does; of several their mean.",
+    help="Distil the mean score of these slower routers, in place of labels.",
 )
 def command(
     request: TrainingRequest, base: str | None, teachers: tuple[str, ...], console: Console

@@ -25,47 +25,30 @@ if TYPE_CHECKING:
     "one.",
 )
 @click.option(
-    "--examples",
-    type=click.IntRange(min=2),
-    metavar="N",
-    help="Learn from N prompts, drawn at random with --seed (with --adapter by the weights of "
-    "their rows); else from all.",
-)
-@click.option(
     "--adapter",
     type=click.Path(path_type=Path),
     metavar="NAME|PATH",
-    help="Take the adapter of this checkpoint, and learn only how the five ratings are read from "
-    "what the last layer says: each prompt is read once, and --weight counts.",
+    help="Keep the adapter of this checkpoint, and fit only how the five ratings follow from the "
+    "last layer's state: each prompt is read once, and --weight counts.",
 )
 @click.option(
     "--teacher",
     "teachers",
     multiple=True,
     metavar="NAME[=DIR]...",
-    help="With --adapter: learn the scores of other routers in place of labels; of several their "
-    "mean.",
+    help="With --adapter: distil the mean score of these routers, in place of labels.",
 )
 @click.option(
     "--question-length",
     is_flag=True,
-    help="With --adapter: let the length of a prompt's question count beside what the layer says.",
-)
-@click.option(
-    "--precision",
-    type=click.FloatRange(min=0, min_open=True),
-    metavar="NUMBER",
-    help="With --adapter: how strongly the ratings are held back.  [default: 100; with "
-    "--teacher 10]",
+    help="With --adapter: use the length of a prompt's question as an extra feature.",
 )
 def command(
     request: TrainingRequest,
     base: Path | None,
-    examples: int | None,
     adapter: Path | None,
     teachers: tuple[str, ...],
     question_length: bool,
-    precision: float | None,
     console: Console,
 ) -> None:
     """Train an adapter of a causal language model (section 4.2.4 of the RouteLLM paper).
@@ -75,9 +58,9 @@ def command(
 
     \b
     Examples:
-      routectl train causal_llm --gold results.csv --examples 2000 --output my-causal-llm
-      routectl train causal_llm --adapter causal_llm_2 --gold own.csv --output own-ratings
-      routectl train causal_llm --adapter causal_llm_2 --teacher bert --gold own.csv --output taught
+      routectl train causal_llm --gold results.csv --output my-causal-llm
+      routectl train causal_llm --adapter causal_llm_4 --gold own.csv --output own-ratings
+      routectl train causal_llm --adapter causal_llm_4 --teacher bert --gold own.csv --output fast
     """
     if adapter is not None and base is not None:
         raise UsageError("an adapter names its base; give --adapter or --base, not both")
@@ -85,7 +68,6 @@ def command(
         ("--weight", bool(request.weights)),
         ("--teacher", bool(teachers)),
         ("--question-length", question_length),
-        ("--precision", precision is not None),
     ):
         if adapter is None and given:
             raise UsageError(f"{option} belongs to --adapter here; give both, or neither")
@@ -94,17 +76,13 @@ def command(
     chosen = shared.scoring_routers(console, teachers)
     with shared.Phases(console) as on_progress:
         if adapter is None:
-            report = train_causal_llm(
-                request, base=base, examples=examples, on_progress=on_progress
-            )
+            report = train_causal_llm(request, base=base, on_progress=on_progress)
         else:
             report = train_rating_rows(
                 request,
                 adapter,
                 teachers=chosen,
-                examples=examples,
                 question_length=question_length,
-                precision=precision,
                 on_progress=on_progress,
             )
     shared.print_report(console, report)

@@ -74,11 +74,6 @@ _data = (
 )
 
 _learning = (
-    click.option(
-        "--drop-ties",
-        is_flag=True,
-        help="Leave ties out, as the published training does; without it a tie is half a win each.",
-    ),
     click.option("--strong-model", metavar="MODEL", help="Default pair's strong model."),
     click.option("--weak-model", metavar="MODEL", help="Default pair's weak model."),
     click.option(
@@ -135,7 +130,6 @@ def _request(command: Callable[..., None], added: tuple[Any, ...]) -> Callable[.
         gold: tuple[Path, ...],
         where: tuple[str, ...],
         output: Path,
-        drop_ties: bool = False,
         strong_model: str | None = None,
         weak_model: str | None = None,
         benchmarks: tuple[Path, ...] = (),
@@ -158,7 +152,6 @@ def _request(command: Callable[..., None], added: tuple[Any, ...]) -> Callable[.
             benchmarks=benchmarks,
             strong_model=strong_model,
             weak_model=weak_model,
-            drop_ties=drop_ties,
             licence=licence,
             seed=seed,
         )

@@ -20,39 +20,22 @@ if TYPE_CHECKING:
 @shared.embedder
 @click.option(
     "--metric",
-    type=click.Choice(["cosine", "difficulty"]),
-    default="cosine",
+    type=click.Choice(["difficulty", "cosine"]),
+    default="difficulty",
     show_default=True,
-    help="Compare prompts by the cosines of their embeddings; or learn, as mf does with "
-    "--fit difficulty, what makes them hard, and compare them by that, too. The latter needs gold "
-    "labels to be good.",
+    help="Compare prompts in a learned space, in which those are alike that are about as hard; or "
+    "by the cosines of their embeddings, as published, which is better for battles alone.",
 )
 @click.option(
     "--question-length",
     is_flag=True,
-    help="Let the length of a prompt's question have a part in --metric difficulty.",
-)
-@click.option(
-    "--precision",
-    type=click.FloatRange(min=0, min_open=True),
-    metavar="NUMBER",
-    help="How strongly the difficulty in --metric difficulty is held back: a larger one trusts a "
-    "few labels less.  [default: 100]",
-)
-@click.option(
-    "--prior",
-    type=float,
-    metavar="TIES",
-    help="Ties to add between each two models, so that their ratings are finite; without it, some "
-    "are added only where they are needed.",
+    help="Use the length of a prompt's question as an extra feature of --metric difficulty.",
 )
 def command(
     request: TrainingRequest,
     embedder: str | None,
     metric: MetricName,
     question_length: bool,
-    precision: float | None,
-    prior: float | None,
     console: Console,
 ) -> None:
     """Train similarity-weighted ranking (section 4.2.1 of the RouteLLM paper).
@@ -62,14 +45,11 @@ def command(
 
     \b
     Examples:
-      routectl train sw_ranking --battles arena_55k.csv --output my-ranking
-      routectl train sw_ranking --gold own.csv --prior 0.1 --output my-ranking
-      routectl train sw_ranking --metric difficulty --question-length --gold own.csv --output hard
+      routectl train sw_ranking --gold own.csv --output my-ranking
+      routectl train sw_ranking --metric cosine --battles arena_55k.csv --output my-ranking
     """
     if question_length and metric != "difficulty":
-        raise UsageError("--question-length belongs to --metric difficulty; give both, or neither")
-    if precision is not None and metric != "difficulty":
-        raise UsageError("--precision belongs to --metric difficulty; give both, or neither")
+        raise UsageError("--question-length belongs to --metric difficulty; leave one out")
     from routectl.training import train_sw_ranking
 
     shared.say_where_prompts_go(console, embedder)
@@ -79,8 +59,6 @@ def command(
             embedder=embedder,
             metric=metric,
             question_length=question_length,
-            precision=precision,
-            prior=prior,
             on_progress=on_progress,
         )
     shared.print_report(console, report)

@@ -134,7 +134,7 @@ def _load(identity: RouterIdentity, folder: Path, max_tokens: int) -> bert.BertR
         raise CheckpointError(f"{folder} has no fast tokenizer (tokenizer.json); restore it.")
     require_fitting(backend, model.get_input_embeddings().num_embeddings, folder)
     classifier = PublishedClassifier(model.eval())
-    return bert.BertRouter(identity, classifier, TokenReader(backend, max_tokens, "head"))
+    return bert.BertRouter(identity, classifier, TokenReader(backend, max_tokens))
 
 
 def _require_whole(folder: Path, model: Any, loading: dict[str, Any]) -> None:

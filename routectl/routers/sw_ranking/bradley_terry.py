@@ -131,7 +131,7 @@ def fit(
             return ratings
     raise RouterError(
         "The ratings of the tiers do not exist: some tiers never lost to the others, or never met "
-        "them; train again with more battles or a larger --prior."
+        "them; train again with more battles."
     )
 
 

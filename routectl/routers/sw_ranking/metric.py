@@ -30,7 +30,7 @@ COMPONENTS = 128
 """Principal components at most."""
 STRETCH = 0.5
 """Standard deviation of the difficulty, where all components together have a mean square of 1. This
-and `COMPONENTS` were chosen by five folds, see docs/routers.md."""
+and `COMPONENTS` were chosen by five folds, see research/routers.md."""
 _NOTHING = 1e-9
 """The share of the largest variance that is no more than rounding."""
 _LEARNED = "difficulty"

@@ -19,7 +19,7 @@ _ROUNDING = 2e-6
 SAFETY_FACTOR = 16
 """Times the noise that a checkpoint holds, when it is opened: prompts that resemble nothing in it
 have steeper gradients than those that the noise was taken on, and roundings of similarities and
-sums go with them. On 800 prompts of people, scored alone and together by `sw_ranking_1`, the
+sums go with them. On 800 prompts of people, scored alone and together by an `sw_ranking`, the
 largest difference was 7.1 times what the checkpoint holds, over all pairs of tiers.
 """
 

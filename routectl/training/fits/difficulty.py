@@ -1,4 +1,4 @@
-"""The other fit of `mf`: one direction, how difficult a prompt is, by Newton's method.
+"""The fit of `mf`: one direction, how difficult a prompt is, by Newton's method.
 
 Every model has a rating r_M (Bradley and Terry's, over all data), and the logit of model a against
 model b on a prompt with vector q is
@@ -6,8 +6,8 @@ model b on a prompt with vector q is
     level(task, a) - level(task, b) + (r_a - r_b) * (q . v)
 
 with one direction v for all pairs: the better a model, the more it gains where q . v is large.
-Three things set it apart from `factorize`, each of which was better on tasks that were left out of
-the training (docs/routers.md):
+Three things set it apart from the published fit of a vector for each model, each of which was
+better on tasks that were left out of the training (research/routers.md):
 
 - *Levels*: how models do on a task as a whole is taken out by their ratings within that task. Only
   what differs between the prompts of one task is learned, and not which data set a prompt is like.
@@ -34,12 +34,14 @@ from typing import TYPE_CHECKING
 
 from routectl.preferences.comparisons import Comparisons, bradley_terry
 from routectl.training.fits.curve import LossCurve
-from routectl.training.fits.factorize import Fit
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+PERFECT_WEIGHT = 0.3
+"""What a row's comparisons with a perfect answer weigh together; those among models weigh 1. Chosen
+by leaving tasks out."""
 _CONVERGED = 1e-9
 """Expected fall of the loss per unit of weight (half of Newton's decrement) at which it stops."""
 _TOO_LITTLE = 0.1
@@ -48,15 +50,25 @@ _TOO_LITTLE = 0.1
 
 @dataclass(frozen=True, slots=True)
 class DifficultySettings:
-    """How the fit is done. The values were chosen by leaving tasks out, see docs/routers.md."""
+    """How the fit is done. The values were chosen by leaving tasks out, see research/routers.md."""
 
-    perfect_weight: float = 0.3
-    """What a row's comparisons with a perfect answer weigh together; those among models weigh 1."""
-    levels: bool = True
-    """Whether ratings within a task are taken out; else one rating for all tasks is."""
     precision: float = 100.0
     """Of the normal prior on v, in the unit of weights."""
     max_steps: int = 25
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """The factors of section 4.2.2 of RouteLLM. M models, d = 2 dimensions, D numbers a vector."""
+
+    model_vectors: NDArray[np.float32]
+    """Shape (M, d), rows of length 1."""
+    projection: NDArray[np.float32]
+    """W1, shape (d, D)."""
+    weights: NDArray[np.float32]
+    """w2, shape (d,)."""
+    curve: LossCurve
+    """Its baseline: the models' ratings alone, which know nothing of the prompt."""
 
 
 def fit_difficulty(
@@ -77,10 +89,10 @@ def fit_difficulty(
     """
     import numpy as np
 
-    games = _Games.of(training, settings.perfect_weight)
-    rating, levels = _ratings(games, settings.levels)
+    games = _Games.of(training)
+    rating, levels = _ratings(games)
     seen = _Problem(games, rating, levels)
-    measured = _Problem(_Games.of(held_out, settings.perfect_weight), rating, levels)
+    measured = _Problem(_Games.of(held_out), rating, levels)
     rows = vectors[seen.prompts]
     x = rows.astype(np.float64)
     x_measured = vectors[measured.prompts].astype(np.float64)
@@ -158,12 +170,10 @@ class _Games:
     weight: NDArray[np.float64]
 
     @classmethod
-    def of(cls, comparisons: Comparisons, perfect_weight: float) -> _Games:
+    def of(cls, comparisons: Comparisons) -> _Games:
         import numpy as np
 
         models, short = len(comparisons.models), comparisons.shortfalls
-        if not perfect_weight:
-            short = short.of_prompts(np.zeros(len(comparisons.prompts), dtype=np.bool_))
         prompt = np.concatenate((comparisons.prompt, short.prompt)).astype(np.int64)
         return cls(
             models + 1,
@@ -173,11 +183,11 @@ class _Games:
             np.concatenate((comparisons.model_a, np.full(len(short.model), models))),
             np.concatenate((comparisons.model_b, short.model)),
             np.concatenate((comparisons.outcome, short.outcome)).astype(np.float64),
-            np.concatenate((comparisons.weight, perfect_weight * short.weight)).astype(np.float64),
+            np.concatenate((comparisons.weight, PERFECT_WEIGHT * short.weight)).astype(np.float64),
         )
 
 
-def _ratings(games: _Games, levels: bool) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _ratings(games: _Games) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Ratings over all tasks, scaled to a spread of 1, and the levels, shape (tasks, models)."""
     import numpy as np
 
@@ -186,10 +196,7 @@ def _ratings(games: _Games, levels: bool) -> tuple[NDArray[np.float64], NDArray[
     np.add.at(wins, (games.task, games.a, games.b), games.weight * games.outcome)
     np.add.at(wins, (games.task, games.b, games.a), games.weight * (1 - games.outcome))
     rating = bradley_terry(wins.sum(axis=0))
-    if levels:
-        by_task = np.stack([bradley_terry(of_task) for of_task in wins])
-    else:
-        by_task = np.broadcast_to(rating, (games.tasks, count))
+    by_task = np.stack([bradley_terry(of_task) for of_task in wins])
     return rating / (float(rating.std()) or 1.0), by_task
 
 

@@ -26,7 +26,7 @@ _SORTED_BATCHES = 8
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How the fit is done. The values were chosen on tasks held out whole, see docs/routers.md."""
+    """How the fit is done. The values: research/routers.md."""
 
     layers: int = 1
     """Last layers that are trained, with the pooler and the head."""

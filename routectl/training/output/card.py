@@ -52,7 +52,6 @@ def model_card(
     )
     filters = ", ".join(f"`{condition}`" for condition in request.conditions) or "none"
     chosen = "\n".join(f"| {name} | {value} |" for name, value in settings.items())
-    ties = "left out" if request.drop_ties else "kept as half a win for each side"
     further = f"\n{limits.strip()}\n" if limits else ""
     return f"""# {report.path.name}
 
@@ -72,7 +71,7 @@ def model_card(
 - Conditions on rows: {filters}
 - Prompts: {report.prompts:,}, {_contamination(report, request)}
 - Comparisons of two models: {report.comparisons:,} of {len(report.models)} models, of which
-  {report.ties:,} are ties, {ties}
+  {report.ties:,} are ties, kept as half a win for each side
 
 ## Training
 
@@ -103,10 +102,7 @@ on others it may order prompts no better than chance: compare it with the baseli
 def embedder_line(embedder: Embedder) -> str:
     """What an embedder reads of a prompt, for `model_card`."""
     unit = "tokens" if embedder.probe is None else "characters"
-    return (
-        f"{embedder.name}, {embedder.max_tokens} {unit} (`{embedder.reads}`), digest\n"
-        f"  `{embedder.digest}`"
-    )
+    return f"{embedder.name}, {embedder.max_tokens} {unit} (`head`), digest\n  `{embedder.digest}`"
 
 
 def embedder_limits(embedder: Embedder, known: int) -> str | None:
