@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from routectl.embedding import open_embedder
-from routectl.preferences.comparisons import Comparisons, Shortfalls, ratings, read_comparisons
+from routectl.preferences.comparisons import Comparisons, VsPerfect, ratings, read_comparisons
 from routectl.records import Condition
 from routectl.training.fits.difficulty import DifficultySettings, fit_difficulty
 from routectl.training.fits.factorize import Fit, Settings, factorize, rating_loss
@@ -62,7 +62,7 @@ def made_up() -> tuple[NDArray[np.float32], Comparisons]:
         BATTLES,
         0,
         np.zeros(BATTLES, dtype=np.int32),
-        Shortfalls(empty, empty, empty.astype(np.float32), empty.astype(np.float32)),
+        VsPerfect(empty, empty, empty.astype(np.float32), empty.astype(np.float32)),
     )
 
 

@@ -53,7 +53,7 @@ def read_gold(path: Path, conditions: Sequence[Condition] = ()) -> Iterator[Gold
 
 
 def gold_reader(columns: Sequence[str]) -> Callable[[Row], GoldRow] | None:
-    """What reads the rows of a file with these columns; None where it holds no gold labels."""
+    """The reader for the rows of a file with these columns; None where it holds no gold labels."""
     text_column = next((column for column in _TEXT_COLUMNS if column in columns), None)
     models = [c for c in columns if c not in (*_TEXT_COLUMNS, *_LABEL_COLUMNS)]
     if text_column is None or not models:

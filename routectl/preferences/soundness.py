@@ -1,4 +1,4 @@
-"""Whether battles can carry a router: who met whom, how often, and what contradicts what."""
+"""Checks of battles before training: which models met, how often, and which verdicts conflict."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _NAMED = 5
 """Models, or groups of them, that a sentence names."""
 
 
-class Fought(Protocol):
+class BattleLike(Protocol):
     """A battle, its prompt as a number."""
 
     @property
@@ -34,7 +34,7 @@ class Fought(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ModelRecord:
-    """What is known of one model, under its canonical name."""
+    """How one model did, under its canonical name."""
 
     model: str
     battles: int
@@ -50,7 +50,7 @@ class Finding:
 
     check: str
     fails: bool
-    """Nothing can be learned as it is; else it is a remark."""
+    """Whether training is of no use before this is mended; else it is a remark."""
     sentence: str
     models: tuple[str, ...] = ()
 
@@ -75,7 +75,7 @@ class Soundness:
     findings: tuple[Finding, ...]
 
 
-def examine(battles: Iterable[Fought], few_battles: int = FEW_BATTLES) -> Soundness:
+def examine(battles: Iterable[BattleLike], few_battles: int = FEW_BATTLES) -> Soundness:
     """Check battles.
 
     Ratings exist (Ford, 1957; Hunter, 2004) iff one gets from every model to every other through
@@ -104,7 +104,7 @@ def examine(battles: Iterable[Fought], few_battles: int = FEW_BATTLES) -> Soundn
     models = _records(between, met)
     groups = _groups([record.model for record in models], between)
     duplicates = sum(between.values()) - len(seen)
-    conflicts = sum(len(said) > 1 for said in verdicts.values())
+    conflicts = sum(len(winners) > 1 for winners in verdicts.values())
     prompts = len({battle.prompt for battle in rows})
     ties = sum(count for (*_, winner), count in between.items() if not winner)
     findings = [
@@ -167,8 +167,8 @@ def _groups(
     groups: dict[int, list[str]] = defaultdict(list)
     for model, label in zip(models, labels, strict=True):
         groups[int(label)].append(model)
-    found = [tuple(sorted(group, key=str.lower)) for group in groups.values()]
-    return tuple(sorted(found, key=lambda group: (-len(group), group)))
+    components = [tuple(sorted(group, key=str.lower)) for group in groups.values()]
+    return tuple(sorted(components, key=lambda group: (-len(group), group)))
 
 
 def _failures(models: int, prompts: int, groups: Sequence[tuple[str, ...]]) -> Iterable[Finding]:

@@ -133,7 +133,7 @@ def test_battles_alone_train_it_too() -> None:
         for (p, a, b), outcome in zip(pairs, comparisons.outcome, strict=True)
     ]
     made = make_comparisons(battles, [])
-    assert len(made.shortfalls.prompt) == 0
+    assert len(made.vs_perfect.prompt) == 0
     order = [int(text.split()[1]) for text in made.prompts]
     v = direction(vectors[order], made, DifficultySettings(precision=1))
     assert np.isfinite(v).all()

@@ -161,7 +161,7 @@ class _Games:
     def of(cls, comparisons: Comparisons, perfect_weight: float) -> _Games:
         import numpy as np
 
-        models, short = len(comparisons.models), comparisons.shortfalls
+        models, short = len(comparisons.models), comparisons.vs_perfect
         if not perfect_weight:
             short = short.of_prompts(np.zeros(len(comparisons.prompts), dtype=np.bool_))
         prompt = np.concatenate((comparisons.prompt, short.prompt)).astype(np.int64)
