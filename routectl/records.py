@@ -109,8 +109,8 @@ class RouterIdentity:
     @property
     def scored_as(self) -> Mapping[str, str]:
         """Model of the pair that the router does not know -> the one that it is scored as."""
-        found = self.config.get("as")
-        return found if isinstance(found, dict) else {}
+        mapping = self.config.get("as")
+        return mapping if isinstance(mapping, dict) else {}
 
 
 @dataclass(frozen=True, slots=True)
