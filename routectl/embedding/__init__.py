@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["DEFAULT", "READS", "Embedder", "open_embedder", "remote_host"]
 
 READS = ("head", "head_tail")
-"""What can be read of a prompt that is longer than the model reads."""
+"""The part that is read of a prompt that is longer than the model's window."""
 
 
 class Embedder(Protocol):

@@ -1,4 +1,4 @@
-"""What is read of a prompt that is longer than the model reads.
+"""The part of a prompt that is read where it is longer than the model's window.
 
 `head` reads its beginning, as `SentenceTransformer.encode` does; `head_tail` reads as many tokens
 of its beginning as of its end. Neither tokenizes more of a long text than it needs.
@@ -54,15 +54,15 @@ class TokenReader:
         cut = room * _CHARACTERS_PER_TOKEN
         while open_rows:
             parts = [texts[row][-cut:] if from_end else texts[row][:cut] for row in open_rows]
-            found = self._tokenizer.encode_batch(parts, add_special_tokens=False)
+            batch = self._tokenizer.encode_batch(parts, add_special_tokens=False)
             undecided = []
-            for row, part, encoding in zip(open_rows, parts, found, strict=True):
+            for row, part, encoding in zip(open_rows, parts, batch, strict=True):
                 whole = len(part) == len(texts[row])
-                sure = len(encoding) if whole else _tokens_beside_the_cut(encoding, from_end)
-                if not whole and sure <= room:
+                settled = len(encoding) if whole else _settled_tokens(encoding, from_end)
+                if not whole and settled <= room:
                     undecided.append(row)
                     continue
-                longer[row] = sure > room
+                longer[row] = settled > room
                 if longer[row]:
                     encoding.truncate(room, direction="left" if from_end else "right")
                 encodings[row] = encoding
@@ -70,8 +70,8 @@ class TokenReader:
         return encodings, longer
 
 
-def _tokens_beside_the_cut(encoding: Any, from_end: bool) -> int:
-    """Tokens that the rest of the text cannot change.
+def _settled_tokens(encoding: Any, from_end: bool) -> int:
+    """How many tokens the rest of the text cannot change.
 
     A tokenizer splits a text into words first and each word by itself, so that a cut changes the
     word that it goes through and no other.
