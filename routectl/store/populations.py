@@ -1,4 +1,4 @@
-"""Populations: the requests that a question is about, and what there is of them."""
+"""Populations: the requests that a question is about, as SQL conditions and as counts."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def _equals(condition: Condition) -> ColumnElement[bool]:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """What a population holds, before any router is asked."""
+    """Counts of a population, whatever the router."""
 
     requests: int
     """Rows, of the current extraction version."""
@@ -111,8 +111,8 @@ def _excluded(connection: Connection, where: Sequence[ColumnElement[bool]]) -> d
         .where(*where, Request.prompt_id.is_(None))
         .group_by(Request.exclusion)
     )
-    found = {reason: float(total) for reason, total in connection.execute(query)}
-    return {reason.value: found[reason.value] for reason in Exclusion if reason.value in found}
+    weights = {reason: float(total) for reason, total in connection.execute(query)}
+    return {reason.value: weights[reason.value] for reason in Exclusion if reason.value in weights}
 
 
 _FEW = 10
