@@ -1,4 +1,4 @@
-"""Mean quality against strong fraction: what a share of strong calls buys."""
+"""Mean quality against strong fraction."""
 
 from __future__ import annotations
 
@@ -94,7 +94,8 @@ def quality_curves(
     }
     return QualityCurves(
         routers=tuple(
-            _line(name, quality_curve(each, strong, weak, weights)) for name, each in scores.items()
+            _line(name, quality_curve(router_scores, strong, weak, weights))
+            for name, router_scores in scores.items()
         ),
         bands=quality_bands(
             scores,
@@ -130,8 +131,8 @@ def _end(name: str, strong_fraction: float, quality: float) -> Point:
 
 def _operated(threshold: Threshold, scores: Floats, judged: JudgedPair) -> Point:
     share, quality = operated(threshold, scores, judged)
-    said = f"{percent(share)} strong, quality {number(quality)}"
-    return Point(threshold.config, share, quality, said)
+    words = f"{percent(share)} strong, quality {number(quality)}"
+    return Point(threshold.config, share, quality, words)
 
 
 def draw_quality_curves(curves: QualityCurves, heading: Heading) -> Figure:
