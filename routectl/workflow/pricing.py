@@ -1,4 +1,4 @@
-"""What a calibration would cost, at the prices of its router's models."""
+"""The cost of a calibration's requests, at the prices of its router's models."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """What the requests of a calibration would cost."""
+    """The cost of a calibration's requests."""
 
     strong: ModelPrice
     weak: ModelPrice
@@ -41,7 +41,7 @@ def costs_of(
     own: Mapping[str, ModelPrice],
     reporter: Reporter,
 ) -> Costs | None:
-    """What the requests cost if each was answered, in as many tokens, by the model that it goes to.
+    """The cost of the requests if each is answered, in as many tokens, by its model.
 
     Args:
         own: prices that go before the list's.
