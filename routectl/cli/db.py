@@ -35,15 +35,15 @@ def status(db: str, console: Console) -> None:
     """
     from routectl.workflow.databases import status
 
-    found = status(options.parse_database(db))
+    database = status(options.parse_database(db))
     if console.as_json:
-        console.json(found)
+        console.json(database)
         return
     console.table(
         [
-            ("database", found.location),
-            ("schema", f"{found.schema or 'none'} (newest {found.newest_schema})"),
-            *((name, f"{count:,} rows") for name, count in found.rows.items()),
+            ("database", database.location),
+            ("schema", f"{database.schema or 'none'} (newest {database.newest_schema})"),
+            *((name, f"{count:,} rows") for name, count in database.rows.items()),
         ]
     )
 

@@ -6,7 +6,7 @@ Four shapes, told apart by their columns:
   `winner_model_a, winner_model_b, winner_tie`
 - plain: `prompt, model_a, model_b, winner`
 - AlpacaEval, long form: `prompt_id, model_a, model_b, preference`, with the prompts in a file
-  `<name>_prompts.jsonl` beside it
+  `<name>_prompts.jsonl` next to it
 - AlpacaEval's annotations: `instruction, generator_1, generator_2, preference`
 """
 
@@ -107,7 +107,7 @@ def _alpaca(path: Path) -> BattleReader:
             return None
         key = str(row.values["prompt_id"])
         if key not in prompts:
-            raise row.error("its prompt_id is not in the prompts file beside it")
+            raise row.error("its prompt_id is not in the prompts file next to it")
         return Battle(prompts[key], row.text("model_a"), row.text("model_b"), _preferred(row))
 
     return read
@@ -165,14 +165,14 @@ def sibling_of(path: Path) -> Path:
 
 
 def read_sibling_prompts(path: Path) -> Mapping[str, str]:
-    """Prompt id -> prompt, from `<name>_prompts.jsonl` beside the file `<name>.csv[.gz]`."""
+    """Prompt id -> prompt, from `<name>_prompts.jsonl` next to the file `<name>.csv[.gz]`."""
     plain = sibling_of(path)
     candidates = (plain, plain.with_name(f"{plain.name}.gz"))
     prompts_path = next((candidate for candidate in candidates if candidate.is_file()), None)
     if prompts_path is None:
         raise InputError(
-            f"{path} names its prompts by prompt_id, and {plain} is not there to say "
-            "what they are; put the prompts file beside it."
+            f"{path} names its prompts by prompt_id, and {plain} with their texts is not there; "
+            "put the prompts file next to it."
         )
     _, rows = read_rows(prompts_path)
     return {str(row.values.get("prompt_id")): _prompt(row, "prompt") for row in rows}

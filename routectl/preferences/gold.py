@@ -4,7 +4,7 @@ Two shapes, told apart by their columns:
 
 - a column `prompt` or `question` and one column per model (a number, mostly 1 or 0; blank where
   the model was not asked); a column `options` holds a JSON list of answers to choose from
-- a column `scores`: an object of model -> number, beside `prompt`
+- a column `scores`: an object of model -> number, and a column `prompt`
 """
 
 from __future__ import annotations
