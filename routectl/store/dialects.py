@@ -88,9 +88,9 @@ def _insert_flat(
     into = _into(model, columns)
     placeholders = f"({', '.join('?' * len(columns))})"
     added = 0
-    most = _STATEMENT_VALUES // max(len(columns), 1) * len(columns)
-    for start in range(0, len(values), most or 1):
-        chunk = values[start : start + most]
+    chunk_size = _STATEMENT_VALUES // max(len(columns), 1) * len(columns)
+    for start in range(0, len(values), chunk_size or 1):
+        chunk = values[start : start + chunk_size]
         rows = ", ".join([placeholders] * (len(chunk) // len(columns)))
         added += connection.exec_driver_sql(f"{into}{rows}{_IGNORING}", chunk).rowcount
     return added

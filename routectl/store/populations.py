@@ -76,7 +76,7 @@ def overview(connection: Connection, population: Population, version: int) -> Ov
         return func.coalesce(func.sum(Request.weight).filter(*conditions), 0.0)
 
     # One scan for what is one number each: grouping by all of it would sort a million rows.
-    requests, total, with_prompt, failures, cache_hits, of_other_groups = connection.execute(
+    requests, total, with_prompt, failures, cache_hits, in_other_groups = connection.execute(
         select(
             func.count(),
             func.coalesce(func.sum(Request.weight), 0.0),
@@ -86,11 +86,11 @@ def overview(connection: Connection, population: Population, version: int) -> Ov
             func.count().filter(Request.model_group.is_distinct_from(group)),
         ).where(*where)
     ).one()
-    groups = _by_model_group(connection, where) if of_other_groups else {group: float(total)}
+    groups = _by_model_group(connection, where) if in_other_groups else {group: float(total)}
     everything = connection.execute(select(func.count()).select_from(Request).where(*chosen))
     # A table of few rows asks an index, instead of a million rows for theirs.
-    of_sample = select(Request.id).where(*where, Request.sample_id == Sample.id)
-    samples = select(Sample.id).where(of_sample.exists()).order_by(Sample.id)
+    sample_requests = select(Request.id).where(*where, Request.sample_id == Sample.id)
+    samples = select(Sample.id).where(sample_requests.exists()).order_by(Sample.id)
     return Overview(
         requests=requests,
         weight=total,

@@ -61,14 +61,14 @@ def unscored_prompts(
     Prompts of like length end up in one batch, which is what makes embedding quick; the long
     ones come first so that a batch that does not fit into memory fails at once.
     """
-    of_population = select(Request.prompt_id).where(
+    population_prompts = select(Request.prompt_id).where(
         *population_filter(population),
         Request.extraction_version == version,
         Request.prompt_id.is_not(None),
     )
     query = (
         select(Prompt.id)
-        .where(Prompt.id.in_(of_population), Prompt.text.is_not(None))
+        .where(Prompt.id.in_(population_prompts), Prompt.text.is_not(None))
         .order_by(Prompt.length.desc(), Prompt.id)
     )
     if router is not None:

@@ -113,14 +113,14 @@ def add_requests(connection: Connection, sample_id: int, batch: Batch) -> Writte
     # Most traffic is new, and the insertion itself tells so: nothing is looked up first.
     alone = complete(batch.alone)
     written.added = written.changed = insert_columns(connection, Request, alone)
-    met = _rows(complete(batch.others))
+    colliding = _rows(complete(batch.others))
     if written.added < len(alone["sample_id"]):
         ids = select(Request.source_kind, Request.source_id).where(Request.id > (newest or 0))
         added = {(kind, id) for kind, id in connection.execute(ids).all()}
         refused = [r for r in _rows(alone) if (r["source_kind"], r["source_id"]) not in added]
-        met = refused + met
-    if met:
-        written += _merge(connection, met)
+        colliding = refused + colliding
+    if colliding:
+        written += _merge(connection, colliding)
     return written
 
 

@@ -207,9 +207,9 @@ class _FileInput:
         if self._output is None:
             return self._write(bad, lambda data: None)
         with new_file(self._output, overwrite=overwrite) as write:
-            done = self._write(bad, write)
+            cleaned = self._write(bad, write)
         self._copy_prompts(bad, overwrite)
-        return done
+        return cleaned
 
     def _write(self, bad: Mapping[str, list[_Place]], write: Write) -> Cleaned:
         table = open_table(self._path)

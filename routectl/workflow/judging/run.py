@@ -201,13 +201,13 @@ class _PromptJudge:
         self._budget = Budget(setup.max_cost, work.kept.total)
         strong, weak, judge = setup.known_prices()
 
-        def model(price: ModelPrice, *, of_judge: bool = False) -> ChatModel:
+        def model(price: ModelPrice, *, for_judge: bool = False) -> ChatModel:
             return ChatModel(
-                setup.judge_url if of_judge else setup.url,
+                setup.judge_url if for_judge else setup.url,
                 price,
-                setup.judge_service if of_judge else setup.models_service,
+                setup.judge_service if for_judge else setup.models_service,
                 defaults.PATIENCE,
-                max_tokens=setup.verdict_tokens if of_judge else setup.max_tokens,
+                max_tokens=setup.verdict_tokens if for_judge else setup.max_tokens,
                 seed=setup.seed,
                 budget=self._budget,
                 work=work,
@@ -215,7 +215,7 @@ class _PromptJudge:
             )
 
         self._models = {"strong": model(strong), "weak": model(weak)}
-        self._judge = model(judge, of_judge=True)
+        self._judge = model(judge, for_judge=True)
 
     def stop(self) -> None:
         """Send no further call; those under way end."""

@@ -111,12 +111,12 @@ def draw_traffic(
         ids, first_row, inverse = np.unique(rows.prompts, return_index=True, return_inverse=True)
         requests = np.zeros(len(ids))
         np.add.at(requests, inverse, rows.weights)
-        luck = _luck(store, ids, question.seed)
-        has_text = ~np.isnan(luck)
+        random_numbers = _random_numbers(store, ids, question.seed)
+        has_text = ~np.isnan(random_numbers)
         ids, scores = ids[has_text], rows.win_rates[first_row][has_text]
-        requests, luck = requests[has_text], luck[has_text]
+        requests, random_numbers = requests[has_text], random_numbers[has_text]
         _refuse_too_few(len(ids), question.sample)
-        drawn = draw_by_strata(scores, requests, luck, question.sample)
+        drawn = draw_by_strata(scores, requests, random_numbers, question.sample)
         chosen = ids[drawn.rows]
         others = score_prompts(store, ready[1:], chosen.tolist(), reporter)
         router_ids = [first, *(result.router_id for result in others)]
@@ -139,12 +139,12 @@ def draw_traffic(
     )
 
 
-def _luck(store: Store, ids: NDArray[np.int64], seed: int) -> NDArray[np.float64]:
+def _random_numbers(store: Store, ids: NDArray[np.int64], seed: int) -> NDArray[np.float64]:
     """A random number for each prompt, uniform in (0, 1), shape (n,); NaN where its text was
     purged."""
     import numpy as np
 
-    luck = np.full(len(ids), np.nan)
+    numbers = np.full(len(ids), np.nan)
     for start in range(0, len(ids), _TEXTS_AT_ONCE):
         batch = ids[start : start + _TEXTS_AT_ONCE].tolist()
         with store.read() as connection:
@@ -153,8 +153,8 @@ def _luck(store: Store, ids: NDArray[np.int64], seed: int) -> NDArray[np.float64
             if id in text_by_id:
                 # 53 bits, which a float holds exactly, and never 0.
                 key = int.from_bytes(draw_key(text_by_id[id], seed)[:8], "big") >> 11
-                luck[row] = (key + 0.5) / 2**53
-    return luck
+                numbers[row] = (key + 0.5) / 2**53
+    return numbers
 
 
 def _refuse_too_few(prompts: int, sample: int) -> None:

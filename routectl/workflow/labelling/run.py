@@ -85,7 +85,7 @@ def label(
     if report.complete:
         judged = [done[text] for text in drawn.prompts]
         if output is not None:
-            write_battles([one for one in judged if one.winner is not None], setup, output)
+            write_battles([prompt for prompt in judged if prompt.winner is not None], setup, output)
             report = replace(report, output=output)
         rows = JudgedRows.of(drawn, judged, read_work(kept, setup.facts).costs)
         shares, strata = rows.shares, len(set(rows.strata.tolist()))
