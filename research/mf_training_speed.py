@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from routectl.embedding import open_embedder
 from routectl.preferences.comparisons import (
     Comparisons,
-    Shortfalls,
+    VsPerfect,
     rating_loss,
     ratings,
     read_comparisons,
@@ -66,7 +66,7 @@ def made_up() -> tuple[NDArray[np.float32], Comparisons]:
         BATTLES,
         0,
         np.zeros(BATTLES, dtype=np.int32),
-        Shortfalls(empty, empty, empty.astype(np.float32), empty.astype(np.float32)),
+        VsPerfect(empty, empty, empty.astype(np.float32), empty.astype(np.float32)),
     )
 
 

@@ -36,11 +36,11 @@ Judged = list[list[tuple[NDArray[np.intp], NDArray[np.float64], NDArray[np.float
 
 def whole_wins(comparisons: Comparisons) -> Comparisons:
     """Any better mark wins outright, and any worse one than the best falls short wholly."""
-    short = comparisons.shortfalls
+    short = comparisons.vs_perfect
     return replace(
         comparisons,
         outcome=(np.sign(comparisons.outcome - 0.5) + 1) / 2,
-        shortfalls=replace(short, outcome=(np.sign(short.outcome - 0.5) + 1) / 2),
+        vs_perfect=replace(short, outcome=(np.sign(short.outcome - 0.5) + 1) / 2),
     )
 
 

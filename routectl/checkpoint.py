@@ -67,8 +67,8 @@ def checkpoint_folder(router: str, name: str) -> Path:
 
 def shipped(router: str) -> tuple[str, ...]:
     """The names of all checkpoints of a router that ship, as `-r ROUTER=NAME` takes them."""
-    found = (path.name for path in SHIPPED.glob(f"{router}_*") if path.is_dir())
-    return tuple(sorted(name for name in found if name.rpartition("_")[0] == router))
+    names = (path.name for path in SHIPPED.glob(f"{router}_*") if path.is_dir())
+    return tuple(sorted(name for name in names if name.rpartition("_")[0] == router))
 
 
 CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"

@@ -37,7 +37,7 @@ _MILLION = Decimal(1_000_000)
 
 
 def about_tokens(characters: int) -> int:
-    """Tokens of a text with so many characters, about."""
+    """About how many tokens a text of this length has."""
     return math.ceil(characters / CHARACTERS_PER_TOKEN)
 
 
@@ -85,15 +85,15 @@ class ModelPrice:
         import numpy as np
 
         read, written = (
-            np.asarray(given, dtype=np.float64).reshape(-1) for given in (tokens_in, tokens_out)
+            np.asarray(tokens, dtype=np.float64).reshape(-1) for tokens in (tokens_in, tokens_out)
         )
-        # A call costs something of its own with some providers.
-        each = float(self.cost(0, 0))
-        found = each + (float(self.input) * read + float(self.output) * written) / float(_MILLION)
+        # Some providers charge for a call besides its tokens.
+        fee = float(self.cost(0, 0))
+        costs = fee + (float(self.input) * read + float(self.output) * written) / float(_MILLION)
         step = math.inf if self._listed is None else _first_step(self._listed)
         long = np.flatnonzero((read > step) & np.isfinite(written))
-        found[long] = [float(self.cost(int(read[row]), int(written[row]))) for row in long]
-        return found
+        costs[long] = [float(self.cost(int(read[row]), int(written[row]))) for row in long]
+        return costs
 
     def to_json(self) -> dict[str, object]:
         """As plain JSON values, US dollars per million tokens."""
@@ -117,18 +117,18 @@ def parse_prices(texts: Sequence[str]) -> dict[str, ModelPrice]:
     Raises:
         UsageError: one of them has another form, or a model has two.
     """
-    found: dict[str, ModelPrice] = {}
+    prices: dict[str, ModelPrice] = {}
     for text in texts:
         # A model's name may hold = and /, prices hold neither.
         model, _, numbers = text.rpartition("=")
         price_in, _, price_out = numbers.partition("/")
         if not model or not price_in or not price_out:
             raise UsageError(f"--price {text} is not of the form MODEL=IN/OUT, as in gpt-4o=2.5/10")
-        if model in found:
+        if model in prices:
             raise UsageError(f"--price names {model} twice")
-        prices = (_number(price_in, text), _number(price_out, text))
-        found[model] = ModelPrice(model, *prices, source="--price")
-    return found
+        rates = (_number(price_in, text), _number(price_out, text))
+        prices[model] = ModelPrice(model, *rates, source="--price")
+    return prices
 
 
 def price_of(model: str, url: str | None, own: Mapping[str, ModelPrice]) -> ModelPrice:
@@ -147,16 +147,16 @@ def price_of(model: str, url: str | None, own: Mapping[str, ModelPrice]) -> Mode
     Raises:
         UsageError: no price is known; the sentence names the model and the option.
     """
-    found = own.get(model)
-    if found is None and url is None:
-        found = next((price for name, price in own.items() if _bare(name) == _bare(model)), None)
-    found = found or _list_price(model, url)
-    if found is None:
+    price = own.get(model)
+    if price is None and url is None:
+        price = next((price for name, price in own.items() if _bare(name) == _bare(model)), None)
+    price = price or _list_price(model, url)
+    if price is None:
         raise UsageError(
             f"no price is known for {model}: say what a million of its input and output tokens "
             f"cost, in {CURRENCY}, with --price {model}=IN/OUT (0/0 if it costs nothing)"
         )
-    return found
+    return price
 
 
 def prices_of_pair(pair: ModelPair, own: Mapping[str, ModelPrice]) -> tuple[ModelPrice, ModelPrice]:
@@ -173,8 +173,8 @@ def prices_of_pair(pair: ModelPair, own: Mapping[str, ModelPrice]) -> tuple[Mode
 
 def prices_within(own: Mapping[str, ModelPrice], models: Collection[str]) -> list[str]:
     """The names in `own` that mean one of the models, wherever it runs."""
-    known = {_bare(model) for model in models}
-    return [name for name in own if _bare(name) in known]
+    bare_names = {_bare(model) for model in models}
+    return [name for name in own if _bare(name) in bare_names]
 
 
 def require_asked(own: Mapping[str, ModelPrice], models: Collection[str]) -> None:
@@ -207,19 +207,22 @@ def _list_price(model: str, url: str | None) -> ModelPrice | None:
 
     from genai_prices.data_snapshot import get_snapshot
 
-    found = next(_listings(get_snapshot(), model, url), None)
-    if found is None:
+    listing = next(_listings(get_snapshot(), model, url), None)
+    if listing is None:
         return None
-    (host, info), among = found
-    each, *rates = _rates((host, info))
+    (host, info), among = listing
+    per_call, *rates = _rates((host, info))
     name = "" if _bare(info.id) == _bare(model) else f" for {info.id}"
-    fee = f", and {(each / _MILLION).normalize():f} a call" if each else ""
-    source = f"list price of {host.name}{name}{among}{fee}, genai-prices {version('genai-prices')}"
-    return ModelPrice(model, rates[0] - each, rates[1] - each, source, _listed=(host, info))
+    fee_note = f", and {(per_call / _MILLION).normalize():f} a call" if per_call else ""
+    source = (
+        f"list price of {host.name}{name}{among}{fee_note}, genai-prices {version('genai-prices')}"
+    )
+    return ModelPrice(model, rates[0] - per_call, rates[1] - per_call, source, _listed=(host, info))
 
 
 def _listings(prices: DataSnapshot, model: str, url: str | None) -> Iterator[tuple[Listed, str]]:
-    """Entries with a price of text that fit a model, the best first, each with a word on how."""
+    """Entries with a price of text that fit a model, the best first, each with a note on how it
+    was chosen."""
     try:
         provider = prices.find_provider(None, None, url) if url else None
     except LookupError:
@@ -229,11 +232,11 @@ def _listings(prices: DataSnapshot, model: str, url: str | None) -> Iterator[tup
     names = [model] if url else list(dict.fromkeys([model, model.rpartition("/")[2]]))
     for name in names:
         try:
-            found = prices.find_provider_model(name, provider, how, None)
+            listed = prices.find_provider_model(name, provider, how, None)
         except LookupError:
             continue
-        if _prices_text(found):
-            yield found, ""
+        if _prices_text(listed):
+            yield listed, ""
     if url:
         return
     for name in names:
@@ -242,8 +245,8 @@ def _listings(prices: DataSnapshot, model: str, url: str | None) -> Iterator[tup
             for host in prices.providers
             if (info := host.find_model(name.lower())) is not None and _prices_text((host, info))
         ]
-        # A price of nothing is a trial's, and no rule for a bill.
-        sold = [(sum(_rates(seller)[1:]), at) for at, seller in enumerate(sellers)]
+        # A price of zero is a trial's, and no guide to a bill.
+        sold = [(sum(_rates(seller)[1:]), index) for index, seller in enumerate(sellers)]
         if paid := [entry for entry in sold if entry[0]]:
             among = f", the cheapest of {len(paid)}" if len(paid) > 1 else ""
             yield sellers[min(paid)[1]], among

@@ -1,6 +1,6 @@
 """What a log says of one call, on its way from the traffic to the store.
 
-Beside `records`, because only what reads logs has a use for msgspec.
+Not in `records`, because only what reads logs needs msgspec.
 """
 
 from __future__ import annotations

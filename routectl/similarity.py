@@ -59,13 +59,13 @@ def nearest(queries: NDArray[np.float32], others: NDArray[np.float32]) -> Neares
     cosine = np.full(len(queries), -np.inf, dtype=np.float32)
     index = np.zeros(len(queries), dtype=np.int64)
     for row, column, tile in _tiles(queries, others):
-        found = tile.argmax(axis=1)
-        best = tile[np.arange(len(tile)), found]
+        closest = tile.argmax(axis=1)
+        best = tile[np.arange(len(tile)), closest]
         part = slice(row, row + len(tile))
         # Strictly: of equals in two tiles the first stays.
         nearer = best > cosine[part]
         cosine[part][nearer] = best[nearer]
-        index[part][nearer] = found[nearer] + column
+        index[part][nearer] = closest[nearer] + column
     return Nearest(np.clip(cosine, -1.0, 1.0), index)
 
 
@@ -106,11 +106,11 @@ def _tiles(
     height, width = min(TILE_QUERIES, len(queries)), min(TILE_OTHERS, len(others))
     memory = np.empty(height * width, dtype=np.float32)
     for row in range(0, len(queries), TILE_QUERIES):
-        some = np.ascontiguousarray(queries[row : row + TILE_QUERIES], dtype=np.float32)
+        rows = np.ascontiguousarray(queries[row : row + TILE_QUERIES], dtype=np.float32)
         for column in range(0, len(others), TILE_OTHERS):
             part = np.asarray(others[column : column + TILE_OTHERS], dtype=np.float32)
-            tile = memory[: len(some) * len(part)].reshape(len(some), len(part))
-            np.matmul(some, part.T, out=tile)
+            tile = memory[: len(rows) * len(part)].reshape(len(rows), len(part))
+            np.matmul(rows, part.T, out=tile)
             yield row, column, tile
 
 

@@ -18,7 +18,7 @@ def command(ctx: click.Context, shell: str) -> None:
     """
     from click.shell_completion import get_completion_class
 
-    found = get_completion_class(shell)
-    assert found is not None
+    completion = get_completion_class(shell)
+    assert completion is not None
     root = ctx.find_root().command
-    click.echo(found(root, {}, "routectl", "_ROUTECTL_COMPLETE").source())
+    click.echo(completion(root, {}, "routectl", "_ROUTECTL_COMPLETE").source())

@@ -110,7 +110,7 @@ def pair_text(router: RouterIdentity) -> str | None:
     """The models between which a router decides; None for a baseline that knows none."""
     if router.model_pair is None:
         return None
-    mapped = "".join(f", {new} scored as {known}" for new, known in router.scored_as.items())
+    mapped = "".join(f", {model} scored as {other}" for model, other in router.scored_as.items())
     return f"{router.model_pair} (strong / weak){mapped}"
 
 
@@ -121,8 +121,8 @@ def percent(share: float | None, digits: int = 1) -> str:
 
 def dollars(amounts: Sequence[float | None]) -> list[str]:
     """A column of US dollars, with as many decimals as its smallest amount takes, two to six."""
-    known = [amount for amount in amounts if amount]
-    digits = min(6, max(2, 1 - math.floor(math.log10(min(known))))) if known else 2
+    nonzero = [amount for amount in amounts if amount]
+    digits = min(6, max(2, 1 - math.floor(math.log10(min(nonzero))))) if nonzero else 2
     return ["-" if amount is None else f"{amount:,.{digits}f}" for amount in amounts]
 
 

@@ -35,15 +35,15 @@ def status(db: str, console: Console) -> None:
     """
     from routectl.workflow.databases import status
 
-    found = status(options.parse_database(db))
+    database = status(options.parse_database(db))
     if console.as_json:
-        console.json(found)
+        console.json(database)
         return
     console.table(
         [
-            ("database", found.location),
-            ("schema", f"{found.schema or 'none'} (newest {found.newest_schema})"),
-            *((name, f"{count:,} rows") for name, count in found.rows.items()),
+            ("database", database.location),
+            ("schema", f"{database.schema or 'none'} (newest {database.newest_schema})"),
+            *((name, f"{count:,} rows") for name, count in database.rows.items()),
         ]
     )
 
@@ -80,12 +80,12 @@ def downgrade(target: str, yes: bool, db: str, console: Console) -> None:
     _migrate(downgrade(options.parse_database(db), target, drop_everything=yes), console)
 
 
-def _migrate(done: Migration, console: Console) -> None:
-    if done.backup is not None:
-        console.note(f"the database as it was is in {done.backup}")
+def _migrate(migration: Migration, console: Console) -> None:
+    if migration.backup is not None:
+        console.note(f"the database as it was is in {migration.backup}")
     if console.as_json:
-        console.json(done)
-    elif done.before == done.after:
-        console.line(f"The schema is {done.after} already; nothing was changed.")
+        console.json(migration)
+    elif migration.before == migration.after:
+        console.line(f"The schema is {migration.after} already; nothing was changed.")
     else:
-        console.line(f"The schema went from {done.before} to {done.after}.")
+        console.line(f"The schema went from {migration.before} to {migration.after}.")

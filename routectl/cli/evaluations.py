@@ -43,25 +43,25 @@ def list_(benchmark: str | None, router: str | None, limit: int, db: str, consol
 
     location = options.parse_database(db)
     console.database(location)
-    found = list_evaluations(location, benchmark=benchmark, router=router, limit=limit)
+    evaluations = list_evaluations(location, benchmark=benchmark, router=router, limit=limit)
     if console.as_json:
-        console.json(found)
-    elif not found:
+        console.json(evaluations)
+    elif not evaluations:
         console.line("none yet")
     else:
         console.table(
             [
                 (
-                    str(one.id),
-                    when(one.created_at),
-                    one.benchmark,
-                    f"{one.rows:,}",
-                    one.router,
-                    one.fingerprint[:12],
-                    _figure(one, "APGR"),
-                    one.note or "",
+                    str(evaluation.id),
+                    when(evaluation.created_at),
+                    evaluation.benchmark,
+                    f"{evaluation.rows:,}",
+                    evaluation.router,
+                    evaluation.fingerprint[:12],
+                    _figure(evaluation, "APGR"),
+                    evaluation.note or "",
                 )
-                for one in found
+                for evaluation in evaluations
             ],
             headers=("id", "time", "benchmark", "rows", "router", "fingerprint", "APGR", "note"),
         )
@@ -83,29 +83,29 @@ def show(evaluation: int, db: str, console: Console) -> None:
 
     location = options.parse_database(db)
     console.database(location)
-    found = show_evaluation(location, evaluation)
+    stored = show_evaluation(location, evaluation)
     if console.as_json:
-        console.json(found)
+        console.json(stored)
         return
     console.table(
         [
-            ("evaluation", f"{found.id}, {when(found.created_at)}, by {found.actor}"),
-            *([("note", found.note)] if found.note else []),
-            ("benchmark", f"{found.benchmark} ({found.kind}): {found.rows:,} rows"),
-            ("rows digest", found.data_digest[:12]),
-            ("model pair", f"{found.strong_model} / {found.weak_model} (strong / weak)"),
-            ("router", f"{found.router}, fingerprint {found.fingerprint[:12]}"),
+            ("evaluation", f"{stored.id}, {when(stored.created_at)}, by {stored.actor}"),
+            *([("note", stored.note)] if stored.note else []),
+            ("benchmark", f"{stored.benchmark} ({stored.kind}): {stored.rows:,} rows"),
+            ("rows digest", stored.data_digest[:12]),
+            ("model pair", f"{stored.strong_model} / {stored.weak_model} (strong / weak)"),
+            ("router", f"{stored.router}, fingerprint {stored.fingerprint[:12]}"),
             (
                 "mean quality",
-                f"{found.strong_quality:.4g} strong, {found.weak_quality:.4g} weak",
+                f"{stored.strong_quality:.4g} strong, {stored.weak_quality:.4g} weak",
             ),
-            *((name, _figure(found, name)) for name in found.figures),
+            *((name, _figure(stored, name)) for name in stored.figures),
             (
                 "intervals",
-                f"{percent(found.confidence, 0)}, paired bootstrap, {found.draws:,} draws, "
-                f"seed {found.seed}",
+                f"{percent(stored.confidence, 0)}, paired bootstrap, {stored.draws:,} draws, "
+                f"seed {stored.seed}",
             ),
-            ("routectl", found.package_version),
+            ("routectl", stored.package_version),
         ]
     )
 
@@ -114,7 +114,7 @@ def show(evaluation: int, db: str, console: Console) -> None:
 @click.argument("first", type=int, metavar="ID")
 @click.argument("second", type=int, metavar="ID")
 @options.draws
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the bootstrap.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the bootstrap.")
 @options.confidence
 @options.database
 @options.output
@@ -134,53 +134,56 @@ def compare(
 
     location = options.parse_database(db)
     console.database(location)
-    found = compare_evaluations(
+    compared = compare_evaluations(
         location, first, second, draws=draws, seed=seed, confidence=confidence
     )
     if console.as_json:
         console.json(
             {
-                "first": found.first,
-                "second": found.second,
-                "differences": {n: c.to_json() for n, c in found.differences.items()},
-                "draws": found.draws,
-                "seed": found.seed,
-                "confidence": found.confidence,
+                "first": compared.first,
+                "second": compared.second,
+                "differences": {n: c.to_json() for n, c in compared.differences.items()},
+                "draws": compared.draws,
+                "seed": compared.seed,
+                "confidence": compared.confidence,
             }
         )
     else:
-        _print_compared(console, found)
+        _print_compared(console, compared)
 
 
-def _figure(found: StoredEvaluation, name: str) -> str:
+def _figure(evaluation: StoredEvaluation, name: str) -> str:
     """A stored figure as `routectl evaluate` printed it; a dash where there was no gap."""
     from routectl.cli.figures import cpt_text, number_text
     from routectl.workflow.evaluating import stored_estimate
 
-    stored = found.figures.get(name)
-    if stored is None:
+    figure = evaluation.figures.get(name)
+    if figure is None:
         return "-"
-    estimate = stored_estimate(stored)
+    estimate = stored_estimate(figure)
     return cpt_text(estimate) if name.startswith("CPT") else number_text(estimate)
 
 
-def _print_compared(console: Console, found: Compared) -> None:
+def _print_compared(console: Console, compared: Compared) -> None:
     from routectl.cli.figures import comparison_cells
 
-    first, second = found.first, found.second
-    names = [f"{one.router} (evaluation {one.id})" for one in (first, second)]
-    apgr = found.differences.get("APGR")
+    first, second = compared.first, compared.second
+    names = [f"{evaluation.router} (evaluation {evaluation.id})" for evaluation in (first, second)]
+    apgr = compared.differences.get("APGR")
     answer = "no gap to recover, so only AUC can be compared"
     if apgr is not None:
         answer = comparison_cells(apgr)[0]
     console.line(f"Is {names[0]} better than {names[1]} on {first.benchmark}: {answer}")
     console.line()
     console.table(
-        [(name, *comparison_cells(difference)) for name, difference in found.differences.items()],
+        [
+            (name, *comparison_cells(difference))
+            for name, difference in compared.differences.items()
+        ],
         headers=("figure", "better", "difference"),
     )
     console.line()
     console.line(
-        f"{first.rows:,} rows, {percent(found.confidence, 0)} intervals, paired bootstrap, "
-        f"{found.draws:,} draws, seed {found.seed}"
+        f"{first.rows:,} rows, {percent(compared.confidence, 0)} intervals, paired bootstrap, "
+        f"{compared.draws:,} draws, seed {compared.seed}"
     )

@@ -38,8 +38,9 @@ def cpt_text(estimate: Estimate) -> str:
     return f"{text} ({low}-{high})"
 
 
-def comparison_cells(found: Comparison) -> tuple[str, str]:
+def comparison_cells(comparison: Comparison) -> tuple[str, str]:
     """Whether one is better; and the difference with its interval."""
-    low, high = (f"{end:+.3f}" if math.isfinite(end) else "any" for end in (found.low, found.high))
-    value = "-" if found.difference is None else f"{found.difference:+.3f}"
-    return _WORDS[found.verdict], f"{value} ({low} to {high})"
+    ends = (comparison.low, comparison.high)
+    low, high = (f"{end:+.3f}" if math.isfinite(end) else "any" for end in ends)
+    value = "-" if comparison.difference is None else f"{comparison.difference:+.3f}"
+    return _WORDS[comparison.verdict], f"{value} ({low} to {high})"

@@ -27,7 +27,7 @@ def _complete_format(_ctx: click.Context, _param: click.Parameter, incomplete: s
     "format",
     metavar="NAME",
     shell_complete=_complete_format,
-    help="Log format; told from content if absent.",
+    help="Log format; detected from the content if absent.",
 )
 @options.population
 @click.option(
@@ -36,7 +36,7 @@ def _complete_format(_ctx: click.Context, _param: click.Parameter, incomplete: s
     type=click.IntRange(min=1),
     metavar="N",
     help="Keep N conversations (requests, where the log knows no conversations), the same ones "
-    "every time; the rest is counted and weighs in.",
+    "every time; their weights stand for all requests.",
 )
 @click.option(
     "--rejects",

@@ -1,4 +1,4 @@
-"""Options of the commands that have models answer and a judge compare, and what they say first."""
+"""Options of the commands that have models answer and a judge compare, and their confirmation."""
 
 from __future__ import annotations
 
@@ -36,8 +36,10 @@ _OPTIONS = (
     click.option(
         "--strong-model", required=True, metavar="MODEL", help="As the endpoint names it."
     ),
-    click.option("--weak-model", required=True, metavar="MODEL", help="The same."),
-    click.option("--judge", required=True, metavar="MODEL", help="Who compares."),
+    click.option("--weak-model", required=True, metavar="MODEL", help="As the endpoint names it."),
+    click.option(
+        "--judge", required=True, metavar="MODEL", help="Model that compares the answers."
+    ),
     click.option(
         "--endpoint",
         required=True,
@@ -53,7 +55,7 @@ _OPTIONS = (
         type=int,
         default=0,
         show_default=True,
-        help="Of the draw; also sent with each call.",
+        help="Seed of the draw; also sent with each call.",
     ),
     options.price,
     click.option(
@@ -68,7 +70,7 @@ _OPTIONS = (
         default=4,
         show_default=True,
         metavar="N",
-        help="Calls under way at once.",
+        help="Parallel calls.",
     ),
     click.option(
         "--max-tokens",
@@ -90,7 +92,7 @@ _OPTIONS = (
 
 
 def judging(command: Command) -> Command:
-    """Adds the options of a judging, and hands the command a `Judging` as `setup`."""
+    """Add the options of a judging; the command gets a `Judging` as `setup`."""
 
     @functools.wraps(command)
     def run(
@@ -173,7 +175,7 @@ def _say_plan(plan: Plan, setup: Judging) -> None:
 
 
 def rows_of_the_work(report: JudgingReport) -> Iterator[tuple[str, str]]:
-    """What was left out, cut off, paid and lost, as facts of a table."""
+    """Table rows: prompts left out or cut off, the cost, and lost calls."""
     tally = report.tally
     left_out = {
         "no verdict in two askings": tally.unparsable,
@@ -210,12 +212,12 @@ def note_the_limit(setup: Judging, console: Console) -> None:
     )
 
 
-def count_and_share(count: int, of: int) -> str:
-    """A count with its share."""
-    return f"{count:,} ({percent(count / of)})"
+def count_and_share(count: int, total: int) -> str:
+    """A count with its share of a total."""
+    return f"{count:,} ({percent(count / total)})"
 
 
 def dollars(amount: Decimal) -> str:
-    """To the cent, or two digits of what is less than one; never less than it is."""
+    """Rounded up to the cent; below 0.1 dollars, to two significant digits."""
     digits = max(2, 1 - amount.adjusted()) if amount else 2
     return f"{amount.quantize(Decimal(1).scaleb(-digits), ROUND_UP):,} USD"

@@ -1,4 +1,4 @@
-"""What `routectl label` prints: the answer first."""
+"""The output of `routectl label`: the answer first."""
 
 from __future__ import annotations
 
@@ -27,25 +27,27 @@ def print_label(console: Console, report: LabelReport) -> None:
             f"can't tell: --max-cost lasted for the verdicts of {tally.judged:,} of "
             f"{report.judging.prompts:,} prompts."
         )
-    for one in report.routers:
-        console.line(f"{answer_sentence(one, report)}.")
+    for labelled in report.routers:
+        console.line(f"{answer_sentence(labelled, report)}.")
     if report.routers:
         console.line()
         console.table(
-            [_row(one) for one in report.routers],
+            [_row(labelled) for labelled in report.routers],
             headers=["router", "APGR", "CPT(50%)", "CPT(80%)", "evaluation"],
         )
         console.line()
-        for one in report.routers:
-            if one.router.model_pair is not None:
-                console.line(f"{one.router.name} decides between {pair_text(one.router)}.")
+        for labelled in report.routers:
+            if labelled.router.model_pair is not None:
+                console.line(
+                    f"{labelled.router.name} decides between {pair_text(labelled.router)}."
+                )
     console.line()
     console.table(list(_facts(report)))
 
 
-def answer_sentence(one: LabelledRouter, report: LabelReport) -> str:
-    """Whether a router is better than random on this traffic, and how that is known."""
-    answer, name, pair = one.answer, one.router.name, report.judging.pair
+def answer_sentence(labelled: LabelledRouter, report: LabelReport) -> str:
+    """Whether a router is better than random on this traffic, with the figure that says so."""
+    answer, name, pair = labelled.answer, labelled.router.name, report.judging.pair
     apgr = answer.figures["APGR"]
     if apgr is None:
         gap = _gap_words(answer.gap, report)
@@ -72,13 +74,13 @@ def _needed(answer: Answer, report: LabelReport) -> str:
     return f"; --sample {answer.needed} would tell, roughly"
 
 
-def _row(one: LabelledRouter) -> tuple[str, ...]:
-    figures = one.answer.figures
+def _row(labelled: LabelledRouter) -> tuple[str, ...]:
+    figures = labelled.answer.figures
     return (
-        one.router.name,
+        labelled.router.name,
         _interval(figures["APGR"]),
         *(_interval(figures[name], share=True) for name in ("CPT(50%)", "CPT(80%)")),
-        str(one.evaluation_id),
+        str(labelled.evaluation_id),
     )
 
 
@@ -99,8 +101,8 @@ def _facts(report: LabelReport) -> Iterator[tuple[str, str]]:
         yield "gap", _gap_words(gap, report)
     decided = tally.first_place + tally.second_place
     if decided:
-        of = judging_options.count_and_share(tally.first_place, decided)
-        yield "first place", f"{of} of verdicts for a model"
+        share = judging_options.count_and_share(tally.first_place, decided)
+        yield "first place", f"{share} of verdicts for a model"
     strata = f", from {report.strata} strata of the score" if report.strata else ""
     yield (
         "prompts",
@@ -150,7 +152,7 @@ def label_json(report: LabelReport) -> dict[str, object]:
     """The report for programs; an end that is not bounded is null."""
     return {
         "answer": report.routers[0].answer.better_than_random if report.routers else "can't tell",
-        "routers": [_router_json(one) for one in report.routers],
+        "routers": [_router_json(labelled) for labelled in report.routers],
         "shares": report.shares and asdict(report.shares),
         "strata": report.strata,
         "distinct_prompts": report.distinct,
@@ -163,14 +165,14 @@ def label_json(report: LabelReport) -> dict[str, object]:
     }
 
 
-def _router_json(one: LabelledRouter) -> dict[str, object]:
-    answer = one.answer
+def _router_json(labelled: LabelledRouter) -> dict[str, object]:
+    answer = labelled.answer
     return {
-        "router": one.router.name,
-        "fingerprint": one.router.fingerprint,
-        "model_pair": one.router.model_pair,
-        "scored_as": dict(one.router.scored_as),
-        "evaluation": one.evaluation_id,
+        "router": labelled.router.name,
+        "fingerprint": labelled.router.fingerprint,
+        "model_pair": labelled.router.model_pair,
+        "scored_as": dict(labelled.router.scored_as),
+        "evaluation": labelled.evaluation_id,
         "better_than_random": answer.better_than_random,
         "gap_is": answer.gap_is,
         "gap": answer.gap.to_json(),

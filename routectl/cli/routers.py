@@ -94,22 +94,22 @@ def show(
     if console.as_json:
         console.json(_json(opened))
         return
-    identity, about = opened.identity, opened.description
+    identity, description = opened.identity, opened.description
     rows = [
         ("router", identity.name),
-        ("what it is", about.summary),
+        ("what it is", description.summary),
         ("fingerprint", identity.fingerprint),
         ("model pair", pair_text(identity) or "none"),
         ("noise", f"{identity.noise:.1e}"),
-        ("embedder", about.embedder or "none"),
-        ("prompts go to", about.sends_prompts_to or "no other machine"),
-        ("reads", about.reads),
-        ("checkpoint", about.checkpoint or "none"),
-        ("shipped", ", ".join(shipped(about.kind)) or "none"),
-        ("model card", about.card or "none"),
-        ("licence", about.licence or "not stated"),
+        ("embedder", description.embedder or "none"),
+        ("prompts go to", description.sends_prompts_to or "no other machine"),
+        ("reads", description.reads),
+        ("checkpoint", description.checkpoint or "none"),
+        ("shipped", ", ".join(shipped(description.kind)) or "none"),
+        ("model card", description.card or "none"),
+        ("licence", description.licence or "not stated"),
     ]
-    rows += [("knows" if n == 0 else "", model) for n, model in enumerate(about.models)]
+    rows += [("knows" if n == 0 else "", model) for n, model in enumerate(description.models)]
     console.table(rows)
 
 

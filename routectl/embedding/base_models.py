@@ -1,4 +1,4 @@
-"""The language models that `causal_llm` adapts and `hidden:` reads: where they lie, which they are.
+"""The language models that `causal_llm` adapts and `hidden:` reads: their place and their digest.
 
 A base is a folder of `config.json`, `tokenizer.json` and safetensors weights. Known ones stand in
 the user's cache under their digest. The default one, SmolLM2-135M-Instruct (Apache-2.0), comes as a
@@ -38,8 +38,8 @@ _PREPARE = "routectl routers prepare causal_llm"
 
 _CONFIG, _TOKENIZER = "config.json", "tokenizer.json"
 
-# What of a base's config decides how its tensors are used. Versions of transformers write more or
-# fewer of the other keys for one and the same model.
+# The keys of a base's config that decide how its tensors are used. Versions of transformers write
+# more or fewer of the other keys for the same model.
 _ARCHITECTURE = (
     "model_type",
     "hidden_size",
@@ -93,8 +93,8 @@ def find_base(name: str, digest: str) -> BaseFiles:
                 f"`{_PREPARE} --base PATH`."
             )
         _convert_default(place)
-    found = base_digest(place)
-    if found != digest:
+    actual_digest = base_digest(place)
+    if actual_digest != digest:
         raise CheckpointError(
             f"{place} is not the base model {name} that the checkpoint was trained on (their "
             f"digests differ); remove it and run `{_PREPARE}` again."
@@ -180,13 +180,13 @@ def _tensor_digests(path: Path) -> Iterator[tuple[str, str]]:
                 raise ValueError
             header: dict[str, Any] = json.loads(file.read(length))
             header.pop("__metadata__", None)
-            for name, about in header.items():
-                start, end = about["data_offsets"]
+            for name, entry in header.items():
+                start, end = entry["data_offsets"]
                 file.seek(8 + length + start)
                 data = file.read(end - start)
                 if len(data) != end - start:
                     raise ValueError
-                digest = hashlib.sha256(f"{about['dtype']} {about['shape']}\n".encode())
+                digest = hashlib.sha256(f"{entry['dtype']} {entry['shape']}\n".encode())
                 digest.update(data)
                 yield name, digest.hexdigest()
     except OSError as error:
@@ -264,12 +264,12 @@ def _convert_default(place: Path) -> None:
 
 def _installed_file() -> Path:
     # Found without importing it: the package would import llama-cpp-python, which is not needed.
-    found = importlib.util.find_spec(_PACKAGE)
-    if found is None or not found.submodule_search_locations:
+    spec = importlib.util.find_spec(_PACKAGE)
+    if spec is None or not spec.submodule_search_locations:
         raise CheckpointError(
             f"The base model {DEFAULT} is not there; run `{_INSTALL}` and then `{_PREPARE}`."
         )
-    path = Path(found.submodule_search_locations[0]) / _FILE
+    path = Path(spec.submodule_search_locations[0]) / _FILE
     try:
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()

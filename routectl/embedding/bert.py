@@ -170,32 +170,32 @@ class Bert:
         self.tokenizer = Tokenizer.from_file(str(settings.tokenizer))
         self.max_tokens = settings.max_tokens
 
-        found = {
+        tensors = {
             name.removeprefix("bert."): tensor.float()
             for name, tensor in load_file(settings.weights).items()
         } | dict(replaced or {})
         self._heads = settings.heads
         self._epsilon = settings.epsilon
-        self._words = found["embeddings.word_embeddings.weight"]
+        self._words = tensors["embeddings.word_embeddings.weight"]
         # Every token is of type 0, so its type's vector is a part of its position's.
         self._positions = (
-            found["embeddings.position_embeddings.weight"]
-            + found["embeddings.token_type_embeddings.weight"][0]
+            tensors["embeddings.position_embeddings.weight"]
+            + tensors["embeddings.token_type_embeddings.weight"][0]
         )
-        self._norm = found["embeddings.LayerNorm.weight"], found["embeddings.LayerNorm.bias"]
+        self._norm = tensors["embeddings.LayerNorm.weight"], tensors["embeddings.LayerNorm.bias"]
         self._layers = []
         for number in range(settings.layers):
-            at = f"encoder.layer.{number}"
-            projections = [f"{at}.attention.self.{part}" for part in ("query", "key", "value")]
+            prefix = f"encoder.layer.{number}"
+            projections = [f"{prefix}.attention.self.{part}" for part in ("query", "key", "value")]
             self._layers.append(
                 _Layer(
-                    torch.cat([found[f"{part}.weight"] for part in projections]),
-                    torch.cat([found[f"{part}.bias"] for part in projections]),
-                    *_affine(found, f"{at}.attention.output.dense"),
-                    *_affine(found, f"{at}.attention.output.LayerNorm"),
-                    *_affine(found, f"{at}.intermediate.dense"),
-                    *_affine(found, f"{at}.output.dense"),
-                    *_affine(found, f"{at}.output.LayerNorm"),
+                    torch.cat([tensors[f"{part}.weight"] for part in projections]),
+                    torch.cat([tensors[f"{part}.bias"] for part in projections]),
+                    *_affine(tensors, f"{prefix}.attention.output.dense"),
+                    *_affine(tensors, f"{prefix}.attention.output.LayerNorm"),
+                    *_affine(tensors, f"{prefix}.intermediate.dense"),
+                    *_affine(tensors, f"{prefix}.output.dense"),
+                    *_affine(tensors, f"{prefix}.output.LayerNorm"),
                 )
             )
         self.vocabulary, self.dimension = self._words.shape
@@ -235,7 +235,7 @@ class Bert:
         )
 
     def _finished(self, layer: _Layer, x: torch.Tensor, attended: torch.Tensor) -> torch.Tensor:
-        """What follows the attention in a layer, for any rows (R, H) of its input."""
+        """The rest of a layer after its attention, for any rows (R, H) of its input."""
         from torch.nn import functional
 
         mixed = functional.linear(attended, layer.mix, layer.mix_bias)
@@ -260,14 +260,14 @@ class Bert:
             rows = projected[start : start + count * length]
             # (3, texts, heads, tokens, H / heads)
             qkv = rows.view(count, length, 3, self._heads, -1).permute(2, 0, 3, 1, 4)
-            found = functional.scaled_dot_product_attention(*qkv)
-            parts.append(found.transpose(1, 2).reshape(count * length, -1))
+            attended = functional.scaled_dot_product_attention(*qkv)
+            parts.append(attended.transpose(1, 2).reshape(count * length, -1))
         return torch.cat(parts)
 
     def _first_attention(
         self, layer: _Layer, x: torch.Tensor, first: torch.Tensor, lengths: Sequence[int]
     ) -> torch.Tensor:
-        """What each text's first token, a row of `first`, attends to in it, shape (n, H)."""
+        """Attention of each text's first token, a row of `first`, within its text, shape (n, H)."""
         import torch
         from torch.nn import functional
 
@@ -279,8 +279,8 @@ class Bert:
             rows = others[start : start + count * length]
             keys, values = rows.view(count, length, 2, self._heads, -1).permute(2, 0, 3, 1, 4)
             query = queries[text : text + count].view(count, 1, self._heads, -1).transpose(1, 2)
-            found = functional.scaled_dot_product_attention(query, keys, values)
-            parts.append(found.reshape(count, -1))
+            attended = functional.scaled_dot_product_attention(query, keys, values)
+            parts.append(attended.reshape(count, -1))
             text += count
         return torch.cat(parts)
 
@@ -310,5 +310,5 @@ class _Layer:
     norm_bias: torch.Tensor
 
 
-def _affine(found: Mapping[str, torch.Tensor], name: str) -> tuple[torch.Tensor, torch.Tensor]:
-    return found[f"{name}.weight"], found[f"{name}.bias"]
+def _affine(tensors: Mapping[str, torch.Tensor], name: str) -> tuple[torch.Tensor, torch.Tensor]:
+    return tensors[f"{name}.weight"], tensors[f"{name}.bias"]

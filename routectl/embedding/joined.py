@@ -1,8 +1,8 @@
-"""Two embedders side by side: a language model's hidden states, and a sentence embedding.
+"""Two embedders joined: a language model's hidden states, then a sentence embedding.
 
 The states hold how hard a prompt is, the embedding what it is about (research/routers.md has what
-both are worth together). A vector is one after the other, each of the same length, and both
-together of length 1; a fit that standardises them lets each number count alike.
+both are worth together). Both vectors have the same length, and their concatenation has length 1; a fit
+that standardises it lets every number count alike.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def open_joined(parts: tuple[str, str], open_part: Callable[[str], Embedder]) ->
     first, second = parts
     if parse_remote(second) is not None or is_hidden(second) or is_classifier(second):
         raise UsageError(
-            f"Beside hidden states stands a sentence embedder of this machine, not {second!r}; "
+            f"Hidden states are joined with a sentence embedder of this machine, not {second!r}; "
             f"write {first}{PLUS}{DEFAULT}."
         )
     return Joined(open_part(first), open_part(second))

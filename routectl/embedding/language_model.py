@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """What stands around a prompt."""
+    """The text around a prompt."""
 
     before: str
     after: str
@@ -71,8 +71,8 @@ class TemplateReader:
         self._reader = TokenReader(plain, room)
 
     def _ids(self, text: str) -> list[int]:
-        found: list[int] = self._tokenizer.encode(text, add_special_tokens=False).ids
-        return found
+        ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False).ids
+        return ids
 
     def read(self, prompts: Sequence[str]) -> list[list[int]]:
         """Token ids of each prompt with the template around it."""
@@ -146,6 +146,6 @@ def padded(tokens: Sequence[Sequence[int]], device: Any) -> tuple[torch.Tensor, 
 
     ends = torch.tensor([len(ids) - 1 for ids in tokens])
     ids = torch.zeros((len(tokens), int(ends.max()) + 1), dtype=torch.long)
-    for row, of_text in enumerate(tokens):
-        ids[row, : len(of_text)] = torch.tensor(of_text)
+    for row, text_ids in enumerate(tokens):
+        ids[row, : len(text_ids)] = torch.tensor(text_ids)
     return ids.to(device), ends.to(device)

@@ -1,4 +1,4 @@
-"""What an embedder's name says: which form it has, and what it points to.
+"""Names of embedders: their forms, and what each points to.
 
 | name | embedder |
 |---|---|
@@ -59,17 +59,17 @@ def parts_of(name: str) -> tuple[str, str] | None:
 
 
 def classifier_folder(name: str) -> Path:
-    """Where the checkpoint is that `bert:NAME` says; whether there is one is not asked."""
+    """Path of the checkpoint that `bert:NAME` names; it need not exist."""
     # Checkpoints keep this name: what ships goes before a folder that happens to be here.
-    given = name.removeprefix(CLASSIFIER)
-    own = Path(given).expanduser()
-    ships = given == own.name and (SHIPPED / given).is_dir()
-    return SHIPPED / given if ships else own
+    checkpoint_name = name.removeprefix(CLASSIFIER)
+    own = Path(checkpoint_name).expanduser()
+    ships = checkpoint_name == own.name and (SHIPPED / checkpoint_name).is_dir()
+    return SHIPPED / checkpoint_name if ships else own
 
 
 @dataclass(frozen=True, slots=True)
 class RemoteName:
-    """What `openai:URL[?characters=N]#MODEL` says."""
+    """A name `openai:URL[?characters=N]#MODEL`, parsed."""
 
     name: str
     url: str

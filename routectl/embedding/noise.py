@@ -1,4 +1,4 @@
-"""How much a prompt's vector moves when nothing but its batch changes."""
+"""How much a prompt's vector differs between batches."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _BUDGETS = (1, 256, 1024, 8192)
 def embedding_noise(
     embedder: Embedder,
     texts: Sequence[str],
-    seen_through: Callable[[NDArray[np.float32]], NDArray[np.floating]] | None = None,
+    transform: Callable[[NDArray[np.float32]], NDArray[np.floating]] | None = None,
 ) -> float:
     """The largest distance between two vectors of one text, times `SAFETY_FACTOR`.
 
@@ -28,12 +28,12 @@ def embedding_noise(
 
     Args:
         texts: at least one; a hundred or more of different lengths tell enough.
-        seen_through: what is made of vectors, shape (n, D) to (n, d), before distances are taken.
+        transform: applied to the vectors, shape (n, D) to (n, d), before distances are taken.
     """
     import numpy as np
 
-    found = (embedder.embed(texts, token_budget=budget) for budget in _BUDGETS)
-    vectors = np.stack([v if seen_through is None else seen_through(v) for v in found])
+    batches = (embedder.embed(texts, token_budget=budget) for budget in _BUDGETS)
+    vectors = np.stack([v if transform is None else transform(v) for v in batches])
     distances = np.linalg.norm(vectors[:, None] - vectors[None, :], axis=-1)
     # Two vectors that happen to agree in every bit do not show that all do.
     return float(max(distances.max(), np.finfo(np.float32).eps)) * SAFETY_FACTOR

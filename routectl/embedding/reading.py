@@ -1,4 +1,4 @@
-"""What is read of a prompt that is longer than the model reads: its beginning.
+"""The part of a prompt that is read where it is longer than the model's window: its beginning.
 
 As `SentenceTransformer.encode` does, but without tokenizing more of a long text than is needed.
 """
@@ -46,11 +46,11 @@ class TokenReader:
             undecided = []
             for row, part, encoding in zip(open_rows, parts, tokenized, strict=True):
                 whole = len(part) == len(texts[row])
-                sure = len(encoding) if whole else _tokens_before_the_cut(encoding)
-                if not whole and sure <= self._room:
+                settled = len(encoding) if whole else _settled_tokens(encoding)
+                if not whole and settled <= self._room:
                     undecided.append(row)
                     continue
-                longer[row] = sure > self._room
+                longer[row] = settled > self._room
                 if longer[row]:
                     encoding.truncate(self._room)
                 encodings[row] = encoding
@@ -58,7 +58,7 @@ class TokenReader:
         return encodings, longer
 
 
-def _tokens_before_the_cut(encoding: Any) -> int:
+def _settled_tokens(encoding: Any) -> int:
     """Tokens that the rest of the text cannot change.
 
     A tokenizer splits a text into words first and each word by itself, so that a cut changes the

@@ -85,16 +85,18 @@ class RemoteEmbedder:
         stop = Event()
         pool = ThreadPoolExecutor(_IN_FLIGHT)
         try:
-            asked = [pool.submit(self._ask, [parts[row] for row in rows], stop) for rows in groups]
-            found = [future.result() for future in asked]
+            futures = [
+                pool.submit(self._ask, [parts[row] for row in rows], stop) for rows in groups
+            ]
+            answers = [future.result() for future in futures]
         finally:
             stop.set()
             pool.shutdown(cancel_futures=True)
-        widths = {part.shape[1] for part in found}
+        widths = {part.shape[1] for part in answers}
         if len(widths) > 1:
             raise self._wrong(f"vectors of {min(widths)} and of {max(widths)} numbers")
         vectors = np.empty((len(texts), widths.pop()), dtype=np.float32)
-        for rows, part in zip(groups, found, strict=True):
+        for rows, part in zip(groups, answers, strict=True):
             vectors[rows] = part
         return vectors
 
@@ -108,7 +110,7 @@ class RemoteEmbedder:
         return np.array([len(text) > self._characters for text in texts], dtype=np.bool_)
 
     def _part(self, text: str) -> str:
-        """What is sent of a text."""
+        """The part of a text that is sent."""
         # Endpoints refuse an empty text, and with it all others of the request.
         return text[: self._characters] or " "
 

@@ -27,12 +27,12 @@ def open_shared(name: str = DEFAULT) -> SharedEmbedder:
     parts = parts_of(name)
     embedder = open_embedder(name) if parts is None else open_joined(parts, open_shared)
     key = (embedder.name, embedder.digest)
-    found = _opened.get(key)
-    if found is None:
-        found = _opened[key] = SharedEmbedder(embedder)
+    shared = _opened.get(key)
+    if shared is None:
+        shared = _opened[key] = SharedEmbedder(embedder)
     # The one that was asked for just now tells what a remote model is today.
-    found.probe = embedder.probe
-    return found
+    shared.probe = embedder.probe
+    return shared
 
 
 class SharedEmbedder:
@@ -61,26 +61,26 @@ class SharedEmbedder:
         """
         import numpy as np
 
-        known = self._vectors
-        new = [text for text in dict.fromkeys(texts) if text not in known]
+        cached = self._vectors
+        new = [text for text in dict.fromkeys(texts) if text not in cached]
         if new:
             budget = {} if token_budget is None else {"token_budget": token_budget}
-            found = dict(zip(new, self._embedder.embed(new, **budget), strict=True))
-            known = {text: found[text] if text in found else known[text] for text in texts}
-            self._vectors = known
+            embedded = dict(zip(new, self._embedder.embed(new, **budget), strict=True))
+            cached = {text: embedded[text] if text in embedded else cached[text] for text in texts}
+            self._vectors = cached
         vectors = np.empty((len(texts), self.dimension), dtype=np.float32)
         for row, text in enumerate(texts):
-            vectors[row] = known[text]
+            vectors[row] = cached[text]
         return vectors
 
     def longer_than_read(self, texts: Sequence[str]) -> NDArray[np.bool_]:
         """Shape (n,): True where a text has more tokens than are read."""
         import numpy as np
 
-        known = self._longer
-        new = [text for text in dict.fromkeys(texts) if text not in known]
+        cached = self._longer
+        new = [text for text in dict.fromkeys(texts) if text not in cached]
         if new:
-            found = dict(zip(new, self._embedder.longer_than_read(new), strict=True))
-            known = {text: found[text] if text in found else known[text] for text in texts}
-            self._longer = known
-        return np.array([known[text] for text in texts], dtype=np.bool_)
+            measured = dict(zip(new, self._embedder.longer_than_read(new), strict=True))
+            cached = {text: measured[text] if text in measured else cached[text] for text in texts}
+            self._longer = cached
+        return np.array([cached[text] for text in texts], dtype=np.bool_)

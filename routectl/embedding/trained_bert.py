@@ -43,14 +43,17 @@ def trained_shapes(base: Base, trained_layers: int) -> dict[str, tuple[int, ...]
     square, row = (base.hidden, base.hidden), (base.hidden,)
     shapes: dict[str, tuple[int, ...]] = {}
     for number in range(base.layers - trained_layers, base.layers):
-        at = f"bert.encoder.layer.{number}"
+        prefix = f"bert.encoder.layer.{number}"
         for part in ("self.query", "self.key", "self.value", "output.dense"):
-            shapes |= {f"{at}.attention.{part}.weight": square, f"{at}.attention.{part}.bias": row}
+            shapes |= {
+                f"{prefix}.attention.{part}.weight": square,
+                f"{prefix}.attention.{part}.bias": row,
+            }
         for part in ("attention.output.LayerNorm", "output.LayerNorm"):
-            shapes |= {f"{at}.{part}.weight": row, f"{at}.{part}.bias": row}
-        shapes[f"{at}.intermediate.dense.weight"] = wide
-        shapes[f"{at}.intermediate.dense.bias"] = (base.intermediate,)
-        shapes |= {f"{at}.output.dense.weight": narrow, f"{at}.output.dense.bias": row}
+            shapes |= {f"{prefix}.{part}.weight": row, f"{prefix}.{part}.bias": row}
+        shapes[f"{prefix}.intermediate.dense.weight"] = wide
+        shapes[f"{prefix}.intermediate.dense.bias"] = (base.intermediate,)
+        shapes |= {f"{prefix}.output.dense.weight": narrow, f"{prefix}.output.dense.bias": row}
     shapes |= {"bert.pooler.dense.weight": square, "bert.pooler.dense.bias": row}
     shapes["classifier.weight"] = (len(CLASSES), base.hidden)
     shapes["classifier.bias"] = (len(CLASSES),)
@@ -102,9 +105,9 @@ def open_encoder(folder: Path) -> tuple[Bert, str]:
         CheckpointError: it is missing, damaged or of another kind, or the encoder that is installed
             is not the one under it.
     """
-    found = read_checkpoint(folder, "bert")
-    base = read_base(found)
-    weights, digest = read_trained(found, base)
+    checkpoint = read_checkpoint(folder, "bert")
+    base = read_base(checkpoint)
+    weights, digest = read_trained(checkpoint, base)
     return load_classifier(base, weights, folder).bert, f"{base.digest} {digest}"
 
 

@@ -26,7 +26,7 @@ def most_tokens(messages: Sequence[Message]) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Calls:
-    """What is still to be asked."""
+    """The calls that are still to be made."""
 
     strong: Sequence[int]
     """Length in characters of each prompt that the strong model is to answer."""
@@ -40,7 +40,7 @@ class Calls:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """What calls cost, about."""
+    """About what calls cost."""
 
     typical: Decimal
     """US dollars, if answers have `TYPICAL_ANSWER` tokens and verdicts `TYPICAL_VERDICT`."""
@@ -68,8 +68,8 @@ def estimate(
     def total(answer: int, verdict: int, times: int) -> Decimal:
         sides = ((strong, calls.strong), (weak, calls.weak))
         cost = sum(
-            (_cost(price, sum(map(about_tokens, asked)), len(asked) * answer))
-            for price, asked in sides
+            (_cost(price, sum(map(about_tokens, lengths)), len(lengths) * answer))
+            for price, lengths in sides
         )
         verdicts = len(calls.verdicts) * times
         read = times * sum(map(about_tokens, calls.verdicts)) + verdicts * (frame + 2 * answer)

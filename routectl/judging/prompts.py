@@ -29,13 +29,13 @@ def read_prompts(paths: Sequence[Path]) -> list[str]:
     Raises:
         InputError: a file cannot be read, or holds no prompt.
     """
-    found: dict[str, None] = {}
+    prompts: dict[str, None] = {}
     for path in paths:
         lines = _lines(path) if path.name.endswith(_TEXT) else read_benchmark_prompts(path)
         if not lines:
             raise InputError(f"{path} holds no prompt.")
-        found.update(dict.fromkeys(lines))
-    return list(found)
+        prompts.update(dict.fromkeys(lines))
+    return list(prompts)
 
 
 def read_training_prompts(paths: Sequence[Path], conditions: Sequence[Condition] = ()) -> list[str]:
@@ -47,7 +47,7 @@ def read_training_prompts(paths: Sequence[Path], conditions: Sequence[Condition]
     Raises:
         InputError: a file cannot be read, holds neither, or no row meets the conditions.
     """
-    found: dict[str, None] = {}
+    prompts: dict[str, None] = {}
     for path in paths:
         columns = open_table(path, on_reject=lambda reject: None).columns
         rows: Iterator[Battle | GoldRow]
@@ -57,10 +57,10 @@ def read_training_prompts(paths: Sequence[Path], conditions: Sequence[Condition]
             rows = read_gold(path, conditions)
         else:
             raise InputError(no_battles(path, columns))
-        found.update(dict.fromkeys(row.prompt for row in rows))
-    if not found:
+        prompts.update(dict.fromkeys(row.prompt for row in rows))
+    if not prompts:
         raise InputError(f"{', '.join(map(str, paths))}: no row meets the conditions.")
-    return list(found)
+    return list(prompts)
 
 
 def draw(prompts: Iterable[str], size: int | None, seed: int) -> list[str]:
@@ -77,12 +77,12 @@ def draw(prompts: Iterable[str], size: int | None, seed: int) -> list[str]:
 
 
 def draw_key(prompt: str, seed: int) -> bytes:
-    """A prompt's own luck: 32 bytes that are uniform over prompts; the smallest are drawn first."""
+    """A prompt's random key: 32 bytes, uniform over prompts; the smallest are drawn first."""
     return hashlib.sha256(f"{seed}\0{prompt}".encode()).digest()
 
 
 def _lines(path: Path) -> list[str]:
-    found = []
+    prompts = []
     with open_source(str(path)) as source:
         for number, line in enumerate(source.lines(), start=1):
             try:
@@ -92,5 +92,5 @@ def _lines(path: Path) -> list[str]:
             if isinstance(line, Cut):
                 raise InputError(f"{path}, line {number}: too long to be one prompt.")
             if prompt is not None:
-                found.append(prompt)
-    return found
+                prompts.append(prompt)
+    return prompts

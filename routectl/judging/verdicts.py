@@ -16,7 +16,7 @@ from routectl.records import ModelPair, Winner
 
 Message = Mapping[str, str]
 Place = Literal["first", "second", "tie"]
-"""What a judge says of two answers: which place won."""
+"""A judge's verdict on two answers: which place won."""
 
 JUDGE_VERSION = 1
 """Of the judge's instructions; a change of their meaning counts it up."""
@@ -95,8 +95,8 @@ def parse_verdict(reply: str) -> Place | None:
     lines = [line for line in reply.splitlines() if line.strip()]
     if not lines or not _VERDICT.match(lines[-1]):
         return None
-    said = {match[1].lower() for match in map(_VERDICT.match, lines) if match}
-    return _PLACES[said.pop()] if len(said) == 1 else None
+    places = {match[1].lower() for match in map(_VERDICT.match, lines) if match}
+    return _PLACES[places.pop()] if len(places) == 1 else None
 
 
 def winner_of(place: Place, *, strong_first: bool) -> Winner:
@@ -121,7 +121,7 @@ an endpoint refused this one request."""
 
 @dataclass(frozen=True, slots=True)
 class JudgedPrompt:
-    """What came of one prompt. Exactly one of `winner` and `unjudged` is None."""
+    """The result for one prompt. Exactly one of `winner` and `unjudged` is None."""
 
     prompt: str
     winner: Winner | None
@@ -167,18 +167,18 @@ class Tally:
     no_answer: int = 0
     refused: int = 0
 
-    def add(self, one: JudgedPrompt) -> None:
+    def add(self, prompt: JudgedPrompt) -> None:
         """Count one more."""
-        self.cut += one.cut
-        if one.unjudged is not None:
-            setattr(self, one.unjudged, getattr(self, one.unjudged) + 1)
+        self.cut += prompt.cut
+        if prompt.unjudged is not None:
+            setattr(self, prompt.unjudged, getattr(self, prompt.unjudged) + 1)
             return
         self.judged += 1
-        self.strong_won += one.winner == "model_a"
-        self.weak_won += one.winner == "model_b"
-        self.ties += one.winner == "tie"
-        self.equal_answers += not one.verdicts
-        self.disagreed += len(set(one.verdicts)) == 2
-        for verdict, first in zip(one.verdicts, ("model_a", "model_b"), strict=False):
-            self.first_place += verdict == first
-            self.second_place += verdict not in (first, "tie")
+        self.strong_won += prompt.winner == "model_a"
+        self.weak_won += prompt.winner == "model_b"
+        self.ties += prompt.winner == "tie"
+        self.equal_answers += not prompt.verdicts
+        self.disagreed += len(set(prompt.verdicts)) == 2
+        for verdict, shown_first in zip(prompt.verdicts, ("model_a", "model_b"), strict=False):
+            self.first_place += verdict == shown_first
+            self.second_place += verdict not in (shown_first, "tie")

@@ -6,7 +6,7 @@ Four shapes, told apart by their columns:
   `winner_model_a, winner_model_b, winner_tie`
 - plain: `prompt, model_a, model_b, winner`
 - AlpacaEval, long form: `prompt_id, model_a, model_b, preference`, with the prompts in a file
-  `<name>_prompts.jsonl` beside it
+  `<name>_prompts.jsonl` next to it
 - AlpacaEval's annotations: `instruction, generator_1, generator_2, preference`
 """
 
@@ -22,8 +22,7 @@ from routectl.records import Battle, Condition, Winner
 from routectl.tables import Row, keep, read_rows
 
 BattleReader = Callable[[Row], Battle | None]
-"""Makes a battle of a row; None of one that says nothing that a router could learn from. Raises
-RowError."""
+"""Reads a row as a battle; None where a router can learn nothing from it. Raises RowError."""
 
 
 def read_battles(path: Path, conditions: Sequence[Condition] = ()) -> Iterator[Battle]:
@@ -38,15 +37,15 @@ def read_battles(path: Path, conditions: Sequence[Condition] = ()) -> Iterator[B
     reader = battle_reader(path, columns)
     if reader is None:
         raise InputError(no_battles(path, columns))
-    found = (reader(row) for row in rows if keep(row, conditions))
-    return (battle for battle in found if battle is not None)
+    battles = (reader(row) for row in rows if keep(row, conditions))
+    return (battle for battle in battles if battle is not None)
 
 
 def battle_reader(path: Path, columns: Sequence[str]) -> BattleReader | None:
-    """What reads the rows of a file with these columns; None where it is none of the shapes.
+    """The reader for the rows of a file with these columns; None where no shape fits.
 
     Raises:
-        InputError: the prompts, which stand in a file beside it, cannot be read.
+        InputError: the file of prompts that belongs to it cannot be read.
     """
     for needed, make in _SHAPES:
         if needed.issubset(columns):
@@ -92,9 +91,9 @@ _WINNERS: dict[str, Winner] = {
 
 
 def _plain(row: Row) -> Battle:
-    said, model_a, model_b = (row.text(k) for k in ("winner", "model_a", "model_b"))
+    label, model_a, model_b = (row.text(k) for k in ("winner", "model_a", "model_b"))
     by_name: dict[str, Winner] = {model_a: "model_a", model_b: "model_b"}
-    winner = _WINNERS.get(said.strip().lower()) or by_name.get(said)
+    winner = _WINNERS.get(label.strip().lower()) or by_name.get(label)
     if winner is None:
         raise row.error("column 'winner' must be model_a, model_b, tie, or a model's name")
     return Battle(_prompt(row, "prompt"), model_a, model_b, winner)
@@ -108,7 +107,7 @@ def _alpaca(path: Path) -> BattleReader:
             return None
         key = str(row.values["prompt_id"])
         if key not in prompts:
-            raise row.error("its prompt_id is not in the prompts file beside it")
+            raise row.error("its prompt_id is not in the prompts file next to it")
         return Battle(prompts[key], row.text("model_a"), row.text("model_b"), _preferred(row))
 
     return read
@@ -160,22 +159,22 @@ def _prompt(row: Row, column: str) -> str:
 
 
 def sibling_of(path: Path) -> Path:
-    """Where the prompts of a file `<name>.csv[.gz]` that names them by id stand."""
+    """Path of the file with the prompts that `<name>.csv[.gz]` names by id."""
     stem = path.name.removesuffix(".gz").rsplit(".", 1)[0]
     return path.with_name(f"{stem}_prompts.jsonl")
 
 
 def read_sibling_prompts(path: Path) -> Mapping[str, str]:
-    """Prompt id -> prompt, from `<name>_prompts.jsonl` beside the file `<name>.csv[.gz]`."""
+    """Prompt id -> prompt, from `<name>_prompts.jsonl` next to the file `<name>.csv[.gz]`."""
     plain = sibling_of(path)
     candidates = (plain, plain.with_name(f"{plain.name}.gz"))
-    found = next((candidate for candidate in candidates if candidate.is_file()), None)
-    if found is None:
+    prompts_path = next((candidate for candidate in candidates if candidate.is_file()), None)
+    if prompts_path is None:
         raise InputError(
-            f"{path} names its prompts by prompt_id, and {plain} is not there to say "
-            "what they are; put the prompts file beside it."
+            f"{path} names its prompts by prompt_id, and {plain} with their texts is not there; "
+            "put the prompts file next to it."
         )
-    _, rows = read_rows(found)
+    _, rows = read_rows(prompts_path)
     return {str(row.values.get("prompt_id")): _prompt(row, "prompt") for row in rows}
 
 

@@ -2,10 +2,10 @@
 
 The paper's golden-label augmentation (RouteLLM, section 4.1) makes battles of gold labels: of two
 models on a prompt the better one wins. Equal outcomes are ties, and a tie is half a win for each.
-Its labels are right or wrong. Where a label is a mark, as a judge's from 1 to 10, a win counts by
-how much better the answer was: nine marks are a whole win, one mark is a ninth of one and otherwise
-a tie. Quality is counted in marks too, so a model that is a little better on every prompt is no
-reason to route any one of them (research/routers.md has the measurement).
+Its labels are right or wrong. Where a label is a graded score, as a judge's from 1 to 10, a win
+counts by how much better the answer was: nine points are a whole win, one point is a ninth of one
+and otherwise a tie. Quality is counted in points too, so a model that is a little better on every
+prompt is no reason to route any one of them (research/routers.md has the measurement).
 """
 
 from __future__ import annotations
@@ -32,31 +32,29 @@ _OUTCOMES = {"model_a": 1.0, "tie": 0.5, "model_b": 0.0}
 
 
 @dataclass(frozen=True, slots=True)
-class Shortfalls:
-    """How far a model's answer fell short of the best possible one. n gold labels; shape (n,) each.
+class VsPerfect:
+    """Comparisons of a perfect answer with a model's own. n gold labels; shape (n,) each.
 
-    The best possible is the highest score that any model has in the same task of the same file, the
-    worst possible the lowest.
+    Perfect is the highest score that any model has in the same task of the same file, the worst
+    possible the lowest.
     """
 
     prompt: NDArray[np.int32]
     """Indices into the comparisons' prompts, ascending."""
     model: NDArray[np.int32]
     outcome: NDArray[np.float32]
-    """1 where it was the worst possible, so that a perfect answer would have won; 1/2 where it was
-    perfect itself; between them by its score."""
+    """1 where the model's answer was the worst possible, so that a perfect one wins; 1/2 where it
+    was perfect itself; between them by its score."""
     weight: NDArray[np.float32]
     """All labels of one row of gold labels weigh 1 together."""
 
-    def of_prompts(self, wanted: NDArray[np.bool_]) -> Shortfalls:
+    def of_prompts(self, wanted: NDArray[np.bool_]) -> VsPerfect:
         """The labels on the prompts where `wanted` is True."""
         return self.rows(wanted[self.prompt])
 
-    def rows(self, rows: NDArray[np.bool_]) -> Shortfalls:
+    def rows(self, rows: NDArray[np.bool_]) -> VsPerfect:
         """The labels where `rows`, shape (n,), is True."""
-        return Shortfalls(
-            self.prompt[rows], self.model[rows], self.outcome[rows], self.weight[rows]
-        )
+        return VsPerfect(self.prompt[rows], self.model[rows], self.outcome[rows], self.weight[rows])
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +75,8 @@ class Comparisons:
     battle_rows: int
     gold_rows: int
     task: NDArray[np.int32]
-    """Of each prompt, which task of which file it is from, shape (prompts,); 0 for battles."""
-    shortfalls: Shortfalls
+    """The task of each prompt, numbered over all files, shape (prompts,); 0 for battles."""
+    vs_perfect: VsPerfect
 
     def __len__(self) -> int:
         return len(self.prompt)
@@ -90,9 +88,9 @@ class Comparisons:
     def of_prompts(self, wanted: NDArray[np.bool_]) -> Comparisons:
         """The comparisons on the prompts where `wanted`, shape (len(prompts),), is True."""
         rows = wanted[self.prompt]
-        return self._rows(rows, self.shortfalls.of_prompts(wanted))
+        return self._rows(rows, self.vs_perfect.of_prompts(wanted))
 
-    def _rows(self, rows: NDArray[np.bool_], shortfalls: Shortfalls) -> Comparisons:
+    def _rows(self, rows: NDArray[np.bool_], vs_perfect: VsPerfect) -> Comparisons:
         return Comparisons(
             self.prompts,
             self.models,
@@ -104,7 +102,7 @@ class Comparisons:
             self.battle_rows,
             self.gold_rows,
             self.task,
-            shortfalls,
+            vs_perfect,
         )
 
 
@@ -129,20 +127,20 @@ def read_comparisons(
     total = len(battles) + len(gold)
     battle_rows: list[Battle] = []
     gold_rows: list[GoldRow] = []
-    each: list[float] = []
+    row_weights: list[float] = []
     _require_columns([*battles, *gold], conditions)
     for number, path in enumerate(battles):
         on_file(path, number, total)
         battle_rows.extend(read_battles(path, conditions))
-        each += [weights.get(path, 1.0)] * (len(battle_rows) - len(each))
+        row_weights += [weights.get(path, 1.0)] * (len(battle_rows) - len(row_weights))
     for number, path in enumerate(gold, start=len(battles)):
         on_file(path, number, total)
         gold_rows.extend(
             replace(row, task=f"{number} {row.task}") for row in read_gold(path, conditions)
         )
         rows = len(battle_rows) + len(gold_rows)
-        each += [weights.get(path, 1.0)] * (rows - len(each))
-    return make_comparisons(battle_rows, gold_rows, each)
+        row_weights += [weights.get(path, 1.0)] * (rows - len(row_weights))
+    return make_comparisons(battle_rows, gold_rows, row_weights)
 
 
 def _require_columns(paths: Sequence[Path], conditions: Sequence[Condition]) -> None:
@@ -175,8 +173,8 @@ def make_comparisons(
     import numpy as np
 
     battles, gold = list(battles), list(gold)
-    each = [1.0] * (len(battles) + len(gold)) if weights is None else weights
-    of_battles, of_gold = each[: len(battles)], each[len(battles) :]
+    row_weights = [1.0] * (len(battles) + len(gold)) if weights is None else weights
+    battle_weights, gold_weights = row_weights[: len(battles)], row_weights[len(battles) :]
     spellings = sorted(
         {name for battle in battles for name in (battle.model_a, battle.model_b)}
         | {name for row in gold for name in row.scores}
@@ -188,28 +186,28 @@ def make_comparisons(
     parts: list[tuple[NDArray[Any], ...]] = []
     spans = _spans(gold)
 
-    for battle, weight_of_row in zip(battles, of_battles, strict=True):
+    for battle, row_weight in zip(battles, battle_weights, strict=True):
         a, b = column[battle.model_a], column[battle.model_b]
         if a != b:
             row = prompts.setdefault(battle.prompt, len(prompts))
-            parts.append(_part([row], [a], [b], [_OUTCOMES[battle.winner]], [weight_of_row]))
-    for gold_row, weight_of_row in zip(gold, of_gold, strict=True):
+            parts.append(_part([row], [a], [b], [_OUTCOMES[battle.winner]], [row_weight]))
+    for gold_row, row_weight in zip(gold, gold_weights, strict=True):
         by_model = {column[name]: score for name, score in gold_row.scores.items()}
         if len(by_model) < 2:
             continue
-        known = np.array(sorted(by_model))
-        scores = np.array([by_model[model] for model in known])
-        first, second = np.triu_indices(len(known), 1)
+        labelled = np.array(sorted(by_model))
+        scores = np.array([by_model[model] for model in labelled])
+        first, second = np.triu_indices(len(labelled), 1)
         worst, best = spans[gold_row.task]
         outcome = 0.5 + (scores[first] - scores[second]) / (2 * ((best - worst) or 1.0))
         row = prompts.setdefault(gold_row.prompt, len(prompts))
         parts.append(
             _part(
                 np.full(len(first), row),
-                known[first],
-                known[second],
+                labelled[first],
+                labelled[second],
                 outcome,
-                np.full(len(first), weight_of_row / len(first)),
+                np.full(len(first), row_weight / len(first)),
             )
         )
     if not parts:
@@ -220,7 +218,7 @@ def make_comparisons(
     arrays = [np.concatenate(column) for column in zip(*parts, strict=True)]
     order = np.argsort(arrays[0], kind="stable")
     prompt, model_a, model_b, outcome, weight = (array[order] for array in arrays)
-    task, shortfalls = _against_perfect(gold, of_gold, spans, prompts, column)
+    task, vs_perfect = _against_perfect(gold, gold_weights, spans, prompts, column)
     return Comparisons(
         tuple(prompts),
         models,
@@ -232,7 +230,7 @@ def make_comparisons(
         len(battles),
         len(gold),
         task,
-        shortfalls,
+        vs_perfect,
     )
 
 
@@ -252,8 +250,8 @@ def _against_perfect(
     spans: Mapping[str, tuple[float, float]],
     prompts: Mapping[str, int],
     column: Mapping[str, int],
-) -> tuple[NDArray[np.int32], Shortfalls]:
-    """The task of each prompt, and how far models fell short of that task's best score."""
+) -> tuple[NDArray[np.int32], VsPerfect]:
+    """The task of each prompt, and the comparisons of that task's best score with each model's."""
     import numpy as np
 
     number = {name: index for index, name in enumerate(spans, start=1)}
@@ -266,11 +264,11 @@ def _against_perfect(
         worst, best = spans[row.task]
         by_model = {column[name]: score for name, score in row.scores.items()}
         for model, score in by_model.items():
-            short = 0.5 + (best - score) / (2 * ((best - worst) or 1.0))
-            parts.append((prompts[row.prompt], model, short, weight / len(by_model)))
+            outcome = 0.5 + (best - score) / (2 * ((best - worst) or 1.0))
+            parts.append((prompts[row.prompt], model, outcome, weight / len(by_model)))
     parts.sort()
     columns = list(zip(*parts, strict=True)) or [(), (), (), ()]
-    return task, Shortfalls(
+    return task, VsPerfect(
         np.array(columns[0], dtype=np.int32),
         np.array(columns[1], dtype=np.int32),
         np.array(columns[2], dtype=np.float32),

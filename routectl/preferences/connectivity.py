@@ -1,4 +1,4 @@
-"""Whether battles give their models ratings: they do where wins connect each to each."""
+"""Whether battles determine ratings of their models: they do where wins connect all of them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from routectl.preferences.comparisons import Comparisons
 
 DEFAULT_PRIOR = 0.1
-"""Ties between each two models that regularise a fit that diverges without them."""
+"""Ties added between every two models: they keep a fit finite that diverges without them."""
 
 _MOST_NAMES = 8
 
@@ -57,14 +57,14 @@ def _groups(comparisons: Comparisons, connection: str) -> list[list[str]]:
     graph = coo_array((np.ones(len(winner)), (winner, loser)), shape=(size, size))
     _, label = connected_components(graph, directed=True, connection=connection)
     used = np.union1d(comparisons.model_a, comparisons.model_b)
-    found: dict[int, list[str]] = {}
+    groups: dict[int, list[str]] = {}
     for model in used:
-        found.setdefault(int(label[model]), []).append(comparisons.models[model])
-    return sorted(found.values(), key=lambda group: (len(group), group))
+        groups.setdefault(int(label[model]), []).append(comparisons.models[model])
+    return sorted(groups.values(), key=lambda group: (len(group), group))
 
 
 def _beaten(comparisons: Comparisons, group: list[str]) -> str:
-    """What is wrong with a group: it never lost to the others, never beat them, or neither."""
+    """How a group did against the others: it never lost, never won, or one of both per member."""
     import numpy as np
 
     inside = np.isin(

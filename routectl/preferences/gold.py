@@ -4,7 +4,7 @@ Two shapes, told apart by their columns:
 
 - a column `prompt` or `question` and one column per model (a number, mostly 1 or 0; blank where
   the model was not asked); a column `options` holds a JSON list of answers to choose from
-- a column `scores`: an object of model -> number, beside `prompt`
+- a column `scores`: an object of model -> number, and a column `prompt`
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def read_gold(path: Path, conditions: Sequence[Condition] = ()) -> Iterator[Gold
 
 
 def gold_reader(columns: Sequence[str]) -> Callable[[Row], GoldRow] | None:
-    """What reads the rows of a file with these columns; None where it holds no gold labels."""
+    """The reader for the rows of a file with these columns; None where it holds no gold labels."""
     text_column = next((column for column in _TEXT_COLUMNS if column in columns), None)
     models = [c for c in columns if c not in (*_TEXT_COLUMNS, *_LABEL_COLUMNS)]
     if text_column is None or not models:

@@ -1,4 +1,4 @@
-"""Whether battles can carry a router: who met whom, how often, and what contradicts what."""
+"""Checks of battles before training: which models met, how often, and which verdicts conflict."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _NAMED = 5
 """Models, or groups of them, that a sentence names."""
 
 
-class Fought(Protocol):
+class BattleLike(Protocol):
     """A battle, its prompt as a number."""
 
     @property
@@ -34,7 +34,7 @@ class Fought(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ModelRecord:
-    """What is known of one model, under its canonical name."""
+    """How one model did, under its canonical name."""
 
     model: str
     battles: int
@@ -50,7 +50,7 @@ class Finding:
 
     check: str
     fails: bool
-    """Nothing can be learned as it is; else it is a remark."""
+    """Whether training is of no use before this is mended; else it is a remark."""
     sentence: str
     models: tuple[str, ...] = ()
 
@@ -75,7 +75,7 @@ class Soundness:
     findings: tuple[Finding, ...]
 
 
-def examine(battles: Iterable[Fought], few_battles: int = FEW_BATTLES) -> Soundness:
+def examine(battles: Iterable[BattleLike], few_battles: int = FEW_BATTLES) -> Soundness:
     """Check battles.
 
     Ratings exist (Ford, 1957; Hunter, 2004) iff one gets from every model to every other through
@@ -84,33 +84,33 @@ def examine(battles: Iterable[Fought], few_battles: int = FEW_BATTLES) -> Soundn
     """
     rows = list(battles)
     names = canonical_names(sorted({name for b in rows for name in (b.model_a, b.model_b)}))
-    between: Counter[tuple[str, str, str]] = Counter()
-    met: dict[str, set[int]] = defaultdict(set)
+    outcomes: Counter[tuple[str, str, str]] = Counter()
+    prompts_by_model: dict[str, set[int]] = defaultdict(set)
     verdicts: dict[tuple[int, str, str], set[str]] = defaultdict(set)
     seen: set[tuple[object, ...]] = set()
-    alone = 0
+    self_battles = 0
     for battle in rows:
         model_a, model_b = names[battle.model_a], names[battle.model_b]
         if model_a == model_b:
-            alone += 1
+            self_battles += 1
             continue
         first, second = sorted((model_a, model_b))
         winner = {"model_a": model_a, "model_b": model_b}.get(battle.winner, "")
-        between[first, second, winner] += 1
+        outcomes[first, second, winner] += 1
         verdicts[battle.prompt, first, second].add(winner)
         seen.add((battle.prompt, first, second, winner, battle.annotator))
-        met[first].add(battle.prompt)
-        met[second].add(battle.prompt)
-    models = _records(between, met)
-    groups = _groups([record.model for record in models], between)
-    duplicates = sum(between.values()) - len(seen)
-    conflicts = sum(len(said) > 1 for said in verdicts.values())
+        prompts_by_model[first].add(battle.prompt)
+        prompts_by_model[second].add(battle.prompt)
+    models = _records(outcomes, prompts_by_model)
+    groups = _groups([record.model for record in models], outcomes)
+    duplicates = sum(outcomes.values()) - len(seen)
+    conflicts = sum(len(winners) > 1 for winners in verdicts.values())
     prompts = len({battle.prompt for battle in rows})
-    ties = sum(count for (*_, winner), count in between.items() if not winner)
+    ties = sum(count for (*_, winner), count in outcomes.items() if not winner)
     findings = [
         *_failures(len(models), prompts, groups),
         *_remarks(models, ties, few_battles),
-        *_contradictions(duplicates, conflicts, len(verdicts), alone),
+        *_contradictions(duplicates, conflicts, len(verdicts), self_battles),
     ]
     return Soundness(
         len(rows),
@@ -126,26 +126,28 @@ def examine(battles: Iterable[Fought], few_battles: int = FEW_BATTLES) -> Soundn
 
 
 def _records(
-    between: Mapping[tuple[str, str, str], int], met: Mapping[str, set[int]]
+    outcomes: Mapping[tuple[str, str, str], int], prompts_by_model: Mapping[str, set[int]]
 ) -> tuple[ModelRecord, ...]:
     won: Counter[str] = Counter()
     lost: Counter[str] = Counter()
     tied: Counter[str] = Counter()
-    for (first, second, winner), count in between.items():
+    for (first, second, winner), count in outcomes.items():
         if not winner:
             tied.update({first: count, second: count})
         else:
             won[winner] += count
             lost[second if winner == first else first] += count
     records = [
-        ModelRecord(m, won[m] + lost[m] + tied[m], len(met[m]), won[m], lost[m], tied[m])
-        for m in met
+        ModelRecord(
+            m, won[m] + lost[m] + tied[m], len(prompts_by_model[m]), won[m], lost[m], tied[m]
+        )
+        for m in prompts_by_model
     ]
     return tuple(sorted(records, key=lambda record: (record.battles, record.model.lower())))
 
 
 def _groups(
-    models: Sequence[str], between: Iterable[tuple[str, str, str]]
+    models: Sequence[str], outcomes: Iterable[tuple[str, str, str]]
 ) -> tuple[tuple[str, ...], ...]:
     """The strongly connected components, largest first."""
     import numpy as np
@@ -156,7 +158,7 @@ def _groups(
         return ()
     number = {model: index for index, model in enumerate(models)}
     edges = set()
-    for first, second, winner in between:
+    for first, second, winner in outcomes:
         if winner != second:
             edges.add((number[first], number[second]))
         if winner != first:
@@ -167,8 +169,8 @@ def _groups(
     groups: dict[int, list[str]] = defaultdict(list)
     for model, label in zip(models, labels, strict=True):
         groups[int(label)].append(model)
-    found = [tuple(sorted(group, key=str.lower)) for group in groups.values()]
-    return tuple(sorted(found, key=lambda group: (-len(group), group)))
+    components = [tuple(sorted(group, key=str.lower)) for group in groups.values()]
+    return tuple(sorted(components, key=lambda group: (-len(group), group)))
 
 
 def _failures(models: int, prompts: int, groups: Sequence[tuple[str, ...]]) -> Iterable[Finding]:
@@ -196,7 +198,7 @@ def _failures(models: int, prompts: int, groups: Sequence[tuple[str, ...]]) -> I
 
 
 def _remarks(models: Sequence[ModelRecord], ties: int, few_battles: int) -> Iterable[Finding]:
-    def about(check: str, named: list[str], what: str) -> Iterable[Finding]:
+    def findings(check: str, named: list[str], what: str) -> Iterable[Finding]:
         if named:
             sentence = f"{_listed(named)}: {what}"
             yield Finding(check, False, sentence, tuple(named))
@@ -204,9 +206,10 @@ def _remarks(models: Sequence[ModelRecord], ties: int, few_battles: int) -> Iter
     never_lost = [m.model for m in models if not m.lost and not m.tied]
     never_won = [m.model for m in models if not m.won and not m.tied]
     few = [m.model for m in models if m.battles < few_battles]
-    yield from about("never_lost", never_lost, "never lost, so no rating is high enough")
-    yield from about("never_won", never_won, "never won, so no rating is low enough")
-    yield from about("few_battles", few, f"fewer than {few_battles} battles, too few to rate well")
+    yield from findings("never_lost", never_lost, "never lost, so no rating is high enough")
+    yield from findings("never_won", never_won, "never won, so no rating is low enough")
+    rough = f"fewer than {few_battles} battles, too few to rate well"
+    yield from findings("few_battles", few, rough)
     if models and not ties:
         yield Finding(
             "no_ties",
@@ -216,7 +219,7 @@ def _remarks(models: Sequence[ModelRecord], ties: int, few_battles: int) -> Iter
 
 
 def _contradictions(
-    duplicates: int, conflicts: int, comparisons: int, alone: int
+    duplicates: int, conflicts: int, comparisons: int, self_battles: int
 ) -> Iterable[Finding]:
     if duplicates:
         yield Finding(
@@ -231,8 +234,9 @@ def _contradictions(
             f"{conflicts:,} of {comparisons:,} comparisons of two models on a prompt have more "
             "than one verdict",
         )
-    if alone:
-        yield Finding("itself", False, f"{alone:,} battles are of a model with itself: left out")
+    if self_battles:
+        sentence = f"{self_battles:,} battles are of a model with itself: left out"
+        yield Finding("itself", False, sentence)
 
 
 def _listed(names: Sequence[str]) -> str:

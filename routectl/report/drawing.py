@@ -166,7 +166,7 @@ def number(value: float) -> str:
 def wrapped(text: str, width: float) -> str:
     """Text in lines that fit into so many inches, a word that is longer broken up."""
     most = int(width * _CHARACTERS_PER_INCH)
-    lines = [line for given in text.split("\n") for line in textwrap.wrap(given, most)]
+    lines = [line for paragraph in text.split("\n") for line in textwrap.wrap(paragraph, most)]
     return plain("\n".join(lines))
 
 
@@ -203,7 +203,7 @@ def legend_below(
     """
     from matplotlib.lines import Line2D
 
-    columns = [[str(each.get_label()) for each in column] for column in (left, right)]
+    columns = [[str(handle.get_label()) for handle in column] for column in (left, right)]
     longest = sum(max(map(len, column), default=0) for column in columns)
     shown: list[Shown] = [*left, *right]
     two = longest <= (WIDTH - 1.2) * _CHARACTERS_PER_INCH
@@ -212,7 +212,7 @@ def legend_below(
         # matplotlib fills the columns one after the other, each with half of the entries.
         blanks = [Line2D([], [], linestyle="none", label=" ") for _ in range(rows)]
         shown = [*left, *blanks[len(left) :], *right, *blanks[len(right) :]]
-    labels = [wrapped(str(each.get_label()), WIDTH - 0.7) or " " for each in shown]
+    labels = [wrapped(str(handle.get_label()), WIDTH - 0.7) or " " for handle in shown]
     figure.legend(
         cast("list[Artist]", shown),  # matplotlib takes containers, too; its types forgot them
         labels,

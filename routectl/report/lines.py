@@ -44,8 +44,8 @@ class Point(NamedTuple):
     x: float
     quality: float
     """Mean, in the benchmark's own unit."""
-    said: str
-    """The same in words."""
+    words: str
+    """Share, cost and quality for the legend."""
 
 
 class Threshold(NamedTuple):
@@ -128,7 +128,7 @@ def draw_points(
             markeredgecolor="black",
             color=fill,
             linestyle="none",
-            label=f"{point.name}: {point.said}",
+            label=f"{point.name}: {point.words}",
             zorder=5,
             # An end of a curve lies on the edge of the axes.
             clip_on=False,

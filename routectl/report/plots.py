@@ -61,7 +61,9 @@ def draw_evaluation(
         check_suffix(suffix)
     with style():
         pass  # Says that matplotlib is missing before a minute of draws.
-    operated = {name: Threshold(*given) for name, given in (thresholds or {}).items()}
+    operated = {
+        name: Threshold(config, value) for name, (config, value) in (thresholds or {}).items()
+    }
     heading = Heading.of(judged)
     figures: dict[str, Figure] = {
         "quality": draw_quality_curves(

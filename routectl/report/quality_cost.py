@@ -1,4 +1,4 @@
-"""Mean quality against cost: what a dollar buys."""
+"""Mean quality against cost."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def quality_costs(
     baselines: Mapping[str, Floats] | None = None,
     thresholds: Mapping[str, Threshold] | None = None,
 ) -> QualityCosts:
-    """The numbers of the plot: at each cut, what the models cost that are asked.
+    """The numbers of the plot: quality and cost at each cut.
 
     The oracle here is the best quality that any choice of models buys at a mean cost, see
     `cost_oracle`: asking the strong model where it gains most, as the oracle of strong fractions
@@ -112,8 +112,8 @@ def quality_costs(
 
 
 def _point(name: str, cost: float, quality: float, *more: str) -> Point:
-    said = ", ".join((*more, f"{number(cost)} USD", f"quality {number(quality)}"))
-    return Point(name, cost, quality, said)
+    words = ", ".join((*more, f"{number(cost)} USD", f"quality {number(quality)}"))
+    return Point(name, cost, quality, words)
 
 
 def cost_oracle(judged: JudgedPair, strong_cost: Floats, weak_cost: Floats) -> Line:
@@ -127,11 +127,11 @@ def cost_oracle(judged: JudgedPair, strong_cost: Floats, weak_cost: Floats) -> L
     dearer = np.abs(strong_cost - weak_cost)
     gain = np.where(cheap_is_weak, 1.0, -1.0) * (judged.strong_quality - judged.weak_quality)
     order = np.argsort(-np.arctan2(gain, dearer), kind="stable")
-    each = np.ones(len(judged)) if judged.weights is None else judged.weights
-    steps = (each / each.sum())[order]
-    start = np.average(np.minimum(strong_cost, weak_cost), weights=each)
+    requests = np.ones(len(judged)) if judged.weights is None else judged.weights
+    steps = (requests / requests.sum())[order]
+    start = np.average(np.minimum(strong_cost, weak_cost), weights=requests)
     quality = np.average(
-        np.where(cheap_is_weak, judged.weak_quality, judged.strong_quality), weights=each
+        np.where(cheap_is_weak, judged.weak_quality, judged.strong_quality), weights=requests
     )
     return Line(
         ORACLE,

@@ -1,4 +1,4 @@
-"""Mean quality against strong fraction: what a share of strong calls buys."""
+"""Mean quality against strong fraction."""
 
 from __future__ import annotations
 
@@ -129,8 +129,8 @@ def _end(name: str, strong_fraction: float, quality: float) -> Point:
 def _operated(threshold: Threshold, curve: Curve) -> Point:
     cut = curve.table.at(threshold.value)
     share, quality = float(curve.strong_fraction[cut]), float(curve.quality[cut])
-    said = f"{percent(share)} strong, quality {number(quality)}"
-    return Point(threshold.config, share, quality, said)
+    words = f"{percent(share)} strong, quality {number(quality)}"
+    return Point(threshold.config, share, quality, words)
 
 
 def draw_quality_curves(curves: QualityCurves, heading: Heading) -> Figure:

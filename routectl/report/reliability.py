@@ -1,4 +1,4 @@
-"""Are the strong win rates what they are called: how often strong wins where they say so."""
+"""Reliability of the strong win rates: how often the strong model wins at each of them."""
 
 from __future__ import annotations
 
@@ -85,20 +85,20 @@ def reliability(
         CalibrationError: a score is no strong win rate, or there is none.
     """
     check_win_rates(scores)
-    each = np.ones(len(scores)) if weights is None else np.asarray(weights, dtype=np.float64)
+    requests = np.ones(len(scores)) if weights is None else np.asarray(weights, dtype=np.float64)
     wins = (np.sign(strong_gain) + 1) / 2
-    bin_of = _bins(scores, each, max(1, min(bins, len(scores) // ROWS_PER_BIN)))
+    bin_of = _bins(scores, requests, max(1, min(bins, len(scores) // ROWS_PER_BIN)))
 
     def sums(values: Floats) -> Floats:
         return np.asarray(np.bincount(bin_of, weights=values), dtype=np.float64)
 
-    total = sums(each)
-    score, observed = sums(each * scores) / total, sums(each * wins) / total
-    effective = total**2 / sums(each**2)
+    total = sums(requests)
+    score, observed = sums(requests * scores) / total, sums(requests * wins) / total
+    effective = total**2 / sums(requests**2)
     low, high = _clopper_pearson(observed, effective, confidence)
     share = total / total.sum()
     rows, count = np.bincount(bin_of), len(total)
-    spread = float((each * (wins - observed[bin_of]) ** 2).sum() / each.sum())
+    spread = float((requests * (wins - observed[bin_of]) ** 2).sum() / requests.sum())
     variance = spread * len(scores) / max(1, int(rows.sum()) - count)
     return Reliability(
         score=score,
@@ -119,12 +119,12 @@ def _bins(scores: Floats, weights: Floats, bins: int) -> NDArray[np.int64]:
     requests = np.bincount(group, weights=weights)
     middle = (np.cumsum(requests) - requests / 2) / requests.sum()
     _, numbers = np.unique(np.floor(bins * middle), return_inverse=True)
-    found: NDArray[np.int64] = numbers[group]
-    return found
+    bin_of: NDArray[np.int64] = numbers[group]
+    return bin_of
 
 
 def _clopper_pearson(share: Floats, n: Floats, confidence: float) -> tuple[Floats, Floats]:
-    """The interval of shares of n, neither of them always whole."""
+    """The interval of shares of n; n need not be a whole number, nor need share * n."""
     from scipy.special import betaincinv
 
     k, tail = share * n, (1 - confidence) / 2
@@ -147,34 +147,34 @@ def reliabilities(
     """
     return {
         name: reliability(
-            each,
+            router_scores,
             judged.strong_quality - judged.weak_quality,
             weights=judged.weights,
             confidence=confidence,
         )
-        for name, each in scores.items()
+        for name, router_scores in scores.items()
     }
 
 
-def draw_reliabilities(found: Mapping[str, Reliability], heading: Heading) -> Figure:
+def draw_reliabilities(panels: Mapping[str, Reliability], heading: Heading) -> Figure:
     """The plot: for each router the observed rates, and below them the histogram of its scores.
 
     Raises:
         UsageError: matplotlib is not installed.
     """
-    columns = panels_per_row(len(found))
-    rows = -(-len(found) // columns)
+    columns = panels_per_row(len(panels))
+    rows = -(-len(panels) // columns)
     with style():
         from matplotlib.ticker import MaxNLocator
 
         figure = new_figure(4.0 * rows)
         grid = figure.add_gridspec(2 * rows, columns, height_ratios=[3.0, 1.0] * rows)
-        for index, (name, each) in enumerate(found.items()):
+        for index, (name, panel) in enumerate(panels.items()):
             row, column = divmod(index, columns)
             upper = figure.add_subplot(grid[2 * row, column])
             lower = figure.add_subplot(grid[2 * row + 1, column], sharex=upper)
-            handles = _draw_panel(upper, lower, each)
-            words = f"{name}\nECE {each.calibration_error:.3f}, by chance {each.by_chance:.3f}"
+            handles = _draw_panel(upper, lower, panel)
+            words = f"{name}\nECE {panel.calibration_error:.3f}, by chance {panel.by_chance:.3f}"
             upper.set_title(wrapped(words, 0.9 * WIDTH / columns), fontsize=9)
             if column == 0:
                 upper.set_ylabel("observed strong win rate")
@@ -191,23 +191,23 @@ def draw_reliabilities(found: Mapping[str, Reliability], heading: Heading) -> Fi
     return figure
 
 
-def _draw_panel(upper: Axes, lower: Axes, each: Reliability) -> list[Shown]:
+def _draw_panel(upper: Axes, lower: Axes, panel: Reliability) -> list[Shown]:
     points = upper.errorbar(
-        each.score,
-        each.observed,
+        panel.score,
+        panel.observed,
         # The interval holds the rate but for rounding.
-        yerr=np.maximum(0, [each.observed - each.low, each.high - each.observed]),
+        yerr=np.maximum(0, [panel.observed - panel.low, panel.high - panel.observed]),
         color=BLUE,
         marker="o",
         markersize=5,
         linestyle="none",
         elinewidth=1.2,
         capsize=2.5,
-        label=f"observed, with {100 * each.confidence:.4g} % interval",
+        label=f"observed, with {100 * panel.confidence:.4g} % interval",
     )
-    draw_bars(lower, each.histogram)
-    low = min(float(each.histogram.edges[0]), float(each.score[0]))
-    high = max(float(each.histogram.edges[-1]), float(each.score[-1]))
+    draw_bars(lower, panel.histogram)
+    low = min(float(panel.histogram.edges[0]), float(panel.score[0]))
+    high = max(float(panel.histogram.edges[-1]), float(panel.score[-1]))
     if high - low > _WIDE:
         low, high = 0.0, 1.0
     # The ends are those of the axes: a line through two points has no others.

@@ -44,7 +44,7 @@ _SAME = 1e-9
 
 
 class ScoreHistogram(NamedTuple):
-    """How the scores of requests lie. b bins."""
+    """The distribution of the requests' scores. b bins."""
 
     edges: Floats
     """Shape (b + 1,), ascending. A bin holds its lower edge and not its upper one, but the last
@@ -83,13 +83,15 @@ def score_histogram(
         CalibrationError: a score is no strong win rate, or there is none.
     """
     check_win_rates(scores)
-    each = np.ones(len(scores)) if weights is None else np.asarray(weights, dtype=np.float64)
-    each = each / each.sum()
+    row_shares = np.ones(len(scores)) if weights is None else np.asarray(weights, dtype=np.float64)
+    row_shares = row_shares / row_shares.sum()
     bins = int(np.clip(2 * np.sqrt(len(scores)), FEWEST_BINS, MOST_BINS))
-    edges = _edges(*_range(scores, each), None if threshold is None else threshold.value, bins)
+    edges = _edges(
+        *_range(scores, row_shares), None if threshold is None else threshold.value, bins
+    )
 
-    def shares(of: NDArray[np.bool_]) -> Floats:
-        return np.histogram(scores[of], edges, weights=each[of])[0]
+    def shares(rows: NDArray[np.bool_]) -> Floats:
+        return np.histogram(scores[rows], edges, weights=row_shares[rows])[0]
 
     everything = np.ones(len(scores), dtype=np.bool_)
     return ScoreHistogram(
@@ -98,12 +100,12 @@ def score_histogram(
         by_outcome={}
         if strong_gain is None
         else {name: shares(np.sign(strong_gain) == sign) for name, sign in OUTCOMES.items()},
-        below=float(each[scores < edges[0]].sum()),
-        above=float(each[scores > edges[-1]].sum()),
+        below=float(row_shares[scores < edges[0]].sum()),
+        above=float(row_shares[scores > edges[-1]].sum()),
         threshold=threshold,
         strong_fraction=None
         if threshold is None
-        else float(each[meets(scores, threshold.value)].sum() / each.sum()),
+        else float(row_shares[meets(scores, threshold.value)].sum() / row_shares.sum()),
     )
 
 
@@ -156,12 +158,12 @@ def score_histograms(
     """
     return {
         name: score_histogram(
-            each,
+            router_scores,
             weights=judged.weights,
             strong_gain=judged.strong_quality - judged.weak_quality,
             threshold=(thresholds or {}).get(name),
         )
-        for name, each in scores.items()
+        for name, router_scores in scores.items()
     }
 
 

@@ -1,4 +1,4 @@
-"""Battles: preference records, beside the traffic and never part of it.
+"""Battles: preference records, stored apart from the traffic and never part of it.
 
 Their texts are rows of `prompts`, so that a text which both hold is scored once. What is traffic is
 decided by `requests` alone, which no battle has.
@@ -35,7 +35,7 @@ class NewBattle:
 
 
 def add_battles(connection: Connection, source: str, battles: Sequence[NewBattle]) -> int:
-    """Store battles that are not there yet; returns how many that were.
+    """Store battles that are not there yet; returns how many were added.
 
     Args:
         battles: no two with one source id.
@@ -44,8 +44,8 @@ def add_battles(connection: Connection, source: str, battles: Sequence[NewBattle
     stored = select(models.Battle.source_id).where(
         models.Battle.source == source, among(connection, models.Battle.source_id, ids)
     )
-    known = set(connection.execute(stored).scalars())
-    added = [new for new in battles if new.source_id not in known]
+    stored_ids = set(connection.execute(stored).scalars())
+    added = [new for new in battles if new.source_id not in stored_ids]
     if not added:
         return 0
     prompts = prompt_ids(connection, sorted({new.battle.prompt for new in added}))
@@ -71,7 +71,7 @@ def add_battles(connection: Connection, source: str, battles: Sequence[NewBattle
 
 @dataclass(frozen=True, slots=True)
 class SourceCounts:
-    """What one data set brought."""
+    """Counts of one data set."""
 
     source: str
     battles: int
@@ -131,16 +131,18 @@ def stored_battles(connection: Connection) -> Iterator[StoredBattle]:
         battle.winner,
         battle.annotator,
     )
-    found = connection.execution_options(yield_per=BATCH).execute(
+    rows = connection.execution_options(yield_per=BATCH).execute(
         select(*columns).order_by(battle.id)
     )
-    return (StoredBattle(*row) for row in found)
+    return (StoredBattle(*row) for row in rows)
 
 
 def battle_prompts(connection: Connection) -> dict[int, str]:
     """Texts of the battles' prompts by id; a prompt whose text was purged is not in it."""
-    fought = select(models.Battle.prompt_id)
-    query = select(Prompt.id, Prompt.text).where(Prompt.id.in_(fought), Prompt.text.is_not(None))
+    prompt_ids = select(models.Battle.prompt_id)
+    query = select(Prompt.id, Prompt.text).where(
+        Prompt.id.in_(prompt_ids), Prompt.text.is_not(None)
+    )
     return {id: text for id, text in connection.execute(query.order_by(Prompt.id)) if text}
 
 

@@ -1,4 +1,5 @@
-"""What SQLite and PostgreSQL both do, and SQLAlchemy spells per dialect or does slowly."""
+"""Statements that SQLite and PostgreSQL both have, and SQLAlchemy spells per dialect or runs
+slowly."""
 
 from __future__ import annotations
 
@@ -75,8 +76,8 @@ def _insert_by_row(
 ) -> int:
     if not rows:
         return 0
-    marks = f"({', '.join(['%s'] * len(columns))})"
-    statement = f"{_into(model, columns)}{marks}{_IGNORING}"
+    placeholders = f"({', '.join(['%s'] * len(columns))})"
+    statement = f"{_into(model, columns)}{placeholders}{_IGNORING}"
     return connection.exec_driver_sql(statement, list(rows)).rowcount
 
 
@@ -89,13 +90,13 @@ def _insert_flat(
     as long as another thread reads a log.
     """
     into = _into(model, columns)
-    marks = f"({', '.join('?' * len(columns))})"
+    placeholders = f"({', '.join('?' * len(columns))})"
     added = 0
-    most = _STATEMENT_VALUES // max(len(columns), 1) * len(columns)
-    for start in range(0, len(values), most or 1):
-        some = values[start : start + most]
-        rows = ", ".join([marks] * (len(some) // len(columns)))
-        added += connection.exec_driver_sql(f"{into}{rows}{_IGNORING}", some).rowcount
+    chunk_size = _STATEMENT_VALUES // max(len(columns), 1) * len(columns)
+    for start in range(0, len(values), chunk_size or 1):
+        chunk = values[start : start + chunk_size]
+        rows = ", ".join([placeholders] * (len(chunk) // len(columns)))
+        added += connection.exec_driver_sql(f"{into}{rows}{_IGNORING}", chunk).rowcount
     return added
 
 

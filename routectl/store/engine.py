@@ -1,4 +1,4 @@
-"""Opening a database: where it is, how it is set up, and what to say when it cannot be used."""
+"""A database: where it is, how it is set up, and its transactions."""
 
 from __future__ import annotations
 

@@ -77,7 +77,7 @@ def evaluations(
     return list(connection.execute(query).mappings())
 
 
-def rows_of(found: Evaluation) -> EvaluatedRows:
+def rows_of(stored: Evaluation) -> EvaluatedRows:
     """The rows that an evaluation was computed from.
 
     Raises:
@@ -87,10 +87,10 @@ def rows_of(found: Evaluation) -> EvaluatedRows:
     from safetensors.numpy import load
 
     try:
-        return EvaluatedRows(**load(zlib.decompress(found.columns)))
+        return EvaluatedRows(**load(zlib.decompress(stored.columns)))
     except (zlib.error, SafetensorError, TypeError):
         raise StoreError(
-            f"the rows of evaluation {found.id} are damaged: restore the database from a copy"
+            f"the rows of evaluation {stored.id} are damaged: restore the database from a copy"
         ) from None
 
 

@@ -1,4 +1,4 @@
-"""What to say when a database, or the disk below it, refuses: one sentence, without any value."""
+"""Errors of a database, or of the disk below it, as one sentence without any value."""
 
 from __future__ import annotations
 

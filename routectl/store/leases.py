@@ -1,4 +1,4 @@
-"""Leases: work that only one process may do at a time, whatever becomes of that process."""
+"""Leases: work that only one process may do at a time; a lease of a process that died expires."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ def take(connection: Connection, name: str, token: str) -> Holder | None:
         },
     )
     query = select(Lease.holder, Lease.since, Lease.token).where(Lease.name == name)
-    holder, since, found = connection.execute(query).one()
-    return None if found == token else Holder(holder, since)
+    holder, since, holding_token = connection.execute(query).one()
+    return None if holding_token == token else Holder(holder, since)
 
 
 def renew(connection: Connection, name: str, token: str) -> bool:

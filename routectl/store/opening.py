@@ -47,22 +47,22 @@ def create_or_open(location: Location) -> tuple[Store, bool]:
 
 def check_schema(store: Store) -> None:
     """Raise StoreError unless the database is at the schema that this version was written for."""
-    found = schema_version(store)
-    if found == SCHEMA_VERSION:
+    version = schema_version(store)
+    if version == SCHEMA_VERSION:
         return
     where = store.location
-    if found is None:
+    if version is None:
         raise StoreError(
             f"{where} holds no routectl tables: run `routectl init` to make a database, "
             "or name the right one with --db"
         )
-    if found < SCHEMA_VERSION:
+    if version < SCHEMA_VERSION:
         raise StoreError(
-            f"{where} is at schema {found}, this routectl needs {SCHEMA_VERSION}: "
+            f"{where} is at schema {version}, this routectl needs {SCHEMA_VERSION}: "
             "run `routectl db upgrade`"
         )
     raise StoreError(
-        f"{where} is at schema {found}, newer than the {SCHEMA_VERSION} of this routectl: "
+        f"{where} is at schema {version}, newer than the {SCHEMA_VERSION} of this routectl: "
         "install a newer routectl"
     )
 

@@ -1,4 +1,4 @@
-"""Populations: the requests that a question is about, and what there is of them."""
+"""Populations: the requests that a question is about, as SQL conditions and as counts."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def _equals(condition: Condition) -> ColumnElement[bool]:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """What a population holds, before any router is asked."""
+    """Counts of a population, whatever the router."""
 
     requests: int
     """Rows, of the current extraction version."""
@@ -76,7 +76,7 @@ def overview(connection: Connection, population: Population, version: int) -> Ov
         return func.coalesce(func.sum(Request.weight).filter(*conditions), 0.0)
 
     # One scan for what is one number each: grouping by all of it would sort a million rows.
-    requests, total, with_prompt, failures, cache_hits, of_other_groups = connection.execute(
+    requests, total, with_prompt, failures, cache_hits, in_other_groups = connection.execute(
         select(
             func.count(),
             func.coalesce(func.sum(Request.weight), 0.0),
@@ -86,11 +86,11 @@ def overview(connection: Connection, population: Population, version: int) -> Ov
             func.count().filter(Request.model_group.is_distinct_from(group)),
         ).where(*where)
     ).one()
-    groups = _by_model_group(connection, where) if of_other_groups else {group: float(total)}
+    groups = _by_model_group(connection, where) if in_other_groups else {group: float(total)}
     everything = connection.execute(select(func.count()).select_from(Request).where(*chosen))
     # A table of few rows asks an index, instead of a million rows for theirs.
-    of_sample = select(Request.id).where(*where, Request.sample_id == Sample.id)
-    samples = select(Sample.id).where(of_sample.exists()).order_by(Sample.id)
+    sample_requests = select(Request.id).where(*where, Request.sample_id == Sample.id)
+    samples = select(Sample.id).where(sample_requests.exists()).order_by(Sample.id)
     return Overview(
         requests=requests,
         weight=total,
@@ -121,8 +121,8 @@ def _excluded(connection: Connection, where: Sequence[ColumnElement[bool]]) -> d
         .where(*where, Request.prompt_id.is_(None))
         .group_by(Request.exclusion)
     )
-    found = {reason: float(total) for reason, total in connection.execute(query)}
-    return {reason.value: found[reason.value] for reason in Exclusion if reason.value in found}
+    weights = {reason: float(total) for reason, total in connection.execute(query)}
+    return {reason.value: weights[reason.value] for reason in Exclusion if reason.value in weights}
 
 
 _FEW = 10

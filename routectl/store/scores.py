@@ -78,14 +78,14 @@ def unscored_prompts(
     Prompts of like length end up in one batch, which is what makes embedding quick; the long
     ones come first so that a batch that does not fit into memory fails at once.
     """
-    of_population = select(Request.prompt_id).where(
+    population_prompts = select(Request.prompt_id).where(
         *population_filter(population),
         Request.extraction_version == version,
         Request.prompt_id.is_not(None),
     )
     query = (
         select(Prompt.id)
-        .where(Prompt.id.in_(of_population), Prompt.text.is_not(None))
+        .where(Prompt.id.in_(population_prompts), Prompt.text.is_not(None))
         .order_by(Prompt.length.desc(), Prompt.id)
     )
     if router is not None:
@@ -108,13 +108,13 @@ def unscored_of(connection: Connection, router: int | None, prompt_ids: Sequence
 
 def win_rates(connection: Connection, router: int, prompt_ids: Sequence[int]) -> dict[int, float]:
     """A router's scores of these prompts by id; a prompt that it has not scored is not in it."""
-    found: dict[int, float] = {}
+    rates: dict[int, float] = {}
     for ids in _parts(prompt_ids):
         query = select(Score.prompt_id, Score.win_rate).where(
             Score.router_id == router, Score.prompt_id.in_(ids)
         )
-        found.update((row.prompt_id, row.win_rate) for row in connection.execute(query))
-    return found
+        rates.update((row.prompt_id, row.win_rate) for row in connection.execute(query))
+    return rates
 
 
 def _parts(prompt_ids: Sequence[int]) -> Iterator[list[int]]:
@@ -124,11 +124,13 @@ def _parts(prompt_ids: Sequence[int]) -> Iterator[list[int]]:
 
 def texts(connection: Connection, prompt_ids: Sequence[int]) -> dict[int, str]:
     """Texts of prompts by id; a prompt whose text was purged is not in it."""
-    found: dict[int, str] = {}
+    text_by_id: dict[int, str] = {}
     for ids in _parts(prompt_ids):
         query = select(Prompt.id, Prompt.text).where(Prompt.id.in_(ids), Prompt.text.is_not(None))
-        found.update({int(id): text for id, text in connection.execute(query) if text is not None})
-    return found
+        text_by_id.update(
+            {int(id): text for id, text in connection.execute(query) if text is not None}
+        )
+    return text_by_id
 
 
 def add_scores(
@@ -180,35 +182,41 @@ def scored_requests(
 
     requests, scores = read_columns(store, _requests(population, version, answers), _scores(router))
     # Two scans and a search: a join looks up a million scores one by one.
-    prompts, scored = requests["prompt"], scores["key"] >> 1
-    if (scored[1:] < scored[:-1]).any():  # SQLite scans in the key's order, and promises no order
-        order = np.argsort(scored)
-        scored, scores = scored[order], {name: column[order] for name, column in scores.items()}
-    at = np.searchsorted(scored, prompts)
-    at[at == len(scored)] = 0
-    found = scored[at] == prompts if len(scored) else np.zeros(len(prompts), dtype=np.bool_)
-    if not found.all():
-        requests, at = {name: values[found] for name, values in requests.items()}, at[found]
+    prompts, scored_prompts = requests["prompt"], scores["key"] >> 1
+    # SQLite scans in the key's order, but promises none.
+    if (scored_prompts[1:] < scored_prompts[:-1]).any():
+        order = np.argsort(scored_prompts)
+        scored_prompts = scored_prompts[order]
+        scores = {name: column[order] for name, column in scores.items()}
+    index = np.searchsorted(scored_prompts, prompts)
+    index[index == len(scored_prompts)] = 0
+    if len(scored_prompts):
+        has_score = scored_prompts[index] == prompts
+    else:
+        has_score = np.zeros(len(prompts), dtype=np.bool_)
+    if not has_score.all():
+        requests = {name: values[has_score] for name, values in requests.items()}
+        index = index[has_score]
     return ScoredRequests(
         router=router,
-        win_rates=scores["win_rate"][at],
+        win_rates=scores["win_rate"][index],
         weights=requests["weight"],
         prompts=requests["prompt"],
         conversations=requests["conversation"],
         times=requests["time"],
-        tokens=_known(requests["tokens"]),
-        tokens_out=_known(requests["tokens_out"]) if answers else None,
+        tokens=_nan_where_unknown(requests["tokens"]),
+        tokens_out=_nan_where_unknown(requests["tokens_out"]) if answers else None,
         spend=requests["spend"],
-        longer_than_read=(scores["key"] & 1)[at].astype(np.bool_),
+        longer_than_read=(scores["key"] & 1)[index].astype(np.bool_),
     )
 
 
-def _known(counts: NDArray[np.int64]) -> NDArray[np.float64]:
-    """With NaN for -1."""
+def _nan_where_unknown(counts: NDArray[np.int64]) -> NDArray[np.float64]:
+    """The counts as floats, NaN in place of -1."""
     import numpy as np
 
-    found: NDArray[np.float64] = np.where(counts < 0, np.nan, counts)
-    return found
+    tokens: NDArray[np.float64] = np.where(counts < 0, np.nan, counts)
+    return tokens
 
 
 def _requests(population: Population, version: int, answers: bool) -> Rows:

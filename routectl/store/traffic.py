@@ -18,7 +18,7 @@ from routectl.store.models import Prompt, Request, Sample
 
 @dataclass(slots=True)
 class Written:
-    """What became of a batch of requests; each is in one of the first four counts."""
+    """Counts of a batch that was written; each request is in one of the first four."""
 
     added: int = 0
     updated: int = 0
@@ -50,9 +50,9 @@ def begin_sample(
     extraction_version: int,
 ) -> int:
     """The id of the unfinished sample with this key, made when there is none."""
-    found = unfinished_sample(connection, key)
-    if found is not None:
-        return found
+    sample_id = unfinished_sample(connection, key)
+    if sample_id is not None:
+        return sample_id
     row = insert(Sample).values(
         key=key,
         source=source,
@@ -104,23 +104,23 @@ def add_requests(connection: Connection, sample_id: int, batch: Batch) -> Writte
     prompt_ids = _add_prompts(connection, batch.prompts, newest_prompt or 0)
 
     def complete(columns: Columns) -> Columns:
-        known = dict(columns)
-        digests = known.pop("digest")
-        known["prompt_id"] = list(map(prompt_ids.get, digests))
-        known["sample_id"] = [sample_id] * len(digests)
-        return known
+        full = dict(columns)
+        digests = full.pop("digest")
+        full["prompt_id"] = list(map(prompt_ids.get, digests))
+        full["sample_id"] = [sample_id] * len(digests)
+        return full
 
     # Most traffic is new, and the insertion itself tells so: nothing is looked up first.
     alone = complete(batch.alone)
     written.added = written.changed = insert_columns(connection, Request, alone)
-    met = _rows(complete(batch.others))
+    colliding = _rows(complete(batch.others))
     if written.added < len(alone["sample_id"]):
         ids = select(Request.source_kind, Request.source_id).where(Request.id > (newest or 0))
         added = {(kind, id) for kind, id in connection.execute(ids).all()}
         refused = [r for r in _rows(alone) if (r["source_kind"], r["source_id"]) not in added]
-        met = refused + met
-    if met:
-        written += _merge(connection, met)
+        colliding = refused + colliding
+    if colliding:
+        written += _merge(connection, colliding)
     return written
 
 
@@ -130,16 +130,16 @@ def _rows(columns: Columns) -> list[dict[str, Any]]:
 
 
 def _merge(connection: Connection, rows: Sequence[dict[str, Any]]) -> Written:
-    """Write rows that meet others: in the database, or among themselves."""
+    """Write rows of which some are there already: in the database, or twice among themselves."""
     written = Written()
-    known = _Known(connection, rows)
+    existing = _ExistingRows(connection, rows)
     inserts: list[dict[str, Any]] = []
     updates: list[dict[str, Any]] = []
     for row in rows:
-        old = known.find(row)
+        old = existing.find(row)
         if old is None:
             inserts.append(row)
-            known.remember(row)
+            existing.remember(row)
             written.added += 1
             continue
         is_attempt = old["source_id"] != row["source_id"]
@@ -149,14 +149,14 @@ def _merge(connection: Connection, rows: Sequence[dict[str, Any]]) -> Written:
         ):
             weight = min(row["weight"], old["weight"])
             new = {**row, "weight": weight, "sample_id": old["sample_id"]}
-            if known.is_held_by_another(old, new["attempt_key"]):
+            if existing.is_held_by_another(old, new["attempt_key"]):
                 # An id that a log uses twice: the key stays with the request that has it.
                 new["attempt_key"] = old["attempt_key"]
             updates.append(_change(old, new))
-            known.replace(old, new)
+            existing.replace(old, new)
         elif row["weight"] < old["weight"]:
             updates.append(_change(old, {"weight": row["weight"]}))
-            known.replace(old, {"weight": row["weight"]})
+            existing.replace(old, {"weight": row["weight"]})
         else:
             written.unchanged += not is_attempt
             continue
@@ -191,8 +191,8 @@ def _change(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
     return row | {f"new_{name}": value for name, value in new.items()}
 
 
-class _Known:
-    """The rows that a batch meets: those in the database and those of the batch itself."""
+class _ExistingRows:
+    """The rows that a batch may collide with: those in the database and those of the batch."""
 
     def __init__(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
         columns = (
@@ -214,17 +214,19 @@ class _Known:
         ids: dict[str, list[str]] = {}
         for row in rows:
             ids.setdefault(row["source_kind"], []).append(row["source_id"])
-        for kind, some in ids.items():
-            look_up((Request.source_kind == kind) & among(connection, Request.source_id, some))
+        for kind, source_ids in ids.items():
+            look_up(
+                (Request.source_kind == kind) & among(connection, Request.source_id, source_ids)
+            )
         keys = {row["attempt_key"] for row in rows} - {None}
         if others := sorted(keys - self._by_attempt.keys()):
             look_up(among(connection, Request.attempt_key, others))
 
     def find(self, row: Mapping[str, Any]) -> dict[str, Any] | None:
-        found = self._by_id.get((row["source_kind"], row["source_id"]))
-        if found is None and row["attempt_key"] is not None:
-            found = self._by_attempt.get(row["attempt_key"])
-        return found
+        existing = self._by_id.get((row["source_kind"], row["source_id"]))
+        if existing is None and row["attempt_key"] is not None:
+            existing = self._by_attempt.get(row["attempt_key"])
+        return existing
 
     def is_held_by_another(self, old: Mapping[str, Any], attempt_key: str | None) -> bool:
         """Whether the key of attempts belongs to another request than `old`."""

@@ -18,7 +18,7 @@ from routectl.store.engine import Location, Store
 from routectl.store.opening import open_store
 from routectl.store.populations import requests_by_version
 from routectl.store.scores import texts
-from routectl.workflow.embedding import embed, open_with_a_word
+from routectl.workflow.embedding import embed, open_for_comparison
 from routectl.workflow.populations import say_other_versions
 from routectl.workflow.reporter import Reporter
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """What traffic is to itself: without it nobody can tell whether a similarity is high.
+    """The similarity of traffic to itself: without it nobody can tell whether another one is high.
 
     Half of the prompts, drawn at random, looks for neighbours among as many prompts of either
     side: the nearest of many is nearer than the nearest of few.
@@ -46,7 +46,7 @@ class Baseline:
 
 @dataclass(frozen=True, slots=True)
 class TrafficSimilarity:
-    """How near the battles are to the traffic: RouteLLM's Table 5, by requests."""
+    """How similar the battles are to the traffic: RouteLLM's Table 5, by requests."""
 
     similarity: MeanSimilarity
     prompts: int
@@ -62,7 +62,7 @@ class TrafficSimilarity:
 
 @dataclass(frozen=True, slots=True)
 class BattleCheck:
-    """What was found of the stored battles."""
+    """The result of a check of the stored battles."""
 
     soundness: Soundness
     traffic: TrafficSimilarity | None
@@ -107,7 +107,7 @@ def check_battles(
             raise InputError("the database holds no battles: run `routectl battles import FILE`")
         if not weights:
             return BattleCheck(soundness, None)
-        model = open_with_a_word(embedder, "battles and traffic", reporter)
+        model = open_for_comparison(embedder, "battles and traffic", reporter)
         drawn = _draw(weights, most_prompts, seed)
         return BattleCheck(soundness, _compare(store, drawn, len(weights), model, seed, reporter))
 

@@ -20,7 +20,7 @@ from routectl.store.battles import NewBattle, SourceCounts
 from routectl.store.engine import Location, Store
 from routectl.store.opening import create_or_open, open_store
 from routectl.tables import OnReject, Row, RowError, Table, open_table
-from routectl.workflow.files import lines_kept_aside, new_file
+from routectl.workflow.files import new_file, rejects_file
 from routectl.workflow.reporter import Advance, Reporter
 
 REJECTS_SHOWN = 5
@@ -31,13 +31,13 @@ _ID_COLUMN = "id"
 
 @dataclass(slots=True)
 class BattleImport:
-    """What an import of battles read and what it changed."""
+    """Counts of what an import of battles read and changed."""
 
     sources: list[str] = field(default_factory=list)
     rows: int = 0
     rejected: int = 0
     skipped: int = 0
-    """Rows without a prompt or a verdict: they say nothing."""
+    """Rows without a prompt or a verdict."""
     added: int = 0
     unchanged: int = 0
     """Battles that were there."""
@@ -72,7 +72,7 @@ def import_battles(
     with ExitStack() as stack:
         sink = None
         if rejects_path is not None:
-            sink = stack.enter_context(lines_kept_aside(rejects_path, paths))
+            sink = stack.enter_context(rejects_file(rejects_path, paths))
         advance = stack.enter_context(reporter.progress("reading", _total_bytes(paths)))
         opened: list[Store] = []
         for path in paths:
@@ -104,7 +104,7 @@ def import_battles(
 
 
 def _batch(battles: Iterator[NewBattle]) -> tuple[list[NewBattle], InputError | None]:
-    """The next battles, and what ended them early, which is told when they have been written."""
+    """The next battles, and the error that ended them early, to be raised when they are stored."""
     batch: list[NewBattle] = []
     try:
         batch.extend(islice(battles, stored.BATCH))
@@ -181,7 +181,7 @@ def _on_reject(result: BattleImport, sink: object) -> OnReject:
 
 
 def _digest(row: Row, battle: Battle, annotator: str | None) -> bytes:
-    """16 bytes that tell a row of a data set from the others, wherever its file lies."""
+    """16 bytes that identify a row of a data set, whatever the path of its file."""
     own = row.values.get(_ID_COLUMN)
     parts = [own, annotator, battle.prompt, battle.model_a, battle.model_b, battle.winner]
     return hashlib.sha256(json.dumps(parts, default=str).encode()).digest()[:16]
@@ -212,7 +212,7 @@ class PairCounts:
 
 @dataclass(frozen=True, slots=True)
 class BattleList:
-    """What battles there are."""
+    """Counts of the stored battles."""
 
     sources: list[SourceCounts]
     pairs: list[PairCounts]
@@ -240,7 +240,7 @@ def list_battles(location: Location) -> BattleList:
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """What an export wrote."""
+    """The result of an export."""
 
     path: Path
     battles: int

@@ -19,7 +19,7 @@ from routectl.store.engine import Location
 from routectl.store.opening import open_store
 from routectl.tables import Row, Table, open_table
 from routectl.workflow.battles import battle_line
-from routectl.workflow.embedding import embed, open_with_a_word
+from routectl.workflow.embedding import embed, open_for_comparison
 from routectl.workflow.files import Write, new_file
 from routectl.workflow.reporter import Reporter
 
@@ -28,7 +28,7 @@ _PROMPT_ID = "prompt_id"
 
 @dataclass(frozen=True, slots=True)
 class Cleaned:
-    """What became of one input."""
+    """The result for one input."""
 
     name: str
     rows: int
@@ -38,7 +38,7 @@ class Cleaned:
 
 @dataclass(frozen=True, slots=True)
 class Contamination:
-    """What was found."""
+    """The result of a search for contamination."""
 
     threshold: float
     embedder: str
@@ -103,23 +103,23 @@ def find_contamination(
     for path in [*outputs, pairs_path]:
         if path is not None:
             _require_free(path, protected, overwrite)
-    sides = [_FileInput(path, out) for path, out in zip(files, outputs, strict=True)]
-    inputs: Sequence[_Input] = sides or [_StoreInput(location, output)]
-    prompts = list(dict.fromkeys(p for each in inputs for p in each.prompts()))
+    file_inputs = [_FileInput(path, out) for path, out in zip(files, outputs, strict=True)]
+    inputs: Sequence[_Input] = file_inputs or [_StoreInput(location, output)]
+    prompts = list(dict.fromkeys(p for source in inputs for p in source.prompts()))
     others = _benchmark_prompts(against)
     other_texts = list(others)
-    model = open_with_a_word(embedder, "the data and the benchmarks", reporter)
+    model = open_for_comparison(embedder, "the data and the benchmarks", reporter)
     pairs = [
         _Pair(prompts[query], other_texts[other], float(cosine))
-        for found in similar_pairs(
+        for tile in similar_pairs(
             embed(model, prompts, "embedding the data", reporter),
             embed(model, other_texts, "embedding the benchmarks", reporter),
             threshold,
         )
-        for query, other, cosine in zip(found.query, found.other, found.cosine, strict=True)
+        for query, other, cosine in zip(tile.query, tile.other, tile.cosine, strict=True)
     ]
     bad = {pair.prompt: list[_Place]() for pair in pairs}
-    cleaned = [each.clean(bad, overwrite) for each in inputs]
+    cleaned = [source.clean(bad, overwrite) for source in inputs]
     if pairs_path is not None:
         with new_file(pairs_path, overwrite=overwrite) as write:
             for line in _pair_lines(pairs, bad, others, with_texts):
@@ -160,11 +160,11 @@ def _require_free(path: Path, protected: set[Path], overwrite: bool) -> None:
 
 
 def _benchmark_prompts(paths: Sequence[Path]) -> dict[str, list[_Place]]:
-    found: dict[str, list[_Place]] = {}
+    places: dict[str, list[_Place]] = {}
     for path in paths:
         for line, prompt in read_benchmark(path):
-            found.setdefault(prompt, []).append(_Place(str(path), line))
-    return found
+            places.setdefault(prompt, []).append(_Place(str(path), line))
+    return places
 
 
 def _pair_lines(
@@ -200,16 +200,16 @@ class _FileInput:
     def prompts(self) -> Iterator[str]:
         table = open_table(self._path)
         reader = _prompt_reader(self._path, table)
-        found = (reader(row) for row in table.rows)
-        return (prompt for prompt in found if prompt is not None)
+        prompts = (reader(row) for row in table.rows)
+        return (prompt for prompt in prompts if prompt is not None)
 
     def clean(self, bad: Mapping[str, list[_Place]], overwrite: bool) -> Cleaned:
         if self._output is None:
             return self._write(bad, lambda data: None)
         with new_file(self._output, overwrite=overwrite) as write:
-            done = self._write(bad, write)
+            cleaned = self._write(bad, write)
         self._copy_prompts(bad, overwrite)
-        return done
+        return cleaned
 
     def _write(self, bad: Mapping[str, list[_Place]], write: Write) -> Cleaned:
         table = open_table(self._path)
@@ -230,7 +230,7 @@ class _FileInput:
         return Cleaned(str(self._path), rows, removed, self._output)
 
     def _copy_prompts(self, bad: Mapping[str, list[_Place]], overwrite: bool) -> None:
-        """The prompts file that AlpacaEval's long form needs beside it, without the bad ones."""
+        """Write the prompts file that belongs to AlpacaEval's long form, without the bad ones."""
         assert self._output is not None
         columns = open_table(self._path).columns
         if _PROMPT_ID not in columns or "prompt" in columns or "question" in columns:
@@ -251,12 +251,12 @@ class _StoreInput:
 
     def prompts(self) -> Iterator[str]:
         with open_store(self._location) as store, store.read() as connection:
-            found = stored.battle_prompts(connection)
-        if not found:
+            text_by_id = stored.battle_prompts(connection)
+        if not text_by_id:
             raise InputError(
                 "the database holds no battles: name a FILE, or run `routectl battles import FILE`"
             )
-        return iter(found.values())
+        return iter(text_by_id.values())
 
     def clean(self, bad: Mapping[str, list[_Place]], overwrite: bool) -> Cleaned:
         out = self._output
@@ -287,11 +287,11 @@ def _prompt_reader(path: Path, table: Table) -> Callable[[Row], str | None]:
     battles = battle_reader(path, table.columns)
     if battles is not None:
 
-        def of_battle(row: Row) -> str | None:
+        def battle_prompt(row: Row) -> str | None:
             battle = battles(row)
             return None if battle is None else battle.prompt
 
-        return of_battle
+        return battle_prompt
     gold = gold_reader(table.columns)
     if gold is None:
         raise InputError(no_battles(path, table.columns))

@@ -25,7 +25,7 @@ def init(location: Location) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class DatabaseStatus:
-    """Where a database is and what is in it."""
+    """A database's place, schema and row counts."""
 
     location: str
     schema: str | None
@@ -34,7 +34,7 @@ class DatabaseStatus:
 
 
 def status(location: Location) -> DatabaseStatus:
-    """Look at a database of any schema, and change nothing."""
+    """The status of a database of any schema; changes nothing."""
     with connect(location) as store:
         return DatabaseStatus(
             location=str(location),

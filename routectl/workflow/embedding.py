@@ -1,4 +1,4 @@
-"""Embedding texts for a command that needs their vectors, with a word and progress."""
+"""Embedding texts for a command that needs their vectors, with a note and progress."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ _AT_ONCE = 256
 """Texts between two steps of the progress bar."""
 
 
-def open_with_a_word(name: str | None, whose: str, reporter: Reporter) -> Embedder:
-    """Load an embedder, and say so when it is another machine that will see the prompts.
+def open_for_comparison(name: str | None, whose: str, reporter: Reporter) -> Embedder:
+    """Load an embedder for comparisons by cosine, with a note if prompts leave this machine.
 
     Args:
         name: as for `embedding.open_embedder`; None is the one that is installed.
-        whose: whose prompts they are.
+        whose: what the prompts belong to, for the note, as in "the prompts of ...".
 
     Raises:
-        UsageError: cosines between its vectors, which is what they are wanted for, say nothing.
+        UsageError: cosines between its vectors say nothing about similarity.
     """
     host = None if name is None else remote_host(name)
     if host is not None:

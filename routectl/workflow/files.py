@@ -45,14 +45,14 @@ def _packed(plain: IO[bytes]) -> IO[bytes]:
 
 
 @contextmanager
-def lines_kept_aside(path: Path, inputs: Sequence[Path]) -> Iterator[Write]:
-    """Write lines that could not be read to `--rejects`, each at once.
+def rejects_file(path: Path, inputs: Sequence[Path]) -> Iterator[Write]:
+    """Write lines that could not be read to the file of `--rejects`, each at once.
 
     Raises:
         UsageError: it would overwrite an input.
         InputError: it cannot be written.
     """
-    if any(path.resolve() == given.resolve() for given in inputs):
+    if any(path.resolve() == input_path.resolve() for input_path in inputs):
         raise UsageError(f"--rejects {path} would overwrite an input: name another file")
 
     @contextmanager

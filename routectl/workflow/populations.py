@@ -1,4 +1,4 @@
-"""What a command has to say of a population before it works on it."""
+"""Checks and notes on a population before a command works on it."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ def ready_routers(
 def _is_scored(
     store: Store, router: OpenRouter, population: Population, reporter: Reporter
 ) -> bool:
-    """Whether a slow router's scores are all there; says that it is left out where they are not."""
+    """Whether a slow router's scores are all there; where not, notes that it is left out."""
     with store.read() as connection:
-        known = router_id(connection, router.identity)
-        if known is not None:
-            missing = unscored_prompts(connection, known, population, EXTRACTION_VERSION)
+        id = router_id(connection, router.identity)
+        if id is not None:
+            missing = unscored_prompts(connection, id, population, EXTRACTION_VERSION)
             if not missing:
                 return True
     name = router.identity.name
@@ -53,24 +53,26 @@ def _is_scored(
     return False
 
 
-def refuse_an_empty_population(found: Overview, population: Population) -> None:
-    """
+def refuse_an_empty_population(traffic: Overview, population: Population) -> None:
+    """Refuse a population without a prompt to score.
+
     Raises:
         NoPromptsError: the population is empty, or none of its requests has a prompt, or another
             version of the text extraction wrote them all.
     """
-    _refuse_other_versions(found.requests, found.other_versions)
-    if found.requests == 0:
+    _refuse_other_versions(traffic.requests, traffic.other_versions)
+    if traffic.requests == 0:
         if population == Population():
             raise NoPromptsError("the database holds no traffic: run `routectl import FILE` first")
         raise NoPromptsError(
             "no request matches the --where, --since and --until that were given: loosen them, "
             "or look at what there is without them"
         )
-    if sum(found.excluded.values()) >= found.weight:
+    if sum(traffic.excluded.values()) >= traffic.weight:
         raise NoPromptsError(
-            f"none of the {found.requests:,} requests has a prompt to score "
-            f"({', '.join(sorted(found.excluded))}): make the proxy log prompts, then import again"
+            f"none of the {traffic.requests:,} requests has a prompt to score "
+            f"({', '.join(sorted(traffic.excluded))}): make the proxy log prompts, then import "
+            "again"
         )
 
 
@@ -104,14 +106,14 @@ def say_other_versions(others: int, reporter: Reporter) -> None:
 
 
 def say_what_the_population_mixes(
-    found: Overview, population: Population, reporter: Reporter
+    traffic: Overview, population: Population, reporter: Reporter
 ) -> None:
-    """Remarks on what one question should rarely be about together."""
-    asked = {condition.field for condition in population.where}
-    groups = sorted(found.model_groups.items(), key=lambda item: -item[1])
-    if len(groups) > 1 and "model_group" not in asked:
+    """Notes on requests that one question should rarely be about together."""
+    filtered = {condition.field for condition in population.where}
+    groups = sorted(traffic.model_groups.items(), key=lambda item: -item[1])
+    if len(groups) > 1 and "model_group" not in filtered:
         shares = ", ".join(
-            f"{group or '(none)'} {100 * weight / found.weight:.1f} %"
+            f"{group or '(none)'} {100 * weight / traffic.weight:.1f} %"
             for group, weight in groups[:5]
         )
         more = f" and {len(groups) - 5} more" if len(groups) > 5 else ""
@@ -120,13 +122,13 @@ def say_what_the_population_mixes(
             f"pick it with --where model_group={groups[0][0] or groups[1][0]}"
         )
     for field, weight, condition in (
-        ("status", found.failures, "status!=failure"),
-        ("cache_hit", found.cache_hits, "cache_hit!=true"),
+        ("status", traffic.failures, "status!=failure"),
+        ("cache_hit", traffic.cache_hits, "cache_hit!=true"),
     ):
-        if weight and field not in asked:
+        if weight and field not in filtered:
             what = "failed requests" if field == "status" else "answers from the cache"
             reporter.note(
-                f"{100 * weight / found.weight:.1f} % are {what}, which count here; "
+                f"{100 * weight / traffic.weight:.1f} % are {what}, which count here; "
                 f"leave them out with --where {condition}"
             )
-    say_other_versions(found.other_versions, reporter)
+    say_other_versions(traffic.other_versions, reporter)

@@ -1,4 +1,4 @@
-"""What a calibration would cost, at the prices of its router's models."""
+"""The cost of a calibration's requests, at the prices of its router's models."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """What the requests of a calibration would cost."""
+    """The cost of a calibration's requests."""
 
     strong: ModelPrice
     weak: ModelPrice
@@ -54,7 +54,7 @@ def priced_requests(
     own: Mapping[str, ModelPrice],
     reporter: Reporter,
 ) -> PricedRequests | None:
-    """What each request costs if it is answered, in as many tokens, by either model.
+    """The cost of each request if it is answered, in as many tokens, by either model.
 
     Args:
         own: prices that go before the list's.

@@ -1,4 +1,4 @@
-"""How the workflow speaks to whoever runs it, without knowing who that is."""
+"""The interface through which the workflow reports notes and progress."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from contextlib import AbstractContextManager
 from typing import Protocol
 
 Advance = Callable[[int], None]
-"""Says that so many more are done."""
+"""Called with the number of steps done since the last call."""
 
 
 class Reporter(Protocol):
-    """Takes what a person would want to know while a command runs."""
+    """Receives notes and progress of a running command."""
 
     def note(self, sentence: str) -> None:
         """A remark or a warning: one sentence."""

@@ -15,7 +15,7 @@ from routectl.embedding.noise import embedding_noise
 from routectl.errors import CheckpointError, UsageError
 from routectl.routers import open_router
 from routectl.routers.mf import MfRouter, sigmoid
-from routectl.workflow.embedding import open_with_a_word
+from routectl.workflow.embedding import open_for_comparison
 from tests.conftest import Silence
 
 PROMPTS = ["Hi", "Prove that there are infinitely many primes.", "one two three. " * 100]
@@ -90,7 +90,7 @@ def test_a_folder_that_is_here_does_not_stand_in_for_a_shipped_one(
 def test_prompts_are_not_compared_by_what_makes_them_hard() -> None:
     assert not open_embedder("bert:bert_3").comparable
     with pytest.raises(UsageError, match=r"says nothing between the vectors of bert:bert_3"):
-        open_with_a_word("bert:bert_3", "the file", Silence())
+        open_for_comparison("bert:bert_3", "the file", Silence())
 
 
 def test_a_checkpoint_that_is_none_is_a_sentence(copied: Path, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from routectl.embedding import Embedder, language_model, open_embedder
 from routectl.embedding.language_model import DEFAULT_TEMPLATE, TemplateReader, load_model
 from routectl.embedding.noise import SAFETY_FACTOR, embedding_noise
 from routectl.errors import CheckpointError, UsageError
-from routectl.workflow.embedding import open_with_a_word
+from routectl.workflow.embedding import open_for_comparison
 from tests.conftest import Silence
 from tests.routers.tiny_llama import PROMPTS, make_base
 
@@ -99,4 +99,4 @@ def test_a_gpu_without_room_for_the_model_is_told_in_one_sentence(
 
 def test_its_cosines_are_not_used(base: Path, hidden: Embedder) -> None:
     with pytest.raises(UsageError, match="cosine, which says nothing between the vectors of hidd"):
-        open_with_a_word(f"hidden:{base}", "battles", Silence())
+        open_for_comparison(f"hidden:{base}", "battles", Silence())

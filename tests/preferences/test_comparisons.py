@@ -44,7 +44,7 @@ def test_a_win_by_a_few_marks_counts_less_than_one_by_all() -> None:
         ("p", "x", "y", 0.5),
         ("r", "x", "y", 1.0),
     ]
-    short = made.shortfalls
+    short = made.vs_perfect
     assert short.outcome.tolist() == pytest.approx(
         [0.5, 1.0, 0.5 + 1 / 18, 0.5 + 7 / 18, 0.5 + 7 / 18, 0.5, 1.0]
     )
@@ -53,7 +53,7 @@ def test_a_win_by_a_few_marks_counts_less_than_one_by_all() -> None:
 def test_a_task_in_which_all_answers_are_alike_is_all_ties() -> None:
     made = make_comparisons([], [GoldRow("q", {"x": 0.3, "y": 0.3}), GoldRow("p", {"x": 0.3})])
     assert made.outcome.tolist() == [0.5]
-    assert set(made.shortfalls.outcome.tolist()) == {0.5}
+    assert set(made.vs_perfect.outcome.tolist()) == {0.5}
 
 
 def test_rows_of_a_file_weigh_what_was_asked(tmp_path: Path) -> None:
@@ -64,7 +64,7 @@ def test_rows_of_a_file_weigh_what_was_asked(tmp_path: Path) -> None:
     made = read_comparisons([votes], [own, tmp_path / "public.csv"], weights={own: 10, votes: 0.5})
     of_prompts = dict(zip(made.prompts, np.bincount(made.prompt, made.weight), strict=True))
     assert of_prompts == pytest.approx({"hers": 0.5, "mine": 10, "theirs": 1})
-    short = made.shortfalls
+    short = made.vs_perfect
     of_answers = np.bincount(short.prompt, short.weight, minlength=3)
     assert of_answers.tolist() == pytest.approx([0, 10, 1])
 
@@ -137,7 +137,7 @@ def test_a_model_falls_short_where_the_task_has_seen_a_better_score() -> None:
         GoldRow("r", {"x": 0.5}, "exam"),
     ]
     made = make_comparisons([], rows)
-    short = made.shortfalls
+    short = made.vs_perfect
     assert [
         (made.prompts[p], made.models[m], float(outcome), float(weight))
         for p, m, outcome, weight in zip(
@@ -145,7 +145,7 @@ def test_a_model_falls_short_where_the_task_has_seen_a_better_score() -> None:
         )
     ] == [("p", "x", 0.5, 0.5), ("p", "y", 1.0, 0.5), ("q", "x", 1.0, 0.5), ("q", "y", 0.5, 0.5)]
     assert made.task[0] != made.task[1]
-    assert made.of_prompts(np.array([True, False])).shortfalls.prompt.tolist() == [0, 0]
+    assert made.of_prompts(np.array([True, False])).vs_perfect.prompt.tolist() == [0, 0]
 
 
 def test_tasks_of_two_files_are_not_one_though_they_share_a_name(tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ def test_four_prompts_by_hand() -> None:
     assert oracle.quality[:3] == pytest.approx([0.25, 0.5, 0.75])
     point = costs.points["mine"]
     assert point[:3] == ("router-mine-0.8", pytest.approx(3.25), pytest.approx(0.5))
-    assert point.said == "25.0 % strong, 3.250 USD, quality 0.500"
+    assert point.words == "25.0 % strong, 3.250 USD, quality 0.500"
     assert costs.always_weak[1:3] == pytest.approx((1, 0.25))
     assert costs.always_strong[1:3] == pytest.approx((5, 0.75))
 

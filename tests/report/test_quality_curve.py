@@ -40,7 +40,7 @@ def test_a_threshold_lies_on_its_routers_line_and_equal_scores_are_strong() -> N
     )
     point = curves.points["mine"]
     assert (point.name, point.x, point.quality) == ("router-mine-0.5", 0.6, pytest.approx(0.8))
-    assert point.said == "60.0 % strong, quality 0.800"
+    assert point.words == "60.0 % strong, quality 0.800"
 
 
 def test_only_routers_have_bands_and_they_hold_the_line() -> None:

@@ -70,8 +70,8 @@ def test_how_models_do_on_a_whole_task_is_no_part_of_the_direction() -> None:
 
 
 def without_a_perfect_answer(comparisons: Comparisons) -> Comparisons:
-    short = comparisons.shortfalls
-    return replace(comparisons, shortfalls=short.rows(np.zeros(len(short.prompt), dtype=np.bool_)))
+    short = comparisons.vs_perfect
+    return replace(comparisons, vs_perfect=short.rows(np.zeros(len(short.prompt), dtype=np.bool_)))
 
 
 def test_a_perfect_answer_tells_where_both_models_fail_from_where_both_are_right() -> None:
@@ -139,7 +139,7 @@ def test_battles_alone_train_it_too() -> None:
         for (p, a, b), outcome in zip(pairs, comparisons.outcome, strict=True)
     ]
     made = make_comparisons(battles, [])
-    assert len(made.shortfalls.prompt) == 0
+    assert len(made.vs_perfect.prompt) == 0
     order = [int(text.split()[1]) for text in made.prompts]
     v = direction(vectors[order], made, DifficultySettings(precision=1))
     assert np.isfinite(v).all()

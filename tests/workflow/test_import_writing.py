@@ -18,7 +18,7 @@ from routectl.store.engine import Location, Store
 from routectl.store.models import Request
 from routectl.store.opening import create_or_open
 from routectl.workflow.importing import writing as import_writing
-from routectl.workflow.importing.writing import Handover, SampleWriter, beside
+from routectl.workflow.importing.writing import Handover, SampleWriter, in_background
 
 PATIENCE = 0.05
 
@@ -57,7 +57,7 @@ def wait_for(store: Store, expected: list[str]) -> None:
 def test_batches_are_written_in_their_order(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(import_writing, "TRANSACTION", 3)
     writer = writer_of(store)
-    with beside(writer.write) as write:
+    with in_background(writer.write) as write:
         for n in range(10):
             write(batch(2 * n, 2 * n + 1))
     assert ids(store) == [f"id-{n}" for n in range(20)]
@@ -67,7 +67,7 @@ def test_batches_are_written_in_their_order(store: Store, monkeypatch: pytest.Mo
 def test_what_was_given_is_stored_and_others_may_write_while_the_log_keeps_waiting(
     store: Store,
 ) -> None:
-    with beside(writer_of(store).write) as write:
+    with in_background(writer_of(store).write) as write:
         write(batch(1))
         wait_for(store, ["id-1"])
         with store.write():
@@ -78,7 +78,7 @@ def test_what_was_given_is_stored_and_others_may_write_while_the_log_keeps_waiti
 
 def test_what_was_given_before_an_interruption_is_stored(store: Store) -> None:
     def interrupted() -> None:
-        with beside(writer_of(store).write) as write:
+        with in_background(writer_of(store).write) as write:
             write(batch(1))
             raise KeyboardInterrupt
 
@@ -95,7 +95,7 @@ def test_what_stops_the_writer_stops_the_reader() -> None:
     given = []
 
     def give_many() -> None:
-        with beside(fail) as write:
+        with in_background(fail) as write:
             for n in range(1_000):
                 write(batch(n))
                 given.append(n)
@@ -111,20 +111,20 @@ def test_what_stops_the_writer_at_last_is_told() -> None:
             pass
         raise StoreError("the disk is full")
 
-    with pytest.raises(StoreError, match="the disk is full"), beside(fail) as write:
+    with pytest.raises(StoreError, match="the disk is full"), in_background(fail) as write:
         write(batch(1))
 
 
 def test_a_transaction_that_brings_nothing_new_leaves_no_sample(store: Store) -> None:
     first, again, more = writer_of(store), writer_of(store), writer_of(store)
-    with beside(first.write) as write:
+    with in_background(first.write) as write:
         write(batch(1, 2))
     first.finish(seen=2, kept=2, counts={})
-    with beside(again.write) as write:
+    with in_background(again.write) as write:
         write(batch(1))
         write(batch(2))
     assert (again.sample_id, again.written.unchanged) == (None, 2)
-    with beside(more.write) as write:
+    with in_background(more.write) as write:
         write(batch(1, 2))
         write(batch(3))
     assert more.sample_id not in (None, first.sample_id)

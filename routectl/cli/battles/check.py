@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     default=30,
     show_default=True,
     metavar="N",
-    help="A model with fewer battles is named as one that is rated roughly.",
+    help="Name models with fewer battles, because their ratings are rough.",
 )
 @click.option(
     "--sample",
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     metavar="N",
     help="Prompts of the traffic to compare, drawn at random; 0 compares all.",
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Of what is drawn.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the draw of prompts.")
 @battle_options.embedder
 @options.database
 @options.output
@@ -72,7 +72,7 @@ def command(
     from routectl.workflow.battle_checks import check_battles
 
     location = options.parse_database(db)
-    found = check_battles(
+    check = check_battles(
         location,
         options.parse_population(where, since, until),
         with_traffic=with_traffic,
@@ -84,15 +84,15 @@ def command(
     )
     console.database(location)
     if console.as_json:
-        console.json({"failed": found.failed, **asdict(found)})
+        console.json({"failed": check.failed, **asdict(check)})
     else:
-        _print_check(console, found)
-    if found.failed:
+        _print_check(console, check)
+    if check.failed:
         ctx.exit(3)
 
 
-def _print_check(console: Console, found: BattleCheck) -> None:
-    sound = found.soundness
+def _print_check(console: Console, check: BattleCheck) -> None:
+    sound = check.soundness
     console.table(
         [
             (*(f"{n:,}" for n in (m.battles, m.prompts, m.won, m.tied, m.lost)), m.model)
@@ -108,32 +108,33 @@ def _print_check(console: Console, found: BattleCheck) -> None:
         ("duplicates", f"{sound.duplicates:,}"),
         ("conflicting labels", f"{sound.conflicts:,} of {sound.comparisons:,} comparisons"),
     ]
-    if found.traffic is not None:
-        rows += _traffic_rows(found.traffic)
+    if check.traffic is not None:
+        rows += _traffic_rows(check.traffic)
     rows += [("no" if f.fails else "note", f"{f.sentence}") for f in sound.findings]
-    rows.append(("check", "failed" if found.failed else "passed"))
+    rows.append(("check", "failed" if check.failed else "passed"))
     console.table(rows)
 
 
-def _traffic_rows(found: TrafficSimilarity) -> list[tuple[str, str]]:
-    mean, drawn = found.similarity, ""
-    if found.prompts < found.prompts_in_all:
-        drawn = f", drawn of {found.prompts_in_all:,} with seed {found.seed}"
+def _traffic_rows(traffic: TrafficSimilarity) -> list[tuple[str, str]]:
+    mean, drawn = traffic.similarity, ""
+    if traffic.prompts < traffic.prompts_in_all:
+        drawn = f", drawn of {traffic.prompts_in_all:,} with seed {traffic.seed}"
     rows = [
         (
             "traffic to battles",
             f"{mean.mean:.3f} ({mean.low:.3f} to {mean.high:.3f}, {percent(mean.confidence, 0)} "
             f"interval): mean over requests of the largest cosine to a battle's prompt; "
-            f"{found.prompts:,} prompts{drawn}",
+            f"{traffic.prompts:,} prompts{drawn}",
         )
     ]
-    base = found.baseline
+    base = traffic.baseline
     if base is not None:
         rows.append(
             (
-                "beside itself",
+                "traffic to itself",
                 f"{base.to_traffic:.3f} from half of the traffic to {base.others:,} prompts of the "
-                f"other half; {base.to_battles:.3f} to as many of the battles (seed {found.seed})",
+                f"other half; {base.to_battles:.3f} to as many of the battles "
+                f"(seed {traffic.seed})",
             )
         )
     return rows

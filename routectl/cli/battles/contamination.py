@@ -28,7 +28,7 @@ from routectl.cli.train.shared import ManyFiles
     show_default=True,
     callback=options.fraction,
     metavar="COSINE",
-    help="From here on two prompts count as the same question.",
+    help="Similarity from which two prompts count as the same question.",
 )
 @click.option(
     "-o",
@@ -65,7 +65,7 @@ def command(
     """Find training prompts that a benchmark also asks, and write the data without them.
 
     FILE holds battles or gold labels in any shape that training reads; without one, the battles
-    in the database are looked at. Likeness is the cosine of the prompts' embeddings.
+    in the database are read. Similarity is the cosine of the prompts' embeddings.
 
     \b
     Examples:
@@ -75,7 +75,7 @@ def command(
     from routectl.workflow.contamination import find_contamination
 
     location = options.parse_database(db)
-    found = find_contamination(
+    result = find_contamination(
         location,
         files,
         against=against,
@@ -90,18 +90,18 @@ def command(
     if not files:
         console.database(location)
     if console.as_json:
-        console.json(found)
+        console.json(result)
         return
     rows = [
-        ("compared", f"{found.prompts:,} prompts with {found.against:,} of the benchmarks"),
-        ("alike", f"{found.contaminated:,} prompts, in {found.pairs:,} pairs"),
-        ("threshold", f"cosine {found.threshold:g} by {found.embedder}"),
+        ("compared", f"{result.prompts:,} prompts with {result.against:,} of the benchmarks"),
+        ("alike", f"{result.contaminated:,} prompts, in {result.pairs:,} pairs"),
+        ("threshold", f"cosine {result.threshold:g} by {result.embedder}"),
     ]
-    for one in found.inputs:
-        verb = "to remove" if one.output is None else "removed"
-        rows.append((verb, f"{one.removed:,} of {one.rows:,} rows of {one.name}"))
-        if one.output is not None:
-            rows.append(("written", f"{one.output}: {one.rows - one.removed:,} rows"))
-    if found.pairs_file is not None:
-        rows.append(("pairs", str(found.pairs_file)))
+    for source in result.inputs:
+        verb = "to remove" if source.output is None else "removed"
+        rows.append((verb, f"{source.removed:,} of {source.rows:,} rows of {source.name}"))
+        if source.output is not None:
+            rows.append(("written", f"{source.output}: {source.rows - source.removed:,} rows"))
+    if result.pairs_file is not None:
+        rows.append(("pairs", str(result.pairs_file)))
     console.table(rows)

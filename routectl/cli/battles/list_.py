@@ -12,7 +12,7 @@ from routectl.cli.console import Console, when
 @options.database
 @options.output
 def command(db: str, console: Console) -> None:
-    """List what battles there are, by data set and by pair of models.
+    """Count the battles in the database by data set and by pair of models.
 
     \b
     Example:
@@ -21,18 +21,18 @@ def command(db: str, console: Console) -> None:
     from routectl.workflow.battles import list_battles
 
     location = options.parse_database(db)
-    found = list_battles(location)
+    battles = list_battles(location)
     console.database(location)
     if console.as_json:
-        console.json(found)
+        console.json(battles)
         return
-    if not found.sources:
+    if not battles.sources:
         console.line("No battles yet: `routectl battles import FILE` brings some.")
         return
     console.table(
         [
             (s.source, f"{s.battles:,}", f"{s.prompts:,}", f"{s.ties:,}", when(s.last_imported_at))
-            for s in found.sources
+            for s in battles.sources
         ],
         headers=["source", "battles", "prompts", "ties", "imported"],
     )
@@ -44,7 +44,7 @@ def command(db: str, console: Console) -> None:
                 *(f"{n:,}" for n in (p.battles, p.model_a_won, p.ties, p.model_b_won)),
                 f"{p.model_a} / {p.model_b}",
             )
-            for p in found.pairs
+            for p in battles.pairs
         ],
         headers=["source", "battles", "a won", "ties", "b won", "model a / model b"],
     )

@@ -173,7 +173,7 @@ class _Games:
     def of(cls, comparisons: Comparisons) -> _Games:
         import numpy as np
 
-        models, short = len(comparisons.models), comparisons.shortfalls
+        models, short = len(comparisons.models), comparisons.vs_perfect
         prompt = np.concatenate((comparisons.prompt, short.prompt)).astype(np.int64)
         return cls(
             models + 1,

@@ -10,7 +10,7 @@ from routectl.evaluation.benchmark import JudgedPair
 from routectl.judging.prompts import read_training_prompts
 from routectl.preferences.contamination import SIMILAR
 from routectl.similarity import ROUNDING, MeanSimilarity, mean_similarity, nearest
-from routectl.workflow.embedding import embed, open_with_a_word
+from routectl.workflow.embedding import embed, open_for_comparison
 from routectl.workflow.reporter import Reporter
 
 
@@ -40,7 +40,7 @@ def resemblances(
     import numpy as np
 
     trained = read_training_prompts(files)
-    model = open_with_a_word(None, "the training data and the benchmarks", reporter)
+    model = open_for_comparison(None, "the training data and the benchmarks", reporter)
     vectors = embed(model, trained, "embedding the training data", reporter)
     found = []
     for one in judged:

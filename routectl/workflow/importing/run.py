@@ -19,8 +19,8 @@ from routectl.store.engine import Location
 from routectl.store.opening import create_or_open
 from routectl.store.traffic import Written
 from routectl.traffic import ImportCounts, find_sources, open_source, read, sniff, take
-from routectl.workflow.files import lines_kept_aside
-from routectl.workflow.importing.writing import BATCH, SampleWriter, beside, rare_collections
+from routectl.workflow.files import rejects_file
+from routectl.workflow.importing.writing import BATCH, SampleWriter, in_background, rare_collections
 from routectl.workflow.reporter import Advance, Reporter
 
 _HOW_TO_LOG_PROMPTS = (
@@ -32,7 +32,7 @@ _HOW_TO_LOG_PROMPTS = (
 
 @dataclass(slots=True)
 class ImportResult:
-    """What an import read and what it changed."""
+    """Counts of what an import read and changed."""
 
     sources: list[str]
     formats: list[str]
@@ -96,7 +96,7 @@ def import_traffic(
         sink = None
         if rejects_path is not None:
             sink = stack.enter_context(
-                lines_kept_aside(rejects_path, [Path(path) for path in paths if path != "-"])
+                rejects_file(rejects_path, [Path(path) for path in paths if path != "-"])
             )
         advance = stack.enter_context(reporter.progress("reading", _total_bytes(paths)))
         requests = take(
@@ -141,7 +141,7 @@ def _write_all(
         if created:
             reporter.note(f"made a new database at {location}")
         sample = SampleWriter(store, result.sources, population, sample_size)
-        with beside(sample.write) as write:
+        with in_background(sample.write) as write:
             while batch:
                 result.note_times(batch)
                 write(prepare(batch, weight=weight, extraction_version=EXTRACTION_VERSION))

@@ -1,4 +1,4 @@
-"""The writing of an import: on a thread of its own, beside the one that reads."""
+"""The writing of an import, on a thread of its own while another one reads."""
 
 from __future__ import annotations
 
@@ -72,15 +72,15 @@ class Handover:
 
 
 @contextmanager
-def beside(write: Callable[[Handover], None]) -> Iterator[Callable[[Batch], None]]:
-    """Let a function write on a thread of its own what the function given here is called with.
+def in_background(write: Callable[[Handover], None]) -> Iterator[Callable[[Batch], None]]:
+    """Run `write` on a thread of its own; yields the function that hands it batches.
 
     So a log is read on while SQLite works, and memory holds a few batches. What the writer
     raised is raised by a later call, or on leaving; leaving waits until all was written.
     """
     handover = Handover()
 
-    def work() -> None:
+    def run() -> None:
         try:
             write(handover)
         finally:
@@ -91,7 +91,7 @@ def beside(write: Callable[[Handover], None]) -> Iterator[Callable[[Batch], None
             writing.result()
 
     with ThreadPoolExecutor(1) as thread, _short_turns():
-        writing = thread.submit(work)
+        writing = thread.submit(run)
         try:
             yield give
         finally:

@@ -1,4 +1,4 @@
-"""One model behind an OpenAI-compatible `/chat/completions`, asked within a budget."""
+"""Calls of one model behind an OpenAI-compatible `/chat/completions`, within a budget."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ class Shape:
     seed: bool = True
     limit: str = "max_tokens"
 
-    def without_what_is_named(self, refusal: bytes) -> Shape:
-        """The shape without the setting that a refusal speaks of; itself where it speaks of none.
+    def without_refused_setting(self, refusal: bytes) -> Shape:
+        """The shape without the setting that a refusal names; itself where it names none.
 
         Reasoning models take no temperature, and their limit has another name.
         """
@@ -112,12 +112,12 @@ class ChatModel:
                     raise LimitReachedError from None
                 raise
             if answer.status == 200:
-                found = self._work.kept.replies.get(call)
-                if found is None:
+                reply = self._work.kept.replies.get(call)
+                if reply is None:
                     raise self._nonsense(answer)
                 self.shape, self._answers = shape, True
-                return found
-            narrower = shape.without_what_is_named(answer.body.lower())
+                return reply
+            narrower = shape.without_refused_setting(answer.body.lower())
             if answer.status not in REFUSALS or narrower == shape:
                 raise self._refused(answer)
             shape = narrower
@@ -170,8 +170,8 @@ class ChatModel:
         with self._counting:
             self.refusal = error
             self._refusals += 1
-        everything = not self._answers and self._refusals >= _REFUSALS_AT_FIRST
-        return error if everything else RefusedError()
+        refuses_all = not self._answers and self._refusals >= _REFUSALS_AT_FIRST
+        return error if refuses_all else RefusedError()
 
     def _nonsense(self, answer: Answer) -> EndpointError:
         self._endpoint.parsed(answer)
@@ -196,17 +196,17 @@ def _reply(body: bytes) -> Reply | None:
     message = choice.get("message") if isinstance(choice, dict) else None
     if not isinstance(choice, dict) or not isinstance(message, dict):
         return None
-    # A refusal of the model's own comes as null beside a text of another name.
+    # A model that refuses has null here, and its text under another name.
     content = message.get("content") or ""
     if isinstance(content, list):
-        # Models that think aloud answer in parts, of which the texts are the answer.
+        # Reasoning models answer in parts, of which the texts are the answer.
         parts = [part for part in content if isinstance(part, dict) and part.get("type") == "text"]
         content = "\n".join(str(part.get("text", "")) for part in parts)
     if not isinstance(content, str):
         return None
-    # JSON can name halves of characters, which no other place takes.
-    whole = content.encode(errors="surrogatepass").decode(errors="replace")
-    return Reply(whole, choice.get("finish_reason") == "length")
+    # JSON can hold lone surrogates, which UTF-8 cannot.
+    text = content.encode(errors="surrogatepass").decode(errors="replace")
+    return Reply(text, choice.get("finish_reason") == "length")
 
 
 def _usage(body: bytes) -> tuple[int, int] | None:

@@ -1,4 +1,4 @@
-"""A budget that no call can break: each one's worst case is set aside before it is sent."""
+"""A budget that no call can exceed: each one's worst case is reserved before it is sent."""
 
 from __future__ import annotations
 

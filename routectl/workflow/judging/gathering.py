@@ -38,7 +38,7 @@ def population_prompts(
         with store.read() as connection:
             # Of no router, so of all prompts that have a text.
             ids = unscored_prompts(connection, None, population, EXTRACTION_VERSION)
-            found = texts(connection, ids)
-    if not found:
+            text_by_id = texts(connection, ids)
+    if not text_by_id:
         raise InputError(f"{location} holds no request of this population that has a prompt")
-    return draw(found.values(), sample, seed)
+    return draw(text_by_id.values(), sample, seed)

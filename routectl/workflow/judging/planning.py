@@ -1,4 +1,4 @@
-"""What a judging will do and cost, before anything is sent."""
+"""The plan of a judging: its calls and their cost, before anything is sent."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def again_of(role: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What will be sent where, and what that costs."""
+    """What will be sent to which hosts, and what that costs."""
 
     hosts: tuple[str, ...]
     prompts: int
@@ -51,7 +51,7 @@ class Plan:
     verdict_tokens: int
     max_cost: Decimal | None
     warnings: tuple[str, ...]
-    """What to think of before saying yes, as sentences."""
+    """Sentences to read before agreeing."""
 
 
 def plan_judging(prompts: Sequence[str], setup: Judging, work_path: Path) -> Plan:

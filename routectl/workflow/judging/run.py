@@ -86,8 +86,8 @@ def judge_to_file(
     require_free(output)
     done: dict[str, JudgedPrompt] = {}
 
-    def keep(one: JudgedPrompt) -> None:
-        done[one.prompt] = one
+    def keep(judged: JudgedPrompt) -> None:
+        done[judged.prompt] = judged
 
     report = judge_prompts(prompts, setup, work_path(output), reporter, keep)
     judged = [done[text] for text in prompts if text in done and done[text].winner is not None]
@@ -106,8 +106,8 @@ def write_battles(judged: Sequence[JudgedPrompt], setup: Judging, output: Path) 
         InputError: the file cannot be written.
     """
     with new_file(output, overwrite=True) as write:
-        for one in judged:
-            row = battle_row(one, setup.pair, setup.judge)
+        for prompt in judged:
+            row = battle_row(prompt, setup.pair, setup.judge)
             write(json.dumps(row, ensure_ascii=False).encode() + b"\n")
 
 
@@ -125,7 +125,7 @@ def judge_prompts(
     setup: Judging,
     work: Path,
     reporter: Reporter,
-    on_judged: OnJudged = lambda one: None,
+    on_judged: OnJudged = lambda judged: None,
 ) -> JudgingReport:
     """Have two models answer each prompt, and a judge say which answer is better.
 
@@ -140,34 +140,34 @@ def judge_prompts(
     Raises:
         UsageError: a model has no price.
         EndpointError: an endpoint does not answer, or not as it should; or nothing could be judged.
-        InputError: the work file cannot be used, see `keeping.open_work`.
+        InputError: the work file cannot be used, see `store_rows.open_work`.
     """
     started = time.monotonic()
     tally, complete = Tally(), True
-    with open_work(work, setup.facts) as kept:
-        crew = _Crew(setup, kept)
+    with open_work(work, setup.facts) as work_file:
+        prompt_judge = _PromptJudge(setup, work_file)
         pool = ThreadPoolExecutor(setup.concurrency)
         try:
             with reporter.progress("judging", len(prompts)) as advance:
-                asked = [pool.submit(crew.judge_prompt, text) for text in prompts]
-                for future in as_completed(asked):
-                    one = _result(future)
-                    if one is None:
+                futures = [pool.submit(prompt_judge.judge_prompt, text) for text in prompts]
+                for future in as_completed(futures):
+                    judged = _result(future)
+                    if judged is None:
                         complete = False
-                        crew.stop()
+                        prompt_judge.stop()
                         continue
-                    tally.add(one)
-                    on_judged(one)
+                    tally.add(judged)
+                    on_judged(judged)
                     advance(1)
         except KeyboardInterrupt:
             reporter.note("waiting for the calls under way, so that they are kept")
             raise
         finally:
-            crew.stop()
+            prompt_judge.stop()
             pool.shutdown(cancel_futures=True)
-        crew.remark(reporter)
+        prompt_judge.remark(reporter)
         if not tally.judged and complete:
-            raise crew.nothing_judged(tally)
+            raise prompt_judge.nothing_judged(tally)
         return JudgingReport(
             output=None,
             pair=setup.pair,
@@ -177,10 +177,10 @@ def judge_prompts(
             prompts=len(prompts),
             tally=tally,
             complete=complete,
-            calls=kept.kept.calls,
-            lost=kept.kept.lost,
-            cost=kept.kept.total,
-            cost_by_model=dict(kept.kept.spent),
+            calls=work_file.kept.calls,
+            lost=work_file.kept.lost,
+            cost=work_file.kept.total,
+            cost_by_model=dict(work_file.kept.spent),
             seconds=time.monotonic() - started,
         )
 
@@ -193,21 +193,21 @@ def _result(future: Future[JudgedPrompt]) -> JudgedPrompt | None:
         return None
 
 
-class _Crew:
-    """The two models and the judge, and what they do with one prompt."""
+class _PromptJudge:
+    """The two models and their judge, asked about one prompt after another."""
 
     def __init__(self, setup: Judging, work: WorkFile) -> None:
         self._stop = Event()
         self._budget = Budget(setup.max_cost, work.kept.total)
         strong, weak, judge = setup.known_prices()
 
-        def model(price: ModelPrice, *, of_judge: bool = False) -> ChatModel:
+        def model(price: ModelPrice, *, for_judge: bool = False) -> ChatModel:
             return ChatModel(
-                setup.judge_url if of_judge else setup.url,
+                setup.judge_url if for_judge else setup.url,
                 price,
-                setup.judge_service if of_judge else setup.models_service,
+                setup.judge_service if for_judge else setup.models_service,
                 defaults.PATIENCE,
-                max_tokens=setup.verdict_tokens if of_judge else setup.max_tokens,
+                max_tokens=setup.verdict_tokens if for_judge else setup.max_tokens,
                 seed=setup.seed,
                 budget=self._budget,
                 work=work,
@@ -215,7 +215,7 @@ class _Crew:
             )
 
         self._models = {"strong": model(strong), "weak": model(weak)}
-        self._judge = model(judge, of_judge=True)
+        self._judge = model(judge, for_judge=True)
 
     def stop(self) -> None:
         """Send no further call; those under way end."""
@@ -248,12 +248,12 @@ class _Crew:
     def _verdict(self, prompt: str, role: str, texts: tuple[str, str]) -> Winner | None:
         strong_first = role == "forward"
         messages = judge_messages(prompt, *(texts if strong_first else texts[::-1]))
-        said = self._judge.ask(call_name(prompt, role), messages).content
-        place = parse_verdict(said)
+        reply = self._judge.ask(call_name(prompt, role), messages).content
+        place = parse_verdict(reply)
         if place is None:
-            asked = again_messages(messages, said or "-")
-            again = self._judge.ask(call_name(prompt, again_of(role)), asked)
-            place = parse_verdict(again.content)
+            messages_again = again_messages(messages, reply or "-")
+            second_reply = self._judge.ask(call_name(prompt, again_of(role)), messages_again)
+            place = parse_verdict(second_reply.content)
         return None if place is None else winner_of(place, strong_first=strong_first)
 
     def remark(self, reporter: Reporter) -> None:

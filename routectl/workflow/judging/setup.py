@@ -1,4 +1,4 @@
-"""What a judging is asked: which models, where, how much of them, and for how much money."""
+"""The settings of a judging: models, addresses, token limits and budget."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class Judging:
 
     @property
     def hosts(self) -> tuple[str, ...]:
-        """Where prompts go, each host once."""
+        """The hosts that receive prompts, each once."""
         return tuple(dict.fromkeys(urlsplit(url).netloc for url in (self.url, self.judge_url)))
 
     def known_prices(self) -> tuple[ModelPrice, ModelPrice, ModelPrice]:

@@ -1,4 +1,4 @@
-"""What a judging keeps: a file of JSON lines that only grows, written before and after each call.
+"""The work file of a judging: JSON lines that are only appended, before and after each call.
 
 The line before a call says what it may cost at most, the line after it what it did cost and what
 was answered. A call with only the first line was under way when the process ended, and may have
@@ -26,7 +26,7 @@ _FORMAT = 1
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What a model answered."""
+    """A model's answer."""
 
     content: str
     """Empty where it answered nothing."""
@@ -36,7 +36,7 @@ class Reply:
 
 @dataclass(slots=True)
 class Kept:
-    """What earlier calls gave and cost."""
+    """Replies and costs of earlier calls."""
 
     replies: dict[str, Reply]
     """By the call's name."""
@@ -135,7 +135,7 @@ def open_work(path: Path, facts: Mapping[str, object]) -> Iterator[WorkFile]:
         except OSError:
             raise InputError(f"another judging is at work in {path}: wait for it") from None
         kept, whole = _read(path, file.read(), facts)
-        # What a power cut left of a last line is no line.
+        # A last line that a power cut left incomplete is dropped.
         file.truncate(whole)
         file.seek(whole)
         work = WorkFile(path, file, kept)
@@ -145,7 +145,7 @@ def open_work(path: Path, facts: Mapping[str, object]) -> Iterator[WorkFile]:
 
 
 def _read(path: Path, data: bytes, facts: Mapping[str, object]) -> tuple[Kept, int]:
-    """What whole lines say, and how many bytes they are."""
+    """The content of the whole lines, and how many bytes they are."""
     whole = data.rfind(b"\n") + 1
     kept = Kept({}, {})
     under_way: dict[int, tuple[str, str, Decimal]] = {}

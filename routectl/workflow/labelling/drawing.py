@@ -33,7 +33,7 @@ FEWEST_PROMPTS = 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """What a labelling asks."""
+    """The settings of a labelling."""
 
     population: Population
     sample: int
@@ -100,32 +100,32 @@ def draw_traffic(
     population = question.population
     with open_store(location) as store:
         with store.read() as connection:
-            found = overview(connection, population, EXTRACTION_VERSION)
-        refuse_an_empty_population(found, population)
-        say_what_the_population_mixes(found, population, reporter)
-        wanted = ready_routers(store, routers, unnamed, population, reporter)
-        if not wanted:
+            traffic = overview(connection, population, EXTRACTION_VERSION)
+        refuse_an_empty_population(traffic, population)
+        say_what_the_population_mixes(traffic, population, reporter)
+        ready = ready_routers(store, routers, unnamed, population, reporter)
+        if not ready:
             raise UsageError("no router is left to evaluate: name one with -r")
-        first = score_missing(store, wanted[0], population, reporter).router_id
+        first = score_missing(store, ready[0], population, reporter).router_id
         rows = scored_requests(store, first, population, EXTRACTION_VERSION)
-        ids, at, inverse = np.unique(rows.prompts, return_index=True, return_inverse=True)
+        ids, first_row, inverse = np.unique(rows.prompts, return_index=True, return_inverse=True)
         requests = np.zeros(len(ids))
         np.add.at(requests, inverse, rows.weights)
-        luck = _luck(store, ids, question.seed)
-        known = ~np.isnan(luck)
-        ids, scores = ids[known], rows.win_rates[at][known]
-        requests, luck = requests[known], luck[known]
+        random_numbers = _random_numbers(store, ids, question.seed)
+        has_text = ~np.isnan(random_numbers)
+        ids, scores = ids[has_text], rows.win_rates[first_row][has_text]
+        requests, random_numbers = requests[has_text], random_numbers[has_text]
         _refuse_too_few(len(ids), question.sample)
-        drawn = draw_by_strata(scores, requests, luck, question.sample)
+        drawn = draw_by_strata(scores, requests, random_numbers, question.sample)
         chosen = ids[drawn.rows]
-        others = score_prompts(store, wanted[1:], chosen.tolist(), reporter)
+        others = score_prompts(store, ready[1:], chosen.tolist(), reporter)
         router_ids = [first, *(result.router_id for result in others)]
         with store.read() as connection:
             by_id = texts(connection, chosen.tolist())
             rates = [win_rates(connection, router, chosen.tolist()) for router in router_ids]
-    purged = found.weight - sum(found.excluded.values()) - float(requests.sum())
+    purged = traffic.weight - sum(traffic.excluded.values()) - float(requests.sum())
     return DrawnTraffic(
-        routers=wanted,
+        routers=ready,
         router_ids=router_ids,
         prompts=[by_id[id] for id in chosen.tolist()],
         ids=chosen,
@@ -135,25 +135,26 @@ def draw_traffic(
         own_requests=float(requests[drawn.rows].sum()),
         requests=float(requests.sum()),
         distinct=len(ids),
-        excluded=dict(found.excluded) | ({"purged": purged} if purged > 1e-6 else {}),
+        excluded=dict(traffic.excluded) | ({"purged": purged} if purged > 1e-6 else {}),
     )
 
 
-def _luck(store: Store, ids: NDArray[np.int64], seed: int) -> NDArray[np.float64]:
-    """Each prompt's own number, uniform in (0, 1), shape (n,); NaN where its text was purged."""
+def _random_numbers(store: Store, ids: NDArray[np.int64], seed: int) -> NDArray[np.float64]:
+    """A random number for each prompt, uniform in (0, 1), shape (n,); NaN where its text was
+    purged."""
     import numpy as np
 
-    luck = np.full(len(ids), np.nan)
+    numbers = np.full(len(ids), np.nan)
     for start in range(0, len(ids), _TEXTS_AT_ONCE):
-        part = ids[start : start + _TEXTS_AT_ONCE].tolist()
+        batch = ids[start : start + _TEXTS_AT_ONCE].tolist()
         with store.read() as connection:
-            found = texts(connection, part)
-        for at, id in enumerate(part, start=start):
-            if id in found:
+            text_by_id = texts(connection, batch)
+        for row, id in enumerate(batch, start=start):
+            if id in text_by_id:
                 # 53 bits, which a float holds exactly, and never 0.
-                key = int.from_bytes(draw_key(found[id], seed)[:8], "big") >> 11
-                luck[at] = (key + 0.5) / 2**53
-    return luck
+                key = int.from_bytes(draw_key(text_by_id[id], seed)[:8], "big") >> 11
+                numbers[row] = (key + 0.5) / 2**53
+    return numbers
 
 
 def _refuse_too_few(prompts: int, sample: int) -> None:

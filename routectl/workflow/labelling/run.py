@@ -1,4 +1,4 @@
-"""Having the drawn prompts judged."""
+"""A labelling: the drawn prompts are judged, and each router is evaluated on them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from routectl.workflow.reporter import Reporter
 
 @dataclass(frozen=True, slots=True)
 class LabelReport:
-    """What a labelling did and found."""
+    """The result of a labelling."""
 
     judging: JudgingReport
     routers: list[LabelledRouter]
@@ -39,7 +39,7 @@ class LabelReport:
 
 
 def kept_work(location: Location, setup: Judging) -> Path:
-    """Where the calls of a labelling are kept: beside a SQLite file, else in the user's state.
+    """Where the calls of a labelling are kept: next to a SQLite file, else in the user's state.
 
     One file for each judging (models, judge, addresses, tokens, seed), whatever the population.
     """
@@ -76,8 +76,8 @@ def label(
     kept.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     done: dict[str, JudgedPrompt] = {}
 
-    def keep(one: JudgedPrompt) -> None:
-        done[one.prompt] = one
+    def keep(judged: JudgedPrompt) -> None:
+        done[judged.prompt] = judged
 
     report = judge_prompts(drawn.prompts, setup, kept, reporter, keep)
     routers: list[LabelledRouter] = []
@@ -85,7 +85,7 @@ def label(
     if report.complete:
         judged = [done[text] for text in drawn.prompts]
         if output is not None:
-            write_battles([one for one in judged if one.winner is not None], setup, output)
+            write_battles([prompt for prompt in judged if prompt.winner is not None], setup, output)
             report = replace(report, output=output)
         rows = JudgedRows.of(drawn, judged, read_work(kept, setup.facts).costs)
         shares, strata = rows.shares, len(set(rows.strata.tolist()))

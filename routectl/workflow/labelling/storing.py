@@ -1,4 +1,4 @@
-"""What judged prompts say of each router, stored as evaluations."""
+"""Evaluations of the routers on judged prompts, and their storage."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ if TYPE_CHECKING:
     from routectl.evaluation.benchmark import JudgedPair
 
 TRAFFIC = "traffic"
-"""The name of what was evaluated on, beside those of benchmarks."""
+"""Stands in `evaluations.benchmark` where the prompts were traffic."""
 _QUALITY: Mapping[str, float] = {"model_a": 1.0, "tie": 0.5, "model_b": 0.0}
 """Of the strong model, by winner; the weak model's is what is left of 1."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shares:
-    """How often who won, in shares of the requests."""
+    """Shares of the requests by winner."""
 
     strong_won: float
     ties: float
@@ -44,7 +44,7 @@ class Shares:
 
 @dataclass(frozen=True, slots=True)
 class LabelledRouter:
-    """One router's part."""
+    """One router's evaluation."""
 
     router: RouterIdentity
     evaluation_id: int
@@ -55,7 +55,7 @@ class LabelledRouter:
 class JudgedRows:
     """Prompts that have a verdict. n of them."""
 
-    at: NDArray[np.int64]
+    drawn_rows: NDArray[np.int64]
     """Shape (n,), of the drawn prompts."""
     prompts: tuple[str, ...]
     strong_quality: NDArray[np.float64]
@@ -79,23 +79,23 @@ class JudgedRows:
 
         from routectl.evaluation.strata import remaining
 
-        kept = np.array([one.winner is not None for one in judged])
+        kept = np.array([result.winner is not None for result in judged])
         if kept.sum() < FEWEST_PROMPTS:
             raise EndpointError(
                 f"only {int(kept.sum())} of {len(kept):,} prompts has a verdict, and nothing can "
                 "be said of so few; try another judge, or a larger --max-tokens or --verdict-tokens"
             )
         weights, strata = remaining(drawn.weights, drawn.strata, kept)
-        prompts = tuple(one.prompt for one in judged if one.winner is not None)
+        prompts = tuple(result.prompt for result in judged if result.winner is not None)
         strong_cost, weak_cost = (
             np.array([float(costs[call_name(prompt, role)]) for prompt in prompts])
             for role in ANSWERS
         )
         return cls(
-            at=np.flatnonzero(kept),
+            drawn_rows=np.flatnonzero(kept),
             prompts=prompts,
             strong_quality=np.array(
-                [_QUALITY[one.winner] for one in judged if one.winner is not None]
+                [_QUALITY[result.winner] for result in judged if result.winner is not None]
             ),
             weights=weights,
             strata=strata,
@@ -105,7 +105,7 @@ class JudgedRows:
 
     @property
     def shares(self) -> Shares:
-        """Who won how often."""
+        """Shares of the requests by winner."""
         return Shares(
             *(
                 float(self.weights[self.strong_quality == quality].sum() / self.weights.sum())
@@ -114,7 +114,7 @@ class JudgedRows:
         )
 
     def as_pair(self, pair: ModelPair) -> JudgedPair:
-        """As metrics take them."""
+        """The rows as a benchmark, as `evaluation.metrics` takes them."""
         from routectl.evaluation.benchmark import JudgedPair
 
         return JudgedPair(
@@ -141,8 +141,8 @@ def evaluate(
     from routectl.evaluation.answering import answers
 
     judged = rows.as_pair(report.pair)
-    scores = {str(n): rates[rows.at] for n, rates in enumerate(drawn.win_rates)}
-    given = answers(
+    scores = {str(n): rates[rows.drawn_rows] for n, rates in enumerate(drawn.win_rates)}
+    answer_by_router = answers(
         scores,
         judged,
         draws=question.draws,
@@ -167,10 +167,10 @@ def evaluate(
         "strong_quality": strong_quality,
         "weak_quality": 1 - strong_quality,
     }
-    found = []
+    labelled = []
     with open_store(location) as store, store.write() as connection:
         for n, (router, router_id) in enumerate(zip(drawn.routers, drawn.router_ids, strict=True)):
-            answer, identity = given[str(n)], router.identity
+            answer, identity = answer_by_router[str(n)], router.identity
             columns = {
                 **shared,
                 "router_id": router_id,
@@ -199,7 +199,7 @@ def evaluate(
                 },
             }
             stored = EvaluatedRows(
-                prompts=drawn.ids[rows.at],
+                prompts=drawn.ids[rows.drawn_rows],
                 win_rates=scores[str(n)],
                 strong_quality=rows.strong_quality,
                 weak_quality=1 - rows.strong_quality,
@@ -209,5 +209,5 @@ def evaluate(
                 weak_cost=rows.weak_cost,
             )
             evaluation_id = add_evaluation(connection, columns, stored)
-            found.append(LabelledRouter(identity, evaluation_id, answer))
-    return found
+            labelled.append(LabelledRouter(identity, evaluation_id, answer))
+    return labelled

@@ -1,4 +1,4 @@
-"""Work that one process may do at a time: it holds a lease, and a thread keeps that alive."""
+"""Work that one process may do at a time, under a lease that a thread keeps renewing."""
 
 from __future__ import annotations
 
@@ -65,19 +65,19 @@ def lease(store: Store, name: str, work: str, reporter: Reporter) -> Iterator[He
 
 
 def _wait_for(store: Store, held: HeldLease, reporter: Reporter) -> None:
-    said = None
+    announced = None
     while True:
         with store.write() as connection:
             holder = leases.take(connection, held.name, held.token)
         if holder is None:
             return
-        if holder != said:
+        if holder != announced:
             reporter.note(
                 f"{holder.name} has been busy with {held.work} since "
                 f"{holder.since.isoformat(timespec='seconds')}: waiting for it (a process that "
                 f"died holds on for {leases.LIFETIME.total_seconds():.0f} s at most)"
             )
-            said = holder
+            announced = holder
         time.sleep(POLL_SECONDS)
 
 

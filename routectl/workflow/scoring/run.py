@@ -43,7 +43,7 @@ STEP_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class ScoringResult:
-    """What a scoring run did."""
+    """The result of a scoring run for one router."""
 
     router: RouterIdentity
     router_id: int
@@ -78,15 +78,15 @@ def score_prompts(
 ) -> list[ScoringResult]:
     """Score these prompts with each router, as far as they are not: as `score`."""
 
-    def unscored(connection: Connection, known: int | None) -> Sequence[int]:
-        return unscored_of(connection, known, prompt_ids)
+    def unscored(connection: Connection, router: int | None) -> Sequence[int]:
+        return unscored_of(connection, router, prompt_ids)
 
     return _score_all(store, routers, unscored, reporter)
 
 
 def _of_population(population: Population) -> Unscored:
-    def unscored(connection: Connection, known: int | None) -> Sequence[int]:
-        return unscored_prompts(connection, known, population, EXTRACTION_VERSION)
+    def unscored(connection: Connection, router: int | None) -> Sequence[int]:
+        return unscored_prompts(connection, router, population, EXTRACTION_VERSION)
 
     return unscored
 
@@ -96,10 +96,10 @@ def _score_all(
 ) -> list[ScoringResult]:
     results: dict[int, ScoringResult] = {}
     for group in _groups(routers):
-        side_by_side = [routers[at] for at in group]
-        found = _score_side_by_side(store, side_by_side, unscored, reporter)
-        results.update(zip(group, found, strict=True))
-    return [results[at] for at in range(len(routers))]
+        side_by_side = [routers[position] for position in group]
+        group_results = _score_side_by_side(store, side_by_side, unscored, reporter)
+        results.update(zip(group, group_results, strict=True))
+    return [results[position] for position in range(len(routers))]
 
 
 def score_missing(
@@ -119,19 +119,22 @@ def score_missing(
 
 
 def _groups(routers: Sequence[OpenRouter]) -> list[list[int]]:
-    """Positions of the routers that go side by side. A router that is named twice goes twice."""
+    """Positions of the routers that are run together: those that share vectors.
+
+    A router that is given twice is in two groups; the second finds its prompts scored already.
+    """
     groups: dict[object, list[int]] = {}
     seen: set[tuple[str, str]] = set()
-    for at, router in enumerate(routers):
+    for position, router in enumerate(routers):
         identity = (router.identity.name, router.identity.fingerprint)
         alone = router.shares is None or identity in seen
-        groups.setdefault(at if alone else router.shares, []).append(at)
+        groups.setdefault(position if alone else router.shares, []).append(position)
         seen.add(identity)
     return list(groups.values())
 
 
 @dataclass(slots=True)
-class _Work:
+class _Job:
     """One router's part of a run."""
 
     router: OpenRouter
@@ -147,103 +150,105 @@ class _Work:
         return self.router.identity.name
 
     @property
-    def lease(self) -> str:
+    def lease_name(self) -> str:
         return f"score {self.name} {self.router.identity.fingerprint}"
 
 
 def _score_side_by_side(
     store: Store, routers: Sequence[OpenRouter], unscored: Unscored, reporter: Reporter
 ) -> list[ScoringResult]:
-    """Score with routers of different identities; every step with one after another."""
+    """Score with routers of different identities: each step of prompts with all of them in turn."""
     started = time.monotonic()
-    works = []
+    jobs = []
     with store.read() as connection:
         for router in routers:
-            known = router_id(connection, router.identity)
-            missing = unscored(connection, known)
+            stored_id = router_id(connection, router.identity)
+            missing = unscored(connection, stored_id)
             reporter.detail(f"{len(missing):,} prompts to score with {router.identity.name}")
-            moved = known is not None and not is_kept_at(connection, known, router.spec.checkpoint)
-            works.append(_Work(router, known, missing, moved))
-    waiting = [work for work in works if work.router_id is None or work.missing or work.moved]
+            moved = stored_id is not None and not is_kept_at(
+                connection, stored_id, router.spec.checkpoint
+            )
+            jobs.append(_Job(router, stored_id, missing, moved))
+    pending = [job for job in jobs if job.router_id is None or job.missing or job.moved]
     # All runs take leases in one order, so that two never wait for each other.
-    waiting.sort(key=lambda work: work.lease)
+    pending.sort(key=lambda job: job.lease_name)
     with ExitStack() as stack:
         leases = [
-            stack.enter_context(lease(store, work.lease, f"scoring with {work.name}", reporter))
-            for work in waiting
+            stack.enter_context(lease(store, job.lease_name, f"scoring with {job.name}", reporter))
+            for job in pending
         ]
-        if waiting:
-            _score_under_leases(store, waiting, leases, unscored, reporter)
+        if pending:
+            _score_under_leases(store, pending, leases, unscored, reporter)
     seconds = time.monotonic() - started
     results = []
-    for work in works:
-        assert work.router_id is not None
-        identity = work.router.identity
+    for job in jobs:
+        assert job.router_id is not None
+        identity = job.router.identity
         results.append(
-            ScoringResult(identity, work.router_id, len(work.missing), work.longer, seconds)
+            ScoringResult(identity, job.router_id, len(job.missing), job.longer, seconds)
         )
     return results
 
 
 def _score_under_leases(
     store: Store,
-    works: Sequence[_Work],
+    jobs: Sequence[_Job],
     leases: Sequence[HeldLease],
     unscored: Unscored,
     reporter: Reporter,
 ) -> None:
     with store.write() as connection:
-        for work in works:
-            work.router_id = add_router(
-                connection, work.router.identity, work.router.spec, _versions()
+        for job in jobs:
+            job.router_id = add_router(
+                connection, job.router.identity, job.router.spec, _versions()
             )
     with store.read() as connection:
-        for work in works:
-            # Whoever held the lease before may have scored some of them.
-            work.missing = unscored(connection, work.router_id)
-    missing = list(dict.fromkeys(chain.from_iterable(work.missing for work in works)))
+        for job in jobs:
+            # The run that held the lease before may have scored some of them.
+            job.missing = unscored(connection, job.router_id)
+    missing = list(dict.fromkeys(chain.from_iterable(job.missing for job in jobs)))
     if not missing:
         return
     loaded = []
-    for work in works:
-        host = work.router.description.sends_prompts_to
+    for job in jobs:
+        host = job.router.description.sends_prompts_to
         if host is not None:
-            reporter.note(f"{work.name} sends the prompts' texts to {host}")
-        if work.router.description.notice is not None:
-            reporter.note(work.router.description.notice)
-        loaded.append(guarded(work.name, work.router.load, "when it was loaded"))
-    wanted = [frozenset(work.missing) for work in works]
-    label = f"scoring with {' and '.join(work.name for work in works)}"
-    slow = any(work.router.description.slow for work in works)
+            reporter.note(f"{job.name} sends the prompts' texts to {host}")
+        if job.router.description.notice is not None:
+            reporter.note(job.router.description.notice)
+        loaded.append(guarded(job.name, job.router.load, "when it was loaded"))
+    missing_ids = [frozenset(job.missing) for job in jobs]
+    label = f"scoring with {' and '.join(job.name for job in jobs)}"
+    slow = any(job.router.description.slow for job in jobs)
     began, done = time.monotonic(), 0
     with reporter.progress(label, len(missing)) as advance:
         for step in _steps(missing, SLOW_FIRST_STEP if slow else FIRST_STEP):
             with store.read() as connection:
-                found = texts(connection, step)
-            for work, router, ids, held in zip(works, loaded, wanted, leases, strict=True):
-                prompts = {id: text for id, text in found.items() if id in ids}
-                _score_step(store, work, router, prompts, held)
+                text_by_id = texts(connection, step)
+            for job, router, ids, held in zip(jobs, loaded, missing_ids, leases, strict=True):
+                prompts = {id: text for id, text in text_by_id.items() if id in ids}
+                _score_step(store, job, router, prompts, held)
             advance(len(step))
             done += len(step)
             if slow and done == len(step) < len(missing):
-                _say_how_long(works[0].name, done, len(missing), began, reporter)
+                _say_how_long(jobs[0].name, done, len(missing), began, reporter)
 
 
 def _score_step(
-    store: Store, work: _Work, router: Router, prompts: Mapping[int, str], held: HeldLease
+    store: Store, job: _Job, router: Router, prompts: Mapping[int, str], held: HeldLease
 ) -> None:
     if not prompts:
         return
-    win_rates, longer = checked_scores(work.name, router, list(prompts.values()))
-    assert work.router_id is not None
+    win_rates, longer = checked_scores(job.name, router, list(prompts.values()))
+    assert job.router_id is not None
     with store.write() as connection:
         held.confirm(connection)
-        add_scores(connection, work.router_id, list(prompts), win_rates.tolist(), longer.tolist())
-    work.longer += int(longer.sum())
+        add_scores(connection, job.router_id, list(prompts), win_rates.tolist(), longer.tolist())
+    job.longer += int(longer.sum())
 
 
 def _say_how_long(name: str, done: int, total: int, began: float, reporter: Reporter) -> None:
-    """Of a slow router: how long the rest will take at the speed of its first step."""
+    """Note how long a slow router will take for the rest, at the speed of its first step."""
     seconds = (time.monotonic() - began) / done
     left = (total - done) * seconds
     shown = f"{left:,.0f} seconds" if left < 120 else f"{left / 60:,.0f} minutes"
@@ -267,10 +272,10 @@ def _steps(prompt_ids: Sequence[int], first: int) -> Iterator[Sequence[int]]:
 
 def _versions() -> dict[str, str]:
     """Library versions that may move a score within its noise."""
-    found = {}
+    versions = {}
     for package in ("routectl", "numpy", "torch", "transformers", "sentence-transformers"):
         try:
-            found[package] = version(package)
+            versions[package] = version(package)
         except PackageNotFoundError:
             continue
-    return found
+    return versions
