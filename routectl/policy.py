@@ -191,7 +191,7 @@ def named_pair(spec: RouterSpec) -> ModelPair | None:
     """The models as the user named them: those that are scored as others, under their own name."""
     if spec.model_pair is None:
         return None
-    names = {known: new for new, known in spec.mapping.items()}
+    names = {scored: named for named, scored in spec.mapping.items()}
     strong, weak = spec.model_pair.strong, spec.model_pair.weak
     return ModelPair(names.get(strong, strong), names.get(weak, weak))
 

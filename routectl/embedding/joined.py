@@ -1,8 +1,8 @@
 """Two embedders joined: a language model's hidden states, then a sentence embedding.
 
 The states hold how hard a prompt is, the embedding what it is about (research/routers.md has what
-both are worth together). Both vectors have the same length, and their concatenation has length 1; a fit
-that standardises it lets every number count alike.
+both are worth together). Both vectors have the same length, and their concatenation has length 1;
+a fit that standardises it lets every number count alike.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """Columns of numbers, a million rows at a time.
 
-Through a cursor, every row costs a tuple and an object for each number, several times what
-reading it off the disk costs. SQLite can instead hand over a whole column as one text of
-integers, which NumPy parses at once. A float travels as an integer that holds all of its bits.
+Through a cursor every number becomes a Python object, which takes several times what reading it
+off the disk does. SQLite can instead hand over a whole column as one text of integers, which NumPy
+parses at once. A float is sent as an integer, too: as a multiple of a power of two that is fine
+enough for all of its bits.
 """
 
 from __future__ import annotations
@@ -25,40 +26,46 @@ if TYPE_CHECKING:
 KEYS_AT_ONCE = 1 << 17
 """Keys of one statement: its texts take some 10 MB, where SQLite refuses those above 1 GB."""
 
+# Codes of floats that need no such integer.
 _ZERO = 0
 _USUAL = 1
-_UNKNOWN = -1
-_UNFIT = -2
+_NULL = -1
+_OUT_OF_RANGE = -2
 
-# A float in [2^e, 2^(e + 8)) times 2^(52 - e) is an integer in [2^52, 2^60), exactly. So an
-# integer of 63 bits has room for it and for which of eight such bands it is in.
-_OCTAVES = 8
-_BANDS = 8
-_BAND_BITS = 60
+# A float in [2^e, 2^(e + 8)) is a multiple of 2^(e - 52): an integer in [2^52, 2^60). Eight such
+# ranges, one below the other, reach over 64 powers of two. The number of the range goes into the
+# three bits above the integer's 60.
+_RANGE_OCTAVES = 8
+_RANGES = 8
+_RANGE_SHIFT = 60
 
 
 @dataclass(frozen=True, slots=True)
-class Whole:
+class IntColumn:
     """A column of integers that are at least 0. Read as int64[n], -1 where null."""
 
     value: ColumnElement[Any]
 
     def encoded(self) -> ColumnElement[Any]:
-        return func.coalesce(self.value, literal(_UNKNOWN))
+        """SQL of the code of a row's value."""
+        return func.coalesce(self.value, literal(_NULL))
 
     def decoded(self, codes: NDArray[np.int64]) -> NDArray[Any]:
+        """The values of these codes."""
         return codes
 
     def plain(self) -> tuple[ColumnElement[Any], str]:
+        """SQL of the value for a cursor, never null, and its dtype."""
         return self.encoded(), "i8"
 
     def from_plain(self, values: NDArray[Any]) -> NDArray[Any]:
+        """The values of what the cursor gave."""
         return values
 
 
 @dataclass(frozen=True, slots=True)
-class Real:
-    """A column of floats that are at least 0. Read as float64[n], NaN where null.
+class FloatColumn:
+    """A column of finite floats. Read as float64[n], NaN where null.
 
     Quick for 0, `usual` and what lies in [2^(exponent - 64), 2^exponent); right for all else.
     """
@@ -66,56 +73,64 @@ class Real:
     value: ColumnElement[Any]
     exponent: int
     usual: float | None = None
-    """The value that most rows have, if there is one: it travels as a short code."""
+    """The value that most rows have, if there is one: its code is short."""
 
     def encoded(self) -> ColumnElement[Any]:
+        """SQL of the code of a row's value."""
         first, *others = (
             (
-                self.value >= literal(2.0 ** (self.exponent - _OCTAVES * (band + 1)), Double),
-                cast(self.value * literal(1 / self._unit(band), Double), BigInteger)
-                + literal(band << _BAND_BITS),
+                self.value >= literal(2.0 ** self._lowest_exponent(k), Double),
+                cast(self.value * literal(1 / self._unit(k), Double), BigInteger)
+                + literal(k << _RANGE_SHIFT),
             )
-            for band in range(_BANDS)
+            for k in range(_RANGES)
         )
         usual = (self.value == literal(self.usual, Double), literal(_USUAL))
         return case(
             *([] if self.usual is None else [usual]),
-            # Before the bands, because in SQLite a text is above every number.
-            (self.value >= literal(2.0**self.exponent, Double), literal(_UNFIT)),
+            # Before the ranges, because in SQLite a text is above every number.
+            (self.value >= literal(2.0**self.exponent, Double), literal(_OUT_OF_RANGE)),
             first,
-            (self.value.is_(None), literal(_UNKNOWN)),
+            (self.value.is_(None), literal(_NULL)),
             *others,
             (self.value == literal(0.0, Double), literal(_ZERO)),
-            else_=literal(_UNFIT),
+            else_=literal(_OUT_OF_RANGE),
         )
 
     def decoded(self, codes: NDArray[np.int64]) -> NDArray[Any]:
+        """The values of these codes, none of which is out of range."""
         import numpy as np
 
-        units = np.array([self._unit(band) for band in range(_BANDS)])
-        # The band of -1 is none; any will do.
-        values = (codes & ((1 << _BAND_BITS) - 1)) * units[codes >> _BAND_BITS]
-        values[codes == _UNKNOWN] = np.nan
+        units = np.array([self._unit(k) for k in range(_RANGES)])
+        # -1 is in no range; any will do.
+        values = (codes & ((1 << _RANGE_SHIFT) - 1)) * units[codes >> _RANGE_SHIFT]
+        values[codes == _NULL] = np.nan
         if self.usual is not None:
             values[codes == _USUAL] = self.usual
         return np.asarray(values, dtype=np.float64)
 
     def plain(self) -> tuple[ColumnElement[Any], str]:
+        """SQL of the value for a cursor, never null, and its dtype."""
         # SQLite has no NaN, and an infinite number can be no weight, time or cost.
         return func.coalesce(self.value, literal(float("inf"), Double)), "f8"
 
     def from_plain(self, values: NDArray[Any]) -> NDArray[Any]:
+        """The values of what the cursor gave."""
         import numpy as np
 
         values[np.isinf(values)] = np.nan
         return values
 
-    def _unit(self, band: int) -> float:
-        """What an integer of the band is worth: a power of two, so nothing is rounded."""
-        return 2.0 ** (self.exponent - _OCTAVES * (band + 1) - 52)
+    def _lowest_exponent(self, k: int) -> int:
+        """Floats in range k are at least 2 to this power."""
+        return self.exponent - _RANGE_OCTAVES * (k + 1)
+
+    def _unit(self, k: int) -> float:
+        """The floats in range k are multiples of this power of two, so nothing is rounded."""
+        return 2.0 ** (self._lowest_exponent(k) - 52)
 
 
-Column = Whole | Real
+Column = IntColumn | FloatColumn
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +159,9 @@ def read_columns(store: Store, *tables: Rows) -> list[dict[str, NDArray[Any]]]:
             # The pages that each has kept, which nobody reads again: 64 MB (`engine.py`).
             connection.exec_driver_sql("PRAGMA shrink_memory")
         return [
-            _read_row_by_row(connections[0], reading.rows) if reading.unfit else reading.arrays()
+            _read_row_by_row(connections[0], reading.rows)
+            if reading.out_of_range
+            else reading.arrays()
             for reading in readings
         ]
 
@@ -154,8 +171,8 @@ class _Texts:
 
     def __init__(self, rows: Rows) -> None:
         self.rows = rows
-        self.unfit = False
-        """Whether a column holds a number that does not travel as an integer."""
+        self.out_of_range = False
+        """Whether a column holds a number that no code stands for."""
         self._parts: dict[int, dict[str, NDArray[Any]]] = {}
         self._turn = Lock()
         self._next = -(1 << 63)
@@ -174,14 +191,14 @@ class _Texts:
             part = self._parts[start] = {}
             for (name, column), text in zip(self.rows.columns.items(), texts, strict=True):
                 codes: NDArray[np.int64] = np.fromstring(text or "", dtype=np.int64, sep=",")
-                if isinstance(column, Real) and len(codes) and codes.min() <= _UNFIT:
-                    self.unfit = True
+                if isinstance(column, FloatColumn) and len(codes) and codes.min() <= _OUT_OF_RANGE:
+                    self.out_of_range = True
                 part[name] = column.decoded(codes)
 
     def _take(self, connection: Connection) -> int | None:
         """The first key that nobody has read, if there is one: keys may lie far apart."""
         with self._turn:
-            if self.unfit:
+            if self.out_of_range:
                 return None
             first = connection.execute(self._first, {"start": self._next}).scalar()
             if first is not None:

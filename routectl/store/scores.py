@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection, case, func, select, update
 
 from routectl.records import Population, RouterIdentity, RouterSpec
-from routectl.store.columns import Column, Real, Rows, Whole, read_columns
+from routectl.store.columns import Column, FloatColumn, IntColumn, Rows, read_columns
 from routectl.store.dialects import insert_ignoring_conflicts, insert_rows
 from routectl.store.engine import Store
 from routectl.store.models import Prompt, Request, Router, Score
@@ -223,15 +223,15 @@ def _requests(population: Population, version: int, answers: bool) -> Rows:
     """The population's requests that have a prompt."""
     tokens = Request.tokens_in + Request.tokens_out
     columns: dict[str, Column] = {
-        "prompt": Whole(Request.prompt_id.expression),
-        "weight": Real(Request.weight.expression, exponent=7, usual=1.0),
-        "conversation": Whole(Request.conversation_key.expression),
-        "time": Real(Request.time.expression, exponent=33),
-        "tokens": Whole(tokens),
-        "spend": Real(Request.cost.expression, exponent=5),
+        "prompt": IntColumn(Request.prompt_id.expression),
+        "weight": FloatColumn(Request.weight.expression, exponent=7, usual=1.0),
+        "conversation": IntColumn(Request.conversation_key.expression),
+        "time": FloatColumn(Request.time.expression, exponent=33),
+        "tokens": IntColumn(tokens),
+        "spend": FloatColumn(Request.cost.expression, exponent=5),
     }
     if answers:  # Each column takes its time.
-        columns["tokens_out"] = Whole(tokens - Request.tokens_in)
+        columns["tokens_out"] = IntColumn(tokens - Request.tokens_in)
     return Rows(
         Request.id.expression,
         columns,
@@ -250,8 +250,8 @@ def _scores(router: int) -> Rows:
     return Rows(
         Score.prompt_id.expression,
         {
-            "key": Whole(Score.prompt_id * 2 + longer),
-            "win_rate": Real(Score.win_rate.expression, exponent=1),
+            "key": IntColumn(Score.prompt_id * 2 + longer),
+            "win_rate": FloatColumn(Score.win_rate.expression, exponent=1),
         },
         [Score.router_id == router],
     )
