@@ -62,6 +62,7 @@ def finish() -> None:
     """Ignore the signals: what was asked for is done, and nothing must say otherwise."""
     global _over
     _over = True
+    signal.setitimer(signal.ITIMER_REAL, 0)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
 

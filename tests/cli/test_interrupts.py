@@ -221,6 +221,18 @@ def test_a_signal_after_the_work_is_done_changes_nothing() -> None:
     assert ended(command) == (3, "", "")
 
 
+def test_a_signal_just_before_the_work_is_done_changes_nothing_either() -> None:
+    """The handler waits for our own code then, and none comes."""
+    command = """
+        Thing.__del__ = lambda thing, sleep=time.sleep: sleep(0.1)
+        kept_until_python_is_nearly_gone = Thing()
+        def command(arguments):
+            ctrl_c()
+            return 3
+        """
+    assert ended(command, patience=60) == (3, "", "")
+
+
 def test_a_signal_that_we_were_told_to_ignore_is_ignored() -> None:
     """As by a shell that runs its jobs in the background."""
     command = """
