@@ -132,11 +132,11 @@ ENDING = {
     "a thread of a pool": """
         def command(arguments):
             let_go = threading.Event()
-            with ThreadPoolExecutor(3) as pool:
-                waiting = [pool.submit(let_go.wait) for _ in range(2)]
-                pool.submit(ctrl_c)
+            with ThreadPoolExecutor(2) as pool:
                 try:
-                    waiting[0].result()
+                    waiting = pool.submit(let_go.wait)
+                    pool.submit(ctrl_c)
+                    waiting.result()
                 finally:
                     let_go.set()
         """,
