@@ -6,7 +6,7 @@ WORKERS ?= 2
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test coverage lint docs bench bench-routers example checkpoint-mf checkpoint-mf_4 checkpoint-mf_5 checkpoint-mf_6 checkpoint-mf_7 checkpoint-mf_8 checkpoint-mf_9 checkpoint-bert checkpoint-bert_3 checkpoint-bert_4 checkpoint-causal_llm checkpoint-causal_llm_3 checkpoint-causal_llm_4 checkpoint-sw checkpoint-sw_ranking_2 checkpoint-sw_ranking_3 checkpoint-ensemble checkpoint-ensemble_3 checkpoint-ensemble_4 clean
+.PHONY: demo test test-slow coverage lint docs bench bench-routers example checkpoint-mf checkpoint-mf_4 checkpoint-mf_5 checkpoint-mf_6 checkpoint-mf_7 checkpoint-mf_8 checkpoint-mf_9 checkpoint-bert checkpoint-bert_3 checkpoint-bert_4 checkpoint-causal_llm checkpoint-causal_llm_3 checkpoint-causal_llm_4 checkpoint-sw checkpoint-sw_ranking_2 checkpoint-sw_ranking_3 checkpoint-ensemble checkpoint-ensemble_3 checkpoint-ensemble_4 clean
 
 $(INSTALLED): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "routectl needs Python 3.11 or newer; name one with make PYTHON=...")'
@@ -20,10 +20,15 @@ demo: $(INSTALLED)
 
 TEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
+# All that takes no long time.
 test: $(INSTALLED)
-	$(TEST)
+	$(TEST) -m 'not slow'
 
-# The tests with the lines and branches that they reach, which takes half as long again.
+# The wheel in an environment of its own, the demo, the slow routers and the language model.
+test-slow: $(INSTALLED)
+	$(TEST) -m slow
+
+# All tests with the lines and branches that they reach, which takes half as long again.
 coverage: $(INSTALLED)
 	$(TEST) --cov --cov-report=term
 

@@ -33,8 +33,10 @@ from tests.killing import Ended, Report, Scene, copies_of, kill_and_run_again, s
 SENTENCE = "Error: Interrupted; what was finished is kept."
 USUAL = ("Database:", "Note:", "Warning:", SENTENCE)
 HANGS_AFTER_SECONDS = 120
-COLUMNS = ("command", "interrupts", "exit 1", "exit 0", "other exit", "in Python's start",
-           "tracebacks", "exceptions ignored", "other output", "hangs", "wrong in the end")  # fmt: skip
+COLUMNS = (
+    *("command", "interrupts", "exit 1", "exit 0", "other exit", "in Python's start"),
+    *("tracebacks", "exceptions ignored", "other output", "hangs", "wrong in the end"),
+)
 
 
 @dataclass
@@ -146,7 +148,9 @@ def of_training(interrupter: Interrupter, folder: Path, count: int, seed: int) -
         number += 1
         output = folder / str(number)
         for _ in range(4):
-            ended = interrupter.run([*command, str(output)], moments.uniform(0, undisturbed.seconds))
+            ended = interrupter.run(
+                [*command, str(output)], moments.uniform(0, undisturbed.seconds)
+            )
             report.kills += ended.killed
             report.survived += not ended.killed
             if not ended.killed:

@@ -209,9 +209,10 @@ ODD = [
 """Prompts that resemble nothing that a router learned from, and each other little."""
 
 
-@pytest.mark.parametrize(
-    "name", ["mf", "mf_4", "mf_5", "mf_6", "mf_7", "mf_8", "sw_ranking", "bert", "ensemble"]
-)
+SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in ("mf_4", "mf_5", "mf_6", "mf_8")]
+
+
+@pytest.mark.parametrize("name", ["mf", "mf_7", "sw_ranking", "bert", "ensemble", *SLOW])
 def test_an_odd_prompt_scores_alike_alone_and_among_others_within_the_noise(name: str) -> None:
     checkpoint = SHIPPED / name
     router = open_router(
