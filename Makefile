@@ -7,7 +7,7 @@ WORKERS ?= 2
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test coverage lint docs bench example clean
+.PHONY: demo test test-slow coverage lint docs bench example clean
 
 $(INSTALLED): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "routectl needs Python 3.11 or newer; name one with make PYTHON=...")'
@@ -21,10 +21,15 @@ demo: $(INSTALLED)
 
 TEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
+# All that takes no long time.
 test: $(INSTALLED)
-	$(TEST)
+	$(TEST) -m 'not slow'
 
-# The tests with the lines and branches that they reach, which takes half as long again.
+# The wheel in an environment of its own, the demo, the slow routers and the language model.
+test-slow: $(INSTALLED)
+	$(TEST) -m slow
+
+# All tests with the lines and branches that they reach, which takes half as long again.
 coverage: $(INSTALLED)
 	$(TEST) --cov --cov-report=term
 

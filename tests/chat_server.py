@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import time
 from collections import Counter
 from collections.abc import Callable
 from decimal import Decimal
@@ -103,9 +102,7 @@ def changed(**changes: Any) -> Fault:
 def stall(handler: Handler, request: Request) -> bool:
     """Computes an answer, and never sends it."""
     handler.completion(request)
-    time.sleep(0.8)
-    handler.close_connection = True
-    return True
+    return handler.wait_for_the_client_to_go()
 
 
 def hang_up(handler: Handler, request: Request) -> bool:

@@ -10,11 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from routectl.cli.app import run
 from routectl.store.engine import Location, Store
 from routectl.store.opening import create_or_open
 from tests.postgresql import PostgresqlServer
+
+# The same examples each time, however long one takes.
+settings.load_profile("ci")
 
 
 @dataclass(frozen=True)

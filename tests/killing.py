@@ -194,13 +194,14 @@ def kill_and_run_again(
     if undisturbed.code != 0:
         return Report(wrong=[undisturbed.err])
     expected = facts(url)
-    while report.kills < kills and report.survived < 3 * kills:
+    lasts = undisturbed.seconds
+    while report.kills < kills and report.survived < 20 * kills:
         url = fresh()
         seen = facts(url)
         runs = 0
         for _ in range(KILLS_IN_A_ROW):
             runs += 1
-            moment = moments.uniform(0, undisturbed.seconds)
+            moment = moments.uniform(0, lasts)
             ended = nursery.run([*scene.command, "--db", url], moment)
             report.kills += ended.killed
             report.survived += not ended.killed
@@ -209,6 +210,8 @@ def kill_and_run_again(
             before, seen = seen, facts(url)
             report.wrong += [f"{where}: {table} lost rows" for table in lost(before, seen)]
             if not ended.killed:
+                # The machine may have less to do than it had before.
+                lasts = ended.seconds
                 break
         last = nursery.run([*scene.command, "--db", url])
         if last.code != 0:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -24,19 +24,24 @@ class LoopbackHandler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         server = self.server
-        with server.lock:
+        with server.changed:
             server.requests.append(request)
             server.headers.append(dict(self.headers))
+            number = len(server.requests)
             server.running += 1
+            server.unanswered += 1
             server.most_running = max(server.most_running, server.running)
+            server.changed.notify_all()
             fault = server.faults.pop(0) if server.faults else server.always
-        try:
-            time.sleep(server.delay)
-        finally:
+            server.changed.wait_for(lambda: server.answers(number))
             # Before the client can see the answer and send its next request.
-            with server.lock:
-                server.running -= 1
-        self.respond(request, fault)
+            server.running -= 1
+        try:
+            self.respond(request, fault)
+        finally:
+            with server.changed:
+                server.unanswered -= 1
+                server.changed.notify_all()
 
     def respond(self, request: Request, fault: Fault | None) -> None:
         raise NotImplementedError
@@ -57,6 +62,12 @@ class LoopbackHandler(BaseHTTPRequestHandler):
         self.wfile.write(part)
         self.close_connection = True
 
+    def wait_for_the_client_to_go(self) -> bool:
+        """Say nothing for as long as the client has patience."""
+        self.rfile.read(1)
+        self.close_connection = True
+        return True
+
     def log_message(self, *_: object) -> None:
         pass
 
@@ -67,16 +78,18 @@ class LoopbackServer(ThreadingHTTPServer):
 
     def __init__(self, handler: type[LoopbackHandler]) -> None:
         super().__init__(("127.0.0.1", 0), handler)
-        self.lock = threading.Lock()
+        self.lock = threading.RLock()
+        self.changed = threading.Condition(self.lock)
         self.requests: list[Request] = []
         self.headers: list[dict[str, str]] = []
         self.faults: list[Fault] = []
         """One for each of the next requests."""
         self.always: Fault | None = None
         """For those after them."""
-        self.delay = 0.0
-        """Seconds before each answer."""
+        self.answers: Callable[[int], bool] = lambda number: True
+        """Whether the request of this number, from 1 on, is answered now; until then it waits."""
         self.running = self.most_running = 0
+        self.unanswered = 0
 
     @contextmanager
     def started(self) -> Iterator[Self]:
@@ -88,6 +101,24 @@ class LoopbackServer(ThreadingHTTPServer):
             finally:  # or a test that fails would never end
                 self.shutdown()
                 thread.join()
+
+    def hold(self, answers: Callable[[int], bool]) -> None:
+        """From now on, answer only the requests of these numbers; let others wait."""
+        with self.changed:
+            self.answers = answers
+            self.changed.notify_all()
+
+    def let_go(self) -> None:
+        """Answer all that wait, and those that follow; returns when no answer is under way."""
+        self.hold(lambda number: True)
+        with self.changed:
+            self.changed.wait_for(lambda: not self.unanswered)
+
+    def wait_for_requests(self, count: int, process: subprocess.Popen[Any]) -> None:
+        """Wait until so many requests came, or the process that sends them ended."""
+        with self.changed:
+            while len(self.requests) < count and process.poll() is None:
+                self.changed.wait(0.05)
 
     @property
     def host(self) -> str:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import itertools
 import shutil
 import tempfile
+import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import psycopg
 
@@ -39,7 +41,7 @@ class PostgresqlServer:
                 # The tests kill clients, never the server: it need not outlive a power cut.
                 for setting in ("fsync", "full_page_writes", "synchronous_commit"):
                     server.execute(f"ALTER SYSTEM SET {setting} = off")
-                server.execute("SELECT pg_reload_conf()")
+                server.reload()
                 yield server
             finally:
                 running.cleanup()
@@ -50,12 +52,21 @@ class PostgresqlServer:
         secret = "" if password is None else f":{password}"
         return f"postgresql+psycopg://{user}{secret}@/{database}?host={self.socket}"
 
-    def execute(self, statement: str) -> None:
-        """Run a statement as the superuser, past routectl."""
+    def execute(self, statement: str) -> list[tuple[Any, ...]]:
+        """Run a statement as the superuser, past routectl, in a connection of its own."""
         with psycopg.connect(
             host=str(self.socket), user="postgres", dbname="postgres", autocommit=True
         ) as connection:
-            connection.execute(statement.encode())
+            cursor = connection.execute(statement.encode())
+            return cursor.fetchall() if cursor.description else []
+
+    def reload(self) -> None:
+        """Have the server read its settings again; returns when new connections see them."""
+        loaded = "SELECT pg_conf_load_time()"
+        before = self.execute(loaded)
+        self.execute("SELECT pg_reload_conf()")
+        while self.execute(loaded) == before:
+            time.sleep(0.005)
 
     @contextmanager
     def new_schema(self) -> Iterator[str]:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import click
 
 from routectl import __version__
+from routectl.cli import interrupts
 from routectl.cli.console import say
 from routectl.cli.groups import LazyGroup
 from routectl.errors import RoutectlError
@@ -56,34 +57,41 @@ def routectl() -> None:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run a command line; returns the exit code."""
+    """Run a command line; returns the exit code. Raises what ends it after a signal."""
     try:
         code = routectl.main(list(arguments), prog_name="routectl", standalone_mode=False)
         # An output that nobody reads any more is found out here, not at interpreter exit.
         sys.stdout.flush()
-    except RoutectlError as error:
-        _say(str(error))
-        return error.exit_code
-    except click.exceptions.NoArgsIsHelpError as error:
-        click.echo(error.format_message(), err=True)
-        return error.exit_code
-    except click.ClickException as error:
-        _say(f"{error.format_message()}{_hint(error)}")
-        return error.exit_code
-    except click.Abort:
-        _say("Interrupted; what was finished is kept")
-        return 1
-    except BrokenPipeError:
-        # Whoever read our output has gone, as `| head` does; there is nothing to say to them.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
-    except OSError as error:
-        where = f" ({error.filename})" if error.filename else ""
-        _say(f"the system refused to read or write{where}: {error.strerror}")
-        return 1
     except Exception as error:
-        return _report_a_bug(error)
+        if interrupts.raised():
+            raise  # an Abort of Click's, or whatever else a library has made of the interrupt
+        return _exit_code(error)
     return code if isinstance(code, int) else 0
+
+
+def _exit_code(error: Exception) -> int:
+    """The exit code of an error, after it was said in a sentence."""
+    match error:
+        case RoutectlError():
+            _say(str(error))
+            return error.exit_code
+        case click.exceptions.NoArgsIsHelpError():
+            click.echo(error.format_message(), err=True)
+            return error.exit_code
+        case click.ClickException():
+            _say(f"{error.format_message()}{_hint(error)}")
+            return error.exit_code
+        case click.Abort():
+            _say("Interrupted; what was finished is kept")
+        case BrokenPipeError():
+            # Whoever read our output has gone, as `| head` does; there is nothing to say to them.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        case OSError():
+            where = f" ({error.filename})" if error.filename else ""
+            _say(f"the system refused to read or write{where}: {error.strerror}")
+        case _:
+            _report_a_bug(error)
+    return 1
 
 
 def _say(sentence: str) -> None:
@@ -97,7 +105,7 @@ def _hint(error: click.ClickException) -> str:
     return ""
 
 
-def _report_a_bug(error: Exception) -> int:
+def _report_a_bug(error: Exception) -> None:
     if os.environ.get("ROUTECTL_TRACEBACK"):
         traceback.print_exception(error)
     # The message of an error that was not foreseen may hold a prompt, so only its place is told.
@@ -107,4 +115,3 @@ def _report_a_bug(error: Exception) -> int:
         f"{os.path.basename(place.filename)}:{place.lineno}); "  # noqa: PTH119
         "ROUTECTL_TRACEBACK=1 shows where, please report it"
     )
-    return 1

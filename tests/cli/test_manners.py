@@ -35,7 +35,7 @@ def in_a_terminal(*arguments: str, **environment: str) -> str:
             break
         printed += part
     os.close(leader)
-    process.wait(timeout=30)
+    process.wait()
     return printed.decode()
 
 

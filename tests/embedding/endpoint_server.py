@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -59,9 +58,7 @@ def changed(change: Callable[[list[dict[str, Any]]], object]) -> Fault:
 
 
 def stall(handler: Handler, _: list[dict[str, Any]]) -> bool:
-    time.sleep(1.5)
-    handler.close_connection = True
-    return True
+    return handler.wait_for_the_client_to_go()
 
 
 def hang_up(handler: Handler, _: list[dict[str, Any]]) -> bool:

@@ -84,9 +84,9 @@ def test_nothing_is_read_behind_the_254th_token(minilm: Embedder) -> None:
 
 @pytest.mark.parametrize("text", ["word, and another one. " * 45_000, "x" * 1_000_000, " " * 10**6])
 def test_a_megabyte_of_text_takes_no_longer_than_a_few_seconds(minilm: Embedder, text: str) -> None:
-    start = time.monotonic()
+    start = time.process_time()  # whatever else the machine does
     assert np.isfinite(minilm.embed([text])).all()
-    assert time.monotonic() - start < 10
+    assert time.process_time() - start < 10
 
 
 def test_what_is_read_does_not_depend_on_where_the_text_is_cut(minilm: Embedder, peer: Any) -> None:

@@ -11,6 +11,8 @@ import pytest
 
 from routectl.store.engine import SCHEMA_VERSION
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 
 

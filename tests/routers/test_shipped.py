@@ -119,7 +119,10 @@ ODD = [
 """Prompts that resemble nothing that a router learned from, and each other little."""
 
 
-@pytest.mark.parametrize("name", ["mf", "mf_6", "mf_8", "sw_ranking", "bert", "bert_4", "ensemble"])
+SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in ("mf_6", "mf_8")]
+
+
+@pytest.mark.parametrize("name", ["mf", "sw_ranking", "bert", "bert_4", "ensemble", *SLOW])
 def test_an_odd_prompt_scores_alike_alone_and_among_others_within_the_noise(name: str) -> None:
     checkpoint = SHIPPED / name
     router = open_router(

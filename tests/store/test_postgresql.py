@@ -42,11 +42,11 @@ def user_with_password(postgresql_server: PostgresqlServer) -> Iterator[str]:
     before = rules.read_text()
     postgresql_server.execute("CREATE ROLE careful LOGIN PASSWORD 'right'")
     rules.write_text("local all careful scram-sha-256\n" + before)
-    postgresql_server.execute("SELECT pg_reload_conf(), pg_sleep(0.2)")
+    postgresql_server.reload()
     yield "careful"
     rules.write_text(before)
     postgresql_server.execute("DROP ROLE careful")
-    postgresql_server.execute("SELECT pg_reload_conf()")
+    postgresql_server.reload()
 
 
 def test_status_names_the_schema_and_the_rows(
@@ -188,7 +188,7 @@ def test_a_server_that_goes_away_is_told(
     def write() -> None:
         with store.write() as connection:
             pid = connection.execute(text("SELECT pg_backend_pid()")).scalar_one()
-            postgresql_server.execute(f"SELECT pg_terminate_backend({pid}), pg_sleep(0.1)")
+            postgresql_server.execute(f"SELECT pg_terminate_backend({pid}, 60000)")
             connection.execute(text("SELECT 1"))
 
     with store, pytest.raises(StoreError, match="could not be reached any more"):

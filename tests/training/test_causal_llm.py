@@ -26,6 +26,8 @@ from routectl.training.output.partial import PartialRun
 from routectl.training.progress import no_progress
 from tests.routers.tiny_llama import make_base
 
+pytestmark = pytest.mark.slow
+
 SETTINGS = AdapterSettings(learning_rate=0.02, max_epochs=3, dtype="float32")
 
 

@@ -1,10 +1,8 @@
 """What a stopped training keeps, and who may go on with it."""
 
-import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +12,7 @@ import pytest
 from routectl.errors import CheckpointError
 from routectl.training import TrainingReport, TrainingRequest, train_mf, train_sw_ranking
 from routectl.training.output.partial import PartialRun
+from tests.conftest import Routectl
 
 FACTS = {"router": "mf", "seed": 0}
 
@@ -63,28 +62,52 @@ def test_a_training_that_keeps_nothing_leaves_no_folder(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+KILLED_AFTER_A_PIECE = """
+import os, signal
+from routectl.__main__ import main
+from routectl.training import data
+from routectl.training.output.partial import PartialRun
+
+data._KEPT_AT_ONCE = 256
+save = PartialRun.save
+
+def save_and_die(*arguments):
+    save(*arguments)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+PartialRun.save = save_and_die
+main()
+"""
+"""`routectl`, which keeps its work in small pieces, and is killed when it has kept the first."""
+
+
 @pytest.mark.parametrize(("router", "train"), [("mf", train_mf), ("sw_ranking", train_sw_ranking)])
 def test_a_killed_training_run_again_ends_at_the_same_weights(
-    router: str, train: Callable[..., TrainingReport], tiny: str, tmp_path: Path
+    router: str,
+    train: Callable[..., TrainingReport],
+    tiny: str,
+    tmp_path: Path,
+    routectl: Routectl,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     gold = tmp_path / "gold.csv"
-    lines = [f"prompt {number},1,{number % 2}" for number in range(6000)]
+    lines = [f"prompt {number},1,{number % 2}" for number in range(600)]
     gold.write_text("\n".join(["prompt,strong,weak", *lines]))
     output = tmp_path / "killed"
-    command = [sys.executable, "-m", "routectl", "train", router, "--gold", str(gold)]
-    command += ["--embedder", tiny, "--output", str(output)]
-    running = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-    folder = tmp_path / "killed.partial"
-    deadline = time.monotonic() + 60
-    while not any(folder.glob("vectors-*")) and running.poll() is None:
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
-    os.kill(running.pid, signal.SIGKILL)
-    assert running.wait() == -signal.SIGKILL
+    arguments = ["train", router, "--gold", str(gold)]
+    arguments += ["--embedder", tiny, "--output", str(output)]
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED_AFTER_A_PIECE, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
     assert not output.exists()
-    again = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert again.returncode == 0, again.stderr
-    assert not folder.exists()
+    assert len(list(output.with_name("killed.partial").glob("vectors-*"))) == 1
+    monkeypatch.setattr("routectl.training.data._KEPT_AT_ONCE", 256)
+    assert routectl(*arguments).code == 0
+    assert not output.with_name("killed.partial").exists()
     whole = train(TrainingRequest(gold=[gold], output=tmp_path / "whole"), embedder=tiny)
     weights = [each / "model.safetensors" for each in (output, whole.path)]
     assert weights[0].read_bytes() == weights[1].read_bytes()

@@ -22,6 +22,8 @@ from tests.conftest import Routectl
 from tests.routers.tiny_llama import make_base, write_adapter
 from tests.training.test_causal_llm import prompts
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def gold(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -93,6 +93,7 @@ def test_the_card_says_what_is_compared(trained: Path) -> None:
     assert tensors["vectors"].dtype == np.float16
 
 
+@pytest.mark.slow
 def test_hidden_states_whose_cosines_say_nothing_can_be_compared_so(
     gold: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,11 +1,9 @@
 """Training of `bert`, end to end, on a tiny base and data whose answer is known."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -123,25 +121,42 @@ def test_an_epoch_without_gain_ends_the_fit_after_a_while(
     assert (report.epochs, report.curve.best_epoch) == (3, 1)
 
 
-def test_a_killed_training_run_again_ends_at_the_same_weights(tiny: str, tmp_path: Path) -> None:
+KILLED_AFTER_AN_EPOCH = """
+import os, signal
+from routectl.__main__ import main
+from routectl.training.output.partial import PartialRun
+
+save = PartialRun.save
+
+def save_and_die(run, name, *arguments):
+    save(run, name, *arguments)
+    if name == "epoch":
+        os.kill(os.getpid(), signal.SIGKILL)
+
+PartialRun.save = save_and_die
+main()
+"""
+
+
+def test_a_killed_training_run_again_ends_at_the_same_weights(
+    tiny: str, tmp_path: Path, routectl: Routectl
+) -> None:
     gold = tmp_path / "gold.csv"
-    lines = [f"{prompt},1,{int(not hard)}" for prompt, hard in prompts(1000)]
+    lines = [f"{prompt},1,{int(not hard)}" for prompt, hard in prompts(300)]
     gold.write_text("\n".join(["prompt,strong,weak", *lines]))
     output = tmp_path / "killed"
-    command = [sys.executable, "-m", "routectl", "train", "bert", "--gold", str(gold)]
-    command += ["--base", tiny, "--output", str(output)]
+    arguments = ["train", "bert", "--gold", str(gold), "--base", tiny, "--output", str(output)]
     kept = tmp_path / "killed.partial" / "epoch.safetensors"
-    with (tmp_path / "log").open("wb") as log:
-        running = subprocess.Popen(command, stderr=log, stdout=log)
-        deadline = time.monotonic() + 120
-        while not kept.exists() and running.poll() is None and time.monotonic() < deadline:
-            time.sleep(0.002)
-        os.kill(running.pid, signal.SIGKILL)
-        assert running.wait() == -signal.SIGKILL, (tmp_path / "log").read_text()
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED_AFTER_AN_EPOCH, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
     assert kept.exists()
     assert not output.exists()
-    again = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert again.returncode == 0, again.stderr
+    assert routectl(*arguments).code == 0
     assert not kept.parent.exists()
     whole = train(tiny, gold, tmp_path / "whole", settings=Settings())
     weights = [folder / "model.safetensors" for folder in (output, whole.path)]

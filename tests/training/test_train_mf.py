@@ -75,6 +75,7 @@ def hidden(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     return f"hidden:{make_base(tmp_path / 'base')}"
 
 
+@pytest.mark.slow
 def test_mf_learns_from_hidden_states_which_it_standardises(
     gold: Path, hidden: str, tmp_path: Path
 ) -> None:
@@ -107,6 +108,7 @@ def test_mf_learns_from_hidden_states_which_it_standardises(
     assert "standardised over the prompts of the training" in (output / "README.md").read_text()
 
 
+@pytest.mark.slow
 def test_what_resembles_a_benchmark_is_found_by_the_installed_embedder_where_cosines_say_nothing(
     gold: Path, hidden: str, tmp_path: Path
 ) -> None:

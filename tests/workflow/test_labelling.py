@@ -8,7 +8,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -26,7 +25,7 @@ from tests.chat_server import PAIR_AND_PRICES, PRICES, STRONG, WEAK, Handler, Se
 from tests.conftest import Result, Routectl, payload, write_log
 from tests.loopback_server import Request, status
 
-QUICK = Patience(request=0.4, first_delay=0.02, longest_delay=0.05, attempts=3, total=2.0)
+QUICK = Patience(request=60, first_delay=0.02, longest_delay=0.05, attempts=3, total=300)
 PROMPTS, SAMPLE = 60, 30
 
 Label = Callable[..., Result]
@@ -237,19 +236,17 @@ def test_a_larger_sample_and_another_population_pay_for_what_is_new(
 def test_a_killed_run_goes_on_and_answers_as_an_undisturbed_one(
     label: Label, server: Server, database: Path, tmp_path: Path
 ) -> None:
-    server.delay = 0.03
+    server.hold(lambda number: number < 40)
     command = [sys.executable, "-m", "routectl", "label", *arguments(server), "--yes"]
     with subprocess.Popen(
         command, env={**os.environ}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as process:
-        while len(server.requests) < 40 and process.poll() is None:
-            time.sleep(0.002)
+        server.wait_for_requests(40, process)
         process.send_signal(signal.SIGKILL)
     assert process.returncode == -signal.SIGKILL
-    time.sleep(2 * server.delay)
+    server.let_go()
     [kept] = database.parent.glob("routectl.db.label-*.jsonl")
     assert kept.stat().st_mode & 0o777 == 0o600
-    server.delay = 0
     done = label("--json")
     assert done.code == 0, done.err
     twice = sum(times - 1 for times in server.answered.values())

@@ -20,7 +20,7 @@ from sqlalchemy import delete
 
 from routectl.errors import RouterError, StoreError
 from routectl.records import Population, RouterIdentity
-from routectl.routers import OpenRouter, RouterDescription
+from routectl.routers import OpenRouter, RouterDescription, open_router
 from routectl.store import leases
 from routectl.store.engine import Location, Store
 from routectl.store.models import Lease
@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 PROMPTS = 400
-SLOW_RUN = """
-import sys, time
+HELD_RUN = """
+import sys
 from datetime import timedelta
 from routectl.cli.app import run
 from routectl.routers.random import RandomRouter
@@ -47,14 +47,19 @@ from routectl.workflow.scoring import run as scoring
 leases.LIFETIME = timedelta(seconds=float(sys.argv[1]))
 scoring.LARGEST_STEP = 64
 quick = RandomRouter.strong_win_rates
+steps = 0
 
-def slow(router, prompts):
-    time.sleep(float(sys.argv[2]))
+def held(router, prompts):
+    global steps
+    steps += 1
+    if steps > int(sys.argv[2]):
+        sys.stdin.read()  # until that is closed
     return quick(router, prompts)
 
-RandomRouter.strong_win_rates = slow
+RandomRouter.strong_win_rates = held
 sys.exit(run(sys.argv[3:]))
 """
+"""`routectl` with a short lease, that is held after some steps of scoring."""
 
 IDENTITY = RouterIdentity("patient", "f" * 64, None, 0.0)
 
@@ -74,25 +79,26 @@ def many(routectl: Routectl, tmp_path: Path) -> None:
 @pytest.fixture
 def short_lifetime(monkeypatch: pytest.MonkeyPatch) -> float:
     """A lease that is over in a moment, unless it is renewed."""
-    monkeypatch.setattr(leases, "LIFETIME", timedelta(seconds=0.4))
-    return 0.4
+    monkeypatch.setattr(leases, "LIFETIME", timedelta(seconds=2))
+    return 2.0
 
 
-def slow_run(url: str, *, lifetime: float, pause: float) -> subprocess.Popen[str]:
-    """`routectl score` in a process of its own, that takes its time for each step."""
+def held_run(url: str, *, lifetime: float, steps: int) -> subprocess.Popen[str]:
+    """`routectl score` in a process of its own, that is held after some steps."""
     arguments = ["score", "-r", "random", "--db", url]
     return subprocess.Popen(
-        [sys.executable, "-c", SLOW_RUN, str(lifetime), str(pause), *arguments],
+        [sys.executable, "-c", HELD_RUN, str(lifetime), str(steps), *arguments],
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
 
 
-def wait_for_a_lease(url: str) -> None:
-    deadline = time.monotonic() + 30
-    while not rows_by_table(url)["leases"]:
-        assert time.monotonic() < deadline, "the lease was never taken"
+def wait_for(table: str, url: str, process: subprocess.Popen[str]) -> None:
+    """Until a table has rows."""
+    while not rows_by_table(url)[table]:
+        assert process.poll() is None
         time.sleep(0.02)
 
 
@@ -117,20 +123,30 @@ def scores(url: str) -> int:
 
 
 @pytest.mark.usefixtures("many")
-def test_the_second_run_waits_says_for_whom_and_scores_nothing_twice(
-    routectl: Routectl, database_url: str
-) -> None:
-    with slow_run(database_url, lifetime=60, pause=0.15) as first:
-        wait_for_a_lease(database_url)
-        second = routectl("score", "-r", "random", "--json")
-        out, err = first.communicate(timeout=60)
-    assert (first.returncode, second.code) == (0, 0), err
-    assert (
-        f"{socket.gethostname()}:{first.pid} has been busy with scoring with random" in second.err
+def test_the_second_run_waits_says_for_whom_and_scores_nothing_twice(database_url: str) -> None:
+    class LettingGo(Silence):
+        """Lets the first run go on when it is told that the second one waits."""
+
+        def note(self, sentence: str) -> None:
+            super().note(sentence)
+            if "waiting for it" in sentence:
+                assert first.stdin is not None
+                first.stdin.close()
+
+    reporter = LettingGo()
+    with held_run(database_url, lifetime=60, steps=1) as first:
+        wait_for("leases", database_url, first)
+        location, router = Location.parse(database_url), open_router("random")
+        (second,) = score(location, [router], Population(), reporter)
+        first.wait()
+        assert first.stdout is not None
+        assert str(PROMPTS) in first.stdout.read()
+    assert first.returncode == 0
+    (note,) = reporter.notes
+    assert note.startswith(
+        f"{socket.gethostname()}:{first.pid} has been busy with scoring with random"
     )
-    assert second.err.count("waiting for it") == 1
-    assert second.json[0]["scored"] == 0
-    assert str(PROMPTS) in out
+    assert second.scored == 0
     assert scores(database_url) == PROMPTS
     assert rows_by_table(database_url)["leases"] == []
 
@@ -139,10 +155,8 @@ def test_the_second_run_waits_says_for_whom_and_scores_nothing_twice(
 def test_the_lease_of_a_killed_run_expires_and_the_second_goes_on_from_there(
     routectl: Routectl, database_url: str
 ) -> None:
-    with slow_run(database_url, lifetime=1.0, pause=0.3) as first:
-        wait_for_a_lease(database_url)
-        while not scores(database_url):
-            time.sleep(0.02)
+    with held_run(database_url, lifetime=1.0, steps=1) as first:
+        wait_for("scores", database_url, first)
         first.kill()
     kept = scores(database_url)
     assert 0 < kept < PROMPTS
@@ -156,14 +170,14 @@ def test_the_lease_of_a_killed_run_expires_and_the_second_goes_on_from_there(
 def test_a_run_that_slept_too_long_stops_with_one_sentence_and_nothing_is_twice(
     routectl: Routectl, database_url: str
 ) -> None:
-    with slow_run(database_url, lifetime=0.5, pause=0.3) as first:
-        wait_for_a_lease(database_url)
+    with held_run(database_url, lifetime=0.5, steps=1) as first:
+        wait_for("scores", database_url, first)
         stop_between_two_writes(first.pid, database_url)
         try:
             second = routectl("score", "-r", "random", "--json")
         finally:
             os.kill(first.pid, signal.SIGCONT)
-        _, err = first.communicate(timeout=60)
+        _, err = first.communicate()
     assert second.code == 0
     assert first.returncode == 1
     (error,) = [line for line in err.splitlines() if "Database" not in line]
@@ -212,7 +226,7 @@ def test_a_load_or_a_step_longer_than_the_lease_keeps_it(
     taken: list[bool] = []
 
     def wait() -> None:
-        time.sleep(3 * short_lifetime)
+        time.sleep(1.1 * short_lifetime)
         taken.append(taken_by_another(database_url))
 
     def nothing() -> None:

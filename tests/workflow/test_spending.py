@@ -44,7 +44,7 @@ def test_a_call_waits_for_one_that_may_leave_enough() -> None:
         time.sleep(0.02)
         assert not second.done()
         budget.settle(Decimal(8), Decimal(1))
-        assert second.result(timeout=5) is None
+        assert second.result() is None
 
 
 def test_who_waits_is_told_to_stop() -> None:
@@ -55,7 +55,7 @@ def test_who_waits_is_told_to_stop() -> None:
         stop.set()
         budget.wake()
         with pytest.raises(LimitReachedError):
-            second.result(timeout=5)
+            second.result()
 
 
 def test_without_a_limit_nothing_waits() -> None:

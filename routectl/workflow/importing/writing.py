@@ -6,11 +6,11 @@ import gc
 import hashlib
 import json
 import sys
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from threading import Condition
+from functools import partial
+from queue import Empty, SimpleQueue
 
 from sqlalchemy import Connection
 
@@ -41,34 +41,43 @@ _COLLECT_EVERY = 100_000
 
 
 class Handover:
-    """Batches on their way from the thread that reads to the one that writes, a few at most."""
+    """Batches on their way from the thread that reads to the one that writes, a few at most.
+
+    The queues are those written in C: an interrupt of the thread that reads can leave the lock of a
+    `threading.Condition` taken, and the other one waiting for ever.
+    """
 
     def __init__(self) -> None:
-        self._batches: deque[Batch] = deque()
-        self._changed = Condition()
-        self._closed = False
+        self._batches: SimpleQueue[Batch | None] = SimpleQueue()
+        self._room: SimpleQueue[bool] = SimpleQueue()
+        for _ in range(_AHEAD):
+            self._room.put(True)
+        self.end = partial(self._batches.put, None)
+        """Say that no batch follows. An interrupt comes before or after it, never within."""
 
     def give(self, batch: Batch) -> bool:
         """Hand a batch over as soon as there is room; False where nobody takes it any more."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._closed or len(self._batches) < _AHEAD)
-            if not self._closed:
-                self._batches.append(batch)
-                self._changed.notify()
-            return not self._closed
+        if self._room.get():
+            self._batches.put(batch)
+            return True
+        self._room.put(False)
+        return False
 
     def take(self, patience: float | None = None) -> Batch | None:
         """Take the next batch; None at the end, or where none came within `patience` seconds."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._closed or self._batches, patience)
-            self._changed.notify()
-            return self._batches.popleft() if self._batches else None
+        try:
+            batch = self._batches.get(timeout=patience)
+        except Empty:
+            return None
+        if batch is None:
+            self.end()  # it is what whoever asks again is told
+        else:
+            self._room.put(True)
+        return batch
 
-    def close(self) -> None:
-        """Say that no batch follows, or that no further one will be taken."""
-        with self._changed:
-            self._closed = True
-            self._changed.notify()
+    def stop(self) -> None:
+        """Say that no further batch will be taken."""
+        self._room.put(False)
 
 
 @contextmanager
@@ -84,18 +93,18 @@ def in_background(write: Callable[[Handover], None]) -> Iterator[Callable[[Batch
         try:
             write(handover)
         finally:
-            handover.close()
+            handover.stop()
 
     def give(batch: Batch) -> None:
         if not handover.give(batch):
             writing.result()
 
     with ThreadPoolExecutor(1) as thread, _short_turns():
-        writing = thread.submit(run)
         try:
+            writing = thread.submit(run)
             yield give
         finally:
-            handover.close()
+            handover.end()
         writing.result()
 
 

@@ -50,15 +50,16 @@ def lease(store: Store, name: str, work: str, reporter: Reporter) -> Iterator[He
         work: what is done under it, as in "is busy with ...".
     """
     held = HeldLease(name, leases.new_token(), work)
-    _wait_for(store, held, reporter)
     done = Event()
     heart = Thread(target=_beat, args=(store, held, done), name=f"lease {name}", daemon=True)
-    heart.start()
     try:
+        _wait_for(store, held, reporter)
+        heart.start()
         yield held
     finally:
         done.set()
-        heart.join()
+        if heart.is_alive():
+            heart.join()
         # What cannot be given back expires, and must not hide why the work ended.
         with suppress(StoreError), store.write() as connection:
             leases.release(connection, name, held.token)

@@ -15,7 +15,7 @@ from tests.chat_server import PAIR_AND_PRICES, Server
 from tests.conftest import Result, Routectl
 
 PROMPTS = [f"question {n}{(' weak', ' tie', '')[n % 3]}" for n in range(6)]
-QUICK = Patience(request=0.4, first_delay=0.02, longest_delay=0.05, attempts=4, total=5.0)
+QUICK = Patience(request=60, first_delay=0.02, longest_delay=0.05, attempts=4, total=300)
 
 Judge = Callable[..., Result]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from routectl.workflow.judging import setup, work_path
 from tests.chat_server import JUDGE, PRICES, STRONG, WEAK, Handler, Server, changed, hang_up, stall
 from tests.conftest import Routectl, payload, write_log
 from tests.loopback_server import Fault, Request, body, status
-from tests.workflow.judging.conftest import PROMPTS, Judge, rows
+from tests.workflow.judging.conftest import PROMPTS, QUICK, Judge, rows
 
 
 def test_verdicts_in_both_orders_become_battles_that_training_reads(
@@ -155,8 +156,14 @@ def test_equal_answers_are_a_tie_and_no_answer_is_none(
     ids=["429", "5xx", "stall", "hang up"],
 )
 def test_what_passes_is_tried_again(
-    judge: Judge, server: Server, output: Path, faults: list[Fault]
+    judge: Judge,
+    server: Server,
+    output: Path,
+    faults: list[Fault],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    if stall in faults:
+        monkeypatch.setattr(setup, "PATIENCE", replace(QUICK, request=2.0))
     server.faults = list(faults)
     done = judge("--json")
     assert done.code == 0, done.err
@@ -197,6 +204,8 @@ def test_what_does_not_pass_is_one_sentence_without_a_prompt_or_a_key(
 ) -> None:
     if "wants" not in sentence:
         monkeypatch.setenv(setup.JUDGE_KEY, "sk-own")
+    if fault is stall:
+        monkeypatch.setattr(setup, "PATIENCE", replace(QUICK, request=0.4))
     server.always = fault
     failed = judge("--verbose", "--concurrency", "1")
     assert failed.code == 1
@@ -207,6 +216,7 @@ def test_what_does_not_pass_is_one_sentence_without_a_prompt_or_a_key(
     assert not output.exists()
     # The outage is over: what was done is kept, and the rest is done.
     server.always = None
+    monkeypatch.setattr(setup, "PATIENCE", QUICK)
     if "empty" not in sentence:
         assert judge().code == 0
         assert len(rows(output)) == 6
@@ -299,7 +309,7 @@ def test_a_key_goes_to_its_own_host_and_an_openai_key_to_this_machine(
 
 
 def test_a_few_calls_are_under_way_at_once(judge: Judge, server: Server) -> None:
-    server.delay = 0.02
+    server.hold(lambda number: server.most_running == 3)
     assert judge("--concurrency", "3").code == 0
     assert server.most_running == 3
 

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from decimal import Decimal
 from pathlib import Path
 
@@ -22,7 +21,6 @@ from tests.workflow.judging.conftest import Judge, arguments, rows
 def test_the_limit_is_never_passed_and_a_larger_one_goes_on(
     judge: Judge, server: Server, output: Path, limit: str
 ) -> None:
-    server.delay = 0.01
     short = judge("--max-cost", limit, "--concurrency", "8", "--max-tokens", "60", "--json")
     assert short.code == 3, short.err
     assert "run it again with a larger one to go on" in short.err
@@ -65,22 +63,21 @@ def test_an_answer_that_does_not_say_what_it_used_counts_with_its_worst_case(
 def test_a_killed_run_goes_on_and_pays_nothing_twice_but_what_was_under_way(
     judge: Judge, server: Server, prompts: Path, output: Path
 ) -> None:
-    server.delay = 0.03
     command = [sys.executable, "-m", "routectl", "battles", "judge", str(prompts)]
     given = [*arguments(server, output), "--yes", "--concurrency", "3"]
     kills = 0
     for calls in (3, 9, 15):
+        server.hold(lambda number, last=calls: number < last)
         with subprocess.Popen(
             [*command, *given],
             env={**os.environ},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         ) as process:
-            while len(server.requests) < calls and process.poll() is None:
-                time.sleep(0.002)
+            server.wait_for_requests(calls, process)
             process.send_signal(signal.SIGKILL)
         kills += process.returncode == -signal.SIGKILL
-        time.sleep(2 * server.delay)
+        server.let_go()
     assert kills == 3
     assert work_path(output).stat().st_mode & 0o777 == 0o600
     done = judge("--concurrency", "3", "--json")
@@ -98,7 +95,7 @@ def test_a_killed_run_goes_on_and_pays_nothing_twice_but_what_was_under_way(
 def test_an_interrupted_run_waits_for_what_is_under_way_and_keeps_it(
     judge: Judge, server: Server, prompts: Path, output: Path
 ) -> None:
-    server.delay = 0.3
+    server.hold(lambda number: False)
     command = [sys.executable, "-m", "routectl", "battles", "judge", str(prompts)]
     with subprocess.Popen(
         [*command, *arguments(server, output), "--yes"],
@@ -107,14 +104,18 @@ def test_an_interrupted_run_waits_for_what_is_under_way_and_keeps_it(
         # A shell that runs its jobs in the background may have told us to ignore the signal.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     ) as process:
-        while len(server.requests) < 6 and process.poll() is None:
-            time.sleep(0.01)
+        assert process.stderr is not None
+        server.wait_for_requests(1, process)
         process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=20)
+        said = []
+        for line in process.stderr:
+            said.append(line)
+            if "waiting for the calls under way" in line:
+                server.let_go()
     assert process.returncode == 1
-    assert "waiting for the calls under way" in err
-    assert "Traceback" not in err
-    server.delay = 0.0
+    assert said[-1] == "Error: Interrupted; what was finished is kept.\n"
+    assert server.requests
+    assert "Traceback" not in "".join(said)
     done = judge("--json")
     assert (done.code, done.json["lost"]) == (0, 0)
     assert set(server.answered.values()) == {1}
