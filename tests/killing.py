@@ -293,7 +293,7 @@ def _serve() -> None:
     from routectl.workflow.scoring import leasing
 
     # More transactions, so that more moments lie between two of them.
-    importing.BATCH, import_writing.TRANSACTION = 250, 4
+    importing.BATCH, import_writing.TRANSACTION = 100, 4
     battles.BATCH = 1000
     engine.BUSY_TIMEOUT_SECONDS = 1.0
     leases.LIFETIME = timedelta(seconds=0.05)

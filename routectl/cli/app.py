@@ -58,6 +58,7 @@ def routectl() -> None:
 
 def run(arguments: Sequence[str]) -> int:
     """Run a command line; returns the exit code. Raises what ends it after a signal."""
+    _open_closed_streams()
     try:
         code = routectl.main(list(arguments), prog_name="routectl", standalone_mode=False)
         # An output that nobody reads any more is found out here, not at interpreter exit.
@@ -67,6 +68,18 @@ def run(arguments: Sequence[str]) -> int:
             raise  # an Abort of Click's, or whatever else a library has made of the interrupt
         return _exit_code(error)
     return code if isinstance(code, int) else 0
+
+
+def _open_closed_streams() -> None:
+    """Where whoever started us has closed our output (`>&-`), write it to nowhere.
+
+    Else the next file that is opened would take its place, and a database would be written into.
+    """
+    if sys.stdin is None or sys.stdout is None or sys.stderr is None:
+        while os.open(os.devnull, os.O_RDWR) < 2:  # the lowest number that is free
+            pass
+        sys.stdout = sys.stdout or open(1, "w")  # noqa: SIM115 - as long as the process
+        sys.stderr = sys.stderr or open(2, "w")  # noqa: SIM115
 
 
 def _exit_code(error: Exception) -> int:

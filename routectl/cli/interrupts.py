@@ -18,7 +18,7 @@ from types import FrameType
 from typing import NoReturn
 
 PATIENCE_SECONDS = 0.5
-"""How long other people's code may run on before it is interrupted, too."""
+"""How long the code of a library may run on before it is interrupted, too."""
 
 AGAIN_SECONDS = 0.01
 

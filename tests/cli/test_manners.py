@@ -78,6 +78,21 @@ def test_verbose_says_each_step_on_stderr(routectl: Routectl, log: Path) -> None
     assert "Detail:" not in routectl(*CALIBRATE).err
 
 
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_command_whose_output_is_closed_does_its_work(
+    routectl: Routectl, log: Path, database: Path, closed: str
+) -> None:
+    done = subprocess.run(
+        f"'{sys.executable}' -m routectl import '{log}' --db '{database}' {closed}",
+        shell=True,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, "Error" in done.stderr) == (0, False)
+    assert routectl("db", "status", "--json").json["rows"]["requests"] == 200
+
+
 @pytest.mark.parametrize(
     "command",
     [

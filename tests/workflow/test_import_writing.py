@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import sys
+import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
+from types import FrameType
 
 import pytest
 from sqlalchemy import select
@@ -85,6 +89,43 @@ def test_what_was_given_before_an_interruption_is_stored(store: Store) -> None:
     with pytest.raises(KeyboardInterrupt):
         interrupted()
     assert ids(store) == ["id-1"]
+
+
+def test_an_interrupt_anywhere_in_the_reader_leaves_no_writer_waiting() -> None:
+    """A signal is handled where a function begins and where one that is written in C returns."""
+    for moment in count(1):
+        calls = 0
+
+        def interrupt(frame: FrameType, event: str, _: object, moment: int = moment) -> None:
+            nonlocal calls
+            if event in ("call", "c_return") and frame.f_globals is vars(import_writing):
+                calls += 1
+                if calls == moment:
+                    raise KeyboardInterrupt
+
+        written: list[Batch] = []
+
+        def write(batches: Handover, written: list[Batch] = written) -> None:
+            while (batch := batches.take()) is not None:
+                written.append(batch)
+
+        before = set(threading.enumerate())
+        sys.setprofile(interrupt)  # of this thread alone
+        try:
+            with beside(write) as give:
+                for number in range(4):
+                    give(batch(number))
+        except KeyboardInterrupt:
+            pass
+        finally:
+            sys.setprofile(None)
+        for thread in set(threading.enumerate()) - before:
+            thread.join(60)
+            assert not thread.is_alive(), f"interrupted at call {moment}"
+        if calls < moment:
+            assert len(written) == 4
+            break
+    assert moment > 20
 
 
 def test_what_stops_the_writer_stops_the_reader() -> None:

@@ -41,8 +41,8 @@ def nursery() -> Iterator[Nursery]:
 def long_log(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Attempts, repeated prompts and conversations, so that rows meet rows that are there."""
     records = [
-        payload(n, f"question {n * 7 % 4999}", litellm_call_id=f"call-{n - n % 5 % 2}")
-        for n in range(6_000)
+        payload(n, f"question {n * 7 % 1999}", litellm_call_id=f"call-{n - n % 5 % 2}")
+        for n in range(2_400)
     ]
     return write_log(tmp_path_factory.mktemp("log") / "litellm.jsonl", records)
 
