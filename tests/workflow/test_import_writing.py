@@ -112,7 +112,7 @@ def test_an_interrupt_anywhere_in_the_reader_leaves_no_writer_waiting() -> None:
         before = set(threading.enumerate())
         sys.setprofile(interrupt)  # of this thread alone
         try:
-            with beside(write) as give:
+            with in_background(write) as give:
                 for number in range(4):
                     give(batch(number))
         except KeyboardInterrupt:
