@@ -1,4 +1,4 @@
-"""routers.checkpoint: which checkpoint a router was opened with; scores under its known models
+"""specs and policies: which checkpoint a router was opened with, and what decides a request
 
 A router that was opened with --as had a fingerprint and scores of its own until here, though the
 new names of its models change no score. Its scores go to the router that it was scored with,
@@ -37,6 +37,14 @@ MAPPING, SCORED_WITH = "as", "scored_with"
 
 
 def upgrade() -> None:
+    # Rows from before keep no policy: what they cannot say is which checkpoint scored. The text
+    # extraction had one version until then.
+    op.add_column("calibrations", sa.Column("policy", sa.JSON))
+    op.add_column(
+        "calibrations",
+        sa.Column("extraction_version", sa.Integer, nullable=False, server_default="1"),
+    )
+    op.add_column("activations", sa.Column("policy", sa.JSON))
     op.add_column("routers", sa.Column("checkpoint", sa.Text))
     connection = op.get_bind()
     routers = connection.execute(sa.select(ROUTERS).order_by(ROUTERS.c.id)).all()
@@ -46,6 +54,11 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    # Without a batch, which would make the tables anew and lose the triggers that protect them.
+    # What a config string takes stays; policies are lost, and with them mappings and segments.
+    op.drop_column("activations", "policy")
+    op.drop_column("calibrations", "extraction_version")
+    op.drop_column("calibrations", "policy")
     # The checkpoints' names are lost; scoring again after an upgrade brings them back. Scores stay
     # with the known models' routers: an older routectl scores for mapped names anew.
     op.drop_column("routers", "checkpoint")

@@ -95,7 +95,7 @@ def test_alpaca_eval_preferences_with_their_prompts_beside_them(
 def test_alpaca_eval_without_its_prompts_says_where_they_should_be(tmp_path: Path) -> None:
     row: dict[str, object] = {"prompt_id": 7, "model_a": "a", "model_b": "b", "preference": 1}
     path = write_csv(tmp_path / "alpaca.csv", [row])
-    with pytest.raises(InputError, match=r"alpaca_prompts\.jsonl is not there"):
+    with pytest.raises(InputError, match=r"alpaca_prompts\.jsonl with their texts"):
         list(read_battles(path))
 
 

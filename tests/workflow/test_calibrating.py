@@ -71,7 +71,7 @@ def test_what_is_stored_is_what_was_printed(answer: dict[str, object], database:
 def test_a_calibration_of_an_older_release_is_listed_and_exported(
     routectl: Routectl, answer: dict[str, object], database: Path
 ) -> None:
-    row = stored(database) | {"id": 2, "threshold": "0.25"}
+    row = stored(database) | {"id": 2, "threshold": "0.25", "policy": None}
     # As it was before details held only what no column holds.
     row["details"] = json.dumps({"choice": {"target": 0.3, "design_effect": 1.2}, "costs": None})
     with sqlite3.connect(database) as connection:
