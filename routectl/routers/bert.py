@@ -74,11 +74,11 @@ def open_router(
     """
 
     folder = SHIPPED / "bert_3" if checkpoint is None else checkpoint
-    found = read_checkpoint(folder, "bert")
-    base = read_base(found)
-    weights, digest = read_trained(found, base)
-    tiers = Tiers(*(_names(found, key) for key in ("strong_models", "weak_models")))
-    default = default_pair(found, (*tiers.strong, *tiers.weak))
+    saved = read_checkpoint(folder, "bert")
+    base = read_base(saved)
+    weights, digest = read_trained(saved, base)
+    tiers = Tiers(*(_names(saved, key) for key in ("strong_models", "weak_models")))
+    default = default_pair(saved, (*tiers.strong, *tiers.weak))
     pair = tiers.choose(strong_model, weak_model, default)
     facts: dict[str, object] = {
         "router": "bert",
@@ -90,21 +90,21 @@ def open_router(
         "weak_model": pair.weak,
         "extraction": EXTRACTION_FACT,
     }
-    noise: float = found.get("noise", kind=(int, float))
+    noise: float = saved.get("noise", kind=(int, float))
     identity = RouterIdentity("bert", fingerprint(facts), pair, noise, facts)
     description = RouterDescription(
         name="bert",
         kind="bert",
         summary=SUMMARY,
-        checkpoint=found.folder,
+        checkpoint=saved.folder,
         models=(*tiers.strong, *tiers.weak),
         default_pair=default,
         embedder=base.name,
         reads=f"the beginning of a long prompt ({base.max_tokens} tokens)",
-        licence=found.licence,
-        card=found.card,
+        licence=saved.licence,
+        card=saved.card,
     )
-    return OpenRouter(identity, description, lambda: _load(identity, base, weights, found.folder))
+    return OpenRouter(identity, description, lambda: _load(identity, base, weights, saved.folder))
 
 
 def _names(checkpoint: Checkpoint, key: str) -> tuple[str, ...]:

@@ -57,23 +57,23 @@ def open_router(
             missing is said when it is loaded, so that the router can be listed without it.
     """
     folder = SHIPPED / "causal_llm_4" if checkpoint is None else checkpoint
-    found = read_checkpoint(folder, "causal_llm")
-    base_name: str = found.get("base", "name", kind=str)
-    base_digest: str = found.get("base", "digest", kind=str)
-    rank: int = found.get("adapter", "rank", kind=int)
-    scale: float = found.get("adapter", "scale", kind=(int, float))
-    tensors, digest = _read_adapter(found, rank)
-    surface = read_surface(found)
+    saved = read_checkpoint(folder, "causal_llm")
+    base_name: str = saved.get("base", "name", kind=str)
+    base_digest: str = saved.get("base", "digest", kind=str)
+    rank: int = saved.get("adapter", "rank", kind=int)
+    scale: float = saved.get("adapter", "scale", kind=(int, float))
+    tensors, digest = _read_adapter(saved, rank)
+    surface = read_surface(saved)
     if (surface is None) != (BESIDE not in tensors):
         raise CheckpointError(
-            f"{found.folder}: the config's 'surface' and the tensor {BESIDE!r} belong together, "
+            f"{saved.folder}: the config's 'surface' and the tensor {BESIDE!r} belong together, "
             "and one is missing; restore the checkpoint."
         )
-    template = Template(*(found.get("template", k, kind=str) for k in ("before", "after")))
-    score_threshold = _score_threshold(found)
-    max_tokens: int = found.get("max_tokens", kind=int)
-    noise: float = found.get("noise", kind=(int, float))
-    default, strong_models, weak_models = _tiers(found)
+    template = Template(*(saved.get("template", k, kind=str) for k in ("before", "after")))
+    score_threshold = _score_threshold(saved)
+    max_tokens: int = saved.get("max_tokens", kind=int)
+    noise: float = saved.get("noise", kind=(int, float))
+    default, strong_models, weak_models = _tiers(saved)
     pair = ModelPair(
         default.strong
         if strong_model is None
@@ -102,14 +102,14 @@ def open_router(
         name="causal_llm",
         kind="causal_llm",
         summary=SUMMARY,
-        checkpoint=found.folder,
+        checkpoint=saved.folder,
         models=(*strong_models, *weak_models),
         default_pair=default,
         embedder=None,
         reads=f"the beginning of a long prompt ({max_tokens} tokens with the template)"
         + ("" if surface is None else OF_QUESTION),
-        licence=found.licence,
-        card=found.card,
+        licence=saved.licence,
+        card=saved.card,
         slow=True,
         notice=None if is_ready(base_digest) else CONVERTS,
     )
@@ -118,7 +118,7 @@ def open_router(
         base = find_base(base_name, base_digest)
         reader = RatingReader(base.folder, template, max_tokens)
         model = load_model(base.folder)
-        _require_fit(tensors, model.config.to_dict(), rank, found)
+        _require_fit(tensors, model.config.to_dict(), rank, saved)
         merge_adapter(model, tensors, scale)
         head = Head(tensors["bias"], tensors.get(ROWS), surface, tensors.get(BESIDE))
         return CausalLlmRouter(identity, model, reader, head, score_threshold)
@@ -212,10 +212,10 @@ class Head:
         import numpy as np
 
         assert self.rows is not None
-        found: NDArray[np.float64] = states.astype(np.float64) @ self.rows.T.astype(np.float64)
+        logits: NDArray[np.float64] = states.astype(np.float64) @ self.rows.T.astype(np.float64)
         if self.surface is not None and self.beside is not None:
-            found = found + self.surface.of(prompts) * self.beside
-        return found
+            logits = logits + self.surface.of(prompts) * self.beside
+        return logits
 
 
 class CausalLlmRouter:

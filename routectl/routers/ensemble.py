@@ -127,17 +127,17 @@ def open_router(
         RouterError: a member does not know a model, or strong and weak are one.
         CheckpointError: the ensemble or a member is missing, damaged or not the one it was.
     """
-    found = read_checkpoint(checkpoint or SHIPPED / "ensemble_4", "ensemble")
-    entries: list[object] = found.get("members", kind=list)
-    weighing, digest = read_weighing(found, len(entries))
-    default = ModelPair(*(found.get("default_pair", k, kind=str) for k in ("strong", "weak")))
-    members = [_open_member(found, entry, default) for entry in entries]
+    saved = read_checkpoint(checkpoint or SHIPPED / "ensemble_4", "ensemble")
+    entries: list[object] = saved.get("members", kind=list)
+    weighing, digest = read_weighing(saved, len(entries))
+    default = ModelPair(*(saved.get("default_pair", k, kind=str) for k in ("strong", "weak")))
+    members = [_open_member(saved, entry, default) for entry in entries]
     for entry, member in zip(entries, members, strict=True):
-        _require_unchanged(found, entry, member)
+        _require_unchanged(saved, entry, member)
     models = _known_by_all(members, default)
     pair = choose_pair(strong_model, weak_model, default, models)
     if pair != default:
-        members = [_open_member(found, entry, pair) for entry in entries]
+        members = [_open_member(saved, entry, pair) for entry in entries]
     facts: dict[str, object] = {
         "router": "ensemble",
         "weights": digest,
@@ -153,13 +153,13 @@ def open_router(
         name="ensemble",
         kind="ensemble",
         summary=f"{SUMMARY} ({', '.join(member.identity.name for member in members)})",
-        checkpoint=found.folder,
+        checkpoint=saved.folder,
         models=models,
         default_pair=default,
         embedder=", ".join(dict.fromkeys(embedders)) or None,
         reads="; ".join(f"{m.identity.name}: {m.description.reads}" for m in members),
-        licence=found.licence,
-        card=found.card,
+        licence=saved.licence,
+        card=saved.card,
         sends_prompts_to=", ".join(dict.fromkeys(hosts)) or None,
     )
     return OpenRouter(
@@ -256,12 +256,12 @@ def _known_by_all(members: Sequence[OpenRouter], pair: ModelPair) -> tuple[str, 
     """The models that every member knows, of those that know any; in the first one's order."""
     from routectl.model_names import canonical_names
 
-    known = [member.description.models for member in members if member.description.models]
-    if not known:
+    known_models = [member.description.models for member in members if member.description.models]
+    if not known_models:
         return (pair.strong, pair.weak)
-    one_name = canonical_names(name for models in known for name in models)
-    common = set.intersection(*({one_name[name] for name in models} for models in known))
-    return tuple(name for name in known[0] if one_name[name] in common)
+    one_name = canonical_names(name for models in known_models for name in models)
+    common = set.intersection(*({one_name[name] for name in models} for models in known_models))
+    return tuple(name for name in known_models[0] if one_name[name] in common)
 
 
 class EnsembleRouter:

@@ -30,21 +30,21 @@ class Features:
         """q: without what the kinds put beside it, shape (n, D)."""
         import numpy as np
 
-        found = embeddings
+        vectors = embeddings
         if self.standardisation is not None:
-            found = self.standardisation.of(found)
+            vectors = self.standardisation.of(vectors)
         if self.surface is not None:
-            found = np.hstack([found, self.surface.of(prompts).astype(np.float32)])
-        return found
+            vectors = np.hstack([vectors, self.surface.of(prompts).astype(np.float32)])
+        return vectors
 
     def of(self, embeddings: NDArray[np.float32], prompts: Sequence[str]) -> NDArray[np.float32]:
         """All of it, shape (n, D and the kinds' width)."""
         import numpy as np
 
-        found = self.vectors(embeddings, prompts)
+        vectors = self.vectors(embeddings, prompts)
         if self.kinds is None:
-            return found
-        return np.hstack([found, self.kinds.of(embeddings, found).astype(np.float32)])
+            return vectors
+        return np.hstack([vectors, self.kinds.of(embeddings, vectors).astype(np.float32)])
 
 
 def read_features(

@@ -58,9 +58,9 @@ def checked_scores(
     wanted = (len(prompts),)
     for what, array, kinds in (("strong win rates", win_rates, "f"), ("long prompts", longer, "b")):
         if not isinstance(array, np.ndarray) or array.dtype.kind not in kinds:
-            found = array.dtype if isinstance(array, np.ndarray) else type(array).__name__
+            got = array.dtype if isinstance(array, np.ndarray) else type(array).__name__
             needed = "floats" if kinds == "f" else "bools"
-            raise _fault(name, f"returned its {what} as {found}, not a NumPy array of {needed}")
+            raise _fault(name, f"returned its {what} as {got}, not a NumPy array of {needed}")
         if array.shape != wanted:
             raise _fault(name, f"returned {what} of the shape {array.shape} and not {wanted}")
     if np.isnan(win_rates).any():

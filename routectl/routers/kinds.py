@@ -123,8 +123,8 @@ class Kinds:
         product is computed in another order, changes nothing that counts."""
         import numpy as np
 
-        found: NDArray[np.float64] = vectors.astype(np.float64) @ self.components.T
-        return found[:, None, :] - self.means
+        components: NDArray[np.float64] = vectors.astype(np.float64) @ self.components.T
+        return components[:, None, :] - self.means
 
     def steepest(
         self,

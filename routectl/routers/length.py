@@ -35,21 +35,21 @@ def open_router(
         CheckpointError: the checkpoint is missing or damaged.
     """
     refuse_models("length", strong_model, weak_model)
-    found = read_checkpoint(checkpoint or SHIPPED / "length_1", "length")
-    lengths, digest = _read_lengths(found)
+    saved = read_checkpoint(checkpoint or SHIPPED / "length_1", "length")
+    lengths, digest = _read_lengths(saved)
     facts = {"router": "length", "weights": digest, "extraction": EXTRACTION_FACT}
     identity = RouterIdentity("length", fingerprint(facts), None, 0.0, facts)
     description = RouterDescription(
         name="length",
         kind="length",
         summary=SUMMARY,
-        checkpoint=found.folder,
+        checkpoint=saved.folder,
         models=(),
         default_pair=None,
         embedder=None,
         reads="the whole prompt",
-        licence=found.licence,
-        card=found.card,
+        licence=saved.licence,
+        card=saved.card,
     )
     return OpenRouter(identity, description, lambda: LengthRouter(identity, lengths))
 
@@ -86,12 +86,16 @@ def length_win_rates(
     """
     import numpy as np
 
-    known, counts = np.unique(reference, return_counts=True)
+    distinct_lengths, counts = np.unique(reference, return_counts=True)
     rates = (np.cumsum(counts) - counts / 2) / len(reference)
-    inside = np.interp(lengths, known, rates)
-    below = rates[0] * (lengths + 1) / (known[0] + 1)
-    above = 1 - (1 - rates[-1]) * (known[-1] + 1) / (lengths + 1)
-    return np.where(lengths < known[0], below, np.where(lengths > known[-1], above, inside))
+    inside = np.interp(lengths, distinct_lengths, rates)
+    below = rates[0] * (lengths + 1) / (distinct_lengths[0] + 1)
+    above = 1 - (1 - rates[-1]) * (distinct_lengths[-1] + 1) / (lengths + 1)
+    return np.where(
+        lengths < distinct_lengths[0],
+        below,
+        np.where(lengths > distinct_lengths[-1], above, inside),
+    )
 
 
 class LengthRouter:

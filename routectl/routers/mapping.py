@@ -35,26 +35,29 @@ def open_mapped(
         RouterError: a new name is not in the pair, or the router knows it already; or it does
             not know the model that should stand for it.
     """
-    for new, known in mapping.items():
+    for new, stand_in in mapping.items():
         if not any(
             side is not None and same_model(side, new) for side in (strong_model, weak_model)
         ):
             raise RouterError(
-                f"--as {new}={known}: {new} is neither the strong nor the weak model that was "
+                f"--as {new}={stand_in}: {new} is neither the strong nor the weak model that was "
                 "asked for; name it with --strong-model or --weak-model."
             )
     opened = opener(_known(strong_model, mapping), _known(weak_model, mapping))
     known_models, pair = opened.description.models, opened.identity.model_pair
     if pair is None:
         raise RouterError(f"The router {opened.identity.name!r} knows no models; leave out --as.")
-    for new, known in mapping.items():
+    for new, stand_in in mapping.items():
         already = find(new, known_models)
         if already is not None:
             raise RouterError(
-                f"--as {new}={known}: the router {opened.identity.name!r} knows {already} itself; "
-                "leave out --as."
+                f"--as {new}={stand_in}: the router {opened.identity.name!r} knows {already} "
+                "itself; leave out --as."
             )
-    names = {canonical(new): find(known, known_models) or known for new, known in mapping.items()}
+    names = {
+        canonical(new): find(stand_in, known_models) or stand_in
+        for new, stand_in in mapping.items()
+    }
     renamed = ModelPair(
         _new(strong_model, pair.strong, mapping), _new(weak_model, pair.weak, mapping)
     )
@@ -65,7 +68,7 @@ def _known(model: str | None, mapping: Mapping[str, str]) -> str | None:
     """What the router is asked for in place of `model`."""
     if model is None:
         return None
-    return next((known for new, known in mapping.items() if same_model(model, new)), model)
+    return next((stand_in for new, stand_in in mapping.items() if same_model(model, new)), model)
 
 
 def _new(model: str | None, opened: str, mapping: Mapping[str, str]) -> str:

@@ -119,12 +119,12 @@ def open_router(
         CheckpointError: the checkpoint is missing, damaged or of another kind.
     """
     folder = SHIPPED / "mf_9" if checkpoint is None else checkpoint
-    found = read_checkpoint(folder, "mf")
-    tensors, digest = read_weights(found)
-    embedder = read_embedder(found, tensors)
-    features = read_features(found, tensors, embedder.dimension)
-    factors = read_factors(found, tensors, features)
-    default = default_pair(found, factors.models)
+    saved = read_checkpoint(folder, "mf")
+    tensors, digest = read_weights(saved)
+    embedder = read_embedder(saved, tensors)
+    features = read_features(saved, tensors, embedder.dimension)
+    factors = read_factors(saved, tensors, features)
+    default = default_pair(saved, factors.models)
     pair = choose_pair(strong_model, weak_model, default, factors.models)
     facts: dict[str, object] = {
         "router": "mf",
@@ -141,20 +141,20 @@ def open_router(
         "mf",
         fingerprint(facts),
         pair,
-        _noise(found, factors, pair, scoring, embedder.noise),
+        _noise(saved, factors, pair, scoring, embedder.noise),
         facts,
     )
     description = RouterDescription(
         name="mf",
         kind="mf",
         summary=SUMMARY,
-        checkpoint=found.folder,
+        checkpoint=saved.folder,
         models=factors.models,
         default_pair=default,
         embedder=embedder.name,
         reads=embedder.phrase + ("" if features.surface is None else OF_QUESTION),
-        licence=found.licence,
-        card=found.card,
+        licence=saved.licence,
+        card=saved.card,
         sends_prompts_to=embedder.host,
         slow=embedder.slow,
         notice=embedder.notice,

@@ -29,21 +29,21 @@ def open_router(
         CheckpointError: the checkpoint is missing or damaged.
     """
     refuse_models("random", strong_model, weak_model)
-    found = read_checkpoint(checkpoint or SHIPPED / "random_1", "random")
-    seed: int = found.get("seed", kind=int)
+    saved = read_checkpoint(checkpoint or SHIPPED / "random_1", "random")
+    seed: int = saved.get("seed", kind=int)
     facts = {"router": "random", "seed": seed, "extraction": EXTRACTION_FACT}
     identity = RouterIdentity("random", fingerprint(facts), None, 0.0, facts)
     description = RouterDescription(
         name="random",
         kind="random",
         summary=SUMMARY,
-        checkpoint=found.folder,
+        checkpoint=saved.folder,
         models=(),
         default_pair=None,
         embedder=None,
         reads="the whole prompt",
-        licence=found.licence,
-        card=found.card,
+        licence=saved.licence,
+        card=saved.card,
     )
     return OpenRouter(identity, description, lambda: RandomRouter(identity, seed))
 

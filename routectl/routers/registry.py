@@ -71,7 +71,7 @@ def open_spec(spec: RouterSpec) -> OpenRouter:
     folder = None if spec.checkpoint is None else checkpoint_folder(spec.name, spec.checkpoint)
     if spec.model_pair is None:
         return open_router(spec.name, checkpoint=folder, mapping=spec.mapping)
-    new = {known: name for name, known in spec.mapping.items()}
+    new = {stand_in: name for name, stand_in in spec.mapping.items()}
     strong, weak = spec.model_pair.strong, spec.model_pair.weak
     return open_router(
         spec.name,

@@ -95,8 +95,8 @@ def _read(folder: Path) -> dict[str, NDArray[np.uint64]]:
     return tensors
 
 
-def seen(prompts: Sequence[str], known: NDArray[np.uint64]) -> NDArray[np.bool_]:
-    """Which of the prompts are known, shape (n,)."""
+def seen(prompts: Sequence[str], learned: NDArray[np.uint64]) -> NDArray[np.bool_]:
+    """Which of the prompts have their digest among the learned ones, shape (n,)."""
     import numpy as np
 
-    return np.isin(digests(prompts), known)
+    return np.isin(digests(prompts), learned)

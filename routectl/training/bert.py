@@ -232,7 +232,7 @@ def _open_base(name: str, settings: Settings, seed: int) -> _Encoder:
     from routectl.embedding.sentence_transformer import quiet
 
     files = locate_encoder(name)
-    found = encoder_settings(files)
+    base_settings = encoder_settings(files)
     torch.manual_seed(seed)
     try:
         with quiet():
@@ -253,20 +253,21 @@ def _open_base(name: str, settings: Settings, seed: int) -> _Encoder:
             f"The encoder {name!r} in {files.folder} cannot be loaded ({type(error).__name__}); "
             "restore its files."
         ) from error
-    if not 0 <= settings.layers <= found.layers:
+    if not 0 <= settings.layers <= base_settings.layers:
         raise InputError(
-            f"{settings.layers} layers cannot be trained: the encoder {name!r} has {found.layers}."
+            f"{settings.layers} layers cannot be trained: the encoder {name!r} has "
+            f"{base_settings.layers}."
         )
     sizes = model.config
     base = Base(
         files.name,
         files.digest(),
-        found.layers,
+        base_settings.layers,
         int(sizes.hidden_size),
         int(sizes.intermediate_size),
-        found.max_tokens,
+        base_settings.max_tokens,
     )
-    return _Encoder(files, found, base, model)
+    return _Encoder(files, base_settings, base, model)
 
 
 def _states(
@@ -302,9 +303,9 @@ def _states(
             on_progress("encode", first, len(prompts))
             with torch.inference_mode():
                 texts = [tokens[first + row] for row in rows]
-                found = bert.states(texts, encoder.base.layers - trained_layers).numpy()
+                batch_states = bert.states(texts, encoder.base.layers - trained_layers).numpy()
             ends = np.cumsum([len(ids) for ids in texts])[:-1]
-            for row, part in zip(rows, np.split(found, ends), strict=True):
+            for row, part in zip(rows, np.split(batch_states, ends), strict=True):
                 values[starts[first + row] : starts[first + row + 1]] = part
         partial.save(name, {"states": piece})
     on_progress("encode", len(prompts), len(prompts))
@@ -383,7 +384,7 @@ def _card(
     base: Base,
     settings: Settings,
     lesson: Lesson | None,
-    known: int,
+    learned_held_out: int,
 ) -> str:
     tiers = _LIMITS.format(
         strong=", ".join(labels.strong_models), weak=", ".join(labels.weak_models)
@@ -392,7 +393,7 @@ def _card(
     asked: dict[str, object] = asdict(settings)
     if lesson is not None:
         introduction = _TAUGHT_INTRODUCTION.format(teachers=lesson.introduced)
-        limits = f"{_TAUGHT_LIMITS.format(flattered=flattered(known))}\n{tiers.lstrip()}"
+        limits = f"{_TAUGHT_LIMITS.format(flattered=flattered(learned_held_out))}\n{tiers.lstrip()}"
         asked["teachers"] = lesson.named
     return model_card(
         report,

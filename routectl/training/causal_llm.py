@@ -98,8 +98,8 @@ def train_causal_llm(
     settings = settings or AdapterSettings()
     require_free(request.output)
     _require_peft()
-    found = default_base() if base is None else keep_base(base)
-    chosen = {**asdict(settings), "base": found.digest}
+    base_files = default_base() if base is None else keep_base(base)
+    chosen = {**asdict(settings), "base": base_files.digest}
     with PartialRun(request.output, request_facts("causal_llm", request, chosen)) as partial:
         data = read_training_data(
             request, open_embedder(DEFAULT), partial, on_progress, vectors=False
@@ -107,11 +107,11 @@ def train_causal_llm(
         labels = strong_weak_labels(data.comparisons, data.pair)
         learned = labels.of_prompts(~data.held_out)
         measured = _measured(labels.of_prompts(data.held_out), request.seed)
-        reader = RatingReader(found.folder, DEFAULT_TEMPLATE, settings.max_tokens)
+        reader = RatingReader(base_files.folder, DEFAULT_TEMPLATE, settings.max_tokens)
         examples_of = _examples(request, data, labels, reader)
         training, testing = examples_of(learned), examples_of(measured)
         tensors, state = _fit(
-            found, reader, training, testing, settings, request.seed, partial, on_progress
+            base_files, reader, training, testing, settings, request.seed, partial, on_progress
         )
         config: dict[str, object] = {
             "kind": "causal_llm",
@@ -119,13 +119,13 @@ def train_causal_llm(
             "licence": request.licence,
             "default_pair": {"strong": data.pair.strong, "weak": data.pair.weak},
             "models": {"strong": list(labels.strong_models), "weak": list(labels.weak_models)},
-            "base": {"name": found.name, "digest": found.digest},
+            "base": {"name": base_files.name, "digest": base_files.digest},
             "adapter": {"rank": settings.rank, "scale": settings.scale},
             "template": asdict(DEFAULT_TEMPLATE),
             "score_threshold": SCORE_THRESHOLD,
             "max_tokens": MAX_TOKENS,
         }
-        router = _as_it_scores(found, tensors, settings.scale, config)
+        router = _as_it_scores(base_files, tensors, settings.scale, config)
         metrics = measured_apgr(router, data, on_progress)
         config["noise"] = score_noise(router, data, on_progress)
         report = TrainingReport.of(
@@ -143,7 +143,7 @@ def train_causal_llm(
             introduction=_INTRODUCTION.format(
                 threshold=SCORE_THRESHOLD,
                 parameters=sum(tensor.size for tensor in tensors.values()),
-                base=found.name,
+                base=base_files.name,
             ),
             reads=f"the beginning of a long prompt, {MAX_TOKENS} tokens with the template",
             settings={**chosen, "score threshold": SCORE_THRESHOLD},

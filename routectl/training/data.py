@@ -103,18 +103,18 @@ def read_training_data(
     pair = _default_pair(comparisons, request.strong_model, request.weak_model)
     judged = read_all(request.benchmarks)
     alike = np.zeros(len(comparisons.prompts), dtype=np.bool_)
-    found = np.empty((0, embedder.dimension), dtype=np.float32)
+    embedded_prompts = np.empty((0, embedder.dimension), dtype=np.float32)
     if judged:
         comparing = embedder if embedder.comparable else open_embedder(DEFAULT)
         embedded = embed_texts(comparing, [*comparisons.prompts, *judged], partial, on_progress)
-        found = embedded[: len(comparisons.prompts)]
-        alike = nearest(found, embedded[len(found) :]).cosine >= SIMILAR
+        embedded_prompts = embedded[: len(comparisons.prompts)]
+        alike = nearest(embedded_prompts, embedded[len(embedded_prompts) :]).cosine >= SIMILAR
         comparisons = comparisons.of_prompts(~alike)
         _require_enough(comparisons)
     if vectors and not (embedder.comparable and judged):
-        found = embed_texts(embedder, comparisons.prompts, partial, on_progress)
+        embedded_prompts = embed_texts(embedder, comparisons.prompts, partial, on_progress)
     return TrainingData(
-        comparisons, pair, _held_out(comparisons, request.seed), int(alike.sum()), found
+        comparisons, pair, _held_out(comparisons, request.seed), int(alike.sum()), embedded_prompts
     )
 
 

@@ -87,14 +87,14 @@ def train_ensemble(
         if not fresh:
             _require_held_out(opened, data, prompts)
         names = tuple(map(spelled, members))
-        found = Members(
+        scored_members = Members(
             names,
             tuple(member.identity.noise for member in opened),
             kept_scores(opened, prompts, partial, on_progress),
         )
         quality = weak_quality(request, data)[labels.prompt]
         task = data.comparisons.task[labels.prompt]
-        result = stack(found, Labels.of(labels.outcome, quality, task), request.seed)
+        result = stack(scored_members, Labels.of(labels.outcome, quality, task), request.seed)
         report = _report(request, data, labels, result, time.monotonic() - started)
         _write(request, report, data, members, opened, result, fresh)
         partial.remove()
@@ -140,11 +140,11 @@ def _require_held_out(
         folder = member.description.checkpoint
         if folder is None:
             continue
-        known = int(seen(prompts, learned_of(folder, data)).sum())
-        if known:
+        learned_count = int(seen(prompts, learned_of(folder, data)).sum())
+        if learned_count:
             raise UsageError(
-                f"{folder} has learned, or may have, from {known:,} of the {len(prompts):,} "
-                f"held-out prompts that would weigh it, {_SO_GIVE}"
+                f"{folder} has learned, or may have, from {learned_count:,} of the "
+                f"{len(prompts):,} held-out prompts that would weigh it, {_SO_GIVE}"
             )
 
 

@@ -154,10 +154,10 @@ def marked(
     import numpy as np
 
     shares = outcome.copy()
-    known = ~np.isnan(quality)
-    shares[known] = 0
-    shares[known, won] = 1 - quality[known]
-    shares[known, lost] = quality[known]
+    has_quality = ~np.isnan(quality)
+    shares[has_quality] = 0
+    shares[has_quality, won] = 1 - quality[has_quality]
+    shares[has_quality, lost] = quality[has_quality]
     return shares
 
 
@@ -180,9 +180,9 @@ def levels(
         return logs
 
     overall = shares[learned].mean(axis=0, dtype=np.float64)
-    found = np.zeros(shares.shape, dtype=np.float32)
+    intercepts = np.zeros(shares.shape, dtype=np.float32)
     for one in np.unique(task):
         rows = shares[learned & (task == one)].astype(np.float64)
         mean = (rows.sum(axis=0) + _PULLED_BY * overall) / (len(rows) + _PULLED_BY)
-        found[task == one] = log(mean) - log(overall)
-    return found
+        intercepts[task == one] = log(mean) - log(overall)
+    return intercepts

@@ -243,7 +243,10 @@ def _projected_noise(data: TrainingData, model: Embedder, fit: Fit, features: Fe
     kinds = features.kinds
     if kinds is None:
         return projected_noise(
-            model, data.comparisons.prompts, lambda found, _: found @ of_embedding.T, steepest
+            model,
+            data.comparisons.prompts,
+            lambda embedded, _: embedded @ of_embedding.T,
+            steepest,
         )
     of_kinds = projection[:, -kinds.width :]
     if model.least_noise:
@@ -251,9 +254,9 @@ def _projected_noise(data: TrainingData, model: Embedder, fit: Fit, features: Fe
         vectors = features.vectors(embeddings, data.used_prompts)
         steepest += kinds.steepest(embeddings, vectors, of_kinds[0])
 
-    def project(found: NDArray[np.float32], texts: Sequence[str]) -> NDArray[np.floating]:
-        beside = kinds.of(found, features.vectors(found, texts))
-        return found @ of_embedding.T + beside @ of_kinds.T
+    def project(embedded: NDArray[np.float32], texts: Sequence[str]) -> NDArray[np.floating]:
+        beside = kinds.of(embedded, features.vectors(embedded, texts))
+        return embedded @ of_embedding.T + beside @ of_kinds.T
 
     return projected_noise(model, data.comparisons.prompts, project, steepest)
 

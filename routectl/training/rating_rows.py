@@ -254,10 +254,10 @@ def _weight(data: TrainingData) -> NDArray[np.float64]:
     import numpy as np
 
     comparisons = data.comparisons
-    found = np.bincount(
+    row_weights = np.bincount(
         comparisons.prompt, weights=comparisons.weight, minlength=len(comparisons.prompts)
     )
-    return found.astype(np.float64)
+    return row_weights.astype(np.float64)
 
 
 def _states(
@@ -284,16 +284,16 @@ def _states(
         else:
             pieces.append(kept[0]["states"])
     on_progress("read", len(rows), len(rows))
-    found = np.concatenate(pieces)
-    states = np.zeros((len(data.comparisons.prompts), found.shape[1]), dtype=np.float32)
-    states[rows] = found
+    all_states = np.concatenate(pieces)
+    states = np.zeros((len(data.comparisons.prompts), all_states.shape[1]), dtype=np.float32)
+    states[rows] = all_states
     return states
 
 
 def _tensors(head: Head) -> dict[str, NDArray[Any]]:
     assert head.rows is not None
-    found = {ROWS: head.rows, "bias": head.bias}
-    return found if head.beside is None else {**found, BESIDE: head.beside}
+    tensors = {ROWS: head.rows, "bias": head.bias}
+    return tensors if head.beside is None else {**tensors, BESIDE: head.beside}
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,11 +70,11 @@ def kept_scores(
             if kept is None:
                 if number not in loaded:
                     loaded[number] = router.load()
-                found = loaded[number].strong_win_rates(part)
-                partial.save(piece, {"win_rates": found})
+                part_scores = loaded[number].strong_win_rates(part)
+                partial.save(piece, {"win_rates": part_scores})
             else:
-                found = kept[0]["win_rates"]
-            scores[number, start : start + len(part)] = found
+                part_scores = kept[0]["win_rates"]
+            scores[number, start : start + len(part)] = part_scores
     on_progress("score", len(prompts), len(prompts))
     for router, its in zip(routers, scores, strict=True):
         if not np.isfinite(its).all():

@@ -274,8 +274,8 @@ def _projected_noise(data: TrainingData, model: Embedder, metric: Metric) -> flo
     of_embedding = metric.projection[:, : model.dimension].astype(np.float64)
     if metric.features.standardisation is not None:
         of_embedding = of_embedding / metric.features.standardisation.spread
-    found = metric.of(data.vectors[data.used], data.used_prompts)
-    steepest = float(np.linalg.norm(of_embedding, 2) / np.linalg.norm(found, axis=1).min())
+    metric_vectors = metric.of(data.vectors[data.used], data.used_prompts)
+    steepest = float(np.linalg.norm(of_embedding, 2) / np.linalg.norm(metric_vectors, axis=1).min())
     return projected_noise(
         model,
         data.comparisons.prompts,

@@ -113,8 +113,8 @@ def _standardised(odds: NDArray[np.float64]) -> NDArray[np.float64]:
         raise InputError(
             "The teacher scores all prompts alike, so nothing can be learned from it; name another."
         )
-    found: NDArray[np.float64] = (odds - odds.mean(axis=-1, keepdims=True)) / spread
-    return found
+    standardised: NDArray[np.float64] = (odds - odds.mean(axis=-1, keepdims=True)) / spread
+    return standardised
 
 
 def shares_of_classes(odds: NDArray[np.float64], *, won: int, lost: int) -> NDArray[np.float32]:

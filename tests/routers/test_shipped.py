@@ -168,6 +168,6 @@ def test_a_checkpoint_that_does_not_ship_any_more_is_an_error_that_names_those_t
             assert refused.code == 1
             assert refused.out == ""
             assert refused.err.splitlines()[-1] == (
-                f"Error: The router {name!r} has no checkpoint {gone!r}: those that ship are {ships}; "
-                f"name one with -r {name}=NAME, or a folder of your own with -r {name}=DIR."
+                f"Error: The router {name!r} has no checkpoint {gone!r}: those that ship are "
+                f"{ships}; name one with -r {name}=NAME, or a folder of your own with -r {name}=DIR."
             )

@@ -71,10 +71,10 @@ def open_published(folder: Path, strong_model: str | None, weak_model: str | Non
 
 
 def _require_layout(folder: Path, config: Mapping[str, Any]) -> None:
-    found = config.get("architectures")
-    if found != [ARCHITECTURE]:
+    named = config.get("architectures")
+    if named != [ARCHITECTURE]:
         raise CheckpointError(
-            f"{folder} is no published bert checkpoint: its architecture is {found}, and "
+            f"{folder} is no published bert checkpoint: its architecture is {named}, and "
             f"RouteLLM's is {ARCHITECTURE}."
         )
     labels = config.get("id2label")
@@ -180,5 +180,5 @@ class PublishedClassifier:
         for row, row_ids in enumerate(tokens):
             ids[row, : len(row_ids)] = torch.tensor(row_ids)
             mask[row, : len(row_ids)] = 1
-        found: torch.Tensor = self._model(input_ids=ids, attention_mask=mask).logits
-        return found.float()
+        logits: torch.Tensor = self._model(input_ids=ids, attention_mask=mask).logits
+        return logits.float()

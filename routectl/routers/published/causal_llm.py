@@ -96,16 +96,16 @@ def open_published(folder: Path, strong_model: str | None, weak_model: str | Non
 
 
 def _read_texts(folder: Path) -> _Texts:
-    found = []
+    contents = []
     for name in (_SYSTEM, _CLASSIFIER):
         try:
-            found.append((folder / name).read_text(encoding="utf-8"))
+            contents.append((folder / name).read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise CheckpointError(
                 f"{folder / name} cannot be read; a published causal_llm checkpoint holds the "
                 f"texts {_SYSTEM} and {_CLASSIFIER} beside its weights."
             ) from error
-    texts = _Texts(*found)
+    texts = _Texts(*contents)
     try:
         fits = texts.classifier.format(question="\0") != texts.classifier.format(question="")
     except (KeyError, IndexError, ValueError):
@@ -188,5 +188,5 @@ class PublishedCausalLlm:
         return np.array([len(ids) > self._context for ids in self._read(prompts)], dtype=np.bool_)
 
     def _read(self, prompts: Sequence[str]) -> list[Any]:
-        found = self._tokenizer.encode_batch([self._texts.around(prompt) for prompt in prompts])
-        return [encoding.ids for encoding in found]
+        encodings = self._tokenizer.encode_batch([self._texts.around(prompt) for prompt in prompts])
+        return [encoding.ids for encoding in encodings]

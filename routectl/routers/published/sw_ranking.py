@@ -128,9 +128,9 @@ def read_published(folder: Path) -> Ranking:
     # A battle is one of a few kinds, so there are far fewer distinct rows than battles.
     kind = (tiers[first] * size + tiers[second]) * 3 + (2 * outcome).astype(np.int64)
     distinct, group = np.unique(kind, return_inverse=True)
-    each = np.arange(len(distinct))
+    positions = np.arange(len(distinct))
     statistics = counts(
-        each,
+        positions,
         distinct // 3 // size,
         distinct // 3 % size,
         distinct % 3 / 2,
@@ -158,7 +158,7 @@ def _battles(
     from routectl.tables import read_rows
 
     models: dict[str, int] = {}
-    found: list[tuple[int, int, float]] = []
+    rows: list[tuple[int, int, float]] = []
     for path in files_named(folder, "battles*"):
         for row in read_rows(path)[1]:
             votes = [row.number(f"winner_model_{side}") for side in "ab"]
@@ -171,10 +171,10 @@ def _battles(
             # Whoever won; all else counts as a tie.
             outcome = 1.0 if votes[0] == 1 else 0.0 if votes[1] == 1 else 0.5
             a, b = (models.setdefault(row.text(f"model_{side}"), len(models)) for side in "ab")
-            found.append((a, b, outcome))
+            rows.append((a, b, outcome))
     if len(models) < 2:
         raise CheckpointError(f"{folder} holds no battles of two models that could be used.")
-    table = np.array(found)
+    table = np.array(rows)
     first, second = table[:, 0].astype(np.int64), table[:, 1].astype(np.int64)
     return first, second, table[:, 2], tuple(models)
 

@@ -75,15 +75,15 @@ def counts(
     rows, first, second = rows[apart], first[apart], second[apart]
     won, met = (outcome[apart] * weight[apart]).astype(np.float64), weight[apart]
     pairs, width = len(tier_pairs(tiers)[0]), statistics_width(tiers)
-    found = np.zeros(sets * width)
+    totals = np.zeros(sets * width)
     base = rows.astype(np.intp) * width
     for column, amount in (
         (pair_columns(first, second, tiers), met),
         (pairs + first, won),
         (pairs + second, met - won),
     ):
-        found += np.bincount(base + column, weights=amount, minlength=len(found))
-    return found.reshape(sets, width)
+        totals += np.bincount(base + column, weights=amount, minlength=len(totals))
+    return totals.reshape(sets, width)
 
 
 def even(tiers: int, battles: float) -> NDArray[np.float64]:

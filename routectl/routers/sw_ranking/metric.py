@@ -95,8 +95,8 @@ class Metric:
         import numpy as np
 
         product = vectors.astype(np.float64) @ self.projection.T.astype(np.float64)
-        found: NDArray[np.float32] = (product - self.offset).astype(np.float32)
-        return found
+        projected: NDArray[np.float32] = (product - self.offset).astype(np.float32)
+        return projected
 
     @property
     def tensors(self) -> dict[str, NDArray[Any]]:

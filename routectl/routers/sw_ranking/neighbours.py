@@ -78,20 +78,20 @@ class Neighbours:
         """
         import numpy as np
 
-        found = np.empty((len(queries), self.counts.shape[1]))
+        sums = np.empty((len(queries), self.counts.shape[1]))
         for at, tiles, nearest in self._blocks(queries):
-            found[at : at + len(nearest)] = self._count(tiles, nearest)
-        return found
+            sums[at : at + len(nearest)] = self._count(tiles, nearest)
+        return sums
 
     def weights(self, queries: NDArray[np.float32]) -> NDArray[np.float32]:
         """The weight of each prompt's battles for each query, shape (n, N)."""
         import numpy as np
 
-        found = np.empty((len(queries), len(self.vectors)), dtype=np.float32)
+        weights = np.empty((len(queries), len(self.vectors)), dtype=np.float32)
         for at, tiles, nearest in self._blocks(queries):
-            rows = found[at : at + len(nearest)]
+            rows = weights[at : at + len(nearest)]
             np.concatenate(list(_raised(tiles, nearest)), axis=1, out=rows)
-        return found
+        return weights
 
     def _blocks(
         self, queries: NDArray[np.float32]
@@ -124,10 +124,10 @@ class Neighbours:
         import numpy as np
 
         if self._per_prompt is not None:
-            found = np.zeros((len(nearest), self.counts.shape[1]))
+            totals = np.zeros((len(nearest), self.counts.shape[1]))
             for tile, at in zip(_raised(tiles, nearest), count(0, _COLUMNS), strict=False):
-                found += tile @ self._per_prompt[at : at + _COLUMNS]
-            return found
+                totals += tile @ self._per_prompt[at : at + _COLUMNS]
+            return totals
         sums = np.zeros((len(nearest), len(self._starts)))
         for tile, at in zip(_raised(tiles, nearest), count(0, _COLUMNS), strict=False):
             # The segment that the tile begins in, and those that begin inside it.
@@ -143,11 +143,11 @@ def unit(vectors: NDArray[np.floating]) -> NDArray[np.float32]:
     """Rows of length 1 in single precision; a row that is one to the last bits stays as it is."""
     import numpy as np
 
-    found = np.ascontiguousarray(vectors, dtype=np.float32)
-    lengths = np.sqrt(np.einsum("nd,nd->n", found, found))[:, None]
+    rows = np.ascontiguousarray(vectors, dtype=np.float32)
+    lengths = np.sqrt(np.einsum("nd,nd->n", rows, rows))[:, None]
     if (np.abs(lengths - 1) <= 1e-6).all():
-        return found
-    shortened: NDArray[np.float32] = found / lengths
+        return rows
+    shortened: NDArray[np.float32] = rows / lengths
     return shortened
 
 

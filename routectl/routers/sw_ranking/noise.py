@@ -52,16 +52,16 @@ def score_noise(
     largest = np.maximum(similarity.max(axis=1), 1e-6)[:, None]
     weights = neighbours.weights(queries).astype(np.float64)
     statistics = ratings.statistics(queries)
-    found = fit(statistics, len(ratings.unweighted), ratings.unweighted)
+    fitted = fit(statistics, len(ratings.unweighted), ratings.unweighted)
     per_prompt = neighbours.counts[neighbours.group]
     prompts = neighbours.vectors.astype(np.float64)
     tiers = len(ratings.unweighted)
     noise = np.zeros((tiers, tiers))
     for first, second in zip(*tier_pairs(tiers), strict=True):
-        moved = weights * (adjoint(statistics, found, first, second) @ per_prompt.T)
+        moved = weights * (adjoint(statistics, fitted, first, second) @ per_prompt.T)
         at_nearest = (moved * similarity).sum(axis=1, keepdims=True) / largest
         gradient = moved @ prompts - at_nearest * prompts[nearest]
-        difference = found[:, [first]] - found[:, [second]]
+        difference = fitted[:, [first]] - fitted[:, [second]]
         slope = 1 / (2 + 2 * np.cosh(difference)) * math.log(10) / largest
         steepest = np.linalg.norm(slope * gradient, axis=1).max()
         noise[first, second] = noise[second, first] = steepest * (embedding_noise + _ROUNDING)

@@ -38,13 +38,13 @@ def open_router(
         CheckpointError: the checkpoint is missing, damaged or of another kind.
     """
     folder = SHIPPED / "sw_ranking_3" if checkpoint is None else checkpoint
-    found = read_checkpoint(folder, "sw_ranking")
-    tensors, digest = read_weights(found)
-    embedder = read_embedder(found, tensors)
-    metric = read_metric(found, tensors, embedder.dimension)
+    saved = read_checkpoint(folder, "sw_ranking")
+    tensors, digest = read_weights(saved)
+    embedder = read_embedder(saved, tensors)
+    metric = read_metric(saved, tensors, embedder.dimension)
     compared = embedder.dimension if metric is None else len(metric.offset)
-    ranking = read_ranking(found, tensors, compared)
-    default = default_pair(found, ranking.models)
+    ranking = read_ranking(saved, tensors, compared)
+    default = default_pair(saved, ranking.models)
     pair = choose_pair(strong_model, weak_model, default, ranking.models)
     strong, weak = ranking.tiers_of(pair)
     facts: dict[str, object] = {
@@ -65,14 +65,14 @@ def open_router(
         name="sw_ranking",
         kind="sw_ranking",
         summary=SUMMARY,
-        checkpoint=found.folder,
+        checkpoint=saved.folder,
         models=ranking.models,
         default_pair=default,
         embedder=embedder.name,
         reads=embedder.phrase
         + ("" if metric is None or metric.features.surface is None else OF_QUESTION),
-        licence=found.licence,
-        card=found.card,
+        licence=saved.licence,
+        card=saved.card,
         sends_prompts_to=embedder.host,
         slow=embedder.slow,
         notice=embedder.notice,

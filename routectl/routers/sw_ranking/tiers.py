@@ -39,13 +39,13 @@ def make_tiers(ratings: NDArray[np.float64], tiers: int) -> NDArray[np.int32]:
         totals[tier:] = best[tier - 1 : count - 1, None] + cost[tier:]
         splits[tier] = np.argmin(totals, axis=0)
         best = totals[splits[tier], np.arange(count)]
-    found = np.zeros(count, dtype=np.int32)
+    tier_of_model = np.zeros(count, dtype=np.int32)
     end = count
     for tier in range(tiers - 1, -1, -1):
         begin = splits[tier, end - 1] if tier else 0
-        found[order[begin:end]] = tier
+        tier_of_model[order[begin:end]] = tier
         end = int(begin)
-    return found
+    return tier_of_model
 
 
 def _variances(values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -58,6 +58,6 @@ def _variances(values: NDArray[np.float64]) -> NDArray[np.float64]:
     first, last = np.triu_indices(len(values))
     size = last + 1 - first
     mean = (sums[last + 1] - sums[first]) / size
-    found = np.full((len(values), len(values)), np.inf)
-    found[first, last] = np.maximum((squares[last + 1] - squares[first]) / size - mean**2, 0.0)
-    return found
+    variances = np.full((len(values), len(values)), np.inf)
+    variances[first, last] = np.maximum((squares[last + 1] - squares[first]) / size - mean**2, 0.0)
+    return variances

@@ -27,8 +27,12 @@ def faster_dtype() -> str:
     if device() == "cuda":
         return "bfloat16" if torch.cuda.is_bf16_supported() else "float32"
     # An older torch does not say what the processor can do.
-    known: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
-    return "bfloat16" if any(known[name] for name in known if "bf16" in name) else "float32"
+    capabilities: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
+    return (
+        "bfloat16"
+        if any(capabilities[name] for name in capabilities if "bf16" in name)
+        else "float32"
+    )
 
 
 @dataclass(frozen=True, slots=True)

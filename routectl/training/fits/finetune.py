@@ -195,14 +195,14 @@ def _layer(layer: Any, x: torch.Tensor, mask: torch.Tensor, queries: torch.Tenso
         split = projected.view(*projected.shape[:2], own.num_attention_heads, -1)
         return split.transpose(1, 2)
 
-    found = functional.scaled_dot_product_attention(
+    attended = functional.scaled_dot_product_attention(
         heads(own.query(queries)),
         heads(own.key(x)),
         heads(own.value(x)),
         attn_mask=mask[:, None, None, :],
         dropout_p=own.dropout.p if own.training else 0.0,
     )
-    mixed = layer.attention.output(found.transpose(1, 2).flatten(2), queries)
+    mixed = layer.attention.output(attended.transpose(1, 2).flatten(2), queries)
     output: torch.Tensor = layer.output(layer.intermediate(mixed), mixed)
     return output
 
@@ -282,12 +282,12 @@ _MOMENTS = ("exp_avg", "exp_avg_sq")
 def _only(model: Any, trained: Iterable[str]) -> dict[str, Any]:
     """The parameters that are trained; all others are frozen."""
     wanted = set(trained)
-    found = {}
+    tensors = {}
     for name, value in model.named_parameters():
         value.requires_grad_(name in wanted)
         if name in wanted:
-            found[name] = value
-    return found
+            tensors[name] = value
+    return tensors
 
 
 def _schedule(steps: int, warm_up: float) -> Callable[[int], float]:

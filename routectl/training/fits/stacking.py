@@ -165,9 +165,9 @@ def fit(members: Members, labels: Labels, draw: np.random.Generator) -> tuple[We
 
     losses = np.zeros(len(PENALTIES))
     for inside, outside in _folds(len(labels.gain), draw):
-        part, known = members.of(inside), labels.rows(inside)
+        part, part_labels = members.of(inside), labels.rows(inside)
         for column, penalty in enumerate(PENALTIES):
-            weighing = _weigh(part, known, penalty)
+            weighing = _weigh(part, part_labels, penalty)
             rates = weighing.strong_win_rates(list(members.scores[:, outside]))
             losses[column] += labels.rows(outside).losses(rates).sum()
     # Of equal penalties the largest: the simplest ensemble that is as good.
@@ -202,8 +202,8 @@ def _weigh(members: Members, labels: Labels, penalty: float) -> Weighing:
 
     start = np.append(np.full(len(features), 1 / len(features)), 0.0)
     bounds = [(0.0, None)] * len(features) + [(None, None)]
-    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds)
-    return Weighing(references, found.x[:-1], float(found.x[-1]))
+    solution = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds)
+    return Weighing(references, solution.x[:-1], float(solution.x[-1]))
 
 
 def _best_member(members: Members, gain: NDArray[np.float64]) -> int:

@@ -105,28 +105,29 @@ def embedder_line(embedder: Embedder) -> str:
     return f"{embedder.name}, {embedder.max_tokens} {unit} (`head`), digest\n  `{embedder.digest}`"
 
 
-def embedder_limits(embedder: Embedder, known: int) -> str | None:
+def embedder_limits(embedder: Embedder, learned_held_out: int) -> str | None:
     """What follows for a router from how its embedder was trained, for `model_card`.
 
     Args:
-        known: as of `flattered`.
+        learned_held_out: as of `flattered`.
     """
     if not is_classifier(embedder.name):
         return None
-    return f"Its embedder was trained, too.\n{flattered(known)}"
+    return f"Its embedder was trained, too.\n{flattered(learned_held_out)}"
 
 
-def flattered(known: int) -> str:
+def flattered(learned_held_out: int) -> str:
     """How far figures on held-out prompts can be believed, for `model_card`.
 
     Args:
-        known: from how many of these prompts a part of the router has, or may have, learned.
+        learned_held_out: how many of these prompts a part of the router has learned from, or may
+            have.
     """
-    if not known:
+    if not learned_held_out:
         return "That took none of the prompts that were held out here."
     return (
-        f"That took, or may have taken, {known:,} of the prompts that were held out here,\nso the "
-        "figures on them flatter."
+        f"That took, or may have taken, {learned_held_out:,} of the prompts that were held out "
+        "here,\nso the figures on them flatter."
     )
 
 

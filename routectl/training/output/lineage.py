@@ -92,11 +92,11 @@ def known_held_out(data: TrainingData, parts: Iterable[Path | None]) -> int:
 
     rows = data.used[data.held_out[data.used]]
     held_out = digests(data.comparisons.prompts[row] for row in rows)
-    known = np.zeros(len(held_out), dtype=np.bool_)
+    is_learned = np.zeros(len(held_out), dtype=np.bool_)
     for part in parts:
         if part is not None:
-            known |= np.isin(held_out, learned_of(part, data))
-    return int(known.sum())
+            is_learned |= np.isin(held_out, learned_of(part, data))
+    return int(is_learned.sum())
 
 
 def learned_from_all(folder: Path) -> bool:

@@ -130,10 +130,10 @@ class PartialRun:
                 ) from error
             return
         try:
-            found = json.loads(path.read_bytes())
+            facts = json.loads(path.read_bytes())
         except (OSError, ValueError):
-            found = None
-        if found != self._facts:
+            facts = None
+        if facts != self._facts:
             self._release()
             raise CheckpointError(
                 f"{self.folder} keeps the work of another training (other data, options or "
