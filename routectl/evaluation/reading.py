@@ -85,7 +85,7 @@ def read_benchmark(path: Path, leave_out: Sequence[Path] = ()) -> Benchmark:
 
     Args:
         path: a file or a folder, see above.
-        leave_out: files of prompts to leave out, beside those that lie beside it: a table with a
+        leave_out: files of prompts to leave out, besides its own contaminated ones: a table with a
             column `prompt` (or `eval_prompt`), or a .txt with the SHA-256 of a prompt's UTF-8 text
             a line, in hexadecimal.
 
@@ -93,10 +93,10 @@ def read_benchmark(path: Path, leave_out: Sequence[Path] = ()) -> Benchmark:
         InputError: it cannot be read, has none of the shapes, a row is damaged, or nothing is left.
     """
     if path.is_dir():
-        rows, beside, name = _folder(path)
+        rows, contaminated, name = _folder(path)
     else:
-        rows, beside, name = _file_rows(path), _contaminated_beside(path), _stem(path)
-    exclusions = Exclusions.of([*beside, *leave_out])
+        rows, contaminated, name = _file_rows(path), _contaminated_beside(path), _stem(path)
+    exclusions = Exclusions.of([*contaminated, *leave_out])
     kept, left_out = [], 0
     for row in rows:
         if exclusions.holds(row.texts):
@@ -146,22 +146,26 @@ def _stem(path: Path) -> str:
 
 
 def _contaminated_beside(path: Path) -> list[Path]:
-    beside = path.with_name(f"{_stem(path)}.contaminated.jsonl")
-    return [beside] if beside.exists() else []
+    contaminated = path.with_name(f"{_stem(path)}.contaminated.jsonl")
+    return [contaminated] if contaminated.exists() else []
 
 
 def _folder(path: Path) -> tuple[Iterator[_Judged], list[Path], str]:
     listed = path / "contaminated_prompts.jsonl"
-    beside = [listed] if listed.exists() else []
+    contaminated = [listed] if listed.exists() else []
     responses = sorted((path / "responses").glob("*.csv"))
     if responses:
         rows = (row for file in responses for row in _file_rows(file, _stem(file)))
-        return rows, beside, path.name
+        return rows, contaminated, path.name
     gsm8k = path / "gsm8k_responses.csv"
     if gsm8k.exists():
-        return _file_rows(gsm8k), beside, path.name
+        return _file_rows(gsm8k), contaminated, path.name
     if (path / "question.jsonl").exists() and (path / "judgements.jsonl").exists():
-        return _mt_bench(path / "question.jsonl", path / "judgements.jsonl"), beside, path.name
+        return (
+            _mt_bench(path / "question.jsonl", path / "judgements.jsonl"),
+            contaminated,
+            path.name,
+        )
     inside = [d.name for d in sorted(path.iterdir()) if d.is_dir()]
     raise InputError(
         f"{path} is no benchmark: it holds neither responses/*.csv, nor gsm8k_responses.csv, nor "

@@ -35,8 +35,8 @@ def test_a_router_that_knows_is_better_than_random_and_than_one_that_does_not() 
 
 def test_a_router_that_is_backwards_is_worse_than_random() -> None:
     pair = easy_and_hard()
-    results = evaluate_routers({"backwards": -np.arange(len(pair))}, pair, draws=200).routers[0]
-    assert results.better_than["random"].verdict == "worse"
+    result = evaluate_routers({"backwards": -np.arange(len(pair))}, pair, draws=200).routers[0]
+    assert result.better_than["random"].verdict == "worse"
 
 
 def test_random_is_its_exact_expectation() -> None:
@@ -56,13 +56,13 @@ def test_the_oracle_is_the_best_there_can_be() -> None:
 
 
 def test_the_least_strong_fraction_for_a_quality() -> None:
-    results = evaluate_routers(
+    result = evaluate_routers(
         {"a": np.arange(200)}, easy_and_hard(), qualities=(0.75, 1.0, 1.5), draws=10
     ).routers[0]
-    values = {quality: estimate.value for quality, estimate in results.fraction_for_quality.items()}
+    values = {quality: estimate.value for quality, estimate in result.fraction_for_quality.items()}
     assert values == pytest.approx({0.75: 0.25, 1.0: 0.5, 1.5: None})
-    assert results.fraction_for_quality[0.75].low < 0.25 < results.fraction_for_quality[0.75].high
-    assert results.fraction_for_quality[1.5].high == math.inf
+    assert result.fraction_for_quality[0.75].low < 0.25 < result.fraction_for_quality[0.75].high
+    assert result.fraction_for_quality[1.5].high == math.inf
 
 
 def test_where_the_weak_model_is_the_better_one_nothing_is_divided_by() -> None:
