@@ -69,7 +69,7 @@ class Policy:
     models: tuple[str | None, ...]
     """The route's models from weak to strong, K of them; None where nobody declared one."""
     routers: tuple[PinnedRouter, ...]
-    """One whose score is held against every threshold, or K-1, one for each. Of an unconditional
+    """One whose score is compared with every threshold, or K-1, one for each. Of an unconditional
     policy: those of the route before, the first of which a config string can name."""
     thresholds: tuple[str, ...] = ()
     """K-1 decimals, the k-th for model k+1: exactly the text that is exported. Empty where the
@@ -244,7 +244,7 @@ def decide(policy: Policy, scores: ArrayLike, facts: Facts | None = None) -> Dec
     Args:
         policy: live, or not activated yet, which is decided as if it were live.
         scores: float64[n, K-1], the k-th column for model k+1; float64[n, 1] or float64[n] is
-            one score that is held against every threshold (a ladder). NaN where a request
+            one score that is compared with every threshold (a ladder). NaN where a request
             needs the strong model and was not scored. Of an unconditional policy only n is read.
         facts: of the same n requests.
 

@@ -72,7 +72,7 @@ IMPORTED_AHEAD = (
     "routectl.cli.export",
     "routectl.cli.import_",
     "routectl.cli.score",
-    "routectl.evaluation.standing",
+    "routectl.evaluation.router_results",
     "routectl.store.schema",
     "routectl.workflow.activating",
     "routectl.workflow.battles",

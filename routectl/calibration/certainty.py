@@ -182,8 +182,8 @@ def caveats(
         due.append(Caveat("many_undecided", {"undecided": certainty.undecided}))
     if self_check is not None and not self_check.inside:
         due.append(Caveat("check_in_time_failed"))
-    if cut.spending is not None and cut.spending.known < 1:
-        due.append(Caveat("cost_unknown", {"unknown": 1 - cut.spending.known}))
+    if cut.spending is not None and cut.spending.known_share < 1:
+        due.append(Caveat("cost_unknown", {"unknown": 1 - cut.spending.known_share}))
     if longer_than_read > 0:
         due.append(Caveat("longer_than_read", {"longer_than_read": longer_than_read}))
     return due

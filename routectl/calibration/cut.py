@@ -31,7 +31,7 @@ class Spending:
     """Drawn blindly, with the strong fraction of the threshold."""
     always_strong: float
     always_weak: float
-    known: float
+    known_share: float
     """Weighted share of the requests whose cost is known."""
 
 
@@ -80,9 +80,9 @@ class Cut:
             next_share_below=_share(table, index - 1),
             next_share_above=_share(table, index + 1),
             token_share=None if tokens is None else tokens.share(index),
-            tokens_known=0.0 if tokens is None else tokens.known,
+            tokens_known=0.0 if tokens is None else tokens.known_share,
             spend_share=None if booked is None else booked.share(index),
-            spend_known=0.0 if booked is None else booked.known,
+            spend_known=0.0 if booked is None else booked.known_share,
             spending=_spending(table, index),
         )
 
@@ -96,7 +96,7 @@ def _spending(table: CutTable, index: int) -> Spending | None:
     cost, strong, weak = table.cost, table.cost_strong, table.cost_weak
     if cost is None or strong is None or weak is None:
         return None
-    per_1000 = 1000 / (strong.known * table.total_requests)
+    per_1000 = 1000 / (strong.known_share * table.total_requests)
     always_strong, always_weak = strong.total * per_1000, weak.total * per_1000
     fraction = float(table.share[index])
     return Spending(
@@ -104,7 +104,7 @@ def _spending(table: CutTable, index: int) -> Spending | None:
         random=fraction * always_strong + (1 - fraction) * always_weak,
         always_strong=always_strong,
         always_weak=always_weak,
-        known=strong.known,
+        known_share=strong.known_share,
     )
 
 

@@ -113,7 +113,7 @@ class Column:
 
     moved: Floats
     """float64[cuts]: what has moved to the strong side. Its last element is the total."""
-    known: float
+    known_share: float
     """Share of the requests whose amount is known."""
 
     @property

@@ -12,26 +12,26 @@ if TYPE_CHECKING:
     from routectl.workflow.evaluating import Evaluated
 
 
-def costs_json(result: Evaluated, name: str) -> dict[str, object]:
+def costs_json(evaluated: Evaluated, name: str) -> dict[str, object]:
     """A router's or baseline's costs for programs."""
-    if result.costs is None or name not in result.costs.routers:
+    if evaluated.costs is None or name not in evaluated.costs.routers:
         return {"costs": None}
-    return {"costs": result.costs.routers[name].to_json()}
+    return {"costs": evaluated.costs.routers[name].to_json()}
 
 
-def expense_cells(result: Evaluated, name: str, route: str) -> tuple[str, ...]:
+def expense_cells(evaluated: Evaluated, name: str, route: str) -> tuple[str, ...]:
     """What a route's threshold costs, and how many times less than always strong; none unknown."""
-    if result.costs is None:
+    if evaluated.costs is None:
         return ()
-    expense = result.costs.routers[name].at_threshold[route]
+    expense = evaluated.costs.routers[name].at_threshold[route]
     saving = "-" if expense.saving is None else f"{expense.saving:.2f}x"
     return dollars(expense.per_1000), saving
 
 
-def print_costs(console: Console, result: Evaluated) -> None:
+def print_costs(console: Console, evaluated: Evaluated) -> None:
     """What each router costs where it recovers half and four fifths of the gap."""
-    costs = result.costs
-    if costs is None or not (result.standings.gap > 0):
+    costs = evaluated.costs
+    if costs is None or not (evaluated.results.gap > 0):
         return
     console.line()
     answers = costs.answers
@@ -44,10 +44,10 @@ def print_costs(console: Console, result: Evaluated) -> None:
     )
     shares = list(next(iter(costs.routers.values())).at_cpt)
     rows = []
-    for name, each in costs.routers.items():
+    for name, router in costs.routers.items():
         cells = []
         for share in shares:
-            expense, saving = each.at_cpt[share], each.saving[share]
+            expense, saving = router.at_cpt[share], router.saving[share]
             if expense is None or expense.saving is None:
                 cells += ["never" if expense is None else dollars(expense.per_1000), "-"]
             else:

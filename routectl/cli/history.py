@@ -28,11 +28,11 @@ def command(route: str | None, limit: int, db: str, console: Console) -> None:
 
     location = options.parse_database(db)
     console.database(location)
-    found = history(location, route=route, limit=limit)
+    log = history(location, route=route, limit=limit)
     if console.as_json:
         console.json(
             {
-                "activations": [to_json(entry) for entry in found.activations],
+                "activations": [to_json(entry) for entry in log.activations],
                 "calibrations": [
                     {
                         "calibration_id": c.id,
@@ -52,13 +52,13 @@ def command(route: str | None, limit: int, db: str, console: Console) -> None:
                         "note": c.note,
                         "policy": None if c.policy is None else policy.to_json(),
                     }
-                    for c, policy in found.calibrations
+                    for c, policy in log.calibrations
                 ],
             }
         )
         return
     console.line("Activations (* runs now)")
-    if found.activations:
+    if log.activations:
         console.table(
             [
                 (
@@ -69,7 +69,7 @@ def command(route: str | None, limit: int, db: str, console: Console) -> None:
                     e.actor,
                     e.note or "",
                 )
-                for e in found.activations
+                for e in log.activations
             ],
             headers=["id", "time", "route", "runs", "actor", "note"],
         )
@@ -77,7 +77,7 @@ def command(route: str | None, limit: int, db: str, console: Console) -> None:
         console.line("none yet")
     console.line()
     console.line("Calibrations")
-    if found.calibrations:
+    if log.calibrations:
         console.table(
             [
                 (
@@ -90,7 +90,7 @@ def command(route: str | None, limit: int, db: str, console: Console) -> None:
                     c.actor,
                     c.note or "",
                 )
-                for c, policy in found.calibrations
+                for c, policy in log.calibrations
             ],
             headers=[
                 "id",

@@ -42,7 +42,7 @@ database = click.option(
 )
 
 _json_flag = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
-_manners = _stack(
+_verbosity = _stack(
     click.option("-q", "--quiet", is_flag=True, help="No notes and no progress, only the result."),
     click.option("-v", "--verbose", is_flag=True, help="Say each step."),
 )
@@ -50,7 +50,7 @@ _manners = _stack(
 
 def output(command: Command) -> Command:
     """Adds --json, --quiet and --verbose, and hands the command a console that follows them."""
-    return _json_flag(_manners(_with_console(command)))
+    return _json_flag(_verbosity(_with_console(command)))
 
 
 def _with_console(command: Command) -> Command:
@@ -205,14 +205,14 @@ def parse_router(text: str) -> RouterSpec:
 
 def parse_mapping(texts: tuple[str, ...]) -> dict[str, str]:
     """What --as names: new model -> known model."""
-    found: dict[str, str] = {}
+    mapping: dict[str, str] = {}
     for text in texts:
-        new, _, known = (part.strip() for part in text.partition("="))
-        if not new or not known:
+        new, _, old = (part.strip() for part in text.partition("="))
+        if not new or not old:
             raise UsageError(f"--as {text} is not NEW=KNOWN, such as gpt-5=gpt-4-1106-preview")
-        if found.setdefault(new, known) != known:
-            raise UsageError(f"--as maps {new} twice, to {found[new]} and to {known}")
-    return found
+        if mapping.setdefault(new, old) != old:
+            raise UsageError(f"--as maps {new} twice, to {mapping[new]} and to {old}")
+    return mapping
 
 
 def open_routers(

@@ -58,7 +58,7 @@ def answers(
     Raises:
         InputError: as `bootstrap`.
     """
-    found = bootstrap(
+    sampled = bootstrap(
         scores,
         judged.strong_quality,
         judged.weak_quality,
@@ -71,10 +71,10 @@ def answers(
     rows = len(judged)
     given = {}
     for name in scores:
-        gap = found.estimate(name, GAP, confidence)
+        gap = sampled.estimate(name, GAP, confidence)
         shown = _shown(gap)
         figures = {
-            str(metric): found.estimate(name, metric, confidence)
+            str(metric): sampled.estimate(name, metric, confidence)
             if shown == "shown" or metric == AUC
             else None
             for metric in METRICS

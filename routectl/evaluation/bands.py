@@ -65,12 +65,12 @@ def quality_bands(
         raise InputError(f"A confidence lies between 0 and 1, and {confidence} does not.")
     if draws < 1:
         raise InputError(f"A bootstrap takes at least one draw, and {draws} was asked for.")
-    routers = {name: Ranked.of(each, strong_quality, weak_quality) for name, each in scores.items()}
+    routers = {name: Ranked.of(s, strong_quality, weak_quality) for name, s in scores.items()}
     weak = np.asarray(weak_quality, dtype=np.float64)
-    each = np.ones(len(weak)) if weights is None else checked_weights(weights, len(weak))
+    row_weights = np.ones(len(weak)) if weights is None else checked_weights(weights, len(weak))
     drawn: dict[str, list[Floats]] = {name: [] for name in routers}
     for counts in drawn_counts(len(weak), draws, seed, strata):
-        requests = counts * each
+        requests = counts * row_weights
         total = requests.sum(axis=1)
         weak_mean = requests @ weak / total
         for name, router in routers.items():

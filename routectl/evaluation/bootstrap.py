@@ -186,10 +186,10 @@ def bootstrap(
     }
     ranked = {name: Ranked.of(s, strong_quality, weak_quality) for name, s in scores.items()}
     weak = np.asarray(weak_quality, dtype=np.float64)
-    each = None if weights is None else checked_weights(weights, len(weak))
+    row_weights = None if weights is None else checked_weights(weights, len(weak))
     parts: dict[tuple[str, Metric], list[Floats]] = {(n, m): [] for n in scores for m in metrics}
     for counts in drawn_counts(len(weak), draws, seed, strata):
-        weighted = counts if each is None else counts * each
+        weighted = counts if row_weights is None else counts * row_weights
         weak_sums = weighted @ weak
         for name, router in ranked.items():
             sums = router.sums(router.ranking.ordered(weighted))
@@ -213,10 +213,10 @@ def apgr_interval(
     Raises:
         InputError: as `quality_curve`; or the prompts have no gap to recover.
     """
-    found = bootstrap(
+    interval = bootstrap(
         {"": scores}, strong_quality, weak_quality, metrics=(APGR,), draws=draws, seed=seed
     ).estimate("", APGR, confidence)
-    return found.low, found.high
+    return interval.low, interval.high
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,20 +260,20 @@ def _figures(metric: Metric, prompts: Floats, gain: Floats, weak_sums: Floats) -
     if metric.name == "gap":
         difference: Floats = gap / n
         return difference
-    if metric.name == "reach":
+    if metric.name == "fraction_for_quality":
         assert metric.at is not None
         missing = metric.at * n - weak_sums
         return crossing(prompts, gain, missing, ROUNDING * np.abs(gap)) / n
     exists = gap > 0
-    found = np.full(len(gap), np.nan)
+    figures = np.full(len(gap), np.nan)
     n, prompts, gain, gap = n[exists], prompts[exists], gain[exists], gap[exists]
     if metric.at is None:
-        found[exists] = _area(prompts, gain) / n / gap
+        figures[exists] = _area(prompts, gain) / n / gap
     elif metric.name == "pgr":
-        found[exists] = interpolate(prompts, gain, metric.at * n) / gap
+        figures[exists] = interpolate(prompts, gain, metric.at * n) / gap
     else:
-        found[exists] = crossing(prompts, gain, metric.at * gap, ROUNDING * gap) / n
-    return found
+        figures[exists] = crossing(prompts, gain, metric.at * gap, ROUNDING * gap) / n
+    return figures
 
 
 def _area(x: Floats, y: Floats) -> Floats:
@@ -300,8 +300,8 @@ def _on_segment(x: Floats, y: Floats, end: Integers, at: Floats) -> Floats:
     rise = x[rows, end] - x[rows, start]
     share = np.divide(at - x[rows, start], rise, out=np.ones(len(x)), where=rise != 0)
     step = y[rows, end] - y[rows, start]
-    found: Floats = y[rows, start] + np.minimum(share, 1.0) * step
-    return found
+    height: Floats = y[rows, start] + np.minimum(share, 1.0) * step
+    return height
 
 
 def percentiles(values: Floats, confidence: float) -> tuple[float, float]:
@@ -316,9 +316,9 @@ def percentiles(values: Floats, confidence: float) -> tuple[float, float]:
     if not 0 < confidence < 1:
         raise InputError(f"A confidence lies between 0 and 1, and {confidence} does not.")
     tail = (1 - confidence) / 2
-    known = np.sort(values[~np.isnan(values)])
-    if len(values) - len(known) > tail * len(values):
+    defined = np.sort(values[~np.isnan(values)])
+    if len(values) - len(defined) > tail * len(values):
         return -math.inf, math.inf
     # Order statistics, outwards: between a number and inf there is nothing to interpolate.
-    last = len(known) - 1
-    return float(known[math.floor(tail * last)]), float(known[math.ceil((1 - tail) * last)])
+    last = len(defined) - 1
+    return float(defined[math.floor(tail * last)]), float(defined[math.ceil((1 - tail) * last)])

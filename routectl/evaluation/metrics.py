@@ -234,16 +234,17 @@ def _first_crossing(
 @dataclass(frozen=True, slots=True)
 class Metric:
     """A figure by name, for those who ask for several: `AUC`, `GAP`, `APGR`, `pgr_at`, `cpt_at`,
-    `reach`."""
+    `fraction_for_quality`."""
 
-    name: Literal["auc", "gap", "apgr", "pgr", "cpt", "reach"]
+    name: Literal["auc", "gap", "apgr", "pgr", "cpt", "fraction_for_quality"]
     at: float | None = None
-    """PGR: the strong fraction; CPT: the share of the gap; reach: the quality; else None."""
+    """PGR: the strong fraction; CPT: the share of the gap; fraction_for_quality:
+    the quality; else None."""
 
     @property
     def lower_is_better(self) -> bool:
-        """True for CPT and reach: fewer strong calls for the same quality."""
-        return self.name in ("cpt", "reach")
+        """True for CPT and fraction_for_quality: fewer strong calls for the same quality."""
+        return self.name in ("cpt", "fraction_for_quality")
 
     def of(self, curve: Curve) -> float | None:
         """The figure of a curve; None where a CPT or a quality is never reached.
@@ -257,13 +258,13 @@ class Metric:
             return curve.gap
         if self.at is None:
             return apgr(curve)
-        if self.name == "reach":
+        if self.name == "fraction_for_quality":
             return strong_fraction_for(curve, self.at)
         return pgr(curve, self.at) if self.name == "pgr" else cpt(curve, self.at)
 
     def __str__(self) -> str:
-        if self.name == "reach":
-            return f"reach({self.at:.10g})"
+        if self.name == "fraction_for_quality":
+            return f"fraction_for_quality({self.at:.10g})"
         return self.name.upper() + ("" if self.at is None else f"({100 * self.at:.4g}%)")
 
 
@@ -284,9 +285,9 @@ def cpt_at(recovered: float) -> Metric:
     return Metric("cpt", recovered)
 
 
-def reach(quality: float) -> Metric:
+def fraction_for_quality(quality: float) -> Metric:
     """The least strong fraction with this mean quality, see `strong_fraction_for`."""
-    return Metric("reach", quality)
+    return Metric("fraction_for_quality", quality)
 
 
 def checked(

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any
 
 from routectl.errors import InputError, UsageError
 from routectl.evaluation.benchmark import Benchmark
-from routectl.evaluation.leaving_out import Unwanted
+from routectl.evaluation.exclusions import Exclusions
 from routectl.extraction import extract
 from routectl.preferences.gold import choices, options_of
 from routectl.tables import Row, read_rows
@@ -85,7 +85,7 @@ def read_benchmark(path: Path, leave_out: Sequence[Path] = ()) -> Benchmark:
 
     Args:
         path: a file or a folder, see above.
-        leave_out: files of prompts to leave out, beside those that lie beside it: a table with a
+        leave_out: files of prompts to leave out, besides its own contaminated ones: a table with a
             column `prompt` (or `eval_prompt`), or a .txt with the SHA-256 of a prompt's UTF-8 text
             a line, in hexadecimal.
 
@@ -93,13 +93,13 @@ def read_benchmark(path: Path, leave_out: Sequence[Path] = ()) -> Benchmark:
         InputError: it cannot be read, has none of the shapes, a row is damaged, or nothing is left.
     """
     if path.is_dir():
-        rows, beside, name = _folder(path)
+        rows, contaminated, name = _folder(path)
     else:
-        rows, beside, name = _file_rows(path), _contaminated_beside(path), _stem(path)
-    unwanted = Unwanted.of([*beside, *leave_out])
+        rows, contaminated, name = _file_rows(path), _contaminated_beside(path), _stem(path)
+    exclusions = Exclusions.of([*contaminated, *leave_out])
     kept, left_out = [], 0
     for row in rows:
-        if unwanted.holds(row.texts):
+        if exclusions.holds(row.texts):
             left_out += 1
         else:
             kept.append(row)
@@ -146,22 +146,26 @@ def _stem(path: Path) -> str:
 
 
 def _contaminated_beside(path: Path) -> list[Path]:
-    beside = path.with_name(f"{_stem(path)}.contaminated.jsonl")
-    return [beside] if beside.exists() else []
+    contaminated = path.with_name(f"{_stem(path)}.contaminated.jsonl")
+    return [contaminated] if contaminated.exists() else []
 
 
 def _folder(path: Path) -> tuple[Iterator[_Judged], list[Path], str]:
     listed = path / "contaminated_prompts.jsonl"
-    beside = [listed] if listed.exists() else []
+    contaminated = [listed] if listed.exists() else []
     responses = sorted((path / "responses").glob("*.csv"))
     if responses:
         rows = (row for file in responses for row in _file_rows(file, _stem(file)))
-        return rows, beside, path.name
+        return rows, contaminated, path.name
     gsm8k = path / "gsm8k_responses.csv"
     if gsm8k.exists():
-        return _file_rows(gsm8k), beside, path.name
+        return _file_rows(gsm8k), contaminated, path.name
     if (path / "question.jsonl").exists() and (path / "judgements.jsonl").exists():
-        return _mt_bench(path / "question.jsonl", path / "judgements.jsonl"), beside, path.name
+        return (
+            _mt_bench(path / "question.jsonl", path / "judgements.jsonl"),
+            contaminated,
+            path.name,
+        )
     inside = [d.name for d in sorted(path.iterdir()) if d.is_dir()]
     raise InputError(
         f"{path} is no benchmark: it holds neither responses/*.csv, nor gsm8k_responses.csv, nor "
@@ -206,7 +210,7 @@ def _with_objects(row: Row, part: str) -> _Judged:
     if not isinstance(scores, dict) or not scores:
         raise row.error("column 'scores' must hold an object of model and score")
     quality = {
-        model: statistics.fmean(_number(row, model, each) for each in value.values())
+        model: statistics.fmean(_number(row, model, turn) for turn in value.values())
         if isinstance(value, dict) and value
         else _number(row, model, value)
         for model, value in scores.items()
@@ -223,14 +227,14 @@ def _by_column(
     path: Path, models: Sequence[str], rows: Iterable[Row], part: str
 ) -> Iterator[_Judged]:
     """Rows with a column for each model. A column without a single number is none of a model."""
-    found: list[Row] = list(rows)
-    numeric = [m for m in models if any(_is_number(row.values.get(m)) for row in found)]
+    judged: list[Row] = list(rows)
+    numeric = [m for m in models if any(_is_number(row.values.get(m)) for row in judged)]
     if not numeric:
         raise InputError(
             f"{path} holds no qualities: of its columns ({', '.join(models[:8]) or 'none'}) none "
             "holds a number; each model needs a column of numbers, or of true and false"
         )
-    for row in found:
+    for row in judged:
         quality = {
             model: _number(row, model, row.values.get(model))
             for model in numeric
@@ -300,8 +304,8 @@ def _texts(row: Row) -> tuple[str, ...]:
 
 def _turns(row: Row) -> tuple[str, ...]:
     turns = row.values.get("turns")
-    found = [extract(turn) for turn in turns] if isinstance(turns, list) else []
-    texts = [text for text in found if text is not None]
-    if not texts or found[0] is None:
+    extracted = [extract(turn) for turn in turns] if isinstance(turns, list) else []
+    texts = [text for text in extracted if text is not None]
+    if not texts or extracted[0] is None:
         raise row.error("column 'turns' must hold a list of texts")
     return tuple(texts)

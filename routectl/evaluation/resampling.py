@@ -55,5 +55,5 @@ class _Strata:
     def draw(self, generator: np.random.Generator, draws: int) -> Integers:
         """Rows, shape (draws, n): of each stratum as many as it has."""
         drawn = generator.integers(0, self.size, (draws, len(self.order)))
-        found: Integers = self.order[self.first + drawn]
-        return found
+        rows: Integers = self.order[self.first + drawn]
+        return rows

@@ -65,7 +65,7 @@ def _values(exported: Exported) -> _Values:
 
 
 def _pairs(mapping: Mapping[str, str]) -> str:
-    return ",".join(f"{new}={known}" for new, known in mapping.items())
+    return ",".join(f"{new}={scored_as}" for new, scored_as in mapping.items())
 
 
 def _env(values: _Values) -> str:

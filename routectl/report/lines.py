@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from routectl.evaluation.standing import ORACLE, RANDOM
+from routectl.evaluation.router_results import ORACLE, RANDOM
 from routectl.report.drawing import COLOURS, GREY
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import numpy as np
 from routectl.errors import InputError
 from routectl.evaluation.benchmark import JudgedPair
 from routectl.evaluation.metrics import Curve, quality_curve
-from routectl.evaluation.standing import ORACLE, RANDOM
+from routectl.evaluation.router_results import ORACLE, RANDOM
 from routectl.report.drawing import (
     Heading,
     legend_below,

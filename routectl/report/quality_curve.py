@@ -10,7 +10,7 @@ import numpy as np
 from routectl.evaluation.bands import Band, quality_bands
 from routectl.evaluation.benchmark import JudgedPair
 from routectl.evaluation.metrics import Curve, oracle_curve, quality_curve, random_curve
-from routectl.evaluation.standing import ORACLE, RANDOM
+from routectl.evaluation.router_results import ORACLE, RANDOM
 from routectl.report.drawing import (
     WIDTH,
     Heading,

@@ -178,7 +178,7 @@ class Router(Base):
     config: Mapped[dict[str, Any]]
     """What the fingerprint is a digest of."""
     engine: Mapped[dict[str, Any]]
-    """Library versions of the first scoring run: beside the fingerprint, not in it."""
+    """Library versions of the first scoring run; not part of the fingerprint."""
     created_at: Mapped[datetime]
     checkpoint: Mapped[str | None]
     """Name of the checkpoint that ships, or the folder's absolute path, when it scored last; null

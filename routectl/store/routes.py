@@ -30,9 +30,9 @@ def add_route(connection: Connection, name: str) -> Route:
     connection.execute(
         insert_ignoring_conflicts(connection, Route), {"name": name, "created_at": _now()}
     )
-    found = route(connection, name)
-    assert found is not None
-    return found
+    row = route(connection, name)
+    assert row is not None
+    return row
 
 
 def add_activation(

@@ -96,9 +96,9 @@ def _copy(location: Location, version: str | None) -> Path | None:
 
 
 def _require_known(version: str) -> None:
-    known = [name for name, _ in versions()]
-    if version not in known:
-        raise UsageError(f"no schema version {version!r}: this routectl knows {', '.join(known)}")
+    names = [name for name, _ in versions()]
+    if version not in names:
+        raise UsageError(f"no schema version {version!r}: this routectl knows {', '.join(names)}")
 
 
 def _config(connection: Connection | None = None) -> Config:

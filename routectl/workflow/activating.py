@@ -106,15 +106,15 @@ def roll_back(location: Location, *, route: str, to: int | None, note: str | Non
         UsageError: the activation is not an earlier one.
     """
     with open_store(location) as store, store.write() as connection:
-        found = routes.route(connection, route)
-        if found is None:
+        stored = routes.route(connection, route)
+        if stored is None:
             raise _unknown_route(connection, route)
-        log = routes.activations(connection, found.id)
+        log = routes.activations(connection, stored.id)
         target = routes.step_back(log, route) if to is None else _earlier(log, to, route)
         require_extraction(_activated(connection, target, route, active=False).policy)
         row = routes.add_activation(
             connection,
-            route_id=found.id,
+            route_id=stored.id,
             mode=target.mode,
             calibration_id=target.calibration_id,
             restores_id=target.id,
@@ -136,14 +136,14 @@ class History:
 def history(location: Location, *, route: str | None, limit: int) -> History:
     """What was calibrated and what ran, newest first."""
     with open_store(location) as store, store.read() as connection:
-        found = routes.routes(connection)
+        named = routes.routes(connection)
         if route is not None:
-            found = [r for r in found if r.name == route]
-            if not found:
+            named = [r for r in named if r.name == route]
+            if not named:
                 raise _unknown_route(connection, route)
         entries = [
             _activated(connection, row, r.name, active=index == 0)
-            for r in found
+            for r in named
             for index, row in enumerate(reversed(routes.activations(connection, r.id)))
         ]
         entries.sort(key=lambda entry: entry.id, reverse=True)
@@ -158,12 +158,12 @@ def last_calibrated(connection: Connection, log: Sequence[Activation]) -> Policy
 
 
 def _earlier(log: list[Activation], to: int, route: str) -> Activation:
-    found = next((a for a in log if a.id == to), None)
-    if found is None:
+    activation = next((a for a in log if a.id == to), None)
+    if activation is None:
         raise StoreError(
             f"route {route!r} has no activation {to}: `routectl history --route {route}` lists them"
         )
-    target = routes.activated_by(log, found)
+    target = routes.activated_by(log, activation)
     if target.id >= routes.activated_by(log, log[-1]).id:
         raise UsageError(
             f"activation {to} is not earlier than what runs now, and a rollback walks back: "
@@ -173,9 +173,9 @@ def _earlier(log: list[Activation], to: int, route: str) -> Activation:
 
 
 def _unknown_route(connection: Connection, name: str) -> StoreError:
-    known = ", ".join(r.name for r in routes.routes(connection))
+    names = ", ".join(r.name for r in routes.routes(connection))
     return StoreError(
-        f"no route {name!r}: " + (f"the routes are {known}" if known else "nothing was activated")
+        f"no route {name!r}: " + (f"the routes are {names}" if names else "nothing was activated")
     )
 
 

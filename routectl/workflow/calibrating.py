@@ -109,18 +109,18 @@ def calibrate(
     )
     with open_store(location) as store:
         with store.read() as connection:
-            found = overview(connection, question.population, EXTRACTION_VERSION)
-        refuse_an_empty_population(found, question.population)
-        say_what_the_population_mixes(found, question.population, reporter)
+            counts = overview(connection, question.population, EXTRACTION_VERSION)
+        refuse_an_empty_population(counts, question.population)
+        say_what_the_population_mixes(counts, question.population, reporter)
         wanted = ready_routers(store, routers, unnamed, question.population, reporter)
-        return [_calibrate(store, router, question, found, reporter) for router in wanted]
+        return [_calibrate(store, router, question, counts, reporter) for router in wanted]
 
 
 def _calibrate(
-    store: Store, router: OpenRouter, question: Question, found: Overview, reporter: Reporter
+    store: Store, router: OpenRouter, question: Question, counts: Overview, reporter: Reporter
 ) -> CalibrationResult:
-    rows, purged = _scored(store, router, question.population, found, reporter)
-    excluded = dict(found.excluded) | ({"purged": purged} if purged else {})
+    rows, purged = _scored(store, router, question.population, counts, reporter)
+    excluded = dict(counts.excluded) | ({"purged": purged} if purged else {})
     identity = router.identity
     priced = priced_requests(identity.model_pair, rows, question.prices, reporter)
     reporter.detail(f"choosing among the cuts of {len(rows.win_rates):,} scores")
@@ -164,7 +164,7 @@ def _calibrate(
             router_id=rows.router,
             router=identity,
             population=question.population,
-            sample_ids=found.sample_ids,
+            sample_ids=counts.sample_ids,
             choice=choice,
             policy=policy,
             excluded=excluded,
@@ -178,7 +178,7 @@ def _calibrate(
         router=identity,
         policy=replace(policy, calibration_id=calibration_id),
         choice=choice,
-        overview=found,
+        overview=counts,
         excluded=excluded,
         longer_than_read=longer,
         costs=costs,
@@ -191,23 +191,23 @@ def _scored(
     store: Store,
     router: OpenRouter,
     population: Population,
-    found: Overview,
+    counts: Overview,
     reporter: Reporter,
 ) -> tuple[ScoredRequests, float]:
     """The population's scores, after scoring what is missing, and the weight of what cannot be."""
     # Only between two models does it matter which tokens are the answer's.
     answers = router.identity.model_pair is not None
     with store.read() as connection:
-        known = router_id(connection, router.identity)
+        row_id = router_id(connection, router.identity)
     rows = None
-    if known is not None:
-        rows = scored_requests(store, known, population, EXTRACTION_VERSION, answers=answers)
-    if rows is not None and len(rows.win_rates) == found.with_prompt:
+    if row_id is not None:
+        rows = scored_requests(store, row_id, population, EXTRACTION_VERSION, answers=answers)
+    if rows is not None and len(rows.win_rates) == counts.with_prompt:
         return rows, 0.0
-    known = score_missing(store, router, population, reporter).router_id
-    rows = scored_requests(store, known, population, EXTRACTION_VERSION, answers=answers)
+    row_id = score_missing(store, router, population, reporter).router_id
+    rows = scored_requests(store, row_id, population, EXTRACTION_VERSION, answers=answers)
     with store.read() as connection:
-        purged = prompts_without_text(connection, known, population, EXTRACTION_VERSION)
+        purged = prompts_without_text(connection, row_id, population, EXTRACTION_VERSION)
     return rows, purged
 
 

@@ -29,8 +29,8 @@ def to_export(
     with open_store(location) as store, store.read() as connection:
         if calibration_id is not None:
             return _of_calibration(calibration(connection, calibration_id))
-        found = routes.route(connection, name)
-        log = routes.activations(connection, found.id) if found is not None else []
+        stored = routes.route(connection, name)
+        log = routes.activations(connection, stored.id) if stored is not None else []
         if log:
             active = log[-1]
             strong_fraction = None
@@ -40,8 +40,8 @@ def to_export(
             require_extraction(policy)
             return Exported(policy, active.policy is not None, strong_fraction)
         if route is not None:
-            known = ", ".join(r.name for r in routes.routes(connection)) or "none yet"
-            raise StoreError(f"nothing is active on route {route!r}; the routes are: {known}")
+            names = ", ".join(r.name for r in routes.routes(connection)) or "none yet"
+            raise StoreError(f"nothing is active on route {route!r}; the routes are: {names}")
         newest = newest_calibration(connection)
         if newest is None:
             raise StoreError(

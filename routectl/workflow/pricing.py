@@ -30,10 +30,12 @@ class Costs:
 
     def to_json(self) -> dict[str, object]:
         """As plain JSON values; prices are per million tokens."""
+        per_1000 = asdict(self.spending)
+        per_1000["known"] = per_1000.pop("known_share")
         return {
             "currency": CURRENCY,
             "prices": {"strong": self.strong.to_json(), "weak": self.weak.to_json()},
-            "per_1000_requests": asdict(self.spending),
+            "per_1000_requests": per_1000,
         }
 
 

@@ -40,7 +40,7 @@ def test_four_requests_by_hand():
     assert cost.always_weak == pytest.approx(1000 * 0.008 / 4)
     # Of all eight, five are.
     assert cost.random == pytest.approx(1000 * (5 / 8 * 0.090 + 3 / 8 * 0.008) / 4)
-    assert cost.known == 0.5
+    assert cost.known_share == 0.5
 
 
 def test_where_no_cost_is_known_nothing_is_said():
@@ -57,7 +57,7 @@ def test_a_threshold_costs_what_its_requests_cost(rows, threshold):
     scores, weights, strong_cost, weak_cost = map(np.array, zip(*rows, strict=True))
     cost = spending(scores, weights, strong_cost, weak_cost, threshold)
     strong = scores >= threshold
-    assert cost.known == 1.0
+    assert cost.known_share == 1.0
     for amount, of_requests in (
         (cost.this_threshold, np.where(strong, strong_cost, weak_cost)),
         (cost.always_strong, strong_cost),

@@ -48,7 +48,7 @@ def test_every_row_is_what_its_gap_does_to_the_events(values, data):
                 spent = np.where(strong, columns["cost_strong"], columns["cost_weak"])[both].sum()
                 assert table.cost[row] == pytest.approx(spent, abs=1e-9)
     for name in AMOUNTS:
-        known = getattr(table, name) and getattr(table, name).known
+        known = getattr(table, name) and getattr(table, name).known_share
         share = requests[is_known[name]].sum() / requests.sum()
         assert known == (pytest.approx(share) if is_known[name].any() else None)
 
@@ -109,14 +109,14 @@ def test_amounts_are_those_of_the_events_that_have_them():
     )
     assert table.tokens.moved.tolist() == [0.0, 100.0, 100.0, 800.0]
     assert [table.tokens.share(cut) for cut in range(4)] == [0.0, 0.125, 0.125, 1.0]
-    assert table.tokens.known == 0.5
+    assert table.tokens.known_share == 0.5
     assert table.booked_cost is None
     assert table.cost is None
 
 
 def test_amounts_that_are_all_0_have_no_share():
     table = cut_table(Events(np.array([0.9, 0.1]), np.ones(2), tokens=np.zeros(2)))
-    assert (table.tokens.share(1), table.tokens.known) == (None, 1.0)
+    assert (table.tokens.share(1), table.tokens.known_share) == (None, 1.0)
 
 
 def test_amounts_that_cancel_leave_nothing_of_rounding():

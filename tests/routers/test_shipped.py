@@ -169,5 +169,6 @@ def test_a_checkpoint_that_does_not_ship_any_more_is_an_error_that_names_those_t
             assert refused.out == ""
             assert refused.err.splitlines()[-1] == (
                 f"Error: The router {name!r} has no checkpoint {gone!r}: those that ship are "
-                f"{ships}; name one with -r {name}=NAME, or a folder of your own with -r {name}=DIR."
+                f"{ships}; name one with -r {name}=NAME, or a folder of your own with "
+                f"-r {name}=DIR."
             )

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from routectl.evaluation.bootstrap import Estimate
     from routectl.evaluation.costs import AnswerCosts, Expense
-    from routectl.evaluation.standing import OperatingPoint, Standings
+    from routectl.evaluation.router_results import OperatingPoint, RouterResults
 
 RECOVERED = (0.5, 0.8)
 """Shares of the gap: those of the paper's Table 6."""
@@ -39,7 +39,7 @@ class RouterCosts:
 
     def to_json(self) -> dict[str, object]:
         """As plain JSON values."""
-        found: dict[str, object] = {
+        at_cpt: dict[str, object] = {
             f"CPT({100 * x:g}%)": {
                 "expense": expense and asdict(expense),
                 "saving": (saving := self.saving[x]) and saving.to_json(),
@@ -47,7 +47,7 @@ class RouterCosts:
             }
             for x, expense in self.at_cpt.items()
         }
-        return found | {"routes": {r: asdict(e) for r, e in self.at_threshold.items()}}
+        return at_cpt | {"routes": {r: asdict(e) for r, e in self.at_threshold.items()}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +92,11 @@ def known_costs(
         return None
 
 
-def spend(
+def compute_costs(
     answers: AnswerCosts,
     judged: JudgedPair,
     scores: Mapping[str, NDArray[np.float64]],
-    standings: Standings,
+    results: RouterResults,
     points: Mapping[str, Mapping[str, OperatingPoint]],
 ) -> BenchmarkCosts:
     """What each router costs where it recovers half and four fifths of the gap, and as it runs.
@@ -107,25 +107,25 @@ def spend(
     """
     from routectl.evaluation.costs import expense_at, expense_at_cpt, expense_at_threshold
     from routectl.evaluation.metrics import Curve, quality_curve
+    from routectl.evaluation.router_results import RANDOM
     from routectl.evaluation.savings import savings, strong_calls_saving
-    from routectl.evaluation.standing import RANDOM
 
     def curve_of(ranked: ArrayLike) -> Curve:
         return quality_curve(
             ranked, judged.strong_quality, judged.weak_quality, judged.weights, costs=answers.both
         )
 
-    asked = RECOVERED if standings.gap > 0 else ()
+    asked = RECOVERED if results.gap > 0 else ()
     saved = savings(
         scores,
         judged,
         answers,
         recovered=asked,
-        draws=standings.draws,
-        seed=standings.seed,
-        confidence=standings.confidence,
+        draws=results.draws,
+        seed=results.seed,
+        confidence=results.confidence,
     )
-    figures = {standing.name: standing.figures for standing in standings.routers}
+    figures = {result.name: result.figures for result in results.routers}
     routers = {}
     for name, router_scores in scores.items():
         curve = curve_of(router_scores)
@@ -139,16 +139,16 @@ def spend(
                 for route, point in points.get(name, {}).items()
             },
         )
-    straight = curve_of([0.0] * len(judged))
+    random = curve_of([0.0] * len(judged))
     routers[RANDOM] = RouterCosts(
-        at_cpt={x: expense_at(straight, x) for x in asked},
+        at_cpt={x: expense_at(random, x) for x in asked},
         saving=dict.fromkeys(asked),
         strong_calls=dict.fromkeys(asked),
         at_threshold={},
     )
     return BenchmarkCosts(
         answers,
-        always_strong=1000 * float(straight.cost[-1]),
-        always_weak=1000 * float(straight.cost[0]),
+        always_strong=1000 * float(random.cost[-1]),
+        always_weak=1000 * float(random.cost[0]),
         routers=routers,
     )

@@ -35,7 +35,7 @@ class Question:
     strict: bool = False
     """Refuse a benchmark that holds a prompt which one of the routers was trained on."""
     trained_on: Sequence[Path] = ()
-    """Training data to which the benchmarks' likeness is measured."""
+    """Training data: how similar the benchmarks are to it is measured."""
     sample: int | None = None
     """Rows to judge on, drawn at random; None: all."""
     qualities: tuple[float, ...] = ()
@@ -81,39 +81,40 @@ class Prepared:
             judged = judged.rows(
                 np.sort(generator.choice(len(judged), question.sample, replace=False)).tolist()
             )
-        marks = {}
+        seen_rows = {}
         for router in routers:
-            known = read_seen(router.description.checkpoint)
-            marks[router.identity.fingerprint] = (
-                None if known is None else seen(judged.prompts, known)
+            training = read_seen(router.description.checkpoint)
+            seen_rows[router.identity.fingerprint] = (
+                None if training is None else seen(judged.prompts, training)
             )
         if question.strict and not question.unseen:
-            _refuse_seen(judged.benchmark, routers, marks)
+            _refuse_seen(judged.benchmark, routers, seen_rows)
         if not question.unseen:
-            return cls(judged, marks, 0)
+            return cls(judged, seen_rows, 0)
         bad = np.zeros(len(judged), dtype=np.bool_)
-        for mark in marks.values():
-            if mark is not None:
-                bad |= mark
+        for is_seen in seen_rows.values():
+            if is_seen is not None:
+                bad |= is_seen
         left = np.flatnonzero(~bad)
         if len(left) < 2:
             raise InputError(
                 f"{judged.benchmark}: the routers were trained on all but {len(left)} of its "
                 f"{len(judged)} prompts, so nothing is left to judge them on"
             )
-        kept = {k: None if mark is None else mark[left] for k, mark in marks.items()}
+        kept = {k: None if is_seen is None else is_seen[left] for k, is_seen in seen_rows.items()}
         return cls(judged.rows(left.tolist()), kept, int(bad.sum()))
 
 
 def _refuse_seen(
-    name: str, routers: Sequence[OpenRouter], marks: Mapping[str, NDArray[np.bool_] | None]
+    name: str, routers: Sequence[OpenRouter], seen_rows: Mapping[str, NDArray[np.bool_] | None]
 ) -> None:
     for router in routers:
-        mark = marks[router.identity.fingerprint]
-        if mark is not None and mark.any():
+        is_seen = seen_rows[router.identity.fingerprint]
+        if is_seen is not None and is_seen.any():
             raise CheckFailed(
-                f"{router.identity.name} was trained on {int(mark.sum()):,} of the {len(mark):,} "
-                f"prompts of {name}: leave them out with --unseen, or take another benchmark"
+                f"{router.identity.name} was trained on {int(is_seen.sum()):,} of the "
+                f"{len(is_seen):,} prompts of {name}: leave them out with --unseen, or "
+                "take another benchmark"
             )
 
 
@@ -138,7 +139,7 @@ def _pair(benchmark: Benchmark, routers: Sequence[OpenRouter], question: Questio
 def _spelled(benchmark: Benchmark, model: str) -> str:
     if model in benchmark.quality:
         return model
-    same = [each for each in benchmark.models if canonical(each) == canonical(model)]
+    same = [name for name in benchmark.models if canonical(name) == canonical(model)]
     if not same:
         raise InputError(
             f"{benchmark.name} holds no answers of {model}; its models are "

@@ -19,10 +19,10 @@ from routectl.store.engine import Location, Store
 from routectl.store.opening import open_store
 from routectl.store.prompts import prompt_ids
 from routectl.store.scores import router_id, unscored_of, win_rates
-from routectl.workflow.evaluating.benchmark_costs import known_costs, spend
+from routectl.workflow.evaluating.benchmark_costs import compute_costs, known_costs
 from routectl.workflow.evaluating.preparing import Prepared, Question
-from routectl.workflow.evaluating.resembling import Resemblance, resemblances
-from routectl.workflow.evaluating.store_rows import Evaluated, EvaluatedRouter, keep
+from routectl.workflow.evaluating.similarity import TrainingSimilarity, training_similarities
+from routectl.workflow.evaluating.store_rows import Evaluated, EvaluatedRouter, store_evaluated
 from routectl.workflow.reporter import Reporter
 from routectl.workflow.scoring import score_prompts
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from routectl.evaluation.standing import Standing
+    from routectl.evaluation.router_results import RouterResult
 
 LENGTH = "length"
 _PROMPTS_AT_ONCE = 5_000
@@ -62,26 +62,26 @@ def evaluate(
     """
     prepared = [Prepared.of(path, routers, question) for path in paths]
     with open_store(location) as store:
-        likeness: Sequence[Resemblance | None] = [None] * len(prepared)
+        similarities: Sequence[TrainingSimilarity | None] = [None] * len(prepared)
         if question.trained_on:
-            judged = [one.judged for one in prepared]
-            likeness = resemblances(judged, question.trained_on, reporter)
+            judged = [benchmark.judged for benchmark in prepared]
+            similarities = training_similarities(judged, question.trained_on, reporter)
         return [
-            _evaluate(store, one, like, routers, question, reporter, unnamed)
-            for one, like in zip(prepared, likeness, strict=True)
+            _evaluate(store, benchmark, similarity, routers, question, reporter, unnamed)
+            for benchmark, similarity in zip(prepared, similarities, strict=True)
         ]
 
 
 def _evaluate(
     store: Store,
     prepared: Prepared,
-    resemblance: Resemblance | None,
+    training_similarity: TrainingSimilarity | None,
     routers: Sequence[OpenRouter],
     question: Question,
     reporter: Reporter,
     unnamed: Collection[str],
 ) -> Evaluated:
-    from routectl.evaluation.standing import stand
+    from routectl.evaluation.router_results import evaluate_routers
 
     judged = prepared.judged
     ids = _store_prompts(store, judged.prompts)
@@ -102,7 +102,7 @@ def _evaluate(
         thresholds = [_active_thresholds(connection, router) for router in wanted]
     reporter.detail(f"{question.draws:,} draws of {len(judged):,} rows")
     baseline = {} if LENGTH in scores else {LENGTH: _length_scores(judged.prompts)}
-    standings = stand(
+    results = evaluate_routers(
         {**scores, **baseline},
         judged,
         qualities=question.qualities,
@@ -110,34 +110,34 @@ def _evaluate(
         seed=question.seed,
         confidence=question.confidence,
     )
-    by_name = {standing.name: standing for standing in standings.routers}
+    by_name = {result.name: result for result in results.routers}
     parts = [
-        _part(router, result.router_id, standing, scores[standing.name], active, prepared, question)
-        for router, result, standing, active in zip(
-            wanted, scored, standings.routers, thresholds, strict=False
+        _part(router, row.router_id, result, scores[result.name], active, prepared, question)
+        for router, row, result, active in zip(
+            wanted, scored, results.routers, thresholds, strict=False
         )
     ]
     answers = known_costs(judged, question.prices, question.answer_tokens, reporter)
     costs = None
     if answers is not None:
-        points = {part.standing.name: part.operating_points for part in parts}
-        costs = spend(answers, judged, {**scores, **baseline}, standings, points)
+        points = {part.result.name: part.operating_points for part in parts}
+        costs = compute_costs(answers, judged, {**scores, **baseline}, results, points)
     evaluated = Evaluated(
         judged=judged,
         routers=parts,
-        standings=standings,
+        results=results,
         length=by_name[LENGTH],
         repeated=len(judged) - len(ids),
         unseen_left_out=prepared.unseen_left_out,
-        resemblance=resemblance,
+        training_similarity=training_similarity,
         costs=costs,
         created_at=datetime.now(UTC),
         question=question,
     )
-    kept = keep(store, evaluated, ids)
+    stored = store_evaluated(store, evaluated, ids)
     if question.plots is None:
-        return kept
-    return replace(kept, plots=_draw(kept, question.plots, baseline, reporter))
+        return stored
+    return replace(stored, plots=_draw(stored, question.plots, baseline, reporter))
 
 
 def _draw(
@@ -154,7 +154,7 @@ def _draw(
     for part in evaluated.routers:
         # Where several routes run one router, the first stands for them.
         for point in list(part.operating_points.values())[:1]:
-            thresholds[part.standing.name] = (
+            thresholds[part.result.name] = (
                 config_string(part.name, point.threshold),
                 threshold_value(point.threshold),
             )
@@ -164,7 +164,7 @@ def _draw(
         judged = replace(judged, strong_cost=answers.strong, weak_cost=answers.weak)
     return draw_evaluation(
         judged,
-        {part.standing.name: part.scores for part in evaluated.routers},
+        {part.result.name: part.scores for part in evaluated.routers},
         folder,
         baselines=baselines,
         thresholds=thresholds,
@@ -188,16 +188,16 @@ def _store_prompts(store: Store, prompts: Sequence[str]) -> dict[str, int]:
 def _part(
     router: OpenRouter,
     router_id: int,
-    standing: Standing,
+    result: RouterResult,
     scores: NDArray[np.float64],
     thresholds: Mapping[str, str],
     prepared: Prepared,
     question: Question,
 ) -> EvaluatedRouter:
     from routectl.evaluation.binned import binned_figures
-    from routectl.evaluation.standing import operate
+    from routectl.evaluation.router_results import operating_point
 
-    judged, mark = prepared.judged, prepared.seen[router.identity.fingerprint]
+    judged, is_seen = prepared.judged, prepared.seen[router.identity.fingerprint]
     binned = None
     if question.bins is not None:
         binned = binned_figures(scores, judged.strong_quality, judged.weak_quality, question.bins)
@@ -205,11 +205,12 @@ def _part(
         router=router,
         router_id=router_id,
         evaluation_id=None,
-        standing=standing,
+        result=result,
         scores=scores,
-        seen=None if mark is None else int(mark.sum()),
+        seen=None if is_seen is None else int(is_seen.sum()),
         operating_points={
-            route: operate(standing.curve, threshold) for route, threshold in thresholds.items()
+            route: operating_point(result.curve, threshold)
+            for route, threshold in thresholds.items()
         },
         binned=binned,
     )
@@ -217,10 +218,10 @@ def _part(
 
 def _distinct(routers: Sequence[OpenRouter]) -> list[OpenRouter]:
     """Each fingerprint once. `random` has its exact expectation, so a draw of it says less."""
-    found = {r.identity.fingerprint: r for r in routers if r.description.kind != "random"}
-    if not found:
+    distinct = {r.identity.fingerprint: r for r in routers if r.description.kind != "random"}
+    if not distinct:
         raise UsageError("random is a baseline that every evaluation has: name another --router")
-    return list(found.values())
+    return list(distinct.values())
 
 
 def _labels(routers: Sequence[OpenRouter]) -> dict[str, str]:
@@ -248,8 +249,8 @@ def _is_left_out(
     if router.identity.fingerprint not in unnamed or not router.description.slow:
         return False
     with store.read() as connection:
-        known = router_id(connection, router.identity)
-        if known is not None and not unscored_of(connection, known, ids):
+        stored_id = router_id(connection, router.identity)
+        if stored_id is not None and not unscored_of(connection, stored_id, ids):
             return False
     name = router.identity.name
     reporter.note(f"{name} is left out, because it is slow; name it with -r {name} to have it")
@@ -257,11 +258,11 @@ def _is_left_out(
 
 
 def _by_row(
-    prompts: Sequence[str], ids: Mapping[str, int], found: Mapping[int, float]
+    prompts: Sequence[str], ids: Mapping[str, int], by_id: Mapping[int, float]
 ) -> NDArray[np.float64]:
     import numpy as np
 
-    return np.array([found[ids[prompt]] for prompt in prompts])
+    return np.array([by_id[ids[prompt]] for prompt in prompts])
 
 
 def _length_scores(prompts: Sequence[str]) -> NDArray[np.float64]:
@@ -272,11 +273,11 @@ def _length_scores(prompts: Sequence[str]) -> NDArray[np.float64]:
 
 def _active_thresholds(connection: Connection, router: OpenRouter) -> dict[str, str]:
     """By route that runs this very router: its threshold."""
-    found = {}
+    thresholds = {}
     for route in routes.routes(connection):
         log = routes.activations(connection, route.id)
         if log and log[-1].calibration_id is not None:
             active = calibration(connection, log[-1].calibration_id)
             if active.fingerprint == router.identity.fingerprint:
-                found[route.name] = active.threshold
-    return found
+                thresholds[route.name] = active.threshold
+    return thresholds

@@ -16,14 +16,14 @@ from routectl.store.evaluations import EvaluatedRows, add_evaluation
 from routectl.workflow.actor import actor
 from routectl.workflow.evaluating.benchmark_costs import BenchmarkCosts
 from routectl.workflow.evaluating.preparing import Question
-from routectl.workflow.evaluating.resembling import Resemblance
+from routectl.workflow.evaluating.similarity import TrainingSimilarity
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     from routectl.evaluation.binned import BinnedFigures
-    from routectl.evaluation.standing import OperatingPoint, Standing, Standings
+    from routectl.evaluation.router_results import OperatingPoint, RouterResult, RouterResults
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class EvaluatedRouter:
     """In the store."""
     evaluation_id: int | None
     """None as long as it is not stored."""
-    standing: Standing
+    result: RouterResult
     scores: NDArray[np.float64]
     """Shape (n,), by row of the benchmark."""
     seen: int | None
@@ -55,13 +55,13 @@ class Evaluated:
 
     judged: JudgedPair
     routers: list[EvaluatedRouter]
-    standings: Standings
+    results: RouterResults
     """With the baselines."""
-    length: Standing
+    length: RouterResult
     repeated: int
     """Rows whose prompt stands in an earlier row, too."""
     unseen_left_out: int
-    resemblance: Resemblance | None
+    training_similarity: TrainingSimilarity | None
     """To the training data that the question names; None where it names none."""
     costs: BenchmarkCosts | None
     """None where they are not known."""
@@ -71,7 +71,7 @@ class Evaluated:
     """The pictures that were drawn."""
 
 
-def keep(store: Store, evaluated: Evaluated, prompt_ids: Mapping[str, int]) -> Evaluated:
+def store_evaluated(store: Store, evaluated: Evaluated, prompt_ids: Mapping[str, int]) -> Evaluated:
     """Store one evaluation for each router, all or none; returns them with their ids.
 
     Args:
@@ -98,8 +98,8 @@ def keep(store: Store, evaluated: Evaluated, prompt_ids: Mapping[str, int]) -> E
 
 
 def _columns(part: EvaluatedRouter, evaluated: Evaluated) -> dict[str, object]:
-    judged, standings, question = evaluated.judged, evaluated.standings, evaluated.question
-    resemblance, costs = evaluated.resemblance, evaluated.costs
+    judged, results, question = evaluated.judged, evaluated.results, evaluated.question
+    similarity, costs = evaluated.training_similarity, evaluated.costs
     pair = part.router.identity.model_pair
     return {
         "created_at": evaluated.created_at,
@@ -114,19 +114,19 @@ def _columns(part: EvaluatedRouter, evaluated: Evaluated) -> dict[str, object]:
         "fingerprint": part.router.identity.fingerprint,
         "strong_model": judged.pair.strong,
         "weak_model": judged.pair.weak,
-        "seed": standings.seed,
-        "draws": standings.draws,
-        "confidence": standings.confidence,
-        "strong_quality": part.standing.curve.strong_quality,
-        "weak_quality": part.standing.curve.weak_quality,
+        "seed": results.seed,
+        "draws": results.draws,
+        "confidence": results.confidence,
+        "strong_quality": part.result.curve.strong_quality,
+        "weak_quality": part.result.curve.weak_quality,
         "figures": {
             name: None if estimate is None else estimate.to_json()
-            for name, estimate in part.standing.figures.items()
+            for name, estimate in part.result.figures.items()
         },
         "details": {
             "strong_fraction_for_quality": {
                 f"{quality:.10g}": estimate.to_json()
-                for quality, estimate in part.standing.reaches.items()
+                for quality, estimate in part.result.fraction_for_quality.items()
             },
             "router_pair": None if pair is None else asdict(pair),
             "scored_as": dict(part.router.identity.scored_as),
@@ -134,13 +134,12 @@ def _columns(part: EvaluatedRouter, evaluated: Evaluated) -> dict[str, object]:
             "unanswered": judged.unanswered,
             "sample": question.sample,
             "seen_in_training": part.seen,
-            "resemblance": None if resemblance is None else asdict(resemblance),
+            "resemblance": None if similarity is None else asdict(similarity),
             "costs": None
             if costs is None
-            else costs.to_json() | costs.routers[part.standing.name].to_json(),
+            else costs.to_json() | costs.routers[part.result.name].to_json(),
             "better_than": {
-                other: comparison.to_json()
-                for other, comparison in part.standing.better_than.items()
+                other: comparison.to_json() for other, comparison in part.result.better_than.items()
             },
             "operating_points": {
                 route: asdict(point) for route, point in part.operating_points.items()

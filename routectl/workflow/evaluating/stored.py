@@ -103,7 +103,7 @@ def compare_evaluations(
             "models, so their routers cannot be compared: evaluate both on one benchmark"
         )
     rows, others = stored.rows_of(first), stored.rows_of(second)
-    found = bootstrap(
+    sampled = bootstrap(
         {FIRST: rows.win_rates, SECOND: others.win_rates},
         rows.strong_quality,
         rows.weak_quality,
@@ -116,15 +116,15 @@ def compare_evaluations(
     return Compared(
         _plain(first),
         _plain(second),
-        {str(m): found.compare(FIRST, SECOND, m, confidence) for m in metrics},
+        {str(m): sampled.compare(FIRST, SECOND, m, confidence) for m in metrics},
         seed,
         draws,
         confidence,
     )
 
 
-def _plain(found: Evaluation) -> StoredEvaluation:
-    columns = {column.name: getattr(found, column.name) for column in Evaluation.__table__.columns}
+def _plain(row: Evaluation) -> StoredEvaluation:
+    columns = {column.name: getattr(row, column.name) for column in Evaluation.__table__.columns}
     columns.pop("columns")
     return StoredEvaluation(**_without_router_id(columns))
 

@@ -1,4 +1,4 @@
-"""How much a benchmark is like training data: RouteLLM's Table 5."""
+"""How similar a benchmark is to training data: RouteLLM's Table 5."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from routectl.workflow.reporter import Reporter
 
 
 @dataclass(frozen=True, slots=True)
-class Resemblance:
-    """How near a benchmark's prompts are to those that somebody trained on."""
+class TrainingSimilarity:
+    """How similar a benchmark's prompts are to training data."""
 
     similarity: MeanSimilarity
     """The mean over the rows of the largest cosine to a training prompt."""
@@ -26,9 +26,9 @@ class Resemblance:
     embedder: str
 
 
-def resemblances(
+def training_similarities(
     judged: Sequence[JudgedPair], files: Sequence[Path], reporter: Reporter
-) -> list[Resemblance]:
+) -> list[TrainingSimilarity]:
     """Compare each benchmark with the prompts of training data, all by the default embedder.
 
     Args:
@@ -42,20 +42,20 @@ def resemblances(
     trained = read_training_prompts(files)
     model = open_for_comparison(None, "the training data and the benchmarks", reporter)
     vectors = embed(model, trained, "embedding the training data", reporter)
-    found = []
-    for one in judged:
-        distinct = list(dict.fromkeys(one.prompts))
+    similarities = []
+    for benchmark in judged:
+        distinct = list(dict.fromkeys(benchmark.prompts))
         cosine = nearest(
-            embed(model, distinct, f"embedding {one.benchmark}", reporter), vectors
+            embed(model, distinct, f"embedding {benchmark.benchmark}", reporter), vectors
         ).cosine
         by_prompt = dict(zip(distinct, cosine, strict=True))
-        each = np.array([by_prompt[prompt] for prompt in one.prompts], dtype=np.float32)
-        found.append(
-            Resemblance(
-                mean_similarity(each, np.ones(len(each))),
-                int((each >= SIMILAR - ROUNDING).sum()),
+        largest = np.array([by_prompt[prompt] for prompt in benchmark.prompts], dtype=np.float32)
+        similarities.append(
+            TrainingSimilarity(
+                mean_similarity(largest, np.ones(len(largest))),
+                int((largest >= SIMILAR - ROUNDING).sum()),
                 len(trained),
                 model.name,
             )
         )
-    return found
+    return similarities

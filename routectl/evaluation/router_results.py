@@ -1,4 +1,4 @@
-"""How routers stand on a benchmark: each figure with its interval, beside the baselines.
+"""How good routers are on a benchmark: each figure with its interval, and the baselines.
 
 The baselines are always there: `random`, which is its exact expectation and not a draw; `length`,
 whose scores the caller gives like a router's; and `oracle`, the best that any router can do.
@@ -21,8 +21,8 @@ from routectl.evaluation.metrics import (
     AUC,
     Curve,
     Metric,
+    fraction_for_quality,
     random_curve,
-    reach,
     strong_fraction_for,
 )
 from routectl.policy import threshold_value
@@ -31,7 +31,7 @@ ORACLE, RANDOM = "oracle", "random"
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class RouterResult:
     """One router, or one baseline, on one benchmark."""
 
     name: str
@@ -40,7 +40,7 @@ class Standing:
     """By metric, "APGR" or "CPT(50%)"; None where the benchmark shows no gap to recover."""
     better_than: Mapping[str, Comparison]
     """By the other's name: whether this one's APGR is better. Empty without a gap."""
-    reaches: Mapping[float, Estimate]
+    fraction_for_quality: Mapping[float, Estimate]
     """By asked quality: the least strong fraction that has it."""
 
 
@@ -57,13 +57,13 @@ class OperatingPoint:
 
 
 @dataclass(frozen=True, slots=True)
-class Standings:
+class RouterResults:
     """All that were judged on the same rows."""
 
-    routers: list[Standing]
+    routers: list[RouterResult]
     """As they were given."""
-    random: Standing
-    oracle: Standing
+    random: RouterResult
+    oracle: RouterResult
     draws: int
     seed: int
     confidence: float
@@ -74,7 +74,7 @@ class Standings:
         return self.random.curve.gap
 
 
-def stand(
+def evaluate_routers(
     scores: Mapping[str, ArrayLike],
     judged: JudgedPair,
     *,
@@ -82,7 +82,7 @@ def stand(
     draws: int = 1000,
     seed: int = 0,
     confidence: float = 0.95,
-) -> Standings:
+) -> RouterResults:
     """Judge routers on the same rows and the same draws of them.
 
     Args:
@@ -98,30 +98,30 @@ def stand(
         if name in scores:
             raise InputError(f"{name} is a baseline that every evaluation has; leave it out.")
     strong, weak = judged.strong_quality, judged.weak_quality
-    found = bootstrap(
+    sampled = bootstrap(
         {**scores, ORACLE: strong - weak},
         strong,
         weak,
         weights=judged.weights,
         strata=judged.strata,
-        metrics=(*METRICS, *map(reach, qualities)),
+        metrics=(*METRICS, *map(fraction_for_quality, qualities)),
         draws=draws,
         seed=seed,
     )
-    lot = _Lot(found, confidence, qualities)
-    straight = random_curve(strong, weak, judged.weights)
-    return Standings(
-        routers=[lot.standing(name, tuple(scores)) for name in scores],
-        random=lot.of_random(straight),
-        oracle=lot.standing(ORACLE, ()),
+    estimates = _Estimates(sampled, confidence, qualities)
+    random = random_curve(strong, weak, judged.weights)
+    return RouterResults(
+        routers=[estimates.result(name, tuple(scores)) for name in scores],
+        random=estimates.of_random(random),
+        oracle=estimates.result(ORACLE, ()),
         draws=draws,
         seed=seed,
         confidence=confidence,
     )
 
 
-def operate(curve: Curve, threshold: str) -> OperatingPoint:
-    """What a threshold does to a benchmark.
+def operating_point(curve: Curve, threshold: str) -> OperatingPoint:
+    """A router's strong fraction and quality on a benchmark at a threshold.
 
     Args:
         curve: of the router on the benchmark.
@@ -138,44 +138,44 @@ def operate(curve: Curve, threshold: str) -> OperatingPoint:
 
 
 @dataclass(frozen=True, slots=True)
-class _Lot:
-    found: Bootstrap
+class _Estimates:
+    sampled: Bootstrap
     confidence: float
     qualities: tuple[float, ...]
 
-    def standing(self, name: str, others: tuple[str, ...]) -> Standing:
-        curve = self.found.curves[name]
+    def result(self, name: str, others: tuple[str, ...]) -> RouterResult:
+        curve = self.sampled.curves[name]
         compared = {}
         if curve.gap > 0:
-            estimate = self.found.estimate(name, APGR, self.confidence)
+            estimate = self.sampled.estimate(name, APGR, self.confidence)
             compared[RANDOM] = _against(estimate, 0.5)
             for other in others:
                 if other != name:
-                    compared[other] = self.found.compare(name, other, APGR, self.confidence)
+                    compared[other] = self.sampled.compare(name, other, APGR, self.confidence)
         figures = {
-            str(metric): self.found.estimate(name, metric, self.confidence)
+            str(metric): self.sampled.estimate(name, metric, self.confidence)
             if metric == AUC or curve.gap > 0
             else None
             for metric in METRICS
         }
-        reaches = {
-            quality: self.found.estimate(name, reach(quality), self.confidence)
+        fractions = {
+            quality: self.sampled.estimate(name, fraction_for_quality(quality), self.confidence)
             for quality in self.qualities
         }
-        return Standing(name, curve, figures, compared, reaches)
+        return RouterResult(name, curve, figures, compared, fractions)
 
-    def of_random(self, curve: Curve) -> Standing:
+    def of_random(self, curve: Curve) -> RouterResult:
         figures: dict[str, Estimate | None] = {}
         for metric in METRICS:
             value = _expected(metric, curve)
             figures[str(metric)] = None if value is None else Estimate(value, value, value)
-        reaches = {}
+        fractions = {}
         for quality in self.qualities:
             # Where never is the answer, it is so for certain.
-            found = strong_fraction_for(curve, quality)
-            end = math.inf if found is None else found
-            reaches[quality] = Estimate(found, end, end)
-        return Standing(RANDOM, curve, figures, {}, reaches)
+            fraction = strong_fraction_for(curve, quality)
+            end = math.inf if fraction is None else fraction
+            fractions[quality] = Estimate(fraction, end, end)
+        return RouterResult(RANDOM, curve, figures, {}, fractions)
 
 
 def _expected(metric: Metric, curve: Curve) -> float | None:

@@ -1,4 +1,4 @@
-"""Prompts that an evaluation leaves out, because a router may have been trained on them."""
+"""Prompts that an evaluation excludes, because a router may have been trained on them."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
-class Unwanted:
+class Exclusions:
     """Prompts to leave out, by their texts or by the digests of these."""
 
     prompts: frozenset[str]
     digests: frozenset[str]
 
     @classmethod
-    def of(cls, files: Sequence[Path]) -> Unwanted:
+    def of(cls, files: Sequence[Path]) -> Exclusions:
         """Those that files list: a table with a column `prompt` or `eval_prompt`, or a .txt with
         the SHA-256 of a prompt's UTF-8 text a line, in hexadecimal.
 
