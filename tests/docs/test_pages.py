@@ -1,0 +1,301 @@
+"""Every command that the pages for operators print does what the page says, in the reader's order.
+
+A block in `sh` runs as it stands and must succeed. In a block in `console` each command's exit code
+is 0 unless the line says another one, and its output is what the page prints: `...` stands for what
+is left out, and the name of the database, which goes to stderr each time, need not be there. Blocks
+in `text` need a server or another machine; they are few, and do not run.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import re
+import shutil
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import payload, write_log
+
+DOCS = Path(__file__).parents[2] / "docs"
+OLD_DATABASE = Path(__file__).parents[1] / "store" / "old_databases" / "0004.db.gz"
+PAGES = ("getting-your-log.md", "daily-run.md", "glossary.md", "troubleshooting.md")
+
+WITHOUT_A_MODEL = """#!/bin/sh
+# The default router computes with torch: where a page names no router, the baseline stands for it.
+case "$1 $*" in
+"score "*" -r "* | "calibrate "*" -r "*) ;;
+"score "* | "calibrate "*) set -- "$@" -r length ;;
+esac
+exec "{python}" -m routectl "$@"
+"""
+
+needs_the_sqlite_shell = pytest.mark.skipif(
+    shutil.which("sqlite3") is None, reason="the pages use the sqlite3 shell"
+)
+
+
+class Reader:
+    """Someone who types what a page prints, in a folder with the files that it is about."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        programs = folder / "bin"
+        programs.mkdir()
+        command = programs / "routectl"
+        command.write_text(WITHOUT_A_MODEL.format(python=sys.executable))
+        command.chmod(0o755)
+        self.environment = {
+            **{name: value for name, value in os.environ.items() if name != "ROUTECTL_DB"},
+            "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
+            "PYTHONPATH": str(DOCS.parent),
+            "OMP_NUM_THREADS": "1",
+        }
+
+    def types(self, command: str) -> tuple[int, str]:
+        """Exit code, and stdout and stderr as a terminal shows them."""
+        done = subprocess.run(
+            ["sh", "-ec", command],
+            cwd=self.folder,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        return done.returncode, re.sub(r"^Database: .*\n", "", done.stdout, flags=re.MULTILINE)
+
+    def follows(self, page: str) -> None:
+        for language, block in blocks(page):
+            if language == "sh":
+                code, output = self.types(block)
+                assert code == 0, f"{block}\n{output}"
+            elif language == "console":
+                for command, expected_code, expected in commands(block):
+                    code, output = self.types(command)
+                    assert code == expected_code, f"{command}\n{output}"
+                    assert says(output, expected), f"{command}\n{output}\nis not\n{expected}"
+
+
+def blocks(page: str) -> list[tuple[str, str]]:
+    """Language and text of each fenced block, in order."""
+    return re.findall(r"^```(\w*)\n(.*?)^```$", (DOCS / page).read_text(), re.DOTALL | re.MULTILINE)
+
+
+def commands(block: str) -> list[tuple[str, int, str]]:
+    """Command, exit code and output of each command in a console block."""
+    assert block.startswith("$ ")
+    parts = re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]
+    typed = []
+    for part in parts:
+        command, _, output = part.partition("\n")
+        code = re.search(r"# exit code (\d)$", command)
+        typed.append((command, int(code[1]) if code else 0, output))
+    return typed
+
+
+def says(output: str, expected: str) -> bool:
+    """Whether the output is as expected, where a line `...` is any lines, and `...` any text."""
+    pattern = "".join(
+        r"(?:.*\n)*?" if line == "..." else ".*?".join(map(re.escape, line.split("..."))) + r"\n"
+        for line in expected.splitlines()
+    )
+    return re.fullmatch(pattern, output) is not None
+
+
+@pytest.fixture
+def reader(tmp_path: Path) -> Reader:
+    return Reader(tmp_path)
+
+
+def lay_log(folder: Path) -> None:
+    write_log(folder / "litellm.jsonl", [payload(n) for n in range(200)])
+
+
+def lay_redacted_log(folder: Path) -> None:
+    write_log(folder / "redacted.jsonl", [payload(n, "redacted-by-litellm") for n in range(20)])
+
+
+def lay_old_database(folder: Path) -> None:
+    (folder / "old.db").write_bytes(gzip.decompress(OLD_DATABASE.read_bytes()))
+
+
+def test_getting_your_log_imports_the_log_of_each_product(reader: Reader) -> None:
+    folder = reader.folder
+    lay_log(folder)
+    lay_redacted_log(folder)
+    (folder / "proxy-logs").mkdir()
+    for number in range(300, 303):
+        (folder / "proxy-logs" / f"{number}.json").write_text(json.dumps(payload(number)))
+    turns = [{"role": "user", "content": "hi"}]
+    write_log(
+        folder / "spend.jsonl",
+        [
+            {
+                "request_id": "r1",
+                "call_type": "acompletion",
+                "startTime": "2026-10-01T00:00:00",
+                "model_group": "smart",
+                "metadata": {},
+                "messages": {},
+                "proxy_server_request": {"model": "smart", "messages": turns},
+            }
+        ],
+    )
+    write_log(
+        folder / "observations.jsonl",
+        [
+            {
+                "id": "o1",
+                "trace_id": "t1",
+                "type": "GENERATION",
+                "start_time": "2026-10-01 00:00:00.000",
+                "input": turns,
+                "level": "DEFAULT",
+            }
+        ],
+    )
+    write_log(folder / "bodies.jsonl", [{"model": "gpt-5", "messages": turns}])
+    write_log(folder / "claude.jsonl", [{"model": "claude-x", "max_tokens": 9, "messages": turns}])
+    write_log(
+        folder / "batch.jsonl",
+        [
+            {
+                "custom_id": "a",
+                "method": "POST",
+                "url": "/v1/chat/completions",
+                "body": {"model": "gpt-5", "messages": turns},
+            }
+        ],
+    )
+    (folder / "prompts.csv").write_text("prompt,team\nWhy?,a\n")
+    (folder / "prompts.txt").write_text("Why is the sky blue?\nWhat is two plus two?\n")
+    (folder / "strings.jsonl").write_text('"two\\nlines"\n"one line"\n')
+    write_log(
+        folder / "own.jsonl",
+        [{"key": "k1", "at": "2026-10-01T00:00:00Z", "llm": "m", "owner": "t", "question": "a\nb"}],
+    )
+
+    reader.follows("getting-your-log.md")
+
+    with closing(sqlite3.connect(folder / "routectl.db")) as database:
+        counts = dict(
+            database.execute(
+                "SELECT source_kind, count(*) FROM requests WHERE prompt_id IS NOT NULL GROUP BY 1"
+            )
+        )
+    assert counts == {
+        "litellm": 203,
+        "spendlogs": 1,
+        "langfuse": 1,
+        "openai": 1,
+        "anthropic": 1,
+        "openai-batch": 1,
+        "csv": 2,
+        "text": 2,
+        "json-strings": 2,
+    }
+
+
+@needs_the_sqlite_shell
+def test_the_daily_run_goes_from_the_nightly_line_to_a_rollback(reader: Reader) -> None:
+    (reader.folder / "logs").mkdir()
+    lay_log(reader.folder / "logs")
+    lay_old_database(reader.folder)
+    code, output = reader.types(
+        "routectl import logs/litellm.jsonl && routectl calibrate --strong-fraction 0.5 && "
+        "routectl activate"
+    )
+    assert code == 0, output
+
+    reader.follows("daily-run.md")
+
+    assert (reader.folder / "backup.db").stat().st_mode & 0o077 == 0
+    with closing(sqlite3.connect(reader.folder / "routectl.db")) as database:
+        (activations,) = database.execute("SELECT count(*) FROM activations").fetchone()
+    assert activations == 4
+
+
+@needs_the_sqlite_shell
+def test_each_trouble_has_the_message_that_the_page_names_and_the_command_helps(
+    reader: Reader,
+) -> None:
+    folder = reader.folder
+    lay_log(folder)
+    lay_redacted_log(folder)
+    lay_old_database(folder)
+    same = "the same long prompt " * 40
+    write_log(
+        folder / "many.jsonl",
+        [
+            payload(n, same, metadata={"user_api_key_team_alias": "batch"})
+            if n % 10 < 6
+            else payload(n, metadata={"user_api_key_team_alias": "web"})
+            for n in range(200)
+        ],
+    )
+    write_log(folder / "some.jsonl", [payload(n, trace_id=f"s{n % 2}") for n in range(6)])
+    code, output = reader.types(
+        "routectl import many.jsonl --db ties.db && routectl import some.jsonl --db few.db && "
+        "routectl import litellm.jsonl && routectl calibrate -r length --strong-fraction 0.3"
+    )
+    assert code == 0, output
+    for name in ("newer.db", "other.db", "damaged.db"):
+        shutil.copy(folder / "routectl.db", folder / name)
+    with closing(sqlite3.connect(folder / "newer.db")) as database, database:
+        database.execute("UPDATE alembic_version SET version_num = '9999'")
+    with closing(sqlite3.connect(folder / "other.db")) as database, database:
+        database.execute("UPDATE requests SET extraction_version = 0")
+    with closing(sqlite3.connect(folder / "damaged.db")) as database:
+        (page_size,) = database.execute("PRAGMA page_size").fetchone()
+        (root,) = database.execute(
+            "SELECT rootpage FROM sqlite_master WHERE name = 'requests'"
+        ).fetchone()
+    with (folder / "damaged.db").open("r+b") as file:
+        file.seek((root - 1) * page_size)
+        file.write(b"\xff" * page_size)
+
+    reader.follows("troubleshooting.md")
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_marks_each_block_as_run_or_not(page: str) -> None:
+    languages = [language for language, _ in blocks(page)]
+    assert set(languages) <= {"sh", "console", "text", "yaml"}
+    assert languages.count("text") <= 3
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_each_link_of_a_page_leads_to_a_file_and_a_heading(page: str) -> None:
+    for target in re.findall(r"\]\(([^)]+)\)", (DOCS / page).read_text()):
+        name, _, anchor = target.partition("#")
+        text = (DOCS / (name or page)).read_text()
+        anchors = {
+            re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+            for heading in re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+        }
+        assert not anchor or anchor in anchors, target
+
+
+def test_the_readme_links_every_page() -> None:
+    readme = (DOCS.parent / "README.md").read_text()
+    assert [page for page in PAGES if f"(docs/{page})" not in readme] == []
+
+
+@pytest.mark.parametrize(
+    ("output", "expected"),
+    [("a 1\nb\nc\n", "a ...\n...\nc\n"), ("a\n", "a\n...\n"), ("a\nb\n", "...\nb\n")],
+)
+def test_three_dots_stand_for_what_a_page_leaves_out(output: str, expected: str) -> None:
+    assert says(output, expected)
+
+
+@pytest.mark.parametrize(("output", "expected"), [("a\nb\n", "a\n"), ("a\n", "b\n"), ("", "a\n")])
+def test_a_line_that_differs_is_seen(output: str, expected: str) -> None:
+    assert not says(output, expected)
