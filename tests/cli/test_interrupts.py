@@ -22,6 +22,9 @@ import routectl.cli.app as app
 from routectl.__main__ import main
 from routectl.cli import interrupts
 
+# A shell that runs its jobs in the background has them ignore it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 def ctrl_c(*_):
     os.kill(os.getpid(), signal.SIGINT)
 

@@ -46,11 +46,11 @@ def folder() -> Iterator[Path]:
 
 @pytest.fixture
 def disk(folder: Path) -> Iterator[Path]:
-    """A disk of 8 MB."""
+    """A disk of 16 MB."""
     mounted = folder / "disk"
     mounted.mkdir()
     done = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(mounted)],
+        ["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", str(mounted)],
         capture_output=True,
         check=False,
     )
