@@ -8,12 +8,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from routectl.checkpoint import require_free, write_checkpoint
 from routectl.embedding import DEFAULT, open_embedder
 from routectl.embedding.trained_bert import Base, BertClassifier, require_fitting, trained_shapes
 from routectl.errors import CheckpointError, InputError
 from routectl.records import RouterIdentity, RouterSpec
-from routectl.routers.bert import BertRouter, open_router
+from routectl.routers.bert import BertRouter
 from routectl.training.data import TrainingData, held_out_apgr, read_training_data
 from routectl.training.fits.finetune import Settings, States, fine_tune
 from routectl.training.labels import (
@@ -28,7 +27,8 @@ from routectl.training.output.lineage import known_held_out, lineage_file
 from routectl.training.output.partial import PartialRun
 from routectl.training.output.report import TrainingReport
 from routectl.training.progress import Progress, no_progress
-from routectl.training.request import TrainingRequest, request_facts
+from routectl.training.request import TrainingRequest
+from routectl.training.run import Trained, run_training
 from routectl.training.teaching import Lesson, ask, fingerprints, shares_of_classes
 
 if TYPE_CHECKING:
@@ -121,12 +121,11 @@ def train_bert(
     """
     started = time.monotonic()
     settings = settings or (_TAUGHT if teachers else Settings())
-    require_free(request.output)
     asked: dict[str, object] = {**asdict(settings), "base": base}
     if teachers:
         asked["teachers"] = fingerprints(teachers)
-    facts = request_facts("bert", request, asked)
-    with PartialRun(request.output, facts) as partial:
+
+    def learn(partial: PartialRun) -> Trained:
         encoder = _open_base(base or DEFAULT, settings, request.seed)
         data = read_training_data(request, open_embedder(), partial, on_progress, vectors=False)
         labels = strong_weak_labels(data.comparisons, data.pair)
@@ -160,12 +159,11 @@ def train_bert(
             metrics=_metrics(router, data),
             seconds=time.monotonic() - started,
         )
-        write_checkpoint(
-            request.output,
-            _config(request, data, labels, encoder.base, settings, _noise(router, prompts))
+        return Trained(
+            config=_config(request, data, labels, encoder.base, settings, _noise(router, prompts))
             | ({} if learned.lesson is None else learned.lesson.config),
-            tensors,
-            _card(
+            tensors=tensors,
+            card=_card(
                 report,
                 request,
                 labels,
@@ -174,10 +172,11 @@ def train_bert(
                 learned.lesson,
                 known_held_out(data, learned.parts),
             ),
-            {**curve_files(report), **lineage_file(data, learned.parts)},
+            files={**curve_files(report), **lineage_file(data, learned.parts)},
+            report=report,
         )
-        partial.remove()
-    return report.with_fingerprint(open_router(request.output, None, None).identity.fingerprint)
+
+    return run_training("bert", request, asked, learn)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from routectl.checkpoint import require_free, write_checkpoint
+from routectl.checkpoint import require_free
 from routectl.embedding import DEFAULT, open_embedder
 from routectl.embedding.base_models import BaseFiles, default_base, keep_base
 from routectl.embedding.language_model import DEFAULT_TEMPLATE, load_model
@@ -30,7 +30,8 @@ from routectl.training.output.lineage import lineage_file
 from routectl.training.output.partial import PartialRun
 from routectl.training.output.report import TrainingReport
 from routectl.training.progress import Progress, no_progress
-from routectl.training.request import TrainingRequest, request_facts
+from routectl.training.request import TrainingRequest
+from routectl.training.run import Trained, run_training
 
 if TYPE_CHECKING:
     import numpy as np
@@ -92,15 +93,14 @@ def train_causal_llm(
         RouterError: the default pair is not in the data.
         CheckpointError: the base or peft is missing, or the output is not free.
     """
-    from routectl.routers.causal_llm import open_router
-
     started = time.monotonic()
     settings = settings or AdapterSettings()
     require_free(request.output)
     _require_peft()
     base_files = default_base() if base is None else keep_base(base)
     chosen = {**asdict(settings), "base": base_files.digest}
-    with PartialRun(request.output, request_facts("causal_llm", request, chosen)) as partial:
+
+    def learn(partial: PartialRun) -> Trained:
         data = read_training_data(
             request, open_embedder(DEFAULT), partial, on_progress, vectors=False
         )
@@ -154,10 +154,15 @@ def train_causal_llm(
             ),
         )
         seen = lineage_file(data, learned=learned.prompt, measured=measured.prompt)
-        more = {**curve_files(report), **seen}
-        write_checkpoint(request.output, config, tensors, card, more)
-        partial.remove()
-    return report.with_fingerprint(open_router(request.output, None, None).identity.fingerprint)
+        return Trained(
+            config=config,
+            tensors=tensors,
+            card=card,
+            files={**curve_files(report), **seen},
+            report=report,
+        )
+
+    return run_training("causal_llm", request, chosen, learn)
 
 
 def targets(

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING
 from routectl.checkpoint import (
     SHIPPED,
     require_free,
-    write_checkpoint,
 )
 from routectl.embedding import DEFAULT, open_embedder
 from routectl.errors import UsageError
 from routectl.records import RouterSpec
 from routectl.routers import OpenRouter, open_spec
-from routectl.routers.ensemble import MEMBERS, open_router
+from routectl.routers.ensemble import MEMBERS
 from routectl.routers.seen_prompts import seen
 from routectl.training.data import TrainingData, read_training_data
 from routectl.training.labels import StrongWeakLabels, strong_weak_labels, weak_quality
@@ -24,7 +23,8 @@ from routectl.training.output.lineage import learned_from_all, learned_of, linea
 from routectl.training.output.partial import PartialRun
 from routectl.training.output.report import TrainingReport
 from routectl.training.progress import Progress, no_progress
-from routectl.training.request import TrainingRequest, request_facts
+from routectl.training.request import TrainingRequest
+from routectl.training.run import Trained, run_training
 from routectl.training.scored import kept_scores, open_for, spelled
 
 if TYPE_CHECKING:
@@ -74,31 +74,32 @@ def train_ensemble(
     if not fresh:
         _require_some_held_out(opened)
     fingerprints = [member.identity.fingerprint for member in opened]
-    facts = request_facts("ensemble", request, {"members": fingerprints, "fresh": fresh})
-    with PartialRun(request.output, facts) as partial:
+
+    def learn(partial: PartialRun) -> Trained:
         data = read_training_data(
             request, open_embedder(DEFAULT), partial, on_progress, vectors=False
         )
-        opened = [open_for(member, data.pair) for member in members]
+        for_pair = [open_for(member, data.pair) for member in members]
         labels = strong_weak_labels(data.comparisons, data.pair)
         if not fresh:
             labels = labels.of_prompts(data.held_out)
         prompts = [data.comparisons.prompts[row] for row in labels.prompt]
         if not fresh:
-            _require_held_out(opened, data, prompts)
+            _require_held_out(for_pair, data, prompts)
         names = tuple(map(spelled, members))
         scored_members = Members(
             names,
-            tuple(member.identity.noise for member in opened),
-            kept_scores(opened, prompts, partial, on_progress),
+            tuple(member.identity.noise for member in for_pair),
+            kept_scores(for_pair, prompts, partial, on_progress),
         )
         quality = weak_quality(request, data)[labels.prompt]
         task = data.comparisons.task[labels.prompt]
         result = stack(scored_members, Labels.of(labels.outcome, quality, task), request.seed)
         report = _report(request, data, labels, result, time.monotonic() - started)
-        _write(request, report, data, members, opened, result, fresh)
-        partial.remove()
-    return report.with_fingerprint(open_router(request.output, None, None).identity.fingerprint)
+        return _trained(request, report, data, members, for_pair, result, fresh)
+
+    settings = {"members": fingerprints, "fresh": fresh}
+    return run_training("ensemble", request, settings, learn)
 
 
 def _require_members(members: Sequence[RouterSpec]) -> None:
@@ -175,7 +176,7 @@ def _report(
     )
 
 
-def _write(
+def _trained(
     request: TrainingRequest,
     report: TrainingReport,
     data: TrainingData,
@@ -183,7 +184,7 @@ def _write(
     opened: Sequence[OpenRouter],
     result: Stack,
     fresh: bool,
-) -> None:
+) -> Trained:
     import numpy as np
 
     from routectl.training.fits.stacking import figures
@@ -224,7 +225,7 @@ def _write(
     }
     parts = [member.description.checkpoint for member in opened]
     more |= lineage_file(data, parts, learned=data.used)
-    write_checkpoint(request.output, config, tensors, card, more)
+    return Trained(config=config, tensors=tensors, card=card, files=more, report=report)
 
 
 def _entries(

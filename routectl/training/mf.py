@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
-from routectl.checkpoint import require_free, write_checkpoint
 from routectl.embedding import DEFAULT, Embedder, open_embedder
 from routectl.embedding.names import is_hidden
 from routectl.errors import InputError, UsageError
@@ -35,7 +34,8 @@ from routectl.training.output.lineage import embedder_part, known_held_out, line
 from routectl.training.output.partial import PartialRun
 from routectl.training.output.report import TrainingReport
 from routectl.training.progress import Progress, no_progress
-from routectl.training.request import TrainingRequest, request_facts
+from routectl.training.request import TrainingRequest
+from routectl.training.run import Trained, run_training
 
 if TYPE_CHECKING:
     import numpy as np
@@ -94,18 +94,15 @@ def train_mf(
         EmbeddingError: the embedder is remote and does not answer as it should.
         UsageError: kinds of prompts, of which the embedder knows nothing.
     """
-    from routectl.routers.mf import open_router
-
     started = time.monotonic()
     settings = settings or DifficultySettings()
-    require_free(request.output)
     asked: dict[str, object] = {**asdict(settings), "question_length": question_length}
     if kinds:
         asked["kinds"] = kinds
     if refit:
         asked["refit"] = refit
-    facts = request_facts("mf", request, {**asked, "embedder": embedder})
-    with PartialRun(request.output, facts) as partial:
+
+    def learn(partial: PartialRun) -> Trained:
         model = open_embedder(embedder or DEFAULT)
         if kinds and not model.sentence_dimension:
             instead = f"write {model.name}+{DEFAULT}" if is_hidden(model.name) else "name another"
@@ -135,11 +132,10 @@ def train_mf(
             **_tensors(features),
         }
         below = embedder_limits(model, known_held_out(data, [embedder_part(model.name)]))
-        write_checkpoint(
-            request.output,
-            _config(request, data, model, fit, features),
-            tensors,
-            model_card(
+        return Trained(
+            config=_config(request, data, model, fit, features),
+            tensors=tensors,
+            card=model_card(
                 report,
                 request,
                 introduction=_INTRODUCTION,
@@ -151,15 +147,16 @@ def train_mf(
                 early_stopping=False,
                 refitted=refit,
             ),
-            {
+            files={
                 **curve_files(report),
                 **lineage_file(
                     data, [embedder_part(model.name)], learned=data.used if refit else None
                 ),
             },
+            report=report,
         )
-        partial.remove()
-    return report.with_fingerprint(open_router(request.output, None, None).identity.fingerprint)
+
+    return run_training("mf", request, {**asked, "embedder": embedder}, learn)
 
 
 def _features(

@@ -23,7 +23,6 @@ from routectl.checkpoint import (
     read_checkpoint,
     read_weights,
     require_free,
-    write_checkpoint,
 )
 from routectl.embedding import DEFAULT, open_embedder
 from routectl.errors import InputError
@@ -43,7 +42,8 @@ from routectl.training.output.lineage import known_held_out, lineage_file
 from routectl.training.output.partial import PartialRun
 from routectl.training.output.report import TrainingReport
 from routectl.training.progress import Progress, no_progress
-from routectl.training.request import TrainingRequest, request_facts
+from routectl.training.request import TrainingRequest
+from routectl.training.run import Trained, run_training
 from routectl.training.teaching import Lesson, agreement_loss, ask, fingerprints, regress
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ def train_rating_rows(
     require_free(request.output)
     folder = SHIPPED / adapter if (SHIPPED / adapter).is_dir() else adapter
     taken = read_checkpoint(folder, "causal_llm")
-    tensors, digest = read_weights(taken)
+    adapter_tensors, digest = read_weights(taken)
     opened = open_router(folder, None, None)
     chosen: dict[str, object] = {
         "adapter": digest,
@@ -132,7 +132,8 @@ def train_rating_rows(
     }
     if teachers:
         chosen["teachers"] = fingerprints(teachers)
-    with PartialRun(request.output, request_facts("causal_llm", request, chosen)) as partial:
+
+    def learn(partial: PartialRun) -> Trained:
         data = read_training_data(
             request, open_embedder(DEFAULT), partial, on_progress, vectors=False
         )
@@ -154,7 +155,7 @@ def train_rating_rows(
             fit = _fit_of_labels(vectors, data, learned, measured, precision, on_progress)
         head = _head(fit.direction, vectors[learned], states.shape[1], features)
         router = router.rated_by(head)
-        tensors = {**tensors, **_tensors(head)}
+        tensors = {**adapter_tensors, **_tensors(head)}
         config: dict[str, object] = {
             **{key: taken.config[key] for key in _KEPT},
             "name": request.output.name,
@@ -180,10 +181,15 @@ def train_rating_rows(
             report, request, taken, chosen, data, labels, (learned, measured), surface, lesson
         )
         seen = lineage_file(data, _parts(taken, lesson), learned=learned, measured=measured)
-        more = {**curve_files(report), **seen}
-        write_checkpoint(request.output, config, tensors, card, more)
-        partial.remove()
-    return report.with_fingerprint(open_router(request.output, None, None).identity.fingerprint)
+        return Trained(
+            config=config,
+            tensors=tensors,
+            card=card,
+            files={**curve_files(report), **seen},
+            report=report,
+        )
+
+    return run_training("causal_llm", request, chosen, learn)
 
 
 def _parts(taken: Checkpoint, lesson: Lesson | None) -> list[Path | None]:

@@ -11,7 +11,6 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from routectl.checkpoint import require_free, write_checkpoint
 from routectl.embedding import DEFAULT, Embedder, open_embedder
 from routectl.errors import UsageError
 from routectl.preferences.comparisons import rating_loss
@@ -38,7 +37,8 @@ from routectl.training.output.lineage import embedder_part, known_held_out, line
 from routectl.training.output.partial import PartialRun
 from routectl.training.output.report import TrainingReport
 from routectl.training.progress import Progress, no_progress
-from routectl.training.request import TrainingRequest, request_facts
+from routectl.training.request import TrainingRequest
+from routectl.training.run import Trained, run_training
 
 if TYPE_CHECKING:
     import numpy as np
@@ -95,16 +95,13 @@ def train_sw_ranking(
         UsageError: the cosines of this embedder say nothing, or leave no room for a length, so that
             a metric has to be learned.
     """
-    from routectl.routers.sw_ranking import open_router
-
     if question_length and metric == "cosine":
         raise UsageError("a length has no part in a cosine; see --metric")
     started = time.monotonic()
-    require_free(request.output)
     settings = {"embedder": embedder, "metric": metric, "question_length": question_length}
     difficulty = DifficultySettings()
-    facts = request_facts("sw_ranking", request, settings)
-    with PartialRun(request.output, facts) as partial:
+
+    def learn(partial: PartialRun) -> Trained:
         model = open_embedder(embedder or DEFAULT)
         if metric == "cosine" and not model.comparable:
             raise UsageError(
@@ -175,11 +172,15 @@ def train_sw_ranking(
                 if part
             ),
         )
-        seen = lineage_file(data, [embedder_part(model.name)])
-        write_checkpoint(request.output, config, tensors, card, seen)
-        partial.remove()
-    opened = open_router(request.output, None, None)
-    return report.with_fingerprint(opened.identity.fingerprint).with_notes(why)
+        return Trained(
+            config=config,
+            tensors=tensors,
+            card=card,
+            files=lineage_file(data, [embedder_part(model.name)]),
+            report=report.with_notes(why),
+        )
+
+    return run_training("sw_ranking", request, settings, learn)
 
 
 def model_ratings(comparisons: Comparisons, prior: float) -> NDArray[np.float64]:
