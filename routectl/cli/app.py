@@ -60,7 +60,8 @@ def run(arguments: Sequence[str]) -> int:
     try:
         code = routectl.main(list(arguments), prog_name="routectl", standalone_mode=False)
         # An output that nobody reads any more is found out here, not at interpreter exit.
-        sys.stdout.flush()
+        if sys.stdout is not None:  # closed from the start, as by `>&-`
+            sys.stdout.flush()
     except RoutectlError as error:
         _say(str(error))
         return error.exit_code

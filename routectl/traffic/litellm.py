@@ -7,15 +7,28 @@ from __future__ import annotations
 
 import re
 from functools import partial
-from typing import Any, Literal, Self
+from typing import Any, Literal, NamedTuple, Self
 
 import msgspec
 
 from routectl.extraction import extract
 from routectl.records import Exclusion
 from routectl.request import TrafficRequest
-from routectl.traffic.fields import count, flag, mapping, name, names, number, text, time
-from routectl.traffic.rows import Format, Row, RowError, Skip, json_rows
+from routectl.traffic.envelopes import rows
+from routectl.traffic.fields import (
+    count,
+    flag,
+    mapping,
+    name,
+    names,
+    number,
+    text,
+    user_and_session,
+)
+from routectl.traffic.making import prompt_of
+from routectl.traffic.needs import count_images, count_tools, response_format
+from routectl.traffic.rows import Format, Row, RowError, Skip
+from routectl.traffic.times import instant
 
 NAME = "litellm"
 
@@ -33,6 +46,9 @@ CHAT_CALL_TYPES = frozenset(
 """Call types whose requests a router sees. An absent call type counts as chat."""
 
 REDACTED_TEXT = "redacted-by-litellm"
+
+HEALTH_CHECK = "litellm-internal-health-check"
+"""Service account and tag of the proxy's own health checks (litellm/constants.py)."""
 
 TRUNCATED = re.compile(
     # Strings in the database, and in the proxy's own standard output.
@@ -54,8 +70,8 @@ class _Part(msgspec.Struct, gc=False):
     @classmethod
     def of(cls, value: object) -> Self:
         """Take the keys from any JSON value; none from what is no object."""
-        found = mapping(value)
-        return cls(**{key: found[key] for key in cls.__struct_fields__ if key in found})
+        held = mapping(value)
+        return cls(**{key: held[key] for key in cls.__struct_fields__ if key in held})
 
 
 _Text = str | None
@@ -73,6 +89,18 @@ class _Metadata(_Part):
     user_api_key_team_id: _Text = None
     user_api_key_alias: _Text = None
     user_api_key_end_user_id: _Text = None
+    original_model_group: _Text = None
+    internal_call_origin: _Text = None
+    is_silent_experiment: bool | None = None
+    requester_metadata: dict[str, Any] | None = None
+    spend_logs_metadata: dict[str, Any] | None = None
+
+
+class _Parameters(_Part):
+    tools: Any = None
+    functions: Any = None
+    response_format: Any = None
+    text: Any = None
 
 
 class _Payload(_Part, kw_only=True):
@@ -93,9 +121,11 @@ class _Payload(_Part, kw_only=True):
     prompt_tokens: _Number = None
     completion_tokens: _Number = None
     response_cost: _Number = None
+    model_parameters: _Parameters | None = None
 
 
 _NO_ROUTING = _Routing()
+_NO_PARAMETERS = _Parameters()
 _decode = msgspec.json.Decoder(_Payload).decode
 
 
@@ -130,43 +160,148 @@ def _request(row: Row) -> TrafficRequest | Skip:
     call_type = name(payload.call_type)
     if call_type is not None and call_type not in CHAT_CALL_TYPES:
         return Skip(f"call type {call_type}")
-    messages = payload.messages
-    prompt = extract(messages if isinstance(messages, list) else {"messages": messages})
-    excluded = exclusion(prompt)
     metadata = payload.metadata
     if not isinstance(metadata, _Metadata):
         metadata = _Metadata.of(metadata)
+    tags = names(payload.request_tags)
+    team = name(metadata.user_api_key_team_alias) or name(metadata.user_api_key_team_id)
+    key_alias = name(metadata.user_api_key_alias)
+    spent = metadata.spend_logs_metadata
+    silent = metadata.is_silent_experiment
+    if silent is None and metadata.requester_metadata:
+        silent = mapping(metadata.requester_metadata).get("is_silent_experiment") is True
+    if silent or metadata.internal_call_origin:
+        own = own_call(metadata.internal_call_origin, silent)
+        if own is not None:
+            return own
+    if HEALTH_CHECK in (key_alias, team) or HEALTH_CHECK in tags:
+        return Skip("health check")
+    messages = payload.messages
+    is_list = type(messages) is list
+    prompt = extract(messages) if is_list else _prompt(messages)
+    excluded = exclusion(prompt)
+    if call_type is None and payload.call_type == "" and is_classifier(prompt, payload.status):
+        return CLASSIFIER
     routing = metadata.routing_decision
     if not isinstance(routing, _Routing):
         routing = _Routing.of(routing) if routing else _NO_ROUTING
+    decision = NO_DECISION if spent is None else decision_of(spent)
+    chosen = text(routing.routed_model)
+    parameters = payload.model_parameters
+    if parameters is not None and not isinstance(parameters, _Parameters):
+        parameters = _Parameters.of(parameters)
+    asked = parameters or _NO_PARAMETERS
     row_id = text(payload.id)
     call_id = text(payload.litellm_call_id)
     conversation = text(payload.session_id) or text(payload.trace_id)
+    # A trace that is only the call itself is no conversation.
+    if conversation in (row_id, call_id):
+        conversation = None
+    end_user = text(payload.end_user) or text(metadata.user_api_key_end_user_id)
+    if end_user is not None and "session_" in end_user:
+        end_user, session = user_and_session(end_user)
+        conversation = session or conversation
+    time = instant(payload.startTime)
+    if time is None and text(payload.startTime) is not None and payload.startTime != 0:
+        row.source.unread["time"] += 1
     # In the order of the record's fields: by their names it takes three times as long to make.
     return TrafficRequest(
         NAME,
         row_id or row.content_id(),
         prompt if excluded is None else None,
         excluded,
-        time(payload.startTime),
-        # Without a proxy there are no groups, and LiteLLM leaves the field empty.
-        name(payload.model_group) or name(payload.model),
+        time,
+        # After a fallback the group is the one that answered. Without a proxy there are no
+        # groups, and LiteLLM leaves the field empty.
+        name(metadata.original_model_group) or name(payload.model_group) or name(payload.model),
         call_type,
         status(payload.status),
         # LiteLLM writes null for a call that no cache answered.
         None if payload.cache_hit is msgspec.UNSET else bool(flag(payload.cache_hit)),
-        name(metadata.user_api_key_team_alias) or name(metadata.user_api_key_team_id),
-        name(metadata.user_api_key_alias),
-        text(payload.end_user) or text(metadata.user_api_key_end_user_id),
-        names(payload.request_tags),
-        # A trace that is only the call itself is no conversation.
-        None if conversation in (row_id, call_id) else conversation,
+        team,
+        key_alias,
+        end_user,
+        tags,
+        conversation,
         call_id,
         count(payload.prompt_tokens),
         count(payload.completion_tokens),
         number(payload.response_cost),
-        text(routing.routed_model),
-        number(routing.score),
+        decision.decision or chosen,
+        number(routing.score) if decision.score is None else decision.score,
+        decision.fingerprint,
+        decision.route,
+        decision.activation,
+        decision.model or chosen,
+        decision.reason,
+        decision.extraction_version,
+        count_images(messages) if is_list else None,
+        # Without parameters the log does not say.
+        None if parameters is None else count_tools(asked.tools or asked.functions),
+        response_format({"response_format": asked.response_format, "text": asked.text})
+        if asked.response_format is not None or asked.text is not None
+        else None,
+    )
+
+
+def _prompt(messages: object) -> str | None:
+    return prompt_of(messages if isinstance(messages, str) else {"messages": messages})
+
+
+CLASSIFIER = Skip("call without a type, such as a classifier's")
+
+
+def is_classifier(prompt: str | None, outcome: object) -> bool:
+    """Tell a call whose type is empty: LiteLLM's own classifier, not a client, made it.
+
+    A failure may have lost its type on the way, and what has no prompt is counted as that.
+    """
+    return prompt is not None and prompt != REDACTED_TEXT and outcome == "success"
+
+
+def own_call(origin: object, is_silent: object) -> Skip | None:
+    """Return why a call is one that the proxy made by itself, if it is.
+
+    `internal_call_origin` names LiteLLM's classifier, its shadow evaluations and their judge
+    (InternalCallOrigin in litellm/types/utils.py); mirrored calls (`silent_model`) are marked.
+    """
+    if is_silent is True:
+        return Skip("mirrored call")
+    written = name(origin)
+    return None if written is None else Skip(f"the proxy's own call: {written}")
+
+
+class Decision(NamedTuple):
+    """What routectl's plug-in wrote of a decision, in `spend_logs_metadata.routectl`."""
+
+    route: str | None = None
+    activation: str | None = None
+    decision: str | None = None
+    model: str | None = None
+    score: float | None = None
+    fingerprint: str | None = None
+    extraction_version: int | None = None
+    reason: str | None = None
+
+
+NO_DECISION = Decision()
+
+
+def decision_of(spend_logs_metadata: object) -> Decision:
+    """Return the decision of routectl's plug-in, if it wrote one there."""
+    written = mapping(spend_logs_metadata).get("routectl")
+    if not isinstance(written, dict):
+        return NO_DECISION
+    get = written.get
+    return Decision(
+        name(get("route")),
+        name(get("activation")),
+        name(get("decision")),
+        name(get("model")),
+        number(get("score")),
+        name(get("fingerprint")),
+        count(get("extraction_version")),
+        name(get("reason")),
     )
 
 
@@ -189,10 +324,20 @@ def exclusion(prompt: str | None) -> Exclusion | None:
     return None
 
 
+ADVICE = {
+    Exclusion.NO_TEXT: "set `turn_off_message_logging: false` in `litellm_settings`, and for spend "
+    "logs `store_prompts_in_spend_logs: true` in `general_settings`",
+    Exclusion.REDACTED: "set `turn_off_message_logging: false` in `litellm_settings`",
+    Exclusion.TRUNCATED: "set the environment variable MAX_STRING_LENGTH_PROMPT_IN_DB of the proxy "
+    "higher (for its standard output MAX_STRING_LENGTH_STDOUT_LOG)",
+}
+
 FORMAT = Format(
     name=NAME,
     describe="LiteLLM StandardLoggingPayload, JSON objects, one per line or in an array",
     recognises=lambda head: head.mostly(_is_payload),
-    rows=partial(json_rows, quickly=_parse),
+    rows=partial(rows, holds=_is_payload, quickly=_parse),
     request=_request,
+    holds=_is_payload,
+    advice=ADVICE,
 )

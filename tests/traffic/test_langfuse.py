@@ -65,6 +65,7 @@ KNOWN = TrafficRequest(
     tokens_in=10,
     tokens_out=20,
     cost=0.5,
+    images=0,
 )
 
 
