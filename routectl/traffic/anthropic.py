@@ -45,7 +45,7 @@ FORMAT = replace(
     json_format(
         NAME,
         describe="Anthropic Messages request body, JSON objects, one per line or in an array",
-        holds=is_body,
+        holds=_is_marked,
         request=_request,
     ),
     recognises=_is_anthropic,

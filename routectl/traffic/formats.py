@@ -111,9 +111,9 @@ def sniff(head: Sequence[bytes], *, name: str = "the log", fallback: str | None 
         )
     keys = sorted({key for value in parsed.objects[:100] for key in value})
     hint = f" Its objects have {', '.join(keys[:20])}: --map prompt=PATH reads any." if keys else ""
-    known = "; ".join(f"{format.name} ({format.describe})" for format in _FORMATS.values())
     raise InputError(
-        f"{name} is of no known format: {known}. If it is one of them, name it with --format.{hint}"
+        f"{name} is of no known format ({', '.join(FORMATS)}). If it is one of them, name it with "
+        f"--format.{hint}"
     )
 
 
@@ -155,13 +155,13 @@ def read(
 
     Raises:
         UsageError: There is no such format, or the paths need one; at once.
-        InputError: The format cannot be told, at once; or the log is damaged, after the rows
-            before the damage; or it is alone and none of its rows could be read, or a path fits
-            none, at its end.
+        InputError: The format cannot be told, at once; or a path fits none of the first rows, before
+            any is read; or the log is damaged, after the rows before the damage; or it is alone
+            and none of its rows could be read, at its end.
     """
     if paths is not None:
         base = None if format in (None, MAPPED) else _named(format)
-        return _read(source, mapped(paths, base), on_reject, counts, alone, paths)
+        return _read(source, mapped(paths, base), on_reject, counts, alone)
     name = format if format is not None else sniff(source.head(), name=source.name)
     return _read(source, _named(name), on_reject, counts, alone)
 
@@ -178,7 +178,6 @@ def _read(
     on_reject: Callable[[Reject], None],
     counts: ImportCounts,
     alone: bool,
-    paths: Paths | None = None,
 ) -> Iterator[TrafficRequest]:
     first_reject: Reject | None = None
     readable = False
@@ -201,8 +200,6 @@ def _read(
             yield result
         else:
             counts.skipped[result.reason] += 1
-    if alone and paths is not None:
-        paths.check(source.name)
     if alone and first_reject is not None and not readable:
         raise InputError(
             f"No row of {source.name} could be read as {format.name} ({format.describe}); the "

@@ -162,7 +162,8 @@ def time_of(row: Row, value: object) -> datetime | None:
     """Return a time; one that cannot be read is counted at the row's source."""
     if isinstance(value, dict):
         result = instant(value)
-        row.source.unread["time"] += result is None
+        if result is None:
+            row.source.unread["time"] += 1
         return result
     # 0 is what a log writes that has no time.
     return instant(value) if value == 0 else read(row, "time", instant, value)

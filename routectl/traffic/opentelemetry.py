@@ -1,7 +1,8 @@
 """OpenTelemetry's spans of GenAI calls, as OTLP JSON.
 
 What the collector's file exporter writes: `{"resourceSpans": [{"scopeSpans": [{"spans": [...]}]}]}`
-a line; spans one a line are read, too. A call of a model is a span with `gen_ai.operation.name` of
+a line; spans one a line are read, too, and so are log records (`resourceLogs`), which hold the
+event `gen_ai.client.inference.operation.details` of newer instrumentations. A call of a model is a span with `gen_ai.operation.name` of
 `chat`, `generate_content` or `text_completion`. Its conversation is the attribute
 `gen_ai.input.messages` (semantic conventions 1.37 and later, opt-in), an event of the span with
 that attribute or named `gen_ai.user.message`, or flat attributes `gen_ai.prompt.N.content`
@@ -32,32 +33,46 @@ _CALLS = frozenset({"chat", "generate_content", "text_completion", "completion"}
 _MESSAGES = ("gen_ai.input.messages", "gen_ai.prompt", "input.messages")
 
 
+_LEVELS = (
+    ("resourceSpans", ("scopeSpans", "instrumentationLibrarySpans"), "spans"),
+    ("resourceLogs", ("scopeLogs",), "logRecords"),
+)
+"""How OTLP nests spans, and the log records that hold events."""
+
+
 def _is_span(value: dict[str, Any]) -> bool:
+    times = ("startTimeUnixNano", "start_time_unix_nano", "timeUnixNano", "observedTimeUnixNano")
     return (
         ("spanId" in value or "span_id" in value)
-        and ("startTimeUnixNano" in value or "start_time_unix_nano" in value)
+        and any(key in value for key in times)
         and "attributes" in value
     )
 
 
+def _is_nested(value: dict[str, Any]) -> bool:
+    return any(isinstance(value.get(outer), list) for outer, _, _ in _LEVELS)
+
+
 def _is_trace(value: dict[str, Any]) -> bool:
-    return isinstance(value.get("resourceSpans"), list) or _is_span(value)
+    return _is_nested(value) or _is_span(value)
 
 
 def _spans(trace: dict[str, Any]) -> Iterator[object]:
-    for resource in trace["resourceSpans"]:
-        scopes = mapping(resource).get("scopeSpans") or mapping(resource).get(
-            "instrumentationLibrarySpans"
-        )
-        for scope in scopes if isinstance(scopes, list) else []:
-            spans = mapping(scope).get("spans")
-            yield from spans if isinstance(spans, list) else []
+    for outer, scopes, inner in _LEVELS:
+        for resource in _list(trace.get(outer)):
+            for key in scopes:
+                for scope in _list(mapping(resource).get(key)):
+                    yield from _list(mapping(scope).get(inner))
+
+
+def _list(value: object) -> list[object]:
+    return value if isinstance(value, list) else []
 
 
 def _rows(source: Source) -> Iterator[Row]:
     for row in unwrapped(source, _is_trace):
         value = row.value
-        if not isinstance(value, dict) or not isinstance(value.get("resourceSpans"), list):
+        if not isinstance(value, dict) or not _is_nested(value):
             yield row
             continue
         for part, span in enumerate(_spans(value)):
@@ -80,7 +95,7 @@ def _request(row: Row) -> TrafficRequest | Skip:
         NAME,
         turns,
         id=held.get("spanid"),
-        time=held.get("starttimeunixnano"),
+        time=held.get("starttimeunixnano", "timeunixnano", "observedtimeunixnano"),
         model_group=attributes.get("gen_ai.request.model")
         or attributes.get("gen_ai.response.model")
         or attributes.get("llm.model_name"),

@@ -13,6 +13,8 @@ import orjson
 from routectl.errors import InputError
 
 _BATCH_ROWS = 500
+_PIECE = 2**13
+"""Packed bytes at a time: what they unpack to lies in memory."""
 
 
 def unpacked_zstd(packed: IO[bytes], name: str) -> Callable[[int], bytes]:
@@ -27,15 +29,41 @@ def unpacked_zstd(packed: IO[bytes], name: str) -> Callable[[int], bytes]:
         raise InputError(
             f"{name} is packed with zstd: run `pip install 'routectl[zstd]'`, or unpack it first."
         ) from None
-    unpacker = zstandard.ZstdDecompressor().stream_reader(packed, read_across_frames=True)
+    pieces = _unpacked(packed, zstandard)
+    held = bytearray()
 
     def read(size: int) -> bytes:
-        try:
-            return unpacker.read(size)
-        except zstandard.ZstdError as error:
-            raise OSError("the zstd data is corrupt") from error
+        while not held and (piece := next(pieces, None)) is not None:
+            held.extend(piece)
+        data = bytes(held[:size])
+        del held[:size]
+        return data
 
     return read
+
+
+def _unpacked(packed: IO[bytes], zstandard: Any) -> Iterator[bytes]:
+    """Yield the content of frames one behind the other.
+
+    Piece by piece, because the package's own reader takes a frame that ends in the middle for the
+    end of the file.
+    """
+    unpacker = zstandard.ZstdDecompressor()
+    frame, left, begun = unpacker.decompressobj(), b"", False
+    while piece := left or packed.read(_PIECE):
+        left = b""
+        try:
+            yield frame.decompress(piece)
+        except zstandard.ZstdError as error:
+            raise OSError("the zstd data is corrupt") from error
+        if frame.eof:
+            left = frame.unused_data
+            frame = unpacker.decompressobj()
+            begun = bool(left)
+        else:
+            begun = True
+    if begun:
+        raise OSError("the zstd data ends in the middle")
 
 
 class Lines(io.RawIOBase):

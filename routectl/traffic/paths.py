@@ -6,6 +6,8 @@ JMESPath is the path language of the AWS and Azure command lines: https://jmespa
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from itertools import chain
 from typing import Any
 
 from msgspec import structs
@@ -14,9 +16,9 @@ from routectl.errors import InputError, UsageError
 from routectl.request import TrafficRequest
 from routectl.traffic.fields import decoded, mapping
 from routectl.traffic.making import FACTS, request_of
-from routectl.traffic.rows import Format, Head, Row, RowError, Skip, json_rows
-from routectl.traffic.source import Source
-from routectl.traffic.tables import cells_of_header, table_rows
+from routectl.traffic.rows import Format, Head, Row, RowError, Skip, json_rows, parse_json
+from routectl.traffic.source import HEAD_BYTES, HEAD_ROWS, Source
+from routectl.traffic.tables import table_rows
 
 NAME = "map"
 
@@ -28,7 +30,7 @@ _KEYS_SHOWN = 20
 
 
 class Paths:
-    """Expressions for fields of a request, compiled; and which of them fitted any row."""
+    """Expressions for fields of a request, compiled; and which of them fitted any row so far."""
 
     def __init__(self, assignments: Sequence[str]) -> None:
         """Read `field=PATH` assignments.
@@ -59,13 +61,9 @@ class Paths:
                 raise UsageError(f"'{path}' is no JMESPath expression: {reason}.") from None
             self._texts[field] = path.strip()
         self._fitting: set[str] = set()
-        self._keys: dict[str, None] = {}
 
     def values(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """Return what the expressions find in a row; what they do not find is left out."""
-        for key in row:
-            if len(self._keys) < _KEYS_SHOWN:
-                self._keys[key] = None
         # Loggers keep JSON as text; a path goes into it all the same.
         row = {key: decoded(v) if _is_json(v) else v for key, v in row.items()}
         values = {}
@@ -86,16 +84,34 @@ class Paths:
         """Whether the prompt is mapped."""
         return "prompt" in self._expressions
 
-    def check(self, name: str) -> None:
-        """Raise InputError where a path fitted no row of a log that has been read."""
-        if not self._keys:
-            return
+    def check(self, rows: Sequence[Row], name: str) -> None:
+        """Raise InputError where a path fits none of the first rows of a log, nor any log before.
+
+        A row that is stored without a fact would be there already when the path is right.
+        """
+        keys: dict[str, None] = {}
+        for row in rows:
+            with suppress(RowError):
+                value = object_in(row)
+                keys.update(dict.fromkeys(list(value)[:_KEYS_SHOWN]))
+                self.values(value)
         for field, path in self._texts.items():
-            if field not in self._fitting:
+            if keys and field not in self._fitting:
                 raise InputError(
                     f"No row of {name} has anything at the path '{path}' of {field}; the rows have "
-                    f"the keys {', '.join(self._keys)}."
+                    f"the keys {', '.join(list(keys)[:_KEYS_SHOWN])}."
                 )
+
+
+def object_in(row: Row) -> dict[str, Any]:
+    """Return the object that a row is; raises RowError."""
+    value = row.value
+    if row.fault is None and not isinstance(value, dict):
+        # Some readers parse only what they want of a row.
+        value = parse_json(row.raw)
+    if not isinstance(value, dict):
+        raise RowError("not an object or a record of a table")
+    return value
 
 
 def _is_json(value: object) -> bool:
@@ -112,19 +128,25 @@ def mapped(paths: Paths, base: Format | None) -> Format:
         raise UsageError("--map needs prompt=PATH, or --format to say what all else is.")
 
     def rows(source: Source) -> Iterator[Row]:
+        unchecked = container(source)
+        first, size = [], 0
+        for row in unchecked:
+            first.append(row)
+            size += len(row.raw)
+            if len(first) == HEAD_ROWS or size > HEAD_BYTES:
+                break
+        paths.check(first, source.name)
+        yield from chain(first, unchecked)
+
+    def container(source: Source) -> Iterator[Row]:
         if base is not None:
             return base.rows(source)
-        head = Head(source.head())
-        is_table = not head.objects and len(cells_of_header(head.rows)) > 0
-        return (
-            table_rows(source, as_written=True) if is_table else json_rows(source, leniently=True)
-        )
+        if Head(source.head()).objects:
+            return json_rows(source, leniently=True)
+        return table_rows(source, as_written=True)
 
     def request(row: Row) -> TrafficRequest | Skip:
-        value = row.value
-        if not isinstance(value, dict):
-            raise RowError("not an object or a record of a table")
-        values = paths.values(value)
+        values = paths.values(object_in(row))
         if base is None:
             return request_of(row, NAME, values.pop("prompt", None), **values)
         read = base.request(row)

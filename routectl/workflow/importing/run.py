@@ -281,8 +281,6 @@ class _Reading:
                 f"None of the {len(files):,} files could be read; what is wrong with each is "
                 "said above."
             )
-        if not alone and self.paths is not None:
-            self.paths.check(f"{len(files):,} files")
         if failure is not None:
             raise failure
 
@@ -294,7 +292,8 @@ class _Reading:
                 if texts is not None and not alone:
                     texts.append(file)
                     return
-                self.reporter.note(f"{source.name} is read as plain text, one prompt a line")
+                if _PLAIN_TEXT not in self.result.formats:
+                    self.reporter.note(f"{source.name} is read as plain text, one prompt a line")
             yield from self._of_source(source, name, alone)
 
     def _sniffed(self, source: Source, alone: bool, is_last: bool) -> str:
