@@ -59,8 +59,8 @@ class TrafficRequest(msgspec.Struct, frozen=True, gc=False):
     proxy_reason: str | None = None
     proxy_extraction_version: int | None = None
     images: int | None = None
-    """Images in the whole conversation."""
+    """Images in the whole conversation; None for none, and where the log does not say."""
     tools: int | None = None
-    """Tools that the model was offered."""
+    """Tools that the model was offered; likewise."""
     response_format: str | None = None
     """What the answer had to be, other than text: json_object, json_schema."""

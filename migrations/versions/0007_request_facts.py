@@ -24,7 +24,14 @@ def upgrade() -> None:
     for name, kind in COLUMNS.items():
         op.add_column("requests", sa.Column(name, kind))
     # From the first row that names a route on, only such rows count for it.
-    op.create_index("ix_requests_proxy_route_time", "requests", ["proxy_route", "time"])
+    named = sa.text("proxy_route IS NOT NULL")
+    op.create_index(
+        "ix_requests_proxy_route_time",
+        "requests",
+        ["proxy_route", "time"],
+        sqlite_where=named,
+        postgresql_where=named,
+    )
 
 
 def downgrade() -> None:

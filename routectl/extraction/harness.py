@@ -55,7 +55,8 @@ _ALONE = re.compile(
 """Whole texts that stand for something else."""
 
 _LONGEST_ALONE = 4096
-_BEGIN_ALONE = frozenset("[dDcC \t\r\n")
+_BEGIN_OTHER = frozenset("{[dDcC \t\r\n")
+"""Characters that begin what stands for something else, or is JSON."""
 _PAIRS = (
     *((f"<{name}>", f"</{name}>") for name in INJECTED),
     # Codex: the project's AGENTS.md, as a message of the user.
@@ -64,14 +65,18 @@ _PAIRS = (
 _WRAPS = tuple((f"<{name.lower()}>", f"</{name.lower()}>") for name in WRAPPED)
 
 
+def is_plain(text: str) -> bool:
+    """Tell quickly that a text, which is not empty, is as a human wrote it: nearly all are."""
+    return text[0] not in _BEGIN_OTHER and "</" not in text
+
+
 def human_part(text: str) -> str:
     """Return what a human wrote of a text that is not empty; empty where that is nothing.
 
     What remains is as it was, but for space at its ends where something beside it was taken off.
     An element that is not closed is text.
     """
-    # Both looks at a text are quick, because nearly every text has neither.
-    if text[0] in _BEGIN_ALONE and len(text) < _LONGEST_ALONE and _ALONE.fullmatch(text.strip()):
+    if len(text) < _LONGEST_ALONE and _ALONE.fullmatch(text.strip()):
         return ""
     if "</" not in text:
         return text

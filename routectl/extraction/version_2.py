@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 
-from routectl.extraction.harness import human_part
+from routectl.extraction.harness import human_part, is_plain
 from routectl.extraction.texts import clean
 
 BODY_KEYS = ("messages", "input", "prompt", "contents")
@@ -37,7 +37,6 @@ _TEXTS = ("text", "content", "Text")
 
 _DEEPEST = 8
 _STRUCTURE = re.compile(r"\s*(?:\{\s*\"|\[\s*\{\s*\")")
-_BEGIN_STRUCTURE = frozenset("{[ \t\r\n")
 
 
 def extract(body: object) -> str | None:
@@ -86,6 +85,14 @@ def _last(body: object, depth: int) -> str | None:
     if depth <= 0:
         return None
     for turn in reversed(body if type(body) is list else _turns(body)):
+        if type(turn) is dict:
+            # Nearly all turns: as quickly as can be, because a log has millions of them.
+            role = turn.get("role")
+            if role == "assistant" or role == "system":
+                continue
+            content = turn.get("content") if role == "user" else None
+            if type(content) is str and content and is_plain(content) and not content.isspace():
+                return clean(content)
         # A list: LangChain's batch of conversations, of which a chat model's call has one.
         text = _last(turn, depth - 1) if type(turn) is list else _human_text(turn, depth)
         if text is not None:
@@ -169,7 +176,9 @@ def _written(text: str, depth: int) -> str | None:
     """Return the human part of a text, or the last human text of the conversation that it is."""
     if not text:
         return None
-    if text[0] in _BEGIN_STRUCTURE and _STRUCTURE.match(text):
+    if is_plain(text):
+        return text
+    if _STRUCTURE.match(text):
         value = _parsed(text)
         if value is not None and holds_turns(value):
             return _last(value, depth - 1)

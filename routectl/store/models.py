@@ -23,6 +23,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -121,7 +122,14 @@ class Request(Base):
         Index(None, "attempt_key", unique=True),
         Index(None, "prompt_id"),
         Index(None, "sample_id"),
-        Index(None, "proxy_route", "time"),
+        # Of the rows that name a route alone: all others need not pay for it.
+        Index(
+            None,
+            "proxy_route",
+            "time",
+            sqlite_where=text("proxy_route IS NOT NULL"),
+            postgresql_where=text("proxy_route IS NOT NULL"),
+        ),
         CheckConstraint("weight > 0", name="weight_positive"),
         CheckConstraint("(prompt_id IS NULL) <> (exclusion IS NULL)", name="prompt_or_exclusion"),
     )
@@ -166,9 +174,9 @@ class Request(Base):
     proxy_reason: Mapped[str | None]
     proxy_extraction_version: Mapped[int | None]
     images: Mapped[int | None] = mapped_column(BigInteger)
-    """In the whole conversation; null where the log does not say."""
+    """In the whole conversation; null for none, and where the log does not say."""
     tools: Mapped[int | None] = mapped_column(BigInteger)
-    """That the model was offered."""
+    """That the model was offered; null for none, and where the log does not say."""
     response_format: Mapped[str | None]
     """json_object, json_schema, ...; null for plain text, and where the log does not say."""
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 
 import orjson
 
@@ -20,21 +21,21 @@ _Piece = tuple[bytes, bool]
 
 
 def undriven(rows: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
-    """Yield the rows of a log, numbered from 1, without what a log driver put around them.
+    """Return the rows of a log, numbered from 1, without what a log driver put around them.
 
     The first row that is not blank says which driver it was, if any. A line in pieces has the
     number of its first.
     """
     numbered = enumerate(rows, start=1)
+    first = []
     for number, raw in numbered:
         taken_apart = _driver(raw)
         if taken_apart is not None:
-            yield from _joined(number, raw, numbered, taken_apart)
-            return
-        yield number, raw
+            return chain(first, _joined(number, raw, numbered, taken_apart))
+        first.append((number, raw))
         if raw.strip():
             break
-    yield from numbered
+    return chain(first, numbered)
 
 
 def _driver(raw: bytes) -> Callable[[bytes], _Piece | None] | None:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from functools import partial
 
-import orjson
-
+from routectl.traffic.drivers import undriven
 from routectl.traffic.fields import mapping
-from routectl.traffic.rows import Head, Row, json_rows, values_on
+from routectl.traffic.rows import Head, Row, parsed_rows, values_on
 from routectl.traffic.source import Source
 
 Test = Callable[[dict[str, object]], bool]
@@ -43,23 +41,35 @@ _DEEPEST = 4
 
 
 def rows(
-    source: Source, holds: Test, *, quickly: Callable[[bytes], object] = orjson.loads
+    source: Source, holds: Test, *, quickly: Callable[[bytes], object] | None = None
 ) -> Iterator[Row]:
     """Yield the rows of a log of JSON objects, those in envelopes one by one.
 
     Args:
         holds: Whether an object is a row.
-        quickly: Parses a line; what is no dict afterwards is taken for a row.
+        quickly: Parses a line that is a row, or raises ValueError where it leaves that to others.
     """
-    for row in json_rows(source, quickly=quickly, leniently=True):
+    for number, raw in undriven(source.rows()):
+        if quickly is not None:
+            try:
+                yield Row(number, raw, quickly(raw), source)
+                continue
+            except ValueError:
+                pass
+        if raw.strip():
+            yield from _unwrapped(number, raw, source, holds)
+
+
+def _unwrapped(number: int, raw: bytes, source: Source, holds: Test) -> Iterator[Row]:
+    for row in parsed_rows(number, raw, source):
         value = row.value
-        if type(value) is not dict or holds(value):
+        if not isinstance(value, dict) or holds(value):
             yield row
             continue
         part = -1
         for part, (item, around) in enumerate(inside(value, holds)):
-            raw = _written(item) or row.raw
-            yield Row(row.number, raw, item, source, None, row.part + part, around)
+            written = _written(item) or row.raw
+            yield Row(number, written, item, source, None, row.part + part, around)
         if part < 0:
             yield row
 
@@ -109,8 +119,3 @@ def _written(item: object) -> bytes | None:
         return json.dumps(item).encode()
     except (RecursionError, ValueError):
         return None
-
-
-def reader(holds: Test) -> Callable[[Source], Iterator[Row]]:
-    """Return what yields the rows of a log of such objects."""
-    return partial(rows, holds=holds)

@@ -155,9 +155,9 @@ def read(
 
     Raises:
         UsageError: There is no such format, or the paths need one; at once.
-        InputError: The format cannot be told, at once; or a path fits none of the first rows, before
-            any is read; or the log is damaged, after the rows before the damage; or it is alone
-            and none of its rows could be read, at its end.
+        InputError: The format cannot be told, at once; or a path fits none of the first rows,
+            before any is read; or the log is damaged, after the rows before the damage; or it is
+            alone and none of its rows could be read, at its end.
     """
     if paths is not None:
         base = None if format in (None, MAPPED) else _named(format)

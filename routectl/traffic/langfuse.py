@@ -140,7 +140,7 @@ def _request(row: Row) -> TrafficRequest | Skip:
         if field("totalcost", "calculatedtotalcost")
         else number(costs.get("total")),
         images=count_images(body) if isinstance(body, list) else needs.images,
-        tools=needs.tools if isinstance(body, dict) and "tools" in body else None,
+        tools=needs.tools,
         response_format=needs.response_format or response_format(parameters),
     )
 

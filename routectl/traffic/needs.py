@@ -14,7 +14,7 @@ _IMAGES = frozenset({"image_url", "input_image", "image"})
 
 
 class Needs(NamedTuple):
-    """Of one request; None where the log does not say."""
+    """Of one request; None where it needs none, and where the log does not say."""
 
     images: int | None = None
     """Images anywhere in the conversation: all of it goes to the model."""
@@ -33,17 +33,20 @@ def needs_of(body: Mapping[str, object]) -> Needs:
     return Needs(count_images(turns), _tools(body), response_format(body))
 
 
-def count_images(turns: object) -> int:
-    """Return how many images a conversation holds."""
+def count_images(turns: object) -> int | None:
+    """Return how many images a conversation holds; None for none."""
     if not isinstance(turns, list):
-        return 0
+        return None
     images = 0
     for turn in turns:
-        if isinstance(turn, dict):
-            parts = turn.get("content") or turn.get("parts")
+        if type(turn) is dict:
+            parts = turn.get("content")
+            if type(parts) is str:
+                continue
+            parts = parts or turn.get("parts")
             if type(parts) is list:
                 images += sum(map(_is_image, parts))
-    return images
+    return images or None
 
 
 def _is_image(part: object) -> bool:
@@ -59,20 +62,21 @@ def _is_image(part: object) -> bool:
     return False
 
 
-def count_tools(tools: object) -> int:
-    """Return how many tools a list of them has; Gemini holds several in each of its entries."""
+def count_tools(tools: object) -> int | None:
+    """Return how many tools a list of them has; None for none. Gemini holds several in each of its
+    entries."""
     if not isinstance(tools, list):
-        return 0
+        return None
     count = 0
     for tool in tools:
         declared = None
         if isinstance(tool, dict):
             declared = tool.get("functionDeclarations") or tool.get("function_declarations")
         count += len(declared) if isinstance(declared, list) else 1
-    return count
+    return count or None
 
 
-def _tools(body: Mapping[str, object]) -> int:
+def _tools(body: Mapping[str, object]) -> int | None:
     tools = body.get("tools") or body.get("functions")
     config = body.get("toolConfig")  # Bedrock's Converse
     if not tools and isinstance(config, dict):

@@ -2,13 +2,13 @@
 
 What the collector's file exporter writes: `{"resourceSpans": [{"scopeSpans": [{"spans": [...]}]}]}`
 a line; spans one a line are read, too, and so are log records (`resourceLogs`), which hold the
-event `gen_ai.client.inference.operation.details` of newer instrumentations. A call of a model is a span with `gen_ai.operation.name` of
-`chat`, `generate_content` or `text_completion`. Its conversation is the attribute
-`gen_ai.input.messages` (semantic conventions 1.37 and later, opt-in), an event of the span with
-that attribute or named `gen_ai.user.message`, or flat attributes `gen_ai.prompt.N.content`
-(OpenLLMetry) and `llm.input_messages.N` (OpenInference). Sources: docs/gen-ai of
-open-telemetry/semantic-conventions, opentelemetry-proto 1.x's JSON encoding, and traceloop/
-openllmetry's semantic conventions.
+event `gen_ai.client.inference.operation.details` of newer instrumentations. A call of a model is a
+span with `gen_ai.operation.name` of `chat`, `generate_content` or `text_completion`. Its
+conversation is the attribute `gen_ai.input.messages` (semantic conventions 1.37 and later, opt-in),
+an event of the span with that attribute or named `gen_ai.user.message`, or flat attributes
+`gen_ai.prompt.N.content` (OpenLLMetry) and `llm.input_messages.N` (OpenInference). Sources:
+docs/gen-ai of open-telemetry/semantic-conventions, opentelemetry-proto 1.x's JSON encoding, and
+the semantic conventions of traceloop/openllmetry.
 """
 
 from __future__ import annotations

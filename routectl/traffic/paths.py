@@ -14,9 +14,10 @@ from msgspec import structs
 
 from routectl.errors import InputError, UsageError
 from routectl.request import TrafficRequest
+from routectl.traffic.envelopes import rows as rows_in
 from routectl.traffic.fields import decoded, mapping
 from routectl.traffic.making import FACTS, request_of
-from routectl.traffic.rows import Format, Head, Row, RowError, Skip, json_rows, parse_json
+from routectl.traffic.rows import Format, Head, Row, RowError, Skip, parse_json
 from routectl.traffic.source import HEAD_BYTES, HEAD_ROWS, Source
 from routectl.traffic.tables import table_rows
 
@@ -142,7 +143,7 @@ def mapped(paths: Paths, base: Format | None) -> Format:
         if base is not None:
             return base.rows(source)
         if Head(source.head()).objects:
-            return json_rows(source, leniently=True)
+            return rows_in(source, lambda value: True)
         return table_rows(source, as_written=True)
 
     def request(row: Row) -> TrafficRequest | Skip:

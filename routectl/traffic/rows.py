@@ -105,28 +105,19 @@ class Format:
     """Why no log of this format can be read, and what to give instead."""
 
 
-def json_rows(
-    source: Source,
-    *,
-    quickly: Callable[[bytes], object] = orjson.loads,
-    leniently: bool = False,
-) -> Iterator[Row]:
+def json_rows(source: Source) -> Iterator[Row]:
     """Yield one row per JSON value, each on a line; blank lines are passed over.
 
     Where the log is JSON that does not keep to lines, the values are the objects in it.
-
-    Args:
-        quickly: Parses a row, or raises ValueError where it leaves that to `parse_json`.
-        leniently: Take what a container's log driver wrote off each line, and read a line of
-            several objects, or of one behind other text, as its objects.
     """
-    rows = undriven(source.rows()) if leniently else enumerate(source.rows(), start=1)
-    for number, raw in rows:
-        try:
-            yield Row(number, raw, quickly(raw), source)
-        except ValueError:
-            if raw.strip():
-                yield from _slowly_parsed(number, raw, source, leniently)
+    for number, raw in enumerate(source.rows(), start=1):
+        if isinstance(raw, Cut):
+            yield _cut_row(number, raw, source)
+        elif raw.strip():
+            try:
+                yield Row(number, raw, parse_json(raw), source)
+            except ValueError as error:
+                yield Row(number, raw, None, source, f"not JSON: {error}")
 
 
 def line_rows(source: Source) -> Iterator[Row]:
@@ -137,19 +128,18 @@ def line_rows(source: Source) -> Iterator[Row]:
             yield Row(number, raw, None, source, fault)
 
 
-def _slowly_parsed(number: int, raw: bytes, source: Source, leniently: bool) -> Iterator[Row]:
+def parsed_rows(number: int, raw: bytes, source: Source) -> Iterator[Row]:
+    """Yield the rows on a line, leniently: see `values_on`."""
     if isinstance(raw, Cut):
-        fault = f"an object that does not end, or is {TOO_LONG}" if source.spans_lines else TOO_LONG
-        yield Row(number, raw, None, source, fault)
-        return
-    if not leniently:
-        try:
-            yield Row(number, raw, parse_json(raw), source)
-        except ValueError as error:
-            yield Row(number, raw, None, source, f"not JSON: {error}")
+        yield _cut_row(number, raw, source)
         return
     for part, (piece, value, reason) in enumerate(values_on(raw)):
         yield Row(number, piece, value, source, reason, part)
+
+
+def _cut_row(number: int, raw: bytes, source: Source) -> Row:
+    fault = f"an object that does not end, or is {TOO_LONG}" if source.spans_lines else TOO_LONG
+    return Row(number, raw, None, source, fault)
 
 
 _MOST_BEFORE = 400

@@ -26,10 +26,10 @@ from routectl.traffic.litellm import (
     CLASSIFIER,
     HEALTH_CHECK,
     TRUNCATED,
-    decision_of,
     exclusion,
     is_classifier,
     own_call,
+    proxys_decision,
     status,
 )
 from routectl.traffic.making import json_format, read, structure_of, time_of
@@ -69,9 +69,9 @@ def _request(row: Row) -> TrafficRequest | Skip:
         return CLASSIFIER
     excluded = exclusion(prompt)
     needs = UNKNOWN if body is None else needs_of(body)
-    routing = mapping(metadata.get("routing_decision"))
-    decision = decision_of(decoded(metadata.get("spend_logs_metadata")))
-    chosen = text(routing.get("routed_model"))
+    decision = proxys_decision(
+        decoded(metadata.get("spend_logs_metadata")), metadata.get("routing_decision")
+    )
     row_id = text(get("request_id"))
     call_id = text(get("litellm_call_id")) or text(metadata.get("litellm_call_id"))
     conversation = text(get("session_id"))
@@ -100,12 +100,12 @@ def _request(row: Row) -> TrafficRequest | Skip:
         tokens_in=read(row, "number of tokens", count, get("prompt_tokens")),
         tokens_out=read(row, "number of tokens", count, get("completion_tokens")),
         cost=read(row, "cost", number, get("spend")),
-        proxy_decision=decision.decision or chosen,
-        proxy_score=number(routing.get("score")) if decision.score is None else decision.score,
+        proxy_decision=decision.decision,
+        proxy_score=decision.score,
         proxy_fingerprint=decision.fingerprint,
         proxy_route=decision.route,
         proxy_activation=decision.activation,
-        proxy_model=decision.model or chosen,
+        proxy_model=decision.model,
         proxy_reason=decision.reason,
         proxy_extraction_version=decision.extraction_version,
         images=needs.images,

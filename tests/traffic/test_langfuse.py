@@ -65,7 +65,6 @@ KNOWN = TrafficRequest(
     tokens_in=10,
     tokens_out=20,
     cost=0.5,
-    images=0,
 )
 
 

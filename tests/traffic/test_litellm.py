@@ -34,7 +34,6 @@ def test_all_that_the_log_knows_arrives(read_log: ReadLog) -> None:
             tokens_in=10,
             tokens_out=20,
             cost=0.000225,
-            images=0,
         )
     ]
 
@@ -242,7 +241,7 @@ def test_what_a_request_needs_of_a_model_is_read(read_log: ReadLog) -> None:
     (request,) = read_log([payload(said, model_parameters=parameters)]).requests
     assert (request.images, request.tools, request.response_format) == (2, 2, "json_schema")
     (request,) = read_log([payload(model_parameters={"temperature": 1})]).requests
-    assert (request.images, request.tools, request.response_format) == (0, 0, None)
+    assert (request.images, request.tools, request.response_format) == (None, None, None)
 
 
 def test_claude_codes_session_is_the_conversation(read_log: ReadLog) -> None:

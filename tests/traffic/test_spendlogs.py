@@ -62,8 +62,6 @@ EVERYTHING = TrafficRequest(
     tokens_in=10,
     tokens_out=20,
     cost=0.000225,
-    images=0,
-    tools=0,
 )
 
 
