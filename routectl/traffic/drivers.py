@@ -27,7 +27,7 @@ def undriven(rows: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
     number of its first.
     """
     numbered = enumerate(rows, start=1)
-    first = []
+    first: list[tuple[int, bytes]] = []
     for number, raw in numbered:
         taken_apart = _driver(raw)
         if taken_apart is not None:

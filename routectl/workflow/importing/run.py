@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+import os
+import stat
 from collections.abc import Callable, Iterator, Sequence, Set
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import lru_cache
 from itertools import chain, islice
 from pathlib import Path
 
@@ -248,6 +251,8 @@ class _Reading:
     sink: Callable[[bytes], None] | None
     advance: Advance
     reporter: Reporter
+    structured: str | None = None
+    """The format of the last log that was not plain text."""
 
     def of_files(self, files: Sequence[str], named: Set[str]) -> Iterator[TrafficRequest]:
         """Yield the requests of files. What is wrong with one of several never stops the rest.
@@ -287,7 +292,7 @@ class _Reading:
     def _of_file(self, file: str, alone: bool, texts: list[str] | None) -> Iterator[TrafficRequest]:
         identity = self.source_name if file == "-" else None
         with open_source(file, identity=identity) as source:
-            name = self.format or self._sniffed(source, alone, texts is None)
+            name = self.format or self._sniffed(source, alone)
             if name == _PLAIN_TEXT and self.format is None:
                 if texts is not None and not alone:
                     texts.append(file)
@@ -296,18 +301,16 @@ class _Reading:
                     self.reporter.note(f"{source.name} is read as plain text, one prompt a line")
             yield from self._of_source(source, name, alone)
 
-    def _sniffed(self, source: Source, alone: bool, is_last: bool) -> str:
+    def _sniffed(self, source: Source, alone: bool) -> str:
         if self.paths is not None:
             return MAPPED
-        structured = [name for name in self.result.formats if name != _PLAIN_TEXT]
+        head = source.head()
         # A file that was written half is of the format of the one before it.
-        half_written = source.head()[0].lstrip()[:1] in (b"{", b"[")
-        name = sniff(
-            source.head(),
-            name=source.name,
-            fallback=structured[-1] if structured and half_written else None,
-        )
-        if name == _PLAIN_TEXT and structured and not alone:
+        half_written = head[0].lstrip()[:1] in (b"{", b"[")
+        name = sniff(head, name=source.name, fallback=self.structured if half_written else None)
+        if name != _PLAIN_TEXT:
+            self.structured = name
+        elif self.structured is not None and not alone:
             raise InputError(
                 f"{source.name} would be plain text beside structured logs, and was passed over: "
                 "if its lines are prompts, import it with --format text."
@@ -349,13 +352,29 @@ class _Reading:
 
 
 def _source(path: str, source_name: str | None) -> str:
-    return (source_name or "-") if path == "-" else shown(str(Path(path).resolve()))
+    return (source_name or "-") if path == "-" else shown(_resolved(path))
+
+
+def _resolved(path: str) -> str:
+    """The path without links. Of very many files in a few folders, each folder is asked once."""
+    if os.path.islink(path):  # noqa: PTH114 - a Path takes as long as all else of a small file
+        return os.path.realpath(path)
+    folder, name = os.path.split(path)
+    return os.path.join(_resolved_folder(folder), name)  # noqa: PTH118
+
+
+_resolved_folder = lru_cache(maxsize=1024)(os.path.realpath)
 
 
 def _total_bytes(paths: Sequence[str]) -> int | None:
     if "-" in paths:
         return None
-    return sum(Path(path).stat().st_size for path in paths if Path(path).is_file())
+    total = 0
+    for path in paths:
+        with suppress(OSError):
+            status = os.stat(path)  # noqa: PTH116
+            total += status.st_size if stat.S_ISREG(status.st_mode) else 0
+    return total
 
 
 def _watermark(
