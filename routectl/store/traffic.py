@@ -64,9 +64,9 @@ def begin_sample(
     extraction_version: int,
 ) -> int:
     """The id of the unfinished sample with this key, made when there is none."""
-    found = unfinished_sample(connection, key)
-    if found is not None:
-        return found
+    unfinished = unfinished_sample(connection, key)
+    if unfinished is not None:
+        return unfinished
     row = insert(Sample).values(
         key=key,
         source=source,
