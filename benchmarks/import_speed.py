@@ -190,6 +190,7 @@ def _write_batch(raw: sqlite3.Connection, batch: Batch) -> None:
     first = 1 + (raw.execute("SELECT max(id) FROM prompts").fetchone()[0] or 0)
     ids = {digest: id for id, digest in enumerate(batch.prompts["digest"], start=first)}
     columns = dict(batch.alone)
+    del columns["call_id"]
     columns["prompt_id"] = list(map(ids.get, columns.pop("digest")))
     columns["sample_id"] = [1] * len(columns["prompt_id"])
     _insert(raw, "prompts", batch.prompts)

@@ -46,6 +46,21 @@ class TrafficRequest(msgspec.Struct, frozen=True, gc=False):
     cost: float | None = None
     """What the proxy booked for the call, in US dollars."""
     proxy_decision: str | None = None
-    """The proxy's own routing decision, where the log has it: the model it chose."""
+    """The proxy's own routing decision, where the log has it: strong or weak of routectl's
+    plug-in, else the model that was chosen."""
     proxy_score: float | None = None
     proxy_fingerprint: str | None = None
+    proxy_route: str | None = None
+    """The route whose policy decided, by its name."""
+    proxy_activation: str | None = None
+    """Id of the activation that the proxy ran."""
+    proxy_model: str | None = None
+    """The model that the decision named."""
+    proxy_reason: str | None = None
+    proxy_extraction_version: int | None = None
+    images: int | None = None
+    """Images in the whole conversation; None for none, and where the log does not say."""
+    tools: int | None = None
+    """Tools that the model was offered; likewise."""
+    response_format: str | None = None
+    """What the answer had to be, other than text: json_object, json_schema."""

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from routectl.extraction import clean, extract
+from routectl.extraction import VERSIONS, clean, extract
 
 IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo="}}
 TOOL_CALL = {"role": "assistant", "content": None, "tool_calls": [{"id": "c1"}]}
@@ -134,6 +134,125 @@ def test_the_last_human_text_is_extracted(body: object, expected: str | None) ->
     assert extract(body) == expected
 
 
+REMINDER = "<system-reminder>\nMind the tests.\n</system-reminder>"
+HUMAN_MESSAGE = ["langchain", "schema", "messages", "HumanMessage"]
+SHAPES: dict[str, tuple[object, str | None]] = {
+    "Gemini": ({"contents": [{"role": "user", "parts": [{"text": "Hi"}]}]}, "Hi"),
+    "Gemini without a role": ({"contents": [{"parts": [{"text": "Hi"}]}]}, "Hi"),
+    "Gemini text": ({"contents": "Hi"}, "Hi"),
+    "Gemini function response last": (
+        {
+            "contents": [
+                {"role": "user", "parts": [{"text": "Hi"}]},
+                {"role": "model", "parts": [{"functionCall": {"name": "f"}}]},
+                {"role": "user", "parts": [{"functionResponse": {"name": "f"}}]},
+            ]
+        },
+        "Hi",
+    ),
+    "Gemini thought": ([{"role": "user", "parts": [{"text": "x", "thought": True}]}], None),
+    "OpenTelemetry": ([{"role": "user", "parts": [{"type": "text", "content": "Hi"}]}], "Hi"),
+    "OpenTelemetry tool response last": (
+        [
+            {"role": "user", "parts": [{"type": "text", "content": "Hi"}]},
+            {"role": "user", "parts": [{"type": "tool_call_response", "response": "42"}]},
+        ],
+        "Hi",
+    ),
+    "LangGraph": ({"messages": [{"type": "human", "content": "Hi"}, {"type": "ai"}]}, "Hi"),
+    "LangChain's constructors": (
+        [[{"lc": 1, "type": "constructor", "id": HUMAN_MESSAGE, "kwargs": {"content": "Hi"}}]],
+        "Hi",
+    ),
+    "LangChain's messages_to_dict": ([{"type": "human", "data": {"content": "Hi"}}], "Hi"),
+    "Semantic Kernel": (
+        [{"role": {"label": "user"}, "items": [{"$type": "TextContent", "text": "Hi"}]}],
+        "Hi",
+    ),
+    "Semantic Kernel for .NET": (
+        [{"Role": {"Label": "user"}, "Items": [{"$type": "TextContent", "Text": "Hi"}]}],
+        "Hi",
+    ),
+    "ShareGPT": ([{"from": "human", "value": "Hi"}, {"from": "gpt", "value": "Yes."}], "Hi"),
+    "ChatGPT's export": (
+        [{"author": {"role": "user"}, "content": {"content_type": "text", "parts": ["Hi"]}}],
+        "Hi",
+    ),
+    "content as an object": ({"messages": [user({"text": "Hi"})]}, "Hi"),
+    "roles in capitals": ({"messages": [{"role": "USER", "content": "Hi"}]}, "Hi"),
+    "one turn": (user("Hi"), "Hi"),
+    "messages as JSON text": ({"messages": json.dumps([user("Hi")])}, "Hi"),
+    "a body as JSON text in a turn": (
+        [user(json.dumps({"model": "m", "messages": [user("Hi")]}))],
+        "Hi",
+    ),
+    "JSON that somebody asks about": ([user('{"a": 1}')], '{"a": 1}'),
+    "a reminder beside a tool result": (
+        [user("Hi"), user([TOOL_RESULT, text(REMINDER)])],
+        "Hi",
+    ),
+    "a reminder before the question": ([user(f"{REMINDER}\n\nHi you ")], "Hi you"),
+    "a reminder as a part of its own": ([user([text(REMINDER), text("Hi you ")])], "Hi you "),
+    "reminders around": ([user(f"{REMINDER}a\n{REMINDER}\nb{REMINDER.upper()}")], "a\n\nb"),
+    "a reminder that is not closed": (
+        [user("What is <system-reminder>?")],
+        "What is <system-reminder>?",
+    ),
+    "Codex's environment": (
+        [user("Hi"), user("<environment_context>\n<cwd>/x</cwd>\n</environment_context>")],
+        "Hi",
+    ),
+    "Codex's AGENTS.md": (
+        [user("# AGENTS.md instructions for /x\n\n<INSTRUCTIONS>\nBe brief.\n</INSTRUCTIONS>")],
+        None,
+    ),
+    "a slash command": (
+        [user("<command-name>/x</command-name>\n<command-args>Hi you</command-args>")],
+        "Hi you",
+    ),
+    "Cursor": ([user("<user_info>\nx\n</user_info>\n<user_query>\nHi\n</user_query>")], "Hi"),
+    "Cline": ([user("Hi\n<environment_details>\n# x\n</environment_details>")], "Hi"),
+    "an interruption": ([user("Hi"), user("[Request interrupted by user]")], "Hi"),
+    "a placeholder": ([user("Hi"), user("[image omitted]")], "Hi"),
+    "a placeholder beside a text": ([user([text("Hi"), text("[image omitted]")])], "Hi"),
+    "LiteLLM's placeholder": ([user("default-message-value")], None),
+    "brackets that somebody writes": ([user("[draft] Hi")], "[draft] Hi"),
+    "other tags": ([user("<b>Hi</b>")], "<b>Hi</b>"),
+}
+
+
+@pytest.mark.parametrize(("body", "expected"), SHAPES.values(), ids=SHAPES.keys())
+def test_version_2_reads_more_shapes_and_no_injected_text(
+    body: object, expected: str | None
+) -> None:
+    assert extract(body) == expected
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize(("body", "expected"), CASES.values(), ids=CASES.keys())
+def test_every_version_reads_the_plain_shapes_alike(
+    version: int, body: object, expected: str | None
+) -> None:
+    assert extract(body, version=version) == expected
+
+
+def test_version_1_is_what_it_was() -> None:
+    assert extract([user(f"{REMINDER}\nHi")], version=1) == f"{REMINDER}\nHi"
+    assert extract([user([TOOL_RESULT, text(REMINDER)])], version=1) == REMINDER
+    assert extract({"contents": "Hi"}, version=1) is None
+    assert extract({"messages": "[]"}, version=1) == "[]"
+
+
+def test_there_is_no_version_of_any_other_number() -> None:
+    with pytest.raises(ValueError, match="no extraction version 9; there are 1, 2"):
+        extract("Hi", version=9)
+
+
+def test_a_text_of_unclosed_elements_takes_no_time() -> None:
+    opened = "<system-reminder>" * 20_000 + "</b>"
+    assert extract(opened) == opened
+
+
 def test_a_megabyte_of_text_comes_out_whole() -> None:
     words = "0123456789abcde\n" * 2**16
     assert extract({"messages": [user([text(words[:-1]), text("end")])]}) == words + "end"
@@ -158,7 +277,17 @@ JSON = st.recursive(
         st.lists(inner, max_size=4)
         | st.dictionaries(
             st.sampled_from(
-                ["messages", "input", "prompt", "role", "content", "type", "text", "x"]
+                [
+                    "messages",
+                    "input",
+                    "prompt",
+                    "contents",
+                    "parts",
+                    "role",
+                    "content",
+                    "type",
+                    "text",
+                ]
             ),
             inner,
             max_size=4,
@@ -170,12 +299,13 @@ JSON = st.recursive(
 
 @given(JSON)
 def test_any_json_value_gives_a_text_that_can_be_stored_or_none(body: object) -> None:
-    found = extract(body)
-    if found is not None:
-        assert found
-        assert not found.isspace()
-        assert "\0" not in found
-        assert found.encode().decode() == found
+    for version in VERSIONS:
+        prompt = extract(body, version=version)
+        if prompt is not None:
+            assert prompt
+            assert not prompt.isspace()
+            assert "\0" not in prompt
+            assert prompt.encode().decode() == prompt
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1))

@@ -30,7 +30,8 @@ class Batch:
     """The distinct prompts."""
     alone: Columns
     """Rows that share neither source id nor attempt key with another of the batch. In place of
-    the prompt's id, which only the database knows, they have its "digest"."""
+    the prompt's id, which only the database knows, they have its "digest"; beside it they have
+    the log's "call_id", which no table has."""
     others: Columns
     """All other rows, in their order, likewise; they may be none."""
 
@@ -43,9 +44,8 @@ def prepare(requests: Sequence[TrafficRequest], *, weight: float, extraction_ver
     texts = columns.pop("text")
     digests = {text: _sha256(text) for text in dict.fromkeys(texts) if text is not None}
     columns["digest"] = list(map(digests.get, texts))
-    del columns["call_id"]
     columns["attempt_key"] = [
-        _attempt_key(request, digests.get(request.text)) for request in requests
+        attempt_key(request, digests.get(request.text)) for request in requests
     ]
     columns["exclusion"] = [reason and reason.value for reason in columns["exclusion"]]
     columns["time"] = [time and time.timestamp() for time in columns["time"]]
@@ -87,15 +87,30 @@ def _sha256(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _attempt_key(request: TrafficRequest, digest: str | None) -> str | None:
-    """Attempts of one request share call id, prompt and model group; clients can set call ids,
-    so the call id alone would merge what is not the same."""
+CALL_PART = 32
+"""Characters of an attempt key that tell the call; those that follow tell the prompt."""
+LEGACY_KEYS_BELOW = "g"
+"""Attempt keys of schema 0006 and before are all hexadecimal digits, and so below this text."""
+
+
+def attempt_key(request: TrafficRequest, digest: str | None) -> str | None:
+    """Attempts of one request share call id and prompt, whatever model group a fallback gave
+    them; clients can set call ids, so the call id alone would merge what is not the same."""
     if request.call_id is None:
         return None
     # No part holds a NUL: readers replace it.
-    return _sha256(
-        f"{request.source_kind}\0{request.call_id}\0{digest or ''}\0{request.model_group or ''}"
-    )
+    call = _sha256(f"{request.source_kind}\0{request.call_id}")
+    return f"k{call[: CALL_PART - 1]}{(digest or _NO_PROMPT)[:CALL_PART]}"
+
+
+_NO_PROMPT = "0" * 64
+
+
+def legacy_attempt_key(
+    source_kind: str, call_id: str, digest: str | None, model_group: str | None
+) -> str:
+    """The attempt key that versions before schema 0007 made."""
+    return _sha256(f"{source_kind}\0{call_id}\0{digest or ''}\0{model_group or ''}")
 
 
 @lru_cache(maxsize=1024)

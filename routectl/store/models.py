@@ -23,6 +23,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -121,6 +122,14 @@ class Request(Base):
         Index(None, "attempt_key", unique=True),
         Index(None, "prompt_id"),
         Index(None, "sample_id"),
+        # Of the rows that name a route alone: all others need not pay for it.
+        Index(
+            None,
+            "proxy_route",
+            "time",
+            sqlite_where=text("proxy_route IS NOT NULL"),
+            postgresql_where=text("proxy_route IS NOT NULL"),
+        ),
         CheckConstraint("weight > 0", name="weight_positive"),
         CheckConstraint("(prompt_id IS NULL) <> (exclusion IS NULL)", name="prompt_or_exclusion"),
     )
@@ -130,7 +139,7 @@ class Request(Base):
     source_kind: Mapped[str]
     source_id: Mapped[str]
     attempt_key: Mapped[str | None]
-    """Digest of call id, prompt and model group, which all attempts of one request share."""
+    """Digests of call id and of prompt, which all attempts of one request share."""
     prompt_id: Mapped[int | None] = mapped_column(ForeignKey("prompts.id"))
     exclusion: Mapped[str | None]
     """Why there is no prompt: no_text, truncated or redacted."""
@@ -158,6 +167,18 @@ class Request(Base):
     proxy_decision: Mapped[str | None]
     proxy_score: Mapped[float | None]
     proxy_fingerprint: Mapped[str | None]
+    proxy_route: Mapped[str | None]
+    """The route whose policy decided, as routectl's plug-in logged it."""
+    proxy_activation: Mapped[str | None]
+    proxy_model: Mapped[str | None]
+    proxy_reason: Mapped[str | None]
+    proxy_extraction_version: Mapped[int | None]
+    images: Mapped[int | None] = mapped_column(BigInteger)
+    """In the whole conversation; null for none, and where the log does not say."""
+    tools: Mapped[int | None] = mapped_column(BigInteger)
+    """That the model was offered; null for none, and where the log does not say."""
+    response_format: Mapped[str | None]
+    """json_object, json_schema, ...; null for plain text, and where the log does not say."""
 
 
 class Router(Base):

@@ -11,24 +11,36 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, func, insert, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
-from routectl.store.batches import Batch, Columns
+from routectl.extraction import extract
+from routectl.records import Exclusion
+from routectl.store.batches import (
+    CALL_PART,
+    LEGACY_KEYS_BELOW,
+    Batch,
+    Columns,
+    legacy_attempt_key,
+)
 from routectl.store.dialects import among, insert_columns, insert_rows
 from routectl.store.models import Prompt, Request, Sample
 
 
 @dataclass(slots=True)
 class Written:
-    """Counts of a batch that was written; each request is in one of the first four."""
+    """What became of a batch of requests; each is in one of the first four counts."""
 
     added: int = 0
     updated: int = 0
-    """Was there, and got a smaller weight or the text of a newer extraction."""
+    """Was there, and got a smaller weight, a prompt, or the text of another extraction."""
     unchanged: int = 0
     """Was there."""
     attempts: int = 0
     """Another attempt at a request that was there; a success took the place of a failure."""
     changed: int = 0
     """Rows that were written: of each count above, those that made a difference."""
+    reread: int = 0
+    """Of `updated` and `attempts`: what another version of the extraction had read."""
+    completed: int = 0
+    """Of `updated` and `attempts`: what had no prompt and got one."""
 
     def __iadd__(self, other: Written) -> Written:
         self.added += other.added
@@ -36,6 +48,8 @@ class Written:
         self.unchanged += other.unchanged
         self.attempts += other.attempts
         self.changed += other.changed
+        self.reread += other.reread
+        self.completed += other.completed
         return self
 
 
@@ -50,9 +64,9 @@ def begin_sample(
     extraction_version: int,
 ) -> int:
     """The id of the unfinished sample with this key, made when there is none."""
-    sample_id = unfinished_sample(connection, key)
-    if sample_id is not None:
-        return sample_id
+    unfinished = unfinished_sample(connection, key)
+    if unfinished is not None:
+        return unfinished
     row = insert(Sample).values(
         key=key,
         source=source,
@@ -84,6 +98,41 @@ def finish_sample(
     )
 
 
+def newest_read(
+    connection: Connection,
+    *,
+    source: str,
+    population: Mapping[str, Any],
+    sample_size: int | None,
+    extraction_version: int,
+) -> datetime | None:
+    """The time of the newest request that finished imports with these options brought from a
+    source; None where there were none."""
+    samples = connection.execute(
+        select(Sample.id, Sample.population).where(
+            Sample.source == source,
+            Sample.sample_size.is_(sample_size)
+            if sample_size is None
+            else Sample.sample_size == sample_size,
+            Sample.extraction_version == extraction_version,
+            Sample.finished_at.is_not(None),
+        )
+    ).all()
+    ids = [id for id, stored in samples if stored == dict(population)]
+    newest = connection.execute(
+        select(func.max(Request.time)).where(Request.sample_id.in_(ids))
+    ).scalar()
+    return None if newest is None else datetime.fromtimestamp(newest, UTC)
+
+
+def routed_since(connection: Connection, route: str) -> datetime | None:
+    """When the first request came in whose log names the route that decided it."""
+    first = connection.execute(
+        select(func.min(Request.time)).where(Request.proxy_route == route)
+    ).scalar()
+    return None if first is None else datetime.fromtimestamp(first, UTC)
+
+
 # Built once: building a statement takes longer than running one of these.
 _NEWEST = select(
     select(func.max(Prompt.id)).scalar_subquery(), select(func.max(Request.id)).scalar_subquery()
@@ -94,34 +143,43 @@ _ENDS = select(func.min(Prompt.id), func.max(Prompt.id)).where(Prompt.id > bindp
 def add_requests(connection: Connection, sample_id: int, batch: Batch) -> Written:
     """Write requests so that the same ones written twice change nothing.
 
-    A row that is already there is replaced when its extraction version is another, or when it
-    failed and this attempt of the same request succeeded. Its weight falls to the smaller one:
-    of two samples that both hold a request, the one that kept more of its traffic says how
-    many requests it stands for.
+    A row that is already there is replaced when its extraction version is another, when it had no
+    prompt and this one brings it, or when it failed and this attempt of the same request succeeded.
+    Its weight falls to the smaller one: of two samples that both hold a request, the one that kept
+    more of its traffic says how many requests it stands for.
     """
     written = Written()
     newest_prompt, newest = connection.execute(_NEWEST).one()
     prompt_ids = _add_prompts(connection, batch.prompts, newest_prompt or 0)
+    # Keys of before are made of more, so that a key tells only whether a row is new in a database
+    # without any.
+    has_legacy = connection.execute(_LEGACY).first() is not None
 
     def complete(columns: Columns) -> Columns:
-        full = dict(columns)
-        digests = full.pop("digest")
-        full["prompt_id"] = list(map(prompt_ids.get, digests))
-        full["sample_id"] = [sample_id] * len(digests)
-        return full
+        stored = dict(columns)
+        stored["prompt_id"] = list(map(prompt_ids.get, columns["digest"]))
+        stored["sample_id"] = [sample_id] * len(columns["digest"])
+        return stored
 
-    # Most traffic is new, and the insertion itself tells so: nothing is looked up first.
-    alone = complete(batch.alone)
-    written.added = written.changed = insert_columns(connection, Request, alone)
-    colliding = _rows(complete(batch.others))
-    if written.added < len(alone["sample_id"]):
-        ids = select(Request.source_kind, Request.source_id).where(Request.id > (newest or 0))
-        added = {(kind, id) for kind, id in connection.execute(ids).all()}
-        refused = [r for r in _rows(alone) if (r["source_kind"], r["source_id"]) not in added]
-        colliding = refused + colliding
-    if colliding:
-        written += _merge(connection, colliding)
+    alone, met = complete(batch.alone), _rows(complete(batch.others))
+    if has_legacy:
+        met = _rows(alone) + met
+    else:
+        # Most traffic is new, and the insertion itself tells so: nothing is looked up first.
+        columns = {name: values for name, values in alone.items() if name not in _NOT_STORED}
+        written.added = written.changed = insert_columns(connection, Request, columns)
+        if written.added < len(alone["sample_id"]):
+            ids = select(Request.source_kind, Request.source_id).where(Request.id > (newest or 0))
+            added = {(kind, id) for kind, id in connection.execute(ids).all()}
+            refused = [r for r in _rows(alone) if (r["source_kind"], r["source_id"]) not in added]
+            met = refused + met
+    if met:
+        written += _merge(connection, met)
     return written
+
+
+_NOT_STORED = ("digest", "call_id")
+_LEGACY = select(Request.id).where(Request.attempt_key < LEGACY_KEYS_BELOW).limit(1)
 
 
 def _rows(columns: Columns) -> list[dict[str, Any]]:
@@ -130,36 +188,41 @@ def _rows(columns: Columns) -> list[dict[str, Any]]:
 
 
 def _merge(connection: Connection, rows: Sequence[dict[str, Any]]) -> Written:
-    """Write rows of which some are there already: in the database, or twice among themselves."""
+    """Write rows that meet others: in the database, or among themselves."""
     written = Written()
-    existing = _ExistingRows(connection, rows)
+    stored = _Stored(connection, rows)
     inserts: list[dict[str, Any]] = []
     updates: list[dict[str, Any]] = []
     for row in rows:
-        old = existing.find(row)
+        old = stored.find(row)
+        new = {name: value for name, value in row.items() if name not in _NOT_STORED}
         if old is None:
-            inserts.append(row)
-            existing.remember(row)
+            inserts.append(new)
+            stored.remember(row)
             written.added += 1
             continue
-        is_attempt = old["source_id"] != row["source_id"]
+        is_attempt = old["source_id"] != new["source_id"]
         written.attempts += is_attempt
-        if old["extraction_version"] != row["extraction_version"] or (
-            old["status"] == "failure" and row["status"] == "success"
-        ):
-            weight = min(row["weight"], old["weight"])
-            new = {**row, "weight": weight, "sample_id": old["sample_id"]}
-            if existing.is_held_by_another(old, new["attempt_key"]):
+        if _is_better(connection, old, new):
+            change = new | {"weight": min(new["weight"], old["weight"])}
+            change["sample_id"] = old["sample_id"]
+            if is_attempt:
+                change |= _asked(old, new)
+            if stored.is_held_by_another(old, change["attempt_key"]):
                 # An id that a log uses twice: the key stays with the request that has it.
-                new["attempt_key"] = old["attempt_key"]
-            updates.append(_change(old, new))
-            existing.replace(old, new)
-        elif row["weight"] < old["weight"]:
-            updates.append(_change(old, {"weight": row["weight"]}))
-            existing.replace(old, {"weight": row["weight"]})
+                change["attempt_key"] = old["attempt_key"]
+            written.reread += old["extraction_version"] != new["extraction_version"]
+            written.completed += old["prompt_id"] is None and new["prompt_id"] is not None
         else:
+            change = _asked(new, old) if is_attempt else {}
+            change = {name: value for name, value in change.items() if value != old[name]}
+            if new["weight"] < old["weight"]:
+                change["weight"] = new["weight"]
+        if not change:
             written.unchanged += not is_attempt
             continue
+        updates.append(_change(old, change))
+        stored.replace(old, change)
         written.updated += not is_attempt
     written.changed = len(inserts) + len(updates)
     if inserts:
@@ -169,6 +232,52 @@ def _merge(connection: Connection, rows: Sequence[dict[str, Any]]) -> Written:
     for _, alike in groupby(updates, key=tuple):
         _update(connection, list(alike))
     return written
+
+
+def _is_better(connection: Connection, old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    """Whether a row takes the place of the same request's, or of another attempt's."""
+    if old["status"] == "failure" and new["status"] == "success":
+        return True
+    if old["status"] == "success" and new["status"] == "failure":
+        return False
+    if new["prompt_id"] is None and old["prompt_id"] is not None:
+        # A log that has lost its prompts takes none away. Where it is the extraction that finds
+        # no human text any more, it is right.
+        return (
+            old["extraction_version"] != new["extraction_version"]
+            and new["exclusion"] == Exclusion.NO_TEXT
+            and extract(_text_of(connection, old["prompt_id"])) is None
+        )
+    if old["prompt_id"] is None and new["prompt_id"] is not None:
+        return True
+    return bool(old["extraction_version"] != new["extraction_version"])
+
+
+def _text_of(connection: Connection, prompt_id: int) -> str | None:
+    return connection.execute(select(Prompt.text).where(Prompt.id == prompt_id)).scalar()
+
+
+_OF_THE_FIRST = ("model_group", "proxy_route", "proxy_activation", "proxy_decision", "proxy_score")
+
+
+def _asked(attempt: Mapping[str, Any], kept: Mapping[str, Any]) -> dict[str, Any]:
+    """What another attempt knows better than the one that is kept: what the client asked for.
+
+    That is the earlier attempt's model group; a fallback's is another one. Of attempts that begin
+    at once the failed one came first. What the kept one has no value for, it gets of the other.
+    """
+    begun, kept_begun = attempt["time"], kept["time"]
+    if begun is None or kept_begun is None or begun == kept_begun:
+        is_first = attempt["status"] == "failure" and kept["status"] != "failure"
+    else:
+        is_first = begun < kept_begun
+    of_both = {name: kept[name] for name in _OF_THE_FIRST}
+    if is_first and attempt["model_group"] is not None:
+        of_both["model_group"] = attempt["model_group"]
+    for name in _OF_THE_FIRST:
+        if of_both[name] is None:
+            of_both[name] = attempt[name]
+    return of_both
 
 
 def _update(connection: Connection, changes: Sequence[Mapping[str, Any]]) -> None:
@@ -191,17 +300,29 @@ def _change(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
     return row | {f"new_{name}": value for name, value in new.items()}
 
 
-class _ExistingRows:
-    """The rows that a batch may collide with: those in the database and those of the batch."""
+_SAME_SECONDS = 1.0
+"""Two rows with one id and times closer than that are one row, of exports of unlike precision."""
 
-    def __init__(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+
+class _Stored:
+    """The rows that a batch meets: those in the database and those of the batch itself."""
+
+    def __init__(self, connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
         columns = (
             Request.source_kind,
             Request.source_id,
             Request.sample_id,
             Request.attempt_key,
+            Request.prompt_id,
+            Request.exclusion,
             Request.status,
             Request.weight,
+            Request.time,
+            Request.model_group,
+            Request.proxy_route,
+            Request.proxy_activation,
+            Request.proxy_decision,
+            Request.proxy_score,
             Request.extraction_version,
         )
         self._by_id: dict[tuple[str, str], dict[str, Any]] = {}
@@ -213,20 +334,31 @@ class _ExistingRows:
 
         ids: dict[str, list[str]] = {}
         for row in rows:
-            ids.setdefault(row["source_kind"], []).append(row["source_id"])
-        for kind, source_ids in ids.items():
-            look_up(
-                (Request.source_kind == kind) & among(connection, Request.source_id, source_ids)
-            )
-        keys = {row["attempt_key"] for row in rows} - {None}
+            ids.setdefault(row["source_kind"], []).extend((row["source_id"], _own_id(row)))
+        for kind, some in ids.items():
+            look_up((Request.source_kind == kind) & among(connection, Request.source_id, some))
+        both = (key for row in rows for key in (row["attempt_key"], _legacy_key(row)))
+        keys: set[str] = {key for key in both if key is not None}
         if others := sorted(keys - self._by_attempt.keys()):
             look_up(among(connection, Request.attempt_key, others))
 
-    def find(self, row: Mapping[str, Any]) -> dict[str, Any] | None:
-        existing = self._by_id.get((row["source_kind"], row["source_id"]))
-        if existing is None and row["attempt_key"] is not None:
-            existing = self._by_attempt.get(row["attempt_key"])
-        return existing
+    def find(self, row: dict[str, Any]) -> dict[str, Any] | None:
+        """Return the row that is of the same request, if there is one.
+
+        A row whose id is another request's, as where a provider uses ids again, gets an id of its
+        own.
+        """
+        kind, key = row["source_kind"], row["attempt_key"]
+        stored = self._by_attempt.get(key) if key is not None else None
+        if stored is None:
+            stored = self._by_id.get((kind, row["source_id"]))
+            if stored is not None and _are_apart(stored, row):
+                row["source_id"] = _own_id(row)
+                stored = self._by_id.get((kind, row["source_id"]))
+        legacy = _legacy_key(row)
+        if stored is None and legacy is not None:
+            stored = self._by_attempt.get(legacy)
+        return stored
 
     def is_held_by_another(self, old: Mapping[str, Any], attempt_key: str | None) -> bool:
         """Whether the key of attempts belongs to another request than `old`."""
@@ -239,13 +371,40 @@ class _ExistingRows:
             row = self._by_attempt.setdefault(row["attempt_key"], row)
         self._by_id.setdefault((row["source_kind"], row["source_id"]), row)
 
-    def replace(self, old: dict[str, Any], row: Mapping[str, Any]) -> None:
+    def replace(self, old: dict[str, Any], change: Mapping[str, Any]) -> None:
         # A row of this batch is inserted as it first came; its change follows as an update.
-        new = {**old, **{name: row[name] for name in old if name in row}}
+        new = {**old, **{name: change[name] for name in old if name in change}}
         self._by_id[old["source_kind"], old["source_id"]] = new
         self._by_id[new["source_kind"], new["source_id"]] = new
         if new["attempt_key"] is not None:
             self._by_attempt[new["attempt_key"]] = new
+
+
+def _own_id(row: Mapping[str, Any]) -> str:
+    """An id that a row has where another request has its id already; the same in every import."""
+    if row["attempt_key"] is not None:
+        return f"{row['source_id']}~{row['attempt_key'][:CALL_PART]}"
+    return f"{row['source_id']}~{(row['digest'] or '')[:CALL_PART]}~{row['time']}"
+
+
+def _are_apart(stored: Mapping[str, Any], row: Mapping[str, Any]) -> bool:
+    """Whether two rows with one id are of two requests."""
+    key, new_key = stored["attempt_key"], row["attempt_key"]
+    is_legacy = key is not None and key < LEGACY_KEYS_BELOW
+    if key is not None and new_key is not None and not is_legacy:
+        return bool(key[:CALL_PART] != new_key[:CALL_PART])
+    times = (stored["time"], row["time"])
+    at_one_time = None in times or abs(times[0] - times[1]) <= _SAME_SECONDS
+    if stored["extraction_version"] != row["extraction_version"]:
+        return not at_one_time
+    prompts = (stored["prompt_id"], row["prompt_id"])
+    return None not in prompts and prompts[0] != prompts[1] and not at_one_time
+
+
+def _legacy_key(row: Mapping[str, Any]) -> str | None:
+    if row["call_id"] is None:
+        return None
+    return legacy_attempt_key(row["source_kind"], row["call_id"], row["digest"], row["model_group"])
 
 
 def _add_prompts(connection: Connection, prompts: Columns, newest: int) -> Mapping[str, int]:

@@ -6,15 +6,20 @@ One reader is one module beside its siblings and one line in the registry of `fo
 from routectl.traffic.counts import ImportCounts
 from routectl.traffic.filters import matches, parse_condition, parse_time
 from routectl.traffic.finding import find_sources
-from routectl.traffic.formats import FORMATS, read, sniff
+from routectl.traffic.formats import FORMATS, advice_of, read, sniff
+from routectl.traffic.paths import NAME as MAPPED
+from routectl.traffic.paths import Paths
 from routectl.traffic.sampling import SAMPLE_KEY, sample, take
-from routectl.traffic.source import Source, open_source
+from routectl.traffic.source import Source, open_source, shown, source_of
 
 __all__ = [
     "FORMATS",
+    "MAPPED",
     "SAMPLE_KEY",
     "ImportCounts",
+    "Paths",
     "Source",
+    "advice_of",
     "find_sources",
     "matches",
     "open_source",
@@ -22,6 +27,8 @@ __all__ = [
     "parse_time",
     "read",
     "sample",
+    "shown",
     "sniff",
+    "source_of",
     "take",
 ]

@@ -5,12 +5,14 @@ Facts of the format: docs/formats.md.
 
 from __future__ import annotations
 
-from routectl.extraction import extract
-from routectl.records import Exclusion
+from dataclasses import replace
+from typing import Any
+
 from routectl.request import TrafficRequest
 from routectl.traffic.fields import mapping, name
-from routectl.traffic.openai import body_of, is_body, own_id
-from routectl.traffic.rows import Format, Head, Row, json_rows
+from routectl.traffic.making import json_format, request_of
+from routectl.traffic.openai import body_facts, body_of, is_body
+from routectl.traffic.rows import Head, Row
 
 NAME = "anthropic"
 
@@ -18,7 +20,7 @@ _OWN_FIELDS = frozenset({"system", "anthropic_version", "stop_sequences", "think
 """Fields of a body that Chat Completions does not have."""
 
 
-def _is_marked(body: dict[str, object]) -> bool:
+def _is_marked(body: dict[str, Any]) -> bool:
     if not isinstance(body.get("messages"), list):
         return False
     claude = "max_tokens" in body and "claude" in (name(body.get("model")) or "").lower()
@@ -33,21 +35,18 @@ def _is_anthropic(head: Head) -> bool:
 
 def _request(row: Row) -> TrafficRequest:
     body = body_of(row)
-    prompt = extract(body)
-    return TrafficRequest(
-        source_kind=NAME,
-        source_id=own_id(body) or row.content_id(),
-        text=prompt,
-        exclusion=Exclusion.NO_TEXT if prompt is None else None,
-        model_group=name(body.get("model")),
-        end_user=name(mapping(body.get("metadata")).get("user_id")),
-    )
+    facts = body_facts(row, body)
+    user = mapping(body.get("metadata")).get("user_id")
+    facts["end_user"] = user if user is not None else facts["end_user"]
+    return request_of(row, NAME, body, body=body, **facts)
 
 
-FORMAT = Format(
-    name=NAME,
-    describe="Anthropic Messages request body, JSON objects, one per line or in an array",
+FORMAT = replace(
+    json_format(
+        NAME,
+        describe="Anthropic Messages request body, JSON objects, one per line or in an array",
+        holds=_is_marked,
+        request=_request,
+    ),
     recognises=_is_anthropic,
-    rows=json_rows,
-    request=_request,
 )

@@ -30,5 +30,7 @@ class ImportCounts:
     """Requests of the sample."""
     excluded: Counter[Exclusion] = field(default_factory=Counter)
     """Of `kept`: those without a prompt that could be scored, by why."""
+    unread: Counter[str] = field(default_factory=Counter)
+    """Values that could not be read and were left out, by what they should be, e.g. "time"."""
     undated: int = 0
     """Requests read, in or out of the population, whose log gives no readable time."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from datetime import UTC, datetime
 from functools import lru_cache
+from typing import Any
 
 import orjson
 
@@ -79,24 +80,47 @@ def _known_names(values: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def number(value: object) -> float | None:
-    """Return a finite number, which may have been written as text."""
+    """Return a finite number, which may have been written as text: with commas between
+    thousands, as US dollars, or as MongoDB writes it."""
     if type(value) is float and math.isfinite(value):
         return value
+    if isinstance(value, dict):
+        value = next((value[key] for key in _MONGO_NUMBERS if key in value), None)
     if value is None or isinstance(value, bool) or not isinstance(value, (float, int, str)):
         return None
     try:
-        found = float(value)
-    except (ValueError, OverflowError):
+        written = float(value)
+    except OverflowError:
         return None
-    return found if math.isfinite(found) else None
+    except ValueError:
+        written = _spelled(str(value))
+    return written if math.isfinite(written) else None
+
+
+_MONGO_NUMBERS = ("$numberInt", "$numberLong", "$numberDouble", "$numberDecimal")
+_DOLLARS = re.compile(r"^(?:US)?\$|^USD\b|(?:US)?\$$|\bUSD$")
+_THOUSANDS = re.compile(r"[+-]?\d{1,3}(?:,\d{3})+(?:\.\d*)?(?:[eE][+-]?\d+)?")
+
+
+def _spelled(value: str) -> float:
+    """Return a number with a dollar sign or commas between thousands; NaN for anything else."""
+    plain = value.strip()
+    sign = -1 if plain.startswith("-") else 1
+    plain = _DOLLARS.sub("", plain.removeprefix("-").strip(), count=1).strip()
+    if _THOUSANDS.fullmatch(plain):
+        plain = plain.replace(",", "")
+    try:
+        return sign * float(plain)
+    except ValueError:
+        return math.nan
 
 
 def count(value: object) -> int | None:
     """Return a whole number that is not negative, such as of tokens."""
     if type(value) is int:
         return value if 0 <= value <= MAX_INTEGER else None
-    found = number(value)
-    return int(found) if found is not None and 0 <= found <= MAX_INTEGER else None
+    written = number(value)
+    return int(written) if written is not None and 0 <= written <= MAX_INTEGER else None
 
 
 def flag(value: object) -> bool | None:
@@ -122,29 +146,51 @@ def decoded(value: object) -> object:
     return value
 
 
-def time(value: object) -> datetime | None:
-    """Return a log's time in UTC, or None where it is absent or makes no sense.
+class Named:
+    """Fields of some objects by plain name: case, underscores, hyphens and blanks do not count.
 
-    Takes seconds, milliseconds, microseconds or nanoseconds since 1970 (told apart by size: read
-    as seconds, the present is below 1e11 until the year 5138), as a number or as text, and ISO
-    8601, with UTC for a text without a zone.
+    Where several objects have one, the first that fills it does.
     """
-    if type(value) is float and 0 < value < 1e11:
-        return datetime.fromtimestamp(value, UTC)
-    seconds = number(value)
-    if seconds is None:
-        return iso_time(value) if isinstance(value, str) else None
-    for per_second in (1, 1e3, 1e6, 1e9):
-        # 0 is what a log writes that has no time.
-        if 0 < seconds / per_second < 1e11:
-            return datetime.fromtimestamp(seconds / per_second, UTC)
-    return None
 
+    def __init__(self, *records: Mapping[str, Any]) -> None:
+        self._values: dict[str, Any] = {}
+        for record in reversed(records):
+            for key, value in record.items():
+                if value is not None and value != "":
+                    self._values[plain_name(key)] = value
 
-def iso_time(written: str) -> datetime | None:
-    """Return an ISO 8601 date or time in UTC (a date is its midnight); None if it is none."""
-    try:
-        found = datetime.fromisoformat(written.strip())
-        return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
-    except (ValueError, OverflowError):
+    def get(self, *names: str) -> Any:
+        """Return the first of these fields, named in small letters and digits, that is filled."""
+        for name in names:
+            if name in self._values:
+                return self._values[name]
         return None
+
+
+@lru_cache(maxsize=2**14)
+def plain_name(key: str) -> str:
+    """Return a key in small letters and digits alone, without the zone that Azure adds."""
+    return _NO_LETTER.sub("", key.removesuffix(" [UTC]").lower())
+
+
+_NO_LETTER = re.compile(r"[^a-z0-9]+")
+
+_CLAUDE_CODE = re.compile(r"(user_[0-9a-f]+)_account_[0-9a-f-]*_session_([0-9a-f-]{8,})")
+
+
+def user_and_session(written: str | None) -> tuple[str | None, str | None]:
+    """Return the end user and the session of a client's user id.
+
+    Claude Code writes both into `metadata.user_id`: in one word up to its versions of 2025, in
+    JSON since.
+    """
+    if written is None:
+        return None, None
+    if written.startswith("user_") and (parts := _CLAUDE_CODE.fullmatch(written)) is not None:
+        return parts[1], parts[2]
+    if written.startswith("{") and "session_id" in written:
+        held = mapping(decoded(written))
+        return text(held.get("device_id")) or text(held.get("account_uuid")), text(
+            held.get("session_id")
+        )
+    return written, None

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from routectl.errors import UsageError
 from routectl.records import FILTER_FIELDS, Condition, Population
 from routectl.request import TrafficRequest
-from routectl.traffic.fields import iso_time
+from routectl.traffic.times import iso_time
 
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _CHOICES = {"cache_hit": ("true", "false"), "status": ("success", "failure")}
@@ -29,15 +29,15 @@ def parse_time(text: str, *, now: datetime) -> datetime:
     """
     span = re.fullmatch(r"(\d{1,9})([mhdw])", text.strip())
     try:
-        found = now - timedelta(**{_UNITS[span[2]]: int(span[1])}) if span else iso_time(text)
+        time = now - timedelta(**{_UNITS[span[2]]: int(span[1])}) if span else iso_time(text)
     except OverflowError:
-        found = None
-    if found is None:
+        time = None
+    if time is None:
         raise UsageError(
             f"'{text}' is no time: write a date (2025-01-31), a date and time "
             f"(2025-01-31T09:00+01:00; UTC without a zone), or a span before now (90m, 24h, 7d)."
         )
-    return found
+    return time
 
 
 def parse_condition(text: str, fields: Sequence[str] | None = FILTER_FIELDS) -> Condition:

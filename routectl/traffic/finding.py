@@ -48,12 +48,12 @@ def _named(path: str, on_skip: Callable[[str], None]) -> list[str]:
     if status is None:
         # Path.glob takes no pattern that begins at the root, and shows hidden names.
         matches = sorted(glob.glob(path, recursive=True))  # noqa: PTH207
-    found = [file for match in matches for file in _files(match, on_skip)]
-    if not found and status is None:
+    files = [file for match in matches for file in _files(match, on_skip)]
+    if not files and status is None:
         raise InputError(f"No file matches {path}.")
-    if not found:
+    if not files:
         raise InputError(f"{path} is a directory without a file that could be read.")
-    return found
+    return files
 
 
 def _files(path: str, on_skip: Callable[[str], None]) -> Iterator[str]:

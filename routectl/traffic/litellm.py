@@ -7,15 +7,28 @@ from __future__ import annotations
 
 import re
 from functools import partial
-from typing import Any, Literal, Self
+from typing import Any, Literal, NamedTuple, Self
 
 import msgspec
 
 from routectl.extraction import extract
 from routectl.records import Exclusion
 from routectl.request import TrafficRequest
-from routectl.traffic.fields import count, flag, mapping, name, names, number, text, time
-from routectl.traffic.rows import Format, Row, RowError, Skip, json_rows
+from routectl.traffic.envelopes import rows
+from routectl.traffic.fields import (
+    count,
+    flag,
+    mapping,
+    name,
+    names,
+    number,
+    text,
+    user_and_session,
+)
+from routectl.traffic.making import prompt_of
+from routectl.traffic.needs import count_images, count_tools, response_format
+from routectl.traffic.rows import Format, Row, RowError, Skip
+from routectl.traffic.times import instant
 
 NAME = "litellm"
 
@@ -33,6 +46,9 @@ CHAT_CALL_TYPES = frozenset(
 """Call types whose requests a router sees. An absent call type counts as chat."""
 
 REDACTED_TEXT = "redacted-by-litellm"
+
+HEALTH_CHECK = "litellm-internal-health-check"
+"""Service account and tag of the proxy's own health checks (litellm/constants.py)."""
 
 TRUNCATED = re.compile(
     # Strings in the database, and in the proxy's own standard output.
@@ -54,8 +70,8 @@ class _Part(msgspec.Struct, gc=False):
     @classmethod
     def of(cls, value: object) -> Self:
         """Take the keys from any JSON value; none from what is no object."""
-        found = mapping(value)
-        return cls(**{key: found[key] for key in cls.__struct_fields__ if key in found})
+        held = mapping(value)
+        return cls(**{key: held[key] for key in cls.__struct_fields__ if key in held})
 
 
 _Text = str | None
@@ -73,6 +89,18 @@ class _Metadata(_Part):
     user_api_key_team_id: _Text = None
     user_api_key_alias: _Text = None
     user_api_key_end_user_id: _Text = None
+    original_model_group: _Text = None
+    internal_call_origin: _Text = None
+    is_silent_experiment: bool | None = None
+    requester_metadata: dict[str, Any] | None = None
+    spend_logs_metadata: dict[str, Any] | None = None
+
+
+class _Parameters(_Part):
+    tools: Any = None
+    functions: Any = None
+    response_format: Any = None
+    text: Any = None
 
 
 class _Payload(_Part, kw_only=True):
@@ -93,9 +121,10 @@ class _Payload(_Part, kw_only=True):
     prompt_tokens: _Number = None
     completion_tokens: _Number = None
     response_cost: _Number = None
+    model_parameters: _Parameters | None = None
 
 
-_NO_ROUTING = _Routing()
+_ASKING_NOTHING = (_Parameters(), None)
 _decode = msgspec.json.Decoder(_Payload).decode
 
 
@@ -130,43 +159,138 @@ def _request(row: Row) -> TrafficRequest | Skip:
     call_type = name(payload.call_type)
     if call_type is not None and call_type not in CHAT_CALL_TYPES:
         return Skip(f"call type {call_type}")
-    messages = payload.messages
-    prompt = extract(messages if isinstance(messages, list) else {"messages": messages})
-    excluded = exclusion(prompt)
     metadata = payload.metadata
     if not isinstance(metadata, _Metadata):
         metadata = _Metadata.of(metadata)
-    routing = metadata.routing_decision
-    if not isinstance(routing, _Routing):
-        routing = _Routing.of(routing) if routing else _NO_ROUTING
+    tags = names(payload.request_tags)
+    team = name(metadata.user_api_key_team_alias) or name(metadata.user_api_key_team_id)
+    key_alias = name(metadata.user_api_key_alias)
+    spent = metadata.spend_logs_metadata
+    silent = metadata.is_silent_experiment
+    if silent is None and metadata.requester_metadata:
+        silent = mapping(metadata.requester_metadata).get("is_silent_experiment") is True
+    if silent or metadata.internal_call_origin:
+        own = own_call(metadata.internal_call_origin, silent)
+        if own is not None:
+            return own
+    if HEALTH_CHECK in (key_alias, team) or HEALTH_CHECK in tags:
+        return Skip("health check")
+    messages = payload.messages
+    is_list = type(messages) is list
+    prompt = extract(messages) if is_list else _prompt(messages)
+    excluded = exclusion(prompt)
+    if call_type is None and payload.call_type == "" and is_classifier(prompt, payload.status):
+        return CLASSIFIER
     row_id = text(payload.id)
     call_id = text(payload.litellm_call_id)
     conversation = text(payload.session_id) or text(payload.trace_id)
+    # A trace that is only the call itself is no conversation.
+    if conversation in (row_id, call_id):
+        conversation = None
+    end_user = text(payload.end_user) or text(metadata.user_api_key_end_user_id)
+    if end_user is not None and "session_" in end_user:
+        end_user, session = user_and_session(end_user)
+        conversation = session or conversation
+    time = instant(payload.startTime)
+    if time is None and text(payload.startTime) is not None and payload.startTime != 0:
+        row.source.unread["time"] += 1
     # In the order of the record's fields: by their names it takes three times as long to make.
-    return TrafficRequest(
+    facts = (
         NAME,
         row_id or row.content_id(),
         prompt if excluded is None else None,
         excluded,
-        time(payload.startTime),
-        # Without a proxy there are no groups, and LiteLLM leaves the field empty.
-        name(payload.model_group) or name(payload.model),
+        time,
+        # After a fallback the group is the one that answered. Without a proxy there are no
+        # groups, and LiteLLM leaves the field empty.
+        name(metadata.original_model_group) or name(payload.model_group) or name(payload.model),
         call_type,
         status(payload.status),
         # LiteLLM writes null for a call that no cache answered.
         None if payload.cache_hit is msgspec.UNSET else bool(flag(payload.cache_hit)),
-        name(metadata.user_api_key_team_alias) or name(metadata.user_api_key_team_id),
-        name(metadata.user_api_key_alias),
-        text(payload.end_user) or text(metadata.user_api_key_end_user_id),
-        names(payload.request_tags),
-        # A trace that is only the call itself is no conversation.
-        None if conversation in (row_id, call_id) else conversation,
+        team,
+        key_alias,
+        end_user,
+        tags,
+        conversation,
         call_id,
         count(payload.prompt_tokens),
         count(payload.completion_tokens),
         number(payload.response_cost),
-        text(routing.routed_model),
-        number(routing.score),
+    )
+    routing = metadata.routing_decision
+    images = count_images(messages) if is_list else None
+    asked = payload.model_parameters
+    if spent is None and routing is None and not images and asked in _ASKING_NOTHING:
+        return TrafficRequest(*facts)
+    if not isinstance(asked, _Parameters):
+        asked = _Parameters.of(asked)
+    return TrafficRequest(
+        *facts,
+        *proxys_decision(spent, routing),
+        images,
+        count_tools(asked.tools or asked.functions),
+        response_format({"response_format": asked.response_format, "text": asked.text}),
+    )
+
+
+def _prompt(messages: object) -> str | None:
+    return prompt_of(messages if isinstance(messages, str) else {"messages": messages})
+
+
+CLASSIFIER = Skip("call without a type, such as a classifier's")
+
+
+def is_classifier(prompt: str | None, outcome: object) -> bool:
+    """Tell a call whose type is empty: LiteLLM's own classifier, not a client, made it.
+
+    A failure may have lost its type on the way, and what has no prompt is counted as that.
+    """
+    return prompt is not None and prompt != REDACTED_TEXT and outcome == "success"
+
+
+def own_call(origin: object, is_silent: object) -> Skip | None:
+    """Return why a call is one that the proxy made by itself, if it is.
+
+    `internal_call_origin` names LiteLLM's classifier, its shadow evaluations and their judge
+    (InternalCallOrigin in litellm/types/utils.py); mirrored calls (`silent_model`) are marked.
+    """
+    if is_silent is True:
+        return Skip("mirrored call")
+    written = name(origin)
+    return None if written is None else Skip(f"the proxy's own call: {written}")
+
+
+class Decision(NamedTuple):
+    """What a proxy says of its decision, in the order of a request's fields."""
+
+    decision: str | None = None
+    score: float | None = None
+    fingerprint: str | None = None
+    route: str | None = None
+    activation: str | None = None
+    model: str | None = None
+    reason: str | None = None
+    extraction_version: int | None = None
+
+
+def proxys_decision(spend_logs_metadata: object, routing_decision: object) -> Decision:
+    """Return what routectl's plug-in wrote of its decision, in `spend_logs_metadata.routectl`; what
+    it did not write is that of LiteLLM's own router."""
+    written = mapping(mapping(spend_logs_metadata).get("routectl")).get
+    routing = routing_decision
+    if not isinstance(routing, _Routing):
+        routing = _Routing.of(routing)
+    chosen, score = text(routing.routed_model), number(written("score"))
+    return Decision(
+        name(written("decision")) or chosen,
+        number(routing.score) if score is None else score,
+        name(written("fingerprint")),
+        name(written("route")),
+        name(written("activation")),
+        name(written("model")) or chosen,
+        name(written("reason")),
+        count(written("extraction_version")),
     )
 
 
@@ -189,10 +313,20 @@ def exclusion(prompt: str | None) -> Exclusion | None:
     return None
 
 
+ADVICE = {
+    Exclusion.NO_TEXT: "set `turn_off_message_logging: false` in `litellm_settings`, and for spend "
+    "logs `store_prompts_in_spend_logs: true` in `general_settings`",
+    Exclusion.REDACTED: "set `turn_off_message_logging: false` in `litellm_settings`",
+    Exclusion.TRUNCATED: "set the environment variable MAX_STRING_LENGTH_PROMPT_IN_DB of the proxy "
+    "higher (for its standard output MAX_STRING_LENGTH_STDOUT_LOG)",
+}
+
 FORMAT = Format(
     name=NAME,
     describe="LiteLLM StandardLoggingPayload, JSON objects, one per line or in an array",
     recognises=lambda head: head.mostly(_is_payload),
-    rows=partial(json_rows, quickly=_parse),
+    rows=partial(rows, holds=_is_payload, quickly=_parse),
     request=_request,
+    holds=_is_payload,
+    advice=ADVICE,
 )

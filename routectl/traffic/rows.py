@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
+from types import MappingProxyType
 
 import msgspec
 import orjson
 
+from routectl.records import Exclusion
 from routectl.request import TrafficRequest
+from routectl.traffic import splitting
+from routectl.traffic.drivers import undriven
 from routectl.traffic.source import Source
 from routectl.traffic.splitting import MAX_ROW, Cut
+
+NOTHING: Mapping[str, object] = MappingProxyType({})
 
 TOO_LONG = f"longer than {MAX_ROW // 2**20} MiB"
 
@@ -30,6 +35,10 @@ class Row(msgspec.Struct, frozen=True, eq=False, gc=False):
     source: Source
     fault: str | None = None
     """Why `value` could not be read."""
+    part: int = 0
+    """0-based, among the rows that stand on one line or in one envelope."""
+    around: Mapping[str, object] = NOTHING
+    """The envelope that the value was taken out of."""
 
     def content_id(self, place: str | None = None) -> str:
         """Return the id of a row whose log gives none: 32 hexadecimal digits.
@@ -38,7 +47,9 @@ class Row(msgspec.Struct, frozen=True, eq=False, gc=False):
         prompts stay two requests and a log that has only been appended to keeps the ids of its
         earlier rows; or a name that the log gives the row and that only this log keeps apart.
         """
-        named = f"{self.source.identity}\0{self.number if place is None else place}\0"
+        if place is None:
+            place = f"{self.number}.{self.part}" if self.part else str(self.number)
+        named = f"{self.source.identity}\0{place}\0"
         digest = hashlib.sha256(named.encode("utf-8", "surrogatepass"))
         digest.update(self.raw.removesuffix(b"\r"))
         return digest.hexdigest()[:32]
@@ -64,11 +75,8 @@ class Head:
     @cached_property
     def objects(self) -> list[dict[str, object]]:
         """The JSON objects among the rows."""
-        found = []
-        for raw in self.rows:
-            with suppress(ValueError):
-                found.append(parse_json(raw))
-        return [value for value in found if isinstance(value, dict)]
+        values = (value for _, raw in undriven(self.rows) for _, value, _ in values_on(raw))
+        return [value for value in values if isinstance(value, dict)]
 
     def mostly(self, test: Callable[[dict[str, object]], bool]) -> bool:
         """Tell whether most of the objects pass `test`, and any does."""
@@ -88,24 +96,28 @@ class Format:
     rows: Callable[[Source], Iterator[Row]]
     request: Callable[[Row], TrafficRequest | Skip]
     """Reads one row without a fault; raises RowError."""
+    holds: Callable[[dict[str, object]], bool] | None = None
+    """Whether a JSON object is a row, which may then lie in an envelope; None: rows are no
+    objects."""
+    advice: Mapping[Exclusion, str] = field(default_factory=dict)
+    """What to set in the product that wrote the log, so that prompts are there."""
+    refusal: str | None = None
+    """Why no log of this format can be read, and what to give instead."""
 
 
-def json_rows(
-    source: Source, *, quickly: Callable[[bytes], object] = orjson.loads
-) -> Iterator[Row]:
+def json_rows(source: Source) -> Iterator[Row]:
     """Yield one row per JSON value, each on a line; blank lines are passed over.
 
     Where the log is JSON that does not keep to lines, the values are the objects in it.
-
-    Args:
-        quickly: Parses a row, or raises ValueError where it leaves that to `parse_json`.
     """
     for number, raw in enumerate(source.rows(), start=1):
-        try:
-            yield Row(number, raw, quickly(raw), source)
-        except ValueError:
-            if raw.strip():
-                yield _slowly_parsed(number, raw, source)
+        if isinstance(raw, Cut):
+            yield _cut_row(number, raw, source)
+        elif raw.strip():
+            try:
+                yield Row(number, raw, parse_json(raw), source)
+            except ValueError as error:
+                yield Row(number, raw, None, source, f"not JSON: {error}")
 
 
 def line_rows(source: Source) -> Iterator[Row]:
@@ -116,14 +128,54 @@ def line_rows(source: Source) -> Iterator[Row]:
             yield Row(number, raw, None, source, fault)
 
 
-def _slowly_parsed(number: int, raw: bytes, source: Source) -> Row:
+def parsed_rows(number: int, raw: bytes, source: Source) -> Iterator[Row]:
+    """Yield the rows on a line, leniently: see `values_on`."""
     if isinstance(raw, Cut):
-        fault = f"an object that does not end, or is {TOO_LONG}" if source.spans_lines else TOO_LONG
-        return Row(number, raw, None, source, fault)
+        yield _cut_row(number, raw, source)
+        return
+    for part, (piece, value, reason) in enumerate(values_on(raw)):
+        yield Row(number, piece, value, source, reason, part)
+
+
+def _cut_row(number: int, raw: bytes, source: Source) -> Row:
+    fault = f"an object that does not end, or is {TOO_LONG}" if source.spans_lines else TOO_LONG
+    return Row(number, raw, None, source, fault)
+
+
+_MOST_BEFORE = 400
+_AROUND_JSON = b"\xef\xbb\xbf\x1e \t\r\n"
+"""A byte-order mark, which stands in the middle where files were joined, and the separator of
+JSON text sequences (RFC 7464)."""
+
+
+def values_on(raw: bytes) -> list[tuple[bytes, object, str | None]]:
+    """Return the JSON values on a line: as they stand there, parsed, and why they cannot be read.
+
+    One, unless the line is no JSON as a whole and holds objects one behind the other; these may
+    stand behind some other text, such as the prefix of a log.
+    """
     try:
-        return Row(number, raw, parse_json(raw), source)
+        return [(raw, parse_json(raw), None)]
     except ValueError as error:
-        return Row(number, raw, None, source, f"not JSON: {error}")
+        fault = f"not JSON: {error}"
+    stripped = raw.strip(_AROUND_JSON)
+    begin = stripped.find(b"{")
+    # A quote before the first brace: a fragment of an object, and not another text.
+    if 0 <= begin <= _MOST_BEFORE and b'"' not in stripped[:begin]:
+        pieces = list(splitting.objects([stripped[begin:]]))
+        values = [_value_of(piece) for piece in pieces]
+        # Of the last object the end may be missing, where it was still being written.
+        whole = [isinstance(value, dict) for _, value, _ in values]
+        if all(whole[:-1] or whole) and pieces[-1].startswith(b"{"):
+            return values
+    return [(raw, None, fault)]
+
+
+def _value_of(piece: bytes) -> tuple[bytes, object, str | None]:
+    try:
+        return piece, parse_json(piece), None
+    except ValueError as error:
+        return piece, None, f"not JSON: {error}"
 
 
 def parse_json(raw: bytes) -> object:

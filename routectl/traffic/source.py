@@ -9,13 +9,15 @@ import os
 import stat
 import sys
 import zlib
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import IO, Any, Self
 
 from routectl.errors import InputError
 from routectl.traffic import splitting
+from routectl.traffic.calls import Calls
+from routectl.traffic.packed import Lines, parquet_lines, unpacked_zstd
 
 HEAD_BYTES = 2**20
 """The head of a log, for sniffing, ends after the row that passes this many bytes."""
@@ -25,12 +27,8 @@ _CHUNK = 2**18
 _PROBE = 8000
 _MOST_NUL = 0.05
 
-_PACKED = {
-    b"BZh": "bzip2",
-    b"\xfd7zXZ\x00": "xz",
-    b"\x28\xb5\x2f\xfd": "zstd",
-    b"PK\x03\x04": "zip",
-}
+_GZIP, _ZSTD, _PARQUET = b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"PAR1"
+_PACKED = {b"BZh": "bzip2", b"\xfd7zXZ\x00": "xz", b"PK\x03\x04": "zip"}
 
 
 class Source:
@@ -40,11 +38,13 @@ class Source:
         name: What the user called it, for messages.
         size: Bytes on disk, packed as they are; None where unknown.
         spans_lines: Whether it is JSON whose objects do not keep to lines; its rows are objects.
+        unread: How many values there were that could not be read, by what they should be.
+        calls: The calls that were read of it, for logs that may hold one twice.
     """
 
     def __init__(
         self,
-        stream: IO[bytes],
+        stream: IO[bytes] | io.RawIOBase,
         *,
         name: str,
         identity: str | Callable[[], str],
@@ -56,14 +56,19 @@ class Source:
         self._stream = stream
         self._file = _Steady(stream.read)
         packed = io.BufferedReader(self._file, _CHUNK)
-        magic = packed.peek(2)[:2]
-        self._unpacker = (
-            _Steady(gzip.GzipFile(fileobj=packed).read1) if magic == b"\x1f\x8b" else None
-        )
+        magic = packed.peek(4)[:4]
+        self._unpacker: _Steady | None = None
+        if magic.startswith(_GZIP):
+            self._unpacker = _Steady(gzip.GzipFile(fileobj=packed).read1)
+        elif magic == _ZSTD:
+            self._unpacker = _Steady(unpacked_zstd(packed, name))
         self._buffer = io.BufferedReader(self._unpacker, _CHUNK) if self._unpacker else packed
-        probe = self._buffer.peek(_PROBE)[:_PROBE]
-        self._refuse_what_is_no_text(probe)
-        self.spans_lines = splitting.spans_lines(probe)
+        start = self._buffer.peek(_CHUNK)
+        self._refuse_what_is_no_text(start[:_PROBE])
+        self.spans_lines = splitting.spans_lines(start)
+        self._carriage = b"\n" not in start and b"\r" in start.rstrip(b"\r")
+        self.unread: Counter[str] = Counter()
+        self.calls = Calls()
         self._rows = (splitting.objects if self.spans_lines else splitting.lines)(self._chunks())
         self._ahead: deque[bytes] = deque()
         self._given = 0
@@ -143,11 +148,12 @@ class Source:
 
     def _chunks(self) -> Iterator[bytes]:
         # What was peeked at; the rest goes round the buffer, which would copy it twice.
-        if chunk := self._buffer.read1(_CHUNK):
-            yield chunk
+        chunk = self._buffer.read1(_CHUNK)
         raw = self._unpacker or self._file
-        while chunk := raw.take(_CHUNK):
-            yield chunk
+        while chunk:
+            # Lines that end in a carriage return alone. In JSON it stands nowhere else.
+            yield chunk.replace(b"\r", b"\n") if self._carriage else chunk
+            chunk = raw.take(_CHUNK)
         self._tell_damage()
 
     def _tell_damage(self) -> None:
@@ -170,10 +176,12 @@ class Source:
     def _refuse_what_is_no_text(self, probe: bytes) -> None:
         if not probe and self._file.error is None and not self._unpacker_failed:
             raise InputError(f"{self.name} is empty: there is nothing to read.")
+        if probe.startswith(_PARQUET):
+            raise _ParquetError(f"{self.name} is a Parquet file: name it, for it is read in parts.")
         for magic, kind in _PACKED.items():
             if probe.startswith(magic):
                 raise InputError(
-                    f"{self.name} is packed with {kind}: unpack it first (gzip is read)."
+                    f"{self.name} is packed with {kind}: unpack it first (gzip and zstd are read)."
                 )
         if probe.startswith((b"\xff\xfe", b"\xfe\xff")):
             raise InputError(
@@ -188,6 +196,10 @@ class Source:
     @property
     def _unpacker_failed(self) -> bool:
         return self._unpacker is not None and self._unpacker.error is not None
+
+
+class _ParquetError(InputError):
+    """The stream is of a file that is read another way."""
 
 
 class _Steady(io.RawIOBase):
@@ -243,22 +255,37 @@ def open_source(path: str, *, identity: str | None = None) -> Source:
         if sys.stdin is None:
             raise InputError("Standard input is closed: name a file.")
         return Source(sys.stdin.buffer, name=STANDARD_INPUT, identity=identity or path)
+    name = shown(path)
     try:
         stream = io.FileIO(path)
     except FileNotFoundError as error:
-        raise InputError(f"{path} does not exist.") from error
+        raise InputError(f"{name} does not exist.") from error
     except IsADirectoryError as error:
-        raise InputError(f"{path} is a directory: name the files in it.") from error
+        raise InputError(f"{name} is a directory: name the files in it.") from error
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise InputError(f"{path} cannot be opened: {reason}.") from error
+        raise InputError(f"{name} cannot be opened: {reason}.") from error
     status = os.fstat(stream.fileno())
     size = status.st_size if stat.S_ISREG(status.st_mode) else None
+    identity_of = identity or _resolved(path)
     try:
-        return Source(stream, name=path, identity=identity or _resolved(path), size=size)
+        return Source(stream, name=name, identity=identity_of, size=size)
+    except _ParquetError:
+        stream.close()
+        return Source(parquet_lines(path, name), name=name, identity=identity_of)
     except BaseException:
         stream.close()
         raise
+
+
+def source_of(chunks: Iterator[bytes], *, name: str) -> Source:
+    """Return lines that no file holds as a source; `name` is its identity, too."""
+    return Source(Lines(chunks), name=name, identity=name)
+
+
+def shown(path: str) -> str:
+    """Return a path as it can be printed and stored: bytes that are not UTF-8 as escapes."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def _resolved(path: str) -> Callable[[], str]:

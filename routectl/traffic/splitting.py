@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator
 
 MAX_ROW = 64 * 2**20
 """Longest row that is read, in bytes. A chat with inline images stays well below it."""
+MARK = b"\xef\xbb\xbf"
+"""UTF-8's byte-order mark; in the middle of a log it is where files were joined."""
 KEPT_OF_CUT = 2**16
 """How much of a row that is passed over is kept for the reject file, in bytes."""
 
@@ -51,17 +53,26 @@ def lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
 _BEGINS = re.compile(rb'\s*(?:\[\s*\{\s*["}]|(?:\[|\{|\[\{)[ \t\r]*\n)')
 
 
+_NEXT = re.compile(rb"\}\s*\{")
+
+
 def spans_lines(start: bytes) -> bool:
     """Tell whether a text that starts so is JSON that does not keep to lines.
 
-    That is an array of objects, or an object that begins with a line of its own.
+    That is an array of objects, an object that begins with a line of its own, or objects one
+    behind the other without any line feed.
     """
-    return _BEGINS.match(start) is not None
+    if _BEGINS.match(start) is not None:
+        return True
+    if b"\n" in start or not start.lstrip(MARK).startswith(b"{") or not _NEXT.search(start):
+        return False
+    first = next(objects([start]), b"")
+    return not isinstance(first, Cut) and len(first) < len(start.strip())
 
 
 _UP_TO_BRACE = re.compile(rb'(?:[^"{}]++|"(?:[^"\\]++|\\.)*+")*+', re.DOTALL)
 _IN_STRING = re.compile(rb'(?:[^"\\]++|\\.)*+', re.DOTALL)
-_BETWEEN = b" \t\r\n,[]"
+_BETWEEN = b" \t\r\n,[]\x1e"
 
 
 def objects(chunks: Iterable[bytes]) -> Iterator[bytes]:
@@ -87,10 +98,10 @@ def objects(chunks: Iterable[bytes]) -> Iterator[bytes]:
             scan = _end(_UP_TO_BRACE, held, scan)
             if scan == len(held):
                 break
-            found = held[scan]
-            if found == ord('"'):
+            sign = held[scan]
+            if sign == ord('"'):
                 in_string = True
-            elif found == ord("{"):
+            elif sign == ord("{"):
                 if not depth:
                     yield from _between(held[begin:scan], cut=dropped > 0)
                     begin, dropped = scan, 0
@@ -122,5 +133,7 @@ def _end(pattern: re.Pattern[bytes], text: bytearray, begin: int) -> int:
 def _between(text: bytearray, *, cut: bool) -> Iterator[bytes]:
     """Yield what stands beside the objects and is no separator, so that it is counted."""
     other = bytes(text).strip(_BETWEEN)
+    while other.startswith(MARK):
+        other = other.removeprefix(MARK).strip(_BETWEEN)
     if other:
         yield Cut(other[:KEPT_OF_CUT]) if cut or len(other) > KEPT_OF_CUT else other

@@ -1,16 +1,18 @@
-"""Tables as text -> rows: CSV, and its relatives with semicolons or tabs."""
+"""Tables as text -> rows: CSV, and its relatives with semicolons, tabs or bars."""
 
 from __future__ import annotations
 
 import csv
+import re
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from routectl.traffic.rows import TOO_LONG, Head, Row, json_rows
+from routectl.traffic.fields import plain_name
+from routectl.traffic.rows import TOO_LONG, Head, Row
 from routectl.traffic.source import Source
 from routectl.traffic.splitting import MAX_ROW, Cut
 
-_DELIMITERS = (",", ";", "\t")
+_DELIMITERS = (",", ";", "\t", "|")
 
 
 def header(first: bytes) -> list[str]:
@@ -22,31 +24,40 @@ def header(first: bytes) -> list[str]:
     return _split_header(first)[1]
 
 
+_SEPARATOR = re.compile(rb"\s*\"?sep=(.)\"?\s*")
+"""Excel's line before the header, which names the delimiter."""
+
+
+def headline(rows: Sequence[bytes]) -> bytes:
+    """Return the first line that may be a header: not Excel's `sep=;`."""
+    return rows[1] if len(rows) > 1 and _SEPARATOR.fullmatch(rows[0]) else rows[0]
+
+
 def _split_header(first: bytes) -> tuple[str, list[str]]:
     delimiter, cells = _cells_of_header(first)
     return delimiter, [cell.strip().lower() for cell in cells]
 
 
 def _cells_of_header(first: bytes) -> tuple[str, list[str]]:
-    line = first.decode("utf-8", "replace")
-    found = []
+    line = first.decode("utf-8-sig", "replace")
+    splits = []
     for delimiter in _DELIMITERS:
         try:
             cells = next(csv.reader([line], delimiter=delimiter, strict=True), [])
         except csv.Error:
             cells = []
-        found.append((delimiter, cells))
-    return max(found, key=lambda pair: len(pair[1]))
+        splits.append((delimiter, cells))
+    return max(splits, key=lambda split: len(split[1]))
 
 
 def is_table(head: Head, *columns: str) -> bool:
-    """Tell whether a log begins with a header that has all these columns."""
-    return set(columns) <= set(header(head.rows[0]))
+    """Tell whether a log begins with a header that has all these columns, in plain spelling."""
+    return set(columns) <= set(map(plain_name, cells_of_header(head.rows)))
 
 
-def table_or_json_rows(source: Source, *columns: str) -> Iterator[Row]:
-    """Yield the rows of a log that is a table with these columns, as objects, or else JSON."""
-    return table_rows(source) if is_table(Head(source.head()), *columns) else json_rows(source)
+def cells_of_header(rows: Sequence[bytes]) -> list[str]:
+    """Return the names of the columns as they are, if a log begins with a table's header."""
+    return [cell.strip() for cell in _cells_of_header(headline(rows))[1]]
 
 
 def table_rows(source: Source, *, as_written: bool = False) -> Iterator[Row]:
@@ -64,7 +75,9 @@ def table_rows(source: Source, *, as_written: bool = False) -> Iterator[Row]:
     lines = _Lines(source)
     columns: list[str] = []
     for number, first in iter(lines.begin, None):
-        if isinstance(first, Cut):
+        if not columns and number <= 1 and _SEPARATOR.fullmatch(first):
+            lines.skip()
+        elif isinstance(first, Cut):
             lines.skip()
             yield Row(number, first, None, source, TOO_LONG)
         elif not columns:

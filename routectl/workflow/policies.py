@@ -79,9 +79,9 @@ def require_extraction(policy: Policy) -> None:
         StoreError: its extraction version is not of this package.
     """
     version = policy.extraction_version
-    if policy.rule == THRESHOLD and version != extraction.EXTRACTION_VERSION:
+    if policy.rule == THRESHOLD and version not in extraction.VERSIONS:
         raise StoreError(
             f"calibration {policy.calibration_id} was made with version {version} of the text "
-            f"extraction, and this routectl has {extraction.EXTRACTION_VERSION}: import the logs "
-            "again and run `routectl calibrate`, or install the routectl that made it"
+            f"extraction, and this routectl has {max(extraction.VERSIONS)} and older ones: import "
+            "the logs again and run `routectl calibrate`, or install the routectl that made it"
         )

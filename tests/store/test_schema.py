@@ -42,10 +42,14 @@ def test_upgrade_downgrade_and_upgrade_again_keep_every_row(
         assert routectl("db", "downgrade", "0001").code == 0
         with connect(Location.parse(database_url)) as store:
             assert schema_version(store) == "0001"
+        oldest = rows_by_table(database_url)["requests"]
         assert routectl("db", "upgrade").code == 0
 
+    # Columns that the oldest schema did not have are empty afterwards.
+    kept = len(oldest[0])
+    assert [row[:kept] for row in before.pop("requests")] == oldest
     after = rows_by_table(database_url, without=("policy", "checkpoint"))
-    assert before["requests"] == after["requests"] != []
+    assert [row[:kept] for row in after.pop("requests")] == oldest
     assert after == before
 
 
@@ -91,7 +95,7 @@ def test_dropping_every_table_takes_a_yes(routectl: Routectl, log: Path, databas
 
 def test_an_unknown_schema_version_names_the_known_ones(store: Store) -> None:
     with pytest.raises(UsageError, match="knows 0001, 0002, 0003"):
-        schema.downgrade(store, "0007")
+        schema.downgrade(store, "9999")
 
 
 @pytest.mark.parametrize("table", ["calibrations", "activations"])

@@ -69,7 +69,9 @@ def test_a_migration_copies_the_database_first(
     copy = database.with_name(f"routectl.db.schema-{SCHEMA_VERSION}.bak")
     assert str(copy) in result.err
     assert stat.S_IMODE(copy.stat().st_mode) == 0o600
-    assert rows_by_table(str(copy))["requests"] == rows_by_table(str(database))["requests"]
+    downgraded = rows_by_table(str(database))["requests"]
+    copied = rows_by_table(str(copy))["requests"]
+    assert [row[: len(downgraded[0])] for row in copied] == downgraded
 
 
 def test_a_missing_database_says_where_it_looked(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import random
 from dataclasses import replace
@@ -11,11 +12,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec import structs
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from routectl.records import Condition, Exclusion, Population
 from routectl.request import TrafficRequest
-from routectl.store.batches import prepare
+from routectl.store.batches import legacy_attempt_key, prepare
 from routectl.store.engine import Store
 from routectl.store.models import Prompt, Request
 from routectl.store.populations import overview, population_filter
@@ -90,22 +91,19 @@ def test_one_source_id_in_two_formats_is_two_requests(store: Store) -> None:
 
 
 @pytest.mark.parametrize("together", [True, False])
-def test_an_id_that_a_log_uses_twice_leaves_another_request_its_attempts(
+def test_two_calls_with_one_id_are_two_requests_each_with_its_attempts(
     store: Store, together: bool
 ) -> None:
-    """A success in place of a failure, whose call id is another request's."""
-    failed = request(1, call_id="A", status="failure", text="same")
-    other = request(2, call_id="B", status="success", text="same")
-    again = request(1, call_id="B", status="success", text="same")
-    if together:
-        add(store, failed, other, again)
-    else:
-        add(store, failed, other)
-        assert add(store, again).updated == 1
-    stored = {row["source_id"]: (row["status"], row["attempt_key"]) for row in rows(store)}
-    assert [stored[name][0] for name in ("id-1", "id-2")] == ["success", "success"]
-    assert stored["id-1"][1] != stored["id-2"][1]
-    assert add(store, request(3, call_id="B", status="failure", text="same")).attempts == 1
+    """A provider that uses an id again: the call ids tell the calls apart."""
+    failed = request(1, call_id="A", status="failure", text="one")
+    other = request(1, call_id="B", status="success", text="two")
+    again = request(2, call_id="A", status="success", text="one")
+    for batch in [[failed, other, again]] if together else [[failed], [other], [again]]:
+        add(store, *batch)
+    stored = [(row["text"], row["status"]) for row in rows(store)]
+    assert sorted(stored) == [("one", "success"), ("two", "success")]
+    assert add(store, failed, other, again).changed == 0
+    assert len(rows(store)) == 2
 
 
 def test_more_rows_than_a_statement_holds_keep_every_value(store: Store) -> None:
@@ -183,9 +181,93 @@ def test_a_client_that_reuses_a_call_id_keeps_its_different_requests_apart(store
         store,
         request(1, call_id="mine", text="one"),
         request(2, call_id="mine", text="two"),
-        request(3, call_id="mine", text="one", model_group="other"),
     )
-    assert len(rows(store)) == 3
+    assert len(rows(store)) == 2
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(2))))
+@pytest.mark.parametrize("together", [True, False])
+def test_a_fallback_to_another_model_group_is_an_attempt_of_the_group_that_was_asked(
+    store: Store, order: tuple[int, ...], together: bool
+) -> None:
+    shared = {"call_id": "call", "text": "same"}
+    attempts = [
+        request(1, **shared, status="failure", model_group="smart", proxy_route="smart"),
+        request(
+            2, **shared, status="success", model_group="backup", time=NOON + timedelta(seconds=2)
+        ),
+    ]
+    ordered = [attempts[i] for i in order]
+    for batch in [ordered] if together else [[attempt] for attempt in ordered]:
+        add(store, *batch)
+    (row,) = rows(store)
+    assert (row["status"], row["model_group"], row["proxy_route"]) == ("success", "smart", "smart")
+    assert add(store, *ordered).changed == 0
+
+
+@pytest.mark.parametrize("reason", [Exclusion.TRUNCATED, Exclusion.REDACTED, Exclusion.NO_TEXT])
+def test_a_row_that_brings_the_prompt_takes_the_place_of_the_one_without(
+    store: Store, reason: Exclusion
+) -> None:
+    without = request(1, text=None, exclusion=reason, call_id="call")
+    whole = request(1, text="whole", call_id="call")
+    add(store, without)
+    assert add(store, whole) == Written(updated=1, changed=1, completed=1)
+    (row,) = rows(store)
+    assert (row["text"], row["exclusion"]) == ("whole", None)
+    assert add(store, without) == Written(unchanged=1)
+    assert rows(store)[0]["text"] == "whole"
+
+
+def test_a_log_that_lost_its_prompts_takes_none_away_with_a_new_extraction(store: Store) -> None:
+    add(store, request(1, text="old"), version=1)
+    for reason in (Exclusion.NO_TEXT, Exclusion.REDACTED):
+        gone = request(1, text=None, exclusion=reason)
+        assert add(store, gone, version=2).changed == 0
+    assert rows(store)[0]["text"] == "old"
+
+
+def test_a_prompt_that_no_human_wrote_goes_with_a_new_extraction(store: Store) -> None:
+    injected = "<system-reminder>Mind the tests.</system-reminder>"
+    add(store, request(1, text=injected), version=1)
+    add(store, request(1, text=None, exclusion=Exclusion.NO_TEXT), version=2)
+    (row,) = rows(store)
+    assert (row["text"], row["exclusion"]) == (None, "no_text")
+
+
+def test_attempts_of_a_database_of_before_are_still_attempts(store: Store) -> None:
+    """Their keys were digests of the model group, too."""
+    failed = request(1, call_id="call", text="same", status="failure", model_group="smart")
+    success = request(2, call_id="call", text="same", status="success", model_group="smart")
+    add(store, success, version=1)
+    with store.write() as connection:
+        digest = hashlib.sha256(b"same").hexdigest()
+        key = legacy_attempt_key("litellm", "call", digest, "smart")
+        connection.execute(update(Request).values(attempt_key=key))
+    again = add(store, failed, success, version=2)
+    assert (again.added, again.attempts, again.reread) == (0, 1, 1)
+    (row,) = rows(store)
+    assert (row["source_id"], row["extraction_version"]) == ("id-2", 2)
+
+
+def test_what_the_plug_in_decided_and_what_a_request_needs_are_stored(store: Store) -> None:
+    facts = {
+        "proxy_route": "smart",
+        "proxy_activation": "a7",
+        "proxy_decision": "strong",
+        "proxy_model": "gpt-5",
+        "proxy_score": 0.25,
+        "proxy_fingerprint": "ab",
+        "proxy_extraction_version": 2,
+        "proxy_reason": "threshold",
+        "images": 2,
+        "tools": 0,
+        "response_format": "json_schema",
+    }
+    add(store, request(1, **facts), request(2))
+    first, second = rows(store)
+    assert {name: first[name] for name in facts} == facts
+    assert {second[name] for name in facts} == {None}
 
 
 def test_a_larger_sample_of_the_same_log_lowers_the_weights(store: Store) -> None:
@@ -197,7 +279,7 @@ def test_a_larger_sample_of_the_same_log_lowers_the_weights(store: Store) -> Non
 
 def test_requests_of_another_extraction_version_are_replaced_by_an_import(store: Store) -> None:
     add(store, request(1, text="old"), version=1)
-    assert add(store, request(1, text="new"), version=2) == Written(updated=1, changed=1)
+    assert add(store, request(1, text="new"), version=2) == Written(updated=1, changed=1, reread=1)
     (row,) = rows(store)
     assert (row["text"], row["extraction_version"]) == ("new", 2)
 

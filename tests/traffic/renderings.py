@@ -12,6 +12,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from . import product_renderings as products
+
 BEGIN = datetime(2025, 1, 24, 9, 20, 46, 847371, tzinfo=UTC)
 
 ASKED = (
@@ -283,6 +285,31 @@ RENDERINGS: dict[str, Rendering] = {
     "csv": Rendering("csv", ALL, each(record, table)),
     "csv with semicolons": Rendering("csv", ALL, each(record, table_by(";"))),
     "csv with tabs": Rendering("csv", ALL, each(record, table_by("\t"))),
+    "opentelemetry": Rendering("opentelemetry", USAGE, products.otlp),
+    "openinference": Rendering("openinference", USAGE, each(products.openinference)),
+    "langsmith": Rendering("langsmith", USAGE, each(products.langsmith)),
+    "bedrock": Rendering("bedrock", ALL - {"cost"}, each(products.bedrock)),
+    "azure": Rendering("azure-apim", USAGE - {"cost", "conversation"}, each(products.azure)),
+    "azure table": Rendering(
+        "azure-apim", USAGE - {"cost", "conversation"}, each(products.azure_record, table)
+    ),
+    "vertex": Rendering("vertex", USAGE - {"cost", "conversation"}, each(products.vertex)),
+    "helicone": Rendering("helicone", ALL, each(products.helicone)),
+    "helicone table": Rendering("helicone", ALL, each(products.helicone_record, table)),
+    "portkey": Rendering("portkey", ALL - {"cost"}, each(products.portkey)),
+    "kong": Rendering("kong", MODEL | {"tokens_in", "tokens_out", "cost"}, each(products.kong)),
+    "open webui": Rendering(
+        "open-webui", MODEL | {"time", "conversation"}, each(products.open_webui, array)
+    ),
+    "claude code": Rendering(
+        "claude-code", PROMPT | {"time", "conversation"}, each(products.claude_code)
+    ),
+    "openpipe": Rendering("openpipe", ALL - {"cost", "time"}, each(products.openpipe)),
+    "anthropic batch": Rendering("anthropic-batch", MODEL, products.anthropic_batch),
+    "gemini": Rendering("gemini", MODEL, each(products.gemini)),
+    "sharegpt": Rendering("sharegpt", PROMPT, each(products.sharegpt)),
+    "lmsys": Rendering("lmsys", MODEL, each(products.lmsys)),
+    "prompts": Rendering("prompts", ALL - {"model"}, each(products.prompts)),
     "json strings": Rendering("json-strings", PROMPT, each(prompt)),
     "text": Rendering("text", PROMPT, each(prompt, plain_lines), line_breaks=False),
 }

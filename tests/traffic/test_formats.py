@@ -42,9 +42,7 @@ def test_a_format_is_told_by_its_content(head: list[bytes], expected: str) -> No
 
 UNKNOWN = {
     "other JSON": [b'{"event": "start"}', b'{"event": "stop"}'],
-    "prompts without a model": [b'{"prompt": "Hi"}'],
-    "a table without prompts": [b"id,price,model", b"1,2,gpt-4o"],
-    "tabs": [b"id\tprice", b"1\tHi"],
+    "a table of numbers": [b"1,2,3,4,5", b"1,2,3,4,5", b"2,3,4,5,6"],
     "xml": [b'<?xml version="1.0"?>', b"<a/>"],
     "a page": [b"<!DOCTYPE html>", b"<p>"],
     "latin-1": [b"\xfcber"],
@@ -59,6 +57,45 @@ def test_an_unknown_format_is_answered_with_the_known_ones(head: list[bytes]) ->
         sniff(head, name="that.log")
     assert str(caught.value).startswith("that.log is of no known format")
     assert all(name in str(caught.value) for name in (*FORMATS, "--format"))
+
+
+NO_TEXT = {
+    "tabs": [b"name\tcity", b"kim\tOslo", b"lee\tRome"],
+    "semicolons": [b"kim;Oslo", b"lee;Rome", b"ann;Bern"],
+    "bars": [b"| a | b |", b"|---|---|", b"| 1 | 2 |"],
+    "Excel's line": [b"sep=;", b"a;b"],
+    "users": [b"root:x:0:0:root:/root:/bin/sh", b"bin:x:1:1:bin:/bin:/sbin/nologin"] * 2,
+    "an access log": [b'10.0.0.5 - - [27/Jan/2026:07:46:40 +0000] "GET / HTTP/1.1" 200 5'],
+    "a log": [b"2026-01-27 07:46:40,250 INFO started", b"2026-01-27 07:46:41,250 INFO done"],
+    "levels": [b"INFO 01-27 07:46:40 [logger.py:42] Received", b"INFO:     10.0.0.5 - GET"],
+    "syslog": [b"Jan 27 07:46:40 host sshd[1]: closed", b"Jan 27 07:46:41 host sshd[1]: closed"],
+    "logfmt": [b"ts=2026-01-27T07:46:40Z level=info msg=started"],
+    "a script": [b"#!/bin/sh", b"echo Hi"],
+    "a key": [b"-----BEGIN CERTIFICATE-----", b"MIIB"],
+}
+
+
+@pytest.mark.parametrize("head", NO_TEXT.values(), ids=NO_TEXT.keys())
+def test_what_is_structured_is_no_plain_text(head: list[bytes]) -> None:
+    with pytest.raises(InputError):
+        sniff(head, name="that.log")
+
+
+def test_a_table_without_prompts_is_told_with_its_columns() -> None:
+    with pytest.raises(InputError, match=r"its columns are id, price, model.*--map prompt=COLUMN"):
+        sniff([b"id,price,model", b"1,2,gpt-4o"])
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        {"id": "b1", "custom_id": "r-1", "response": {"status_code": 200}, "error": None},
+        {"custom_id": "r-1", "result": {"type": "succeeded", "message": {}}},
+    ],
+)
+def test_the_output_of_a_batch_is_told_apart_from_its_input(line: dict[str, object]) -> None:
+    with pytest.raises(InputError, match="give the input file"):
+        sniff([encoded(line)] * 2)
 
 
 def test_an_unknown_format_name_is_refused_at_once(tmp_path: Path) -> None:

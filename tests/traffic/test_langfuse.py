@@ -109,6 +109,54 @@ def test_the_input_is_text_or_json_in_many_shapes(read_log: ReadLog, written: ob
     assert read_log([exported(input=written)]).texts == ["Hi"]
 
 
+@pytest.mark.parametrize(
+    "written",
+    [
+        "system: Be brief.\nuser: Hello\nassistant: None\ntool: user\nuser: Hi",
+        "user: Hi\n",
+        {
+            "messages": [
+                "role='system' content='Be brief.' name=None",
+                "role='user' content='Hi' name=None tool_calls=None",
+                "role='assistant' content=None name=None",
+            ]
+        },
+        {"contents": "Hi"},
+        {"messages": [{"type": "human", "content": "Hi"}, {"type": "ai", "content": ""}]},
+        json.dumps([{"role": "user", "content": json.dumps({"messages": TURNS})}]),
+    ],
+)
+def test_the_input_is_what_any_framework_logs(read_log: ReadLog, written: object) -> None:
+    assert read_log([exported(input=written)]).texts == ["Hi"]
+
+
+@pytest.mark.parametrize("order", [1, -1])
+@pytest.mark.parametrize("spelling", ["parentObservationId", "parent_observation_id"])
+def test_a_generation_below_another_with_its_prompt_is_the_same_call(
+    read_log: ReadLog, order: int, spelling: str
+) -> None:
+    rows = [
+        exported(id="p", **{spelling: "span"}),
+        exported(id="c", **{spelling: "p"}),
+        exported(id="other", **{spelling: "p"}, input="Another"),
+        exported(id="sibling", **{spelling: "span"}),
+    ]
+    result = read_log(rows[::order])
+    assert sorted(filter(None, result.texts)) == ["Another", "Hi", "Hi"]
+    assert sum(result.counts.skipped.values()) == 1
+
+
+@pytest.mark.parametrize(
+    "fields", [{"name": "litellm-aembedding"}, {"provided_model_name": "text-embedding-3-small"}]
+)
+def test_embeddings_that_are_called_generations_are_left_out(
+    read_log: ReadLog, fields: dict[str, object]
+) -> None:
+    result = read_log([exported(), exported(id="e", **fields)])
+    assert len(result.requests) == 1
+    assert result.counts.skipped == {"call type embedding": 1}
+
+
 @pytest.mark.parametrize("written", ["5", "true", "null", "[1, 2", "{curly}"])
 def test_a_text_that_is_no_conversation_is_the_prompt(read_log: ReadLog, written: str) -> None:
     assert read_log([exported(input=written)]).texts == [written]

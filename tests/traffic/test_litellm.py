@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 
 import pytest
@@ -159,13 +160,100 @@ def test_what_is_no_chat_is_counted_by_call_type_and_not_rejected(read_log: Read
         ("aresponses", "Hi"),
         ("aresponses", [{"role": "user", "content": [{"type": "input_text", "text": "Hi"}]}]),
         ("anthropic_messages", [{"role": "user", "content": [{"type": "text", "text": "Hi"}]}]),
-        ("", [{"role": "user", "content": "Hi"}]),
+        (None, [{"role": "user", "content": "Hi"}]),
     ],
 )
 def test_every_chat_endpoint_has_its_prompt_under_messages(
-    read_log: ReadLog, call_type: str, messages: object
+    read_log: ReadLog, call_type: str | None, messages: object
 ) -> None:
     assert read_log([payload(call_type=call_type, messages=messages)]).texts == ["Hi"]
+
+
+def test_a_call_of_a_classifier_has_an_empty_type_and_is_no_clients(read_log: ReadLog) -> None:
+    found = read_log([payload(), payload(call_type=""), payload(call_type="", status="failure")])
+    assert [request.status for request in found.requests] == ["success", "failure"]
+    assert sum(found.counts.skipped.values()) == 1
+
+
+NO_CLIENTS: dict[str, dict[str, object]] = {
+    "a health check": {"metadata": {"user_api_key_alias": "litellm-internal-health-check"}},
+    "a tagged health check": {"request_tags": ["litellm-internal-health-check"]},
+    "a judge": {"metadata": {"internal_call_origin": "shadow_eval_judge"}},
+    "a mirrored call": {"metadata": {"is_silent_experiment": True}},
+    "a mirrored call, as a client's metadata": {
+        "metadata": {"requester_metadata": {"is_silent_experiment": True}}
+    },
+}
+
+
+@pytest.mark.parametrize("fields", NO_CLIENTS.values(), ids=NO_CLIENTS.keys())
+@pytest.mark.parametrize("make", ["payload", "spend log"])
+def test_calls_that_no_client_made_are_left_out_and_counted(
+    read_log: ReadLog, make: str, fields: dict[str, object]
+) -> None:
+    line = payload(**fields)
+    if make == "spend log":
+        line = {"request_id": line.pop("id"), **line, "proxy_server_request": {}}
+    found = read_log([line])
+    assert found.requests == []
+    assert sum(found.counts.skipped.values()) == 1
+
+
+def test_the_plug_ins_decision_is_read_whole(read_log: ReadLog) -> None:
+    entry = {
+        "route": "smart",
+        "activation": "a7",
+        "decision": "strong",
+        "model": "gpt-5",
+        "score": 0.25,
+        "fingerprint": "ab12",
+        "extraction_version": 2,
+        "reason": "threshold",
+    }
+    metadata = {"spend_logs_metadata": {"routectl": entry, "other": 1}}
+    log = {"request_id": "1", "call_type": "acompletion", "metadata": json.dumps(metadata)}
+    for line in (payload(metadata=metadata), log):
+        (request,) = read_log([line]).requests
+        assert {
+            "route": request.proxy_route,
+            "activation": request.proxy_activation,
+            "decision": request.proxy_decision,
+            "model": request.proxy_model,
+            "score": request.proxy_score,
+            "fingerprint": request.proxy_fingerprint,
+            "extraction_version": request.proxy_extraction_version,
+            "reason": request.proxy_reason,
+        } == entry
+
+
+@pytest.mark.parametrize("written", ["smart", {"routectl": "smart"}, {"routectl": None}, {}])
+def test_what_is_no_entry_of_the_plug_in_decides_nothing(
+    read_log: ReadLog, written: object
+) -> None:
+    (request,) = read_log([payload(metadata={"spend_logs_metadata": written})]).requests
+    assert (request.proxy_route, request.proxy_decision) == (None, None)
+
+
+def test_what_a_request_needs_of_a_model_is_read(read_log: ReadLog) -> None:
+    image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,x"}}
+    said = [{"type": "text", "text": "What is it?"}, image, image]
+    parameters = {"tools": [{}, {}], "response_format": {"type": "json_schema"}}
+    (request,) = read_log([payload(said, model_parameters=parameters)]).requests
+    assert (request.images, request.tools, request.response_format) == (2, 2, "json_schema")
+    (request,) = read_log([payload(model_parameters={"temperature": 1})]).requests
+    assert (request.images, request.tools, request.response_format) == (None, None, None)
+
+
+def test_claude_codes_session_is_the_conversation(read_log: ReadLog) -> None:
+    session = "aaaaaaaa-0000-0000-0000-000000000001"
+    old = f"user_{'ab' * 32}_account_11111111-2222-3333-4444-555555555555_session_{session}"
+    new = json.dumps({"device_id": "d1", "account_uuid": "", "session_id": session})
+    users = []
+    for end_user in (old, new):
+        (request,) = read_log([payload(end_user=end_user)]).requests
+        assert request.conversation == session
+        users.append(request.end_user)
+    assert users == [f"user_{'ab' * 32}", "d1"]
 
 
 def test_a_redacted_prompt_is_no_prompt(read_log: ReadLog) -> None:

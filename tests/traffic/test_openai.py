@@ -37,10 +37,17 @@ def test_embeddings_are_no_router_traffic(read_log: ReadLog) -> None:
 
 
 def test_an_id_that_a_logger_added_is_the_source_id(read_log: ReadLog) -> None:
-    found = read_log([{**BODY, "request_id": "r1"}, {**BODY, "id": "i1"}, {**BODY, "id": 7}])
-    ids = [request.source_id for request in found.requests]
-    assert ids[:2] == ["r1", "i1"]
-    assert len(ids[2]) == 32
+    own = ("req_01JAB2C3", "1c5f9d52-0e7b")
+    rows = [{**BODY, "request_id": own[0]}, {**BODY, "id": own[1]}]
+    ids = [request.source_id for request in read_log(rows).requests]
+    assert ids == list(own)
+
+
+@pytest.mark.parametrize("counter", [7, "7", "row-7", "request_0007", "r1"])
+def test_what_only_counts_the_rows_of_a_file_is_no_id(read_log: ReadLog, counter: object) -> None:
+    row = {**BODY, "id": counter}
+    ids = {read_log([row], identity=name).requests[0].source_id for name in ("a", "b", "a")}
+    assert len(ids) == 2
 
 
 def test_a_body_without_human_text_is_excluded(read_log: ReadLog) -> None:

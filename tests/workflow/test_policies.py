@@ -96,7 +96,7 @@ def test_a_checkpoint_that_ships_is_named_by_its_name(routectl: Routectl) -> Non
     env = routectl("export", "--format", "env").out.splitlines()
     assert env[-3:] == [
         "ROUTECTL_CHECKPOINT=length_1",
-        "ROUTECTL_EXTRACTION_VERSION=1",
+        "ROUTECTL_EXTRACTION_VERSION=2",
         "ROUTECTL_POLICY_VERSION=1",
     ]
     assert "mapping: {}" in routectl("export", "--format", "yaml").out
@@ -229,9 +229,9 @@ def test_a_calibration_of_another_extraction_version_is_neither_exported_nor_act
     routectl("activate")
     with opened.write() as connection:
         (row,) = connection.execute(select(Calibration.__table__)).mappings()
-        policy = row["policy"] | {"extraction_version": 2}
+        policy = row["policy"] | {"extraction_version": 9}
         values = {name: value for name, value in row.items() if name != "id"}
-        values |= {"policy": policy, "extraction_version": 2}
+        values |= {"policy": policy, "extraction_version": 9}
         insertion = insert(Calibration).values(**values).returning(Calibration.id)
         other = connection.execute(insertion).scalar_one()
         add_activation(
@@ -244,7 +244,7 @@ def test_a_calibration_of_another_extraction_version_is_neither_exported_nor_act
             note=None,
             policy=policy | {"calibration_id": other},
         )
-    said = ("calibration 2 was made with version 2 of the text extraction", "has 1")
+    said = ("calibration 2 was made with version 9 of the text extraction", "has 2")
     for command in (("export",), ("export", "--calibration", 2), ("activate", 2)):
         one_sentence(routectl(*command), *said)
     assert "router-length-" in routectl("history").out

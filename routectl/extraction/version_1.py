@@ -1,15 +1,13 @@
-"""A chat request -> the text that a router scores.
+"""Extraction version 1. Released: what it returns for a body never changes.
 
-The proxy and the calibrator call this one function, so that they decide alike. What it returns
-for a body may only change together with `EXTRACTION_VERSION`: stored requests carry the version
-that they were read with, and scores of two versions never mix.
+It knows the shapes of Chat Completions, Anthropic Messages, Responses and completions.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-EXTRACTION_VERSION = 1
+from routectl.extraction.texts import clean
 
 TEXT_PARTS = ("text", "input_text")
 """`type` of the content parts that are text: Chat Completions and Anthropic, and Responses."""
@@ -45,16 +43,6 @@ def extract(body: object) -> str | None:
         if (text := _human_text(turn)) is not None:
             return text
     return None
-
-
-def clean(text: str) -> str:
-    """Return `text` as UTF-8 and PostgreSQL can hold it: U+FFFD for lone surrogates and NUL."""
-    if not text.isascii():
-        try:
-            text.encode()
-        except UnicodeEncodeError:
-            text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-    return text.replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
 def _turns(body: object) -> Sequence[object]:

@@ -1,0 +1,102 @@
+"""What a request asks of the model that answers it, besides text.
+
+A model that cannot take images, tools or a response format cannot answer such a request, whatever
+its score is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+_IMAGES = frozenset({"image_url", "input_image", "image"})
+"""`type` of the parts that are images: Chat Completions, Responses, Anthropic."""
+
+
+class Needs(NamedTuple):
+    """Of one request; None where it needs none, and where the log does not say."""
+
+    images: int | None = None
+    """Images anywhere in the conversation: all of it goes to the model."""
+    tools: int | None = None
+    """Tools that the model is offered."""
+    response_format: str | None = None
+    """json_object, json_schema, ...; None also where plain text is asked for."""
+
+
+UNKNOWN = Needs()
+
+
+def needs_of(body: Mapping[str, object]) -> Needs:
+    """Return what a request body asks for, of any of the APIs that `extraction` knows."""
+    turns = body.get("messages") or body.get("input") or body.get("contents")
+    return Needs(count_images(turns), _tools(body), response_format(body))
+
+
+def count_images(turns: object) -> int | None:
+    """Return how many images a conversation holds; None for none."""
+    if not isinstance(turns, list):
+        return None
+    images = 0
+    for turn in turns:
+        if type(turn) is dict:
+            parts = turn.get("content")
+            if type(parts) is str:
+                continue
+            parts = parts or turn.get("parts")
+            if type(parts) is list:
+                images += sum(map(_is_image, parts))
+    return images or None
+
+
+def _is_image(part: object) -> bool:
+    if not isinstance(part, dict):
+        return False
+    if part.get("type") in _IMAGES if isinstance(part.get("type"), str) else "image" in part:
+        return True
+    for key in ("inlineData", "inline_data", "fileData", "file_data"):  # Gemini
+        data = part.get(key)
+        if isinstance(data, dict):
+            kind = data.get("mimeType", data.get("mime_type"))
+            return isinstance(kind, str) and kind.startswith("image/")
+    return False
+
+
+def count_tools(tools: object) -> int | None:
+    """Return how many tools a list of them has; None for none. Gemini holds several in each of its
+    entries."""
+    if not isinstance(tools, list):
+        return None
+    count = 0
+    for tool in tools:
+        declared = None
+        if isinstance(tool, dict):
+            declared = tool.get("functionDeclarations") or tool.get("function_declarations")
+        count += len(declared) if isinstance(declared, list) else 1
+    return count or None
+
+
+def _tools(body: Mapping[str, object]) -> int | None:
+    tools = body.get("tools") or body.get("functions")
+    config = body.get("toolConfig")  # Bedrock's Converse
+    if not tools and isinstance(config, dict):
+        tools = config.get("tools")
+    return count_tools(tools)
+
+
+def response_format(body: Mapping[str, object]) -> str | None:
+    """Return the response format that a body asks for; None for plain text."""
+    asked = body.get("response_format") or body.get("output_format")
+    for outer in ("text", "output_config"):  # Responses; Anthropic
+        inside = body.get(outer)
+        if not asked and isinstance(inside, dict):
+            asked = inside.get("format")
+    if isinstance(asked, dict):
+        asked = asked.get("type")
+    config = body.get("generationConfig") or body.get("generation_config")  # Gemini
+    if not asked and isinstance(config, dict):
+        if config.get("responseSchema") or config.get("responseJsonSchema"):
+            asked = "json_schema"
+        elif config.get("responseMimeType") == "application/json":
+            asked = "json_object"
+    return asked[:64] if isinstance(asked, str) and asked and asked != "text" else None

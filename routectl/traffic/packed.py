@@ -1,0 +1,123 @@
+"""Logs in containers that need a package of their own: zstd and Parquet."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+from datetime import date, datetime, time
+from decimal import Decimal
+from typing import IO, Any
+
+import orjson
+
+from routectl.errors import InputError
+
+_BATCH_ROWS = 500
+_PIECE = 2**13
+"""Packed bytes at a time: what they unpack to lies in memory."""
+
+
+def unpacked_zstd(packed: IO[bytes], name: str) -> Callable[[int], bytes]:
+    """Return what reads the content of a zstd file; damage is an OSError.
+
+    Raises:
+        InputError: The package that unpacks it is not installed.
+    """
+    try:
+        import zstandard
+    except ImportError:
+        raise InputError(
+            f"{name} is packed with zstd: run `pip install 'routectl[zstd]'`, or unpack it first."
+        ) from None
+    pieces = _unpacked(packed, zstandard)
+    held = bytearray()
+
+    def read(size: int) -> bytes:
+        while not held and (piece := next(pieces, None)) is not None:
+            held.extend(piece)
+        data = bytes(held[:size])
+        del held[:size]
+        return data
+
+    return read
+
+
+def _unpacked(packed: IO[bytes], zstandard: Any) -> Iterator[bytes]:
+    """Yield the content of frames one behind the other.
+
+    Piece by piece, because the package's own reader takes a frame that ends in the middle for the
+    end of the file.
+    """
+    unpacker = zstandard.ZstdDecompressor()
+    frame, left, begun = unpacker.decompressobj(), b"", False
+    while piece := left or packed.read(_PIECE):
+        left = b""
+        try:
+            yield frame.decompress(piece)
+        except zstandard.ZstdError as error:
+            raise OSError("the zstd data is corrupt") from error
+        if frame.eof:
+            left = frame.unused_data
+            frame = unpacker.decompressobj()
+            begun = bool(left)
+        else:
+            begun = True
+    if begun:
+        raise OSError("the zstd data ends in the middle")
+
+
+class Lines(io.RawIOBase):
+    """Bytes that an iterator gives, as a file. Each read gives a chunk or a part of one."""
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        self._chunks = chunks
+        self._held = b""
+
+    def read(self, size: int = -1) -> bytes:
+        """Return at most so many bytes; none at the end."""
+        while not self._held:
+            chunk = next(self._chunks, None)
+            if chunk is None:
+                return b""
+            self._held = chunk
+        data, self._held = self._held[:size], self._held[size:]
+        return data
+
+
+def parquet_lines(path: str, name: str) -> Lines:
+    """Return the rows of a Parquet file as lines of JSON, read batch by batch.
+
+    Raises:
+        InputError: It is damaged, or the package that reads it is not installed.
+    """
+    try:
+        import pyarrow.parquet
+    except ImportError:
+        raise InputError(
+            f"{name} is a Parquet file: run `pip install 'routectl[parquet]'`, or export JSON."
+        ) from None
+    try:
+        file = pyarrow.parquet.ParquetFile(path)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{name} is a damaged Parquet file: {error}.") from error
+
+    def chunks() -> Iterator[bytes]:
+        with file:
+            for batch in file.iter_batches(batch_size=_BATCH_ROWS):
+                yield b"".join(map(_line, batch.to_pylist()))
+
+    return Lines(chunks())
+
+
+def _line(row: dict[str, Any]) -> bytes:
+    return orjson.dumps(row, default=_plain, option=orjson.OPT_NON_STR_KEYS) + b"\n"
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, (datetime, date, time)):
+        return value.isoformat()
+    if isinstance(value, Decimal):
+        return float(value)
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    return str(value)
