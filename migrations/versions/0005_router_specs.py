@@ -1,4 +1,4 @@
-"""specs and policies: which checkpoint a router was opened with, and what decides a request
+"""specs, policies and request facts: what opens a router, what decides, what a request needs
 
 A router that was opened with --as had a fingerprint and scores of its own until here, though the
 new names of its models change no score. Its scores go to the router that it was scored with,
@@ -33,18 +33,45 @@ SCORES = sa.table(
     sa.column("win_rate", sa.Double),
     sa.column("longer_than_read", sa.Boolean),
 )
+REQUEST_COLUMNS = {
+    "proxy_route": sa.Text,
+    "proxy_activation": sa.Text,
+    "proxy_model": sa.Text,
+    "proxy_reason": sa.Text,
+    "proxy_extraction_version": sa.Integer,
+    "images": sa.BigInteger,
+    "tools": sa.BigInteger,
+    "response_format": sa.Text,
+}
+"""What the proxy's plug-in decided, and what a request needs of a model."""
+
 MAPPING, SCORED_WITH = "as", "scored_with"
 
 
 def upgrade() -> None:
     # Rows from before keep no policy: what they cannot say is which checkpoint scored. The text
-    # extraction had one version until then.
+    # extraction had one version until then; after a downgrade it is that of the newest import.
+    newest = sa.text("SELECT coalesce(max(extraction_version), 1) FROM samples")
+    extraction_version = op.get_bind().execute(newest).scalar_one()
     op.add_column("calibrations", sa.Column("policy", sa.JSON))
     op.add_column(
         "calibrations",
-        sa.Column("extraction_version", sa.Integer, nullable=False, server_default="1"),
+        sa.Column(
+            "extraction_version", sa.Integer, nullable=False, server_default=str(extraction_version)
+        ),
     )
     op.add_column("activations", sa.Column("policy", sa.JSON))
+    for name, kind in REQUEST_COLUMNS.items():
+        op.add_column("requests", sa.Column(name, kind))
+    # From the first row that names a route on, only such rows count for it.
+    named = sa.text("proxy_route IS NOT NULL")
+    op.create_index(
+        "ix_requests_proxy_route_time",
+        "requests",
+        ["proxy_route", "time"],
+        sqlite_where=named,
+        postgresql_where=named,
+    )
     op.add_column("routers", sa.Column("checkpoint", sa.Text))
     connection = op.get_bind()
     routers = connection.execute(sa.select(ROUTERS).order_by(ROUTERS.c.id)).all()
@@ -56,6 +83,11 @@ def upgrade() -> None:
 def downgrade() -> None:
     # Without a batch, which would make the tables anew and lose the triggers that protect them.
     # What a config string takes stays; policies are lost, and with them mappings and segments.
+    op.drop_index("ix_requests_proxy_route_time", table_name="requests")
+    # Attempt keys of another form than before meet no row: attempts would count as requests only
+    # where a log is imported again, and its rows are then found by their ids.
+    for name in reversed(REQUEST_COLUMNS):
+        op.drop_column("requests", name)
     op.drop_column("activations", "policy")
     op.drop_column("calibrations", "extraction_version")
     op.drop_column("calibrations", "policy")

@@ -90,7 +90,7 @@ def _sha256(text: str) -> str:
 CALL_PART = 32
 """Characters of an attempt key that tell the call; those that follow tell the prompt."""
 LEGACY_KEYS_BELOW = "g"
-"""Attempt keys of schema 0006 and before are all hexadecimal digits, and so below this text."""
+"""Attempt keys of schema 0004 and before are all hexadecimal digits, and so below this text."""
 
 
 def attempt_key(request: TrafficRequest, digest: str | None) -> str | None:
@@ -109,7 +109,7 @@ _NO_PROMPT = "0" * 64
 def legacy_attempt_key(
     source_kind: str, call_id: str, digest: str | None, model_group: str | None
 ) -> str:
-    """The attempt key that versions before schema 0007 made."""
+    """The attempt key that versions before schema 0005 made."""
     return _sha256(f"{source_kind}\0{call_id}\0{digest or ''}\0{model_group or ''}")
 
 

@@ -91,8 +91,14 @@ def test_its_scores_are_all_there(old_schema: str, routectl: Routectl, database:
             assert min(abs(win_rate - rate) for rate in after[key]) < 1e-12
 
 
-def test_it_can_be_calibrated_again(old_schema: str, routectl: Routectl) -> None:
+def test_it_can_be_calibrated_again_once_a_log_is_imported(
+    old_schema: str, routectl: Routectl, log: Path
+) -> None:
     assert routectl("db", "upgrade").code == 0
+    refused = routectl("calibrate", "--strong-fraction", "0.3", "-r", "length")
+    assert refused.code == 1
+    assert "import their logs again to renew them" in refused.err
+    assert routectl("import", log).code == 0
     done = routectl("calibrate", "--strong-fraction", "0.3", "-r", "length")
     assert done.code in (0, 3)  # few requests: the share may miss its target
     calibration = routectl("history", "--json").json["calibrations"][0]
