@@ -17,6 +17,7 @@ BENCHMARKS: tuple[tuple[str, ...], ...] = (
     ("startup.py",),
     ("score_writes.py",),
     ("kills.py",),
+    ("interrupts.py", "--interrupts", "20"),
     ("score_startup.py",),
     ("embedder_speed.py", "--prompts", PROMPTS),
     ("scoring_speed.py", "--prompts", PROMPTS),
