@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from routectl.checkpoint import require_free
 from routectl.embedding import DEFAULT, open_embedder
 from routectl.embedding.trained_bert import Base, BertClassifier, require_fitting, trained_shapes
 from routectl.errors import CheckpointError, InputError
@@ -121,6 +122,8 @@ def train_bert(
     """
     started = time.monotonic()
     settings = settings or (_TAUGHT if teachers else Settings())
+    # Before the teachers are opened, which may take long.
+    require_free(request.output)
     asked: dict[str, object] = {**asdict(settings), "base": base}
     if teachers:
         asked["teachers"] = fingerprints(teachers)

@@ -1,6 +1,8 @@
 """Training, end to end, on a small embedder and data whose answer is known."""
 
 import json
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +11,20 @@ import pytest
 
 from routectl.errors import CheckpointError, InputError, RouterError
 from routectl.preferences.contamination import SIMILAR, read_benchmark_prompts
+from routectl.records import RouterSpec
 from routectl.routers import open_router
 from routectl.similarity import nearest
-from routectl.training import TrainingReport, TrainingRequest, train_length, train_mf
+from routectl.training import (
+    TrainingReport,
+    TrainingRequest,
+    train_bert,
+    train_causal_llm,
+    train_ensemble,
+    train_length,
+    train_mf,
+    train_rating_rows,
+    train_sw_ranking,
+)
 from routectl.training.fits.difficulty import DifficultySettings
 from routectl.training.progress import Progress, no_progress
 from tests.conftest import Routectl
@@ -194,12 +207,28 @@ def test_too_little_to_learn_from_is_a_sentence_and_leaves_nothing(
     assert [entry.name for entry in tmp_path.iterdir()] == ["gold.csv"]
 
 
+GONE = RouterSpec("mf", "/gone")
+
+TRAININGS: dict[str, Callable[[TrainingRequest], TrainingReport]] = {
+    "mf": train_mf,
+    "sw_ranking": train_sw_ranking,
+    "bert": partial(train_bert, teachers=[GONE]),
+    "causal_llm": partial(train_causal_llm, base=Path("/gone")),
+    "causal_llm's ratings": partial(train_rating_rows, adapter=Path("/gone")),
+    "ensemble": partial(train_ensemble, members=[GONE, RouterSpec("length")]),
+    "length": train_length,
+}
+"""Each with all else that it opens missing."""
+
+
+@pytest.mark.parametrize("training", TRAININGS)
 def test_an_output_that_holds_something_is_refused_before_any_work(
-    gold: Path, tmp_path: Path
+    tmp_path: Path, training: str
 ) -> None:
     (tmp_path / "mine").touch()
+    request = TrainingRequest(gold=[tmp_path / "gone.csv"], output=tmp_path)
     with pytest.raises(CheckpointError, match="is there already"):
-        train(gold=[gold], output=tmp_path)
+        TRAININGS[training](request)
 
 
 def test_length_learns_the_lengths_of_the_prompts_and_no_text(gold: Path, tmp_path: Path) -> None:
