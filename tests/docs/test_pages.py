@@ -197,7 +197,8 @@ def test_getting_your_log_imports_the_log_of_each_product(reader: Reader) -> Non
         "openai": 1,
         "anthropic": 1,
         "openai-batch": 1,
-        "csv": 2,
+        "csv": 1,
+        "map": 1,
         "text": 2,
         "json-strings": 2,
     }
