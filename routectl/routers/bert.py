@@ -177,7 +177,7 @@ def win_rates(logits: NDArray[np.float64]) -> NDArray[np.float64]:
     """
     import numpy as np
 
-    odds = np.exp(logits - logits.max(axis=1, keepdims=True))
-    probabilities = odds / odds.sum(axis=1, keepdims=True)
+    exp_logits = np.exp(logits - logits.max(axis=1, keepdims=True))
+    probabilities = exp_logits / exp_logits.sum(axis=1, keepdims=True)
     rates: NDArray[np.float64] = np.clip(1 - probabilities[:, 1:].sum(axis=1), 0, 1)
     return rates

@@ -15,13 +15,19 @@ from routectl.errors import CheckpointError, InputError
 from routectl.records import RouterIdentity, RouterSpec
 from routectl.routers.bert import BertRouter
 from routectl.training.data import TrainingData, held_out_apgr, read_training_data
+from routectl.training.distillation import (
+    TeacherScores,
+    fingerprints,
+    score_with_teachers,
+    shares_of_classes,
+)
 from routectl.training.fits.finetune import Settings, States, fine_tune
 from routectl.training.labels import (
     StrongWeakLabels,
-    levels,
-    marked,
     strong_weak_labels,
+    task_intercepts,
     weak_quality,
+    with_graded_scores,
 )
 from routectl.training.output.card import curve_files, flattered, model_card
 from routectl.training.output.lineage import known_held_out, lineage_file
@@ -30,7 +36,6 @@ from routectl.training.output.report import TrainingReport
 from routectl.training.progress import Progress, no_progress
 from routectl.training.request import TrainingRequest
 from routectl.training.run import Trained, run_training
-from routectl.training.teaching import Lesson, ask, fingerprints, shares_of_classes
 
 if TYPE_CHECKING:
     import numpy as np
@@ -53,15 +58,16 @@ A checkpoint of routectl's `bert` router: a BERT classifier, section 4.2.3 of Ro
 against a weak model's, tie with it or lose. It holds the last layers and the head; the layers
 below are those of the encoder that is named here.
 
-Where answers were marked, it learned from the marks of models about as good as the weak one against
-a perfect answer; else from wins of strong models, ties and wins of weak ones. How a task goes as a
-whole was taken out, so it knows which prompts of a task are hard rather than which task is.
+Where answers have graded scores, it learned from those of models about as good as the weak one
+against a perfect answer; else from wins of strong models, ties and wins of weak ones. How a task
+goes as a whole was taken out, so it knows which prompts of a task are hard rather than which task
+is.
 """
 
-_TAUGHT = Settings(learning_rate=3e-4, max_epochs=6)
+_DISTILLED = Settings(learning_rate=3e-4, max_epochs=6)
 """A teacher's scores have no noise, so more can be learned of them than of labels."""
 
-_TAUGHT_INTRODUCTION = """
+_DISTILLED_INTRODUCTION = """
 A checkpoint of routectl's `bert` router: a BERT classifier, section 4.2.3 of RouteLLM
 (arXiv 2406.18665). From a prompt alone it predicts what slower routers would say: it learned the
 strong win rates of {teachers},
@@ -69,7 +75,7 @@ standardised, and no label. It holds the last layers and the head; the layers be
 encoder that is named here.
 """
 
-_TAUGHT_LIMITS = """
+_DISTILLED_LIMITS = """
 Losses are those against the teachers' scores. The teachers were trained, too.
 {flattered}
 """
@@ -113,7 +119,8 @@ def train_bert(
         teachers: routers whose scores are learned in place of labels, for the default pair where
             they know models; of several the mean. Of the labels is only taken which models are of
             which tier.
-        settings: how the fit is done; None is `Settings` as they are, or `_TAUGHT` with a teacher.
+        settings: how the fit is done; None is `Settings` as they are, or `_DISTILLED` with
+            teachers.
 
     Raises:
         InputError: a file cannot be read, or there is too little to learn from.
@@ -121,7 +128,7 @@ def train_bert(
         CheckpointError: the base cannot be loaded, or the output is not free.
     """
     started = time.monotonic()
-    settings = settings or (_TAUGHT if teachers else Settings())
+    settings = settings or (_DISTILLED if teachers else Settings())
     # Before the teachers are opened, which may take long.
     require_free(request.output)
     asked: dict[str, object] = {**asdict(settings), "base": base}
@@ -145,7 +152,7 @@ def train_bert(
             names,
             _states(encoder, settings.layers, prompts, partial, on_progress),
             learned.outcome,
-            learned.level,
+            learned.task_intercept,
             held_out,
             settings,
             request.seed,
@@ -164,7 +171,7 @@ def train_bert(
         )
         return Trained(
             config=_config(request, data, labels, encoder.base, settings, _noise(router, prompts))
-            | ({} if learned.lesson is None else learned.lesson.config),
+            | ({} if learned.teacher_scores is None else learned.teacher_scores.config),
             tensors=tensors,
             card=_card(
                 report,
@@ -172,7 +179,7 @@ def train_bert(
                 labels,
                 encoder.base,
                 settings,
-                learned.lesson,
+                learned.teacher_scores,
                 known_held_out(data, learned.parts),
             ),
             files={**curve_files(report), **lineage_file(data, learned.parts)},
@@ -190,18 +197,18 @@ class _Learned:
     """Indices into the comparisons' prompts, ascending, shape (n,)."""
     outcome: NDArray[np.float32]
     """Shares of the classes, shape (n, 3); rows sum to 1."""
-    level: NDArray[np.float32]
+    task_intercept: NDArray[np.float32]
     """What their tasks add to the logits, shape (n, 3)."""
-    lesson: Lesson | None = None
+    teacher_scores: TeacherScores | None = None
     """That of teachers, where labels have no say."""
 
     @property
     def parts(self) -> tuple[Path | None, ...]:
-        return () if self.lesson is None else self.lesson.parts
+        return () if self.teacher_scores is None else self.teacher_scores.parts
 
 
 def _of_labels(request: TrainingRequest, data: TrainingData, labels: StrongWeakLabels) -> _Learned:
-    """The outcomes of strong against weak models, or the marks of weak ones."""
+    """The outcomes of strong against weak models, or the graded scores of weak ones."""
     held_out = data.held_out[labels.prompt]
     if held_out.all() or not held_out.any():
         raise InputError(
@@ -209,9 +216,9 @@ def _of_labels(request: TrainingRequest, data: TrainingData, labels: StrongWeakL
             "be held out, and some learned from; give more data."
         )
     quality = weak_quality(request, data)[labels.prompt]
-    outcome = marked(labels.outcome, quality, won=_STRONG_WON, lost=_TIE)
-    level = levels(outcome, data.comparisons.task[labels.prompt], ~held_out)
-    return _Learned(labels.prompt, outcome, level)
+    outcome = with_graded_scores(labels.outcome, quality, won=_STRONG_WON, lost=_TIE)
+    task_intercept = task_intercepts(outcome, data.comparisons.task[labels.prompt], ~held_out)
+    return _Learned(labels.prompt, outcome, task_intercept)
 
 
 def _of_teachers(
@@ -220,9 +227,11 @@ def _of_teachers(
     """Teachers' scores of all prompts in use, whichever models met on them."""
     import numpy as np
 
-    lesson = ask(teachers, data.pair, data.used_prompts, partial, on_progress)
-    outcome = shares_of_classes(lesson.odds, won=_STRONG_WON, lost=_TIE)
-    return _Learned(data.used, outcome, np.zeros_like(outcome), lesson)
+    teacher_scores = score_with_teachers(
+        teachers, data.pair, data.used_prompts, partial, on_progress
+    )
+    outcome = shares_of_classes(teacher_scores.logits, won=_STRONG_WON, lost=_TIE)
+    return _Learned(data.used, outcome, np.zeros_like(outcome), teacher_scores)
 
 
 def _open_base(name: str, settings: Settings, seed: int) -> _Encoder:
@@ -385,7 +394,7 @@ def _card(
     labels: StrongWeakLabels,
     base: Base,
     settings: Settings,
-    lesson: Lesson | None,
+    teacher_scores: TeacherScores | None,
     learned_held_out: int,
 ) -> str:
     tiers = _LIMITS.format(
@@ -393,10 +402,12 @@ def _card(
     )
     introduction, limits = _INTRODUCTION, tiers
     asked: dict[str, object] = asdict(settings)
-    if lesson is not None:
-        introduction = _TAUGHT_INTRODUCTION.format(teachers=lesson.introduced)
-        limits = f"{_TAUGHT_LIMITS.format(flattered=flattered(learned_held_out))}\n{tiers.lstrip()}"
-        asked["teachers"] = lesson.named
+    if teacher_scores is not None:
+        introduction = _DISTILLED_INTRODUCTION.format(teachers=teacher_scores.introduced)
+        limits = (
+            f"{_DISTILLED_LIMITS.format(flattered=flattered(learned_held_out))}\n{tiers.lstrip()}"
+        )
+        asked["teachers"] = teacher_scores.named
     return model_card(
         report,
         request,

@@ -20,10 +20,10 @@ from routectl.training.fits.adapter import AdapterSettings, Examples, FitState, 
 from routectl.training.fits.curve import LossCurve
 from routectl.training.labels import (
     StrongWeakLabels,
-    levels,
-    marked,
     strong_weak_labels,
+    task_intercepts,
     weak_quality,
+    with_graded_scores,
 )
 from routectl.training.output.card import curve_files, model_card
 from routectl.training.output.lineage import lineage_file
@@ -172,8 +172,8 @@ def targets(
 
     Args:
         outcome: shares of strong wins, ties and weak wins, shape (n, 3).
-        quality: mean score of the weak models' answers, 0 to 1, shape (n,); NaN where nobody
-            marked them. Where it is known it decides: that share is a 5, the rest a 1. A tie of
+        quality: mean score of the weak models' answers, 0 to 1, shape (n,); NaN where none
+            has a score. Where it is known it decides: that share is a 5, the rest a 1. A tie of
             two wrong answers is no sign that the weak one was good enough.
     """
     import numpy as np
@@ -183,7 +183,7 @@ def targets(
         shares[:, rating - 1] = outcome[:, column]
     if quality is None:
         return shares
-    return marked(shares, quality, won=0, lost=len(RATINGS) - 1)
+    return with_graded_scores(shares, quality, won=0, lost=len(RATINGS) - 1)
 
 
 def _require_peft() -> None:
@@ -211,17 +211,17 @@ def _measured(labels: StrongWeakLabels, seed: int) -> StrongWeakLabels:
 def _examples(
     request: TrainingRequest, data: TrainingData, labels: StrongWeakLabels, reader: RatingReader
 ) -> Callable[[StrongWeakLabels], Examples]:
-    """What makes examples of a part of the labels; the levels are those of all that is learned."""
+    """A function from part of the labels to examples; the training part has the intercepts."""
     import numpy as np
 
     rated = targets(labels.outcome, weak_quality(request, data)[labels.prompt])
     learned = ~data.held_out[labels.prompt]
-    level = levels(rated, data.comparisons.task[labels.prompt], learned)
+    task_intercept = task_intercepts(rated, data.comparisons.task[labels.prompt], learned)
 
     def of(part: StrongWeakLabels) -> Examples:
         rows = np.searchsorted(labels.prompt, part.prompt)
         prompts = [data.comparisons.prompts[row] for row in part.prompt]
-        return Examples(reader.read(prompts), rated[rows], level[rows])
+        return Examples(reader.read(prompts), rated[rows], task_intercept[rows])
 
     return of
 
@@ -260,12 +260,12 @@ def _fit(
 
 
 def _curve(state: FitState, training: Examples, testing: Examples) -> LossCurve:
-    """The losses, beside that of the mean target and the levels: all but the prompt itself."""
+    """The losses, with the baseline of the mean target and the task intercepts."""
     import numpy as np
 
     # A rating that was never seen costs no infinite loss: it has a tenth of an example.
     shares = np.maximum(training.targets.mean(axis=0), 0.1 / len(training))
-    logits = np.log(shares) + testing.level
+    logits = np.log(shares) + testing.task_intercept
     logs = logits - np.logaddexp.reduce(logits, axis=1, keepdims=True)
     baseline = -(testing.targets * logs).sum(axis=1).mean()
     return LossCurve(

@@ -1,4 +1,4 @@
-"""Slower routers as teachers: what they score is learned in place of labels."""
+"""Distillation: the scores of slower routers are learned in place of labels."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _NO_EXTREME = 1e-9
-"""A score of 0 or 1, whose log-odds are infinite, counts as one that is so near."""
+"""A score of 0 or 1, whose logit is infinite, counts as one that is so near."""
 
 
 @dataclass(frozen=True, slots=True)
-class Lesson:
-    """What teachers say of n prompts, and who they are."""
+class TeacherScores:
+    """The scores of n prompts by one teacher or more, and who the teachers are."""
 
-    odds: NDArray[np.float64]
-    """How much harder than a usual prompt each is, shape (n,); see `mean_odds`."""
+    logits: NDArray[np.float64]
+    """Their mean, standardised, shape (n,); see `mean_logits`."""
     specs: tuple[RouterSpec, ...]
     """As they were named."""
     teachers: tuple[OpenRouter, ...]
@@ -39,7 +39,7 @@ class Lesson:
 
     @property
     def config(self) -> dict[str, object]:
-        """What a pupil's config says of them."""
+        """The entry of a student's config that names them."""
         identities = [teacher.identity for teacher in self.teachers]
         named = [{"router": one.name, "fingerprint": one.fingerprint} for one in identities]
         return {"teachers": named}
@@ -58,13 +58,13 @@ class Lesson:
         )
 
 
-def ask(
+def score_with_teachers(
     teachers: Sequence[RouterSpec],
     pair: ModelPair,
     prompts: Sequence[str],
     partial: PartialRun,
     on_progress: Progress,
-) -> Lesson:
+) -> TeacherScores:
     """Have teachers score prompts, for this pair where they know models.
 
     What a stopped run scored is not scored again.
@@ -76,20 +76,20 @@ def ask(
     """
     opened = tuple(open_for(teacher, pair) for teacher in teachers)
     scores = kept_scores(opened, prompts, partial, on_progress)
-    return Lesson(mean_odds(scores), tuple(teachers), opened)
+    return TeacherScores(mean_logits(scores), tuple(teachers), opened)
 
 
 def fingerprints(teachers: Sequence[RouterSpec]) -> list[str]:
-    """By which a stopped training knows that it goes on with the same teachers."""
+    """Fingerprints: a stopped training goes on only with the same teachers."""
     return [open_spec(teacher).identity.fingerprint for teacher in teachers]
 
 
-def mean_odds(scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    """What teachers say together.
+def mean_logits(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The teachers' mean logit of each prompt, standardised.
 
     Routers use the range from 0 to 1 differently; some keep close to 1/2, and differences that
-    small would hardly be learned. So each teacher's log-odds are standardised, and so is their
-    mean. The order of a single teacher is kept.
+    small would hardly be learned. So each teacher's logits are standardised, and so is their mean.
+    The order of a single teacher is kept.
 
     Args:
         scores: of k teachers on n prompts, shape (k, n), in [0, 1].
@@ -106,24 +106,24 @@ def mean_odds(scores: NDArray[np.float64]) -> NDArray[np.float64]:
     return _standardised(_standardised(np.log(inside) - np.log1p(-inside)).mean(axis=0))
 
 
-def _standardised(odds: NDArray[np.float64]) -> NDArray[np.float64]:
+def _standardised(logits: NDArray[np.float64]) -> NDArray[np.float64]:
     """Along the last axis."""
-    spread = odds.std(axis=-1, keepdims=True)
+    spread = logits.std(axis=-1, keepdims=True)
     if not (spread > 0).all():
         raise InputError(
             "The teacher scores all prompts alike, so nothing can be learned from it; name another."
         )
-    standardised: NDArray[np.float64] = (odds - odds.mean(axis=-1, keepdims=True)) / spread
+    standardised: NDArray[np.float64] = (logits - logits.mean(axis=-1, keepdims=True)) / spread
     return standardised
 
 
-def shares_of_classes(odds: NDArray[np.float64], *, won: int, lost: int) -> NDArray[np.float32]:
-    """Three classes' shares that say what teachers say.
+def shares_of_classes(logits: NDArray[np.float64], *, won: int, lost: int) -> NDArray[np.float32]:
+    """The teachers' probabilities as shares of three classes, of which two are used.
 
-    A usual prompt is near one half, one a standard deviation harder at 0.73.
+    A prompt of the mean logit has 0.5 of each, one a standard deviation harder 0.73 of `won`.
 
     Args:
-        odds: as of `mean_odds`, shape (n,).
+        logits: as of `mean_logits`, shape (n,).
         won: the class of what the strong model would have won.
         lost: the class of the rest.
 
@@ -132,23 +132,23 @@ def shares_of_classes(odds: NDArray[np.float64], *, won: int, lost: int) -> NDAr
     """
     import numpy as np
 
-    shares = np.zeros((len(odds), 3), dtype=np.float32)
-    shares[:, won] = 1 / (1 + np.exp(-odds))
+    shares = np.zeros((len(logits), 3), dtype=np.float32)
+    shares[:, won] = 1 / (1 + np.exp(-logits))
     shares[:, lost] = 1 - shares[:, won]
     return shares
 
 
 def regress(
     vectors: NDArray[np.float32],
-    odds: NDArray[np.float64],
+    logits: NDArray[np.float64],
     weight: NDArray[np.float64],
     precision: float,
 ) -> tuple[NDArray[np.float64], float]:
-    """The direction and the offset in which vectors say what teachers say: ridge regression.
+    """Ridge regression of the teachers' logits on vectors: a direction and an offset.
 
     Args:
         vectors: shape (n, D).
-        odds: shape (n,).
+        logits: shape (n,).
         weight: what each prompt counts, shape (n,), above 0.
         precision: of the normal prior on the direction, > 0, in the unit of weights.
 
@@ -159,19 +159,27 @@ def regress(
 
     x = vectors.astype(np.float64)
     centre = np.average(x, axis=0, weights=weight)
-    mean = float(np.average(odds, weights=weight))
+    mean = float(np.average(logits, weights=weight))
     x -= centre
     curvature = (x * weight[:, None]).T @ x + precision * np.eye(x.shape[1])
-    direction = np.linalg.solve(curvature, x.T @ (weight * (odds - mean)))
+    direction = np.linalg.solve(curvature, x.T @ (weight * (logits - mean)))
     return direction.astype(np.float64), float(mean - centre @ direction)
 
 
-def agreement_loss(odds: NDArray[np.float64], said: NDArray[np.float64]) -> float:
-    """Mean cross-entropy in nats of what is said against what teachers say, shape (n,) each.
+def distillation_loss(
+    teacher_logits: NDArray[np.float64], student_logits: NDArray[np.float64]
+) -> float:
+    """Mean cross-entropy in nats of a student's probabilities against its teachers'.
 
-    It is that of the shares of the two classes; a pupil that agrees is at their entropy.
+    Args:
+        teacher_logits: as of `mean_logits`, shape (n,).
+        student_logits: of the same prompts, shape (n,).
+
+    Returns:
+        At least the mean entropy of the teachers' probabilities, which a student that equals them
+        has.
     """
     import numpy as np
 
-    target = 1 / (1 + np.exp(-odds))
-    return float((np.logaddexp(0, said) - target * said).mean())
+    target = 1 / (1 + np.exp(-teacher_logits))
+    return float((np.logaddexp(0, student_logits) - target * student_logits).mean())

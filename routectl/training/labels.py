@@ -9,10 +9,10 @@ Data sets seldom ask the same models. Of a prompt that nobody of one class answe
 of two models count that are rated as far apart as the classes' edges are, a third of the gap: the
 better rated stands for strong. Without them a data set that lacks one class would teach nothing.
 
-Where answers were marked, the marks of models about as good as the weak one say more than who beat
-whom: two wrong answers are a tie, and yet no sign that the weak model was good enough. And how a
-task goes as a whole is taken out by its level, as in `difficulty`: what is learned is which of a
-task's prompts are hard, and not which task a prompt is like (see research/routers.md).
+Where answers have graded scores, those of models about as good as the weak one say more than who
+beat whom: two wrong answers are a tie, and yet no sign that the weak model was good enough. And how
+a task goes as a whole is taken out by its intercept, as in `difficulty`: what is learned is which
+of a task's prompts are hard, and not which task a prompt is like (see research/routers.md).
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ if TYPE_CHECKING:
 _LEAST_SHARE = 0.002
 """A class that nobody chose in a task keeps a small share, whose logarithm is finite."""
 _PULLED_BY = 10.0
-"""Prompts with the shares of all data that are added to each task: small tasks have no levels."""
+"""Prompts with the shares of all data that are added to each task: small tasks have hardly an
+intercept."""
 _MARGIN = 1 / 3
 """Of the pair's gap in rating: how far a model may be from its side's model, towards the other."""
 
@@ -66,8 +67,8 @@ class StrongWeakLabels:
 def strong_weak_labels(comparisons: Comparisons, pair: ModelPair) -> StrongWeakLabels:
     """A prompt's comparisons of strong with weak models, as one row of shares.
 
-    What is more than half a win is the share of a win, and the rest that of a tie: a ninth of the
-    marks ahead is a win by a ninth.
+    What is more than half a win is the share of a win, and the rest that of a tie: a score
+    that is higher by a ninth of the scale is a win by a ninth.
 
     Every prompt counts alike, however many models answered it.
 
@@ -140,10 +141,10 @@ def weak_quality(request: TrainingRequest, data: TrainingData) -> NDArray[np.flo
     return quality
 
 
-def marked(
+def with_graded_scores(
     outcome: NDArray[np.float32], quality: NDArray[np.float32], *, won: int, lost: int
 ) -> NDArray[np.float32]:
-    """Shares of classes, with the marks in place of who beat whom, where there are marks.
+    """Shares of classes, with graded scores in place of who beat whom, where there are some.
 
     Args:
         outcome: shares of k classes, shape (n, k), rows sum to 1.
@@ -161,7 +162,7 @@ def marked(
     return shares
 
 
-def levels(
+def task_intercepts(
     shares: NDArray[np.float32], task: NDArray[np.int32], learned: NDArray[np.bool_]
 ) -> NDArray[np.float32]:
     """How far the classes' log shares in a prompt's task lie from those in all data, in nats.
@@ -171,7 +172,7 @@ def levels(
     Args:
         shares: of k classes, shape (n, k), rows sum to 1.
         task: of each prompt, shape (n,).
-        learned: shape (n,); only these decide, a task without any has the level 0.
+        learned: shape (n,); only these decide, a task without any has the intercept 0.
     """
     import numpy as np
 

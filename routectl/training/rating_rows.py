@@ -35,6 +35,13 @@ from routectl.routers.standardised import Standardisation
 from routectl.routers.surface import Surface
 from routectl.training.causal_llm import HELD_OUT_EXAMPLES, measured_apgr, score_noise
 from routectl.training.data import TrainingData, read_training_data
+from routectl.training.distillation import (
+    TeacherScores,
+    distillation_loss,
+    fingerprints,
+    regress,
+    score_with_teachers,
+)
 from routectl.training.fits.difficulty import DifficultySettings, fit_difficulty
 from routectl.training.labels import StrongWeakLabels, strong_weak_labels
 from routectl.training.output.card import curve_files, flattered, model_card, vector_lines
@@ -44,7 +51,6 @@ from routectl.training.output.report import TrainingReport
 from routectl.training.progress import Progress, no_progress
 from routectl.training.request import TrainingRequest
 from routectl.training.run import Trained, run_training
-from routectl.training.teaching import Lesson, agreement_loss, ask, fingerprints, regress
 
 if TYPE_CHECKING:
     import numpy as np
@@ -70,12 +76,12 @@ It is the low-rank adapter of {adapter} (of the base model {base}, which is inst
 rows of its own for the five ratings: what the last layer says of difficulty, in one direction.
 """
 
-_TAUGHT_INTRODUCTION = """
+_DISTILLED_INTRODUCTION = """
 It learned that direction from what slower routers say and from no label: the strong win rates of
 {teachers},
 standardised.
 """
-_TAUGHT_PRECISION = 10.0
+_DISTILLED_PRECISION = 10.0
 """A teacher's scores have no noise, so they are regularised less than labels;
 research/routers.md has what was tried."""
 
@@ -119,7 +125,7 @@ def train_rating_rows(
     """
     started = time.monotonic()
     if precision is None:
-        precision = _TAUGHT_PRECISION if teachers else DifficultySettings().precision
+        precision = _DISTILLED_PRECISION if teachers else DifficultySettings().precision
     require_free(request.output)
     folder = SHIPPED / adapter if (SHIPPED / adapter).is_dir() else adapter
     taken = read_checkpoint(folder, "causal_llm")
@@ -146,11 +152,11 @@ def train_rating_rows(
             surface = Surface.fit([data.comparisons.prompts[row] for row in learned])
         features = Features(Standardisation.fit(states[learned]), surface)
         vectors = features.vectors(states, data.comparisons.prompts)
-        lesson = None
+        teacher_scores = None
         if teachers:
             prompts = [data.comparisons.prompts[row] for row in (*learned, *measured)]
-            lesson = ask(teachers, data.pair, prompts, partial, on_progress)
-            fit = _fit_of_teachers(vectors, data, learned, measured, lesson, precision)
+            teacher_scores = score_with_teachers(teachers, data.pair, prompts, partial, on_progress)
+            fit = _fit_of_teachers(vectors, data, learned, measured, teacher_scores, precision)
         else:
             fit = _fit_of_labels(vectors, data, learned, measured, precision, on_progress)
         head = _head(fit.direction, vectors[learned], states.shape[1], features)
@@ -164,7 +170,7 @@ def train_rating_rows(
             "models": {"strong": list(labels.strong_models), "weak": list(labels.weak_models)},
             "noise": score_noise(router, data, on_progress),
             **({} if surface is None else {"surface": surface.config}),
-            **({} if lesson is None else lesson.config),
+            **({} if teacher_scores is None else teacher_scores.config),
         }
         report = TrainingReport.of(
             "causal_llm",
@@ -178,9 +184,17 @@ def train_rating_rows(
         )
         report = replace(report, models=(*labels.strong_models, *labels.weak_models))
         card = _card(
-            report, request, taken, chosen, data, labels, (learned, measured), surface, lesson
+            report,
+            request,
+            taken,
+            chosen,
+            data,
+            labels,
+            (learned, measured),
+            surface,
+            teacher_scores,
         )
-        seen = lineage_file(data, _parts(taken, lesson), learned=learned, measured=measured)
+        seen = lineage_file(data, _parts(taken, teacher_scores), learned=learned, measured=measured)
         return Trained(
             config=config,
             tensors=tensors,
@@ -192,9 +206,9 @@ def train_rating_rows(
     return run_training("causal_llm", request, chosen, learn)
 
 
-def _parts(taken: Checkpoint, lesson: Lesson | None) -> list[Path | None]:
+def _parts(taken: Checkpoint, teacher_scores: TeacherScores | None) -> list[Path | None]:
     """The checkpoints that the new one is made of."""
-    return [taken.folder, *(() if lesson is None else lesson.parts)]
+    return [taken.folder, *(() if teacher_scores is None else teacher_scores.parts)]
 
 
 def _card(
@@ -206,7 +220,7 @@ def _card(
     labels: StrongWeakLabels,
     rows: tuple[NDArray[np.intp], NDArray[np.intp]],
     surface: Surface | None,
-    lesson: Lesson | None,
+    teacher_scores: TeacherScores | None,
 ) -> str:
     """The model card.
 
@@ -222,9 +236,9 @@ def _card(
         base=taken.get("base", "name", kind=str),
     )
     settings = {**chosen, "score threshold": threshold}
-    if lesson is not None:
-        introduction += _TAUGHT_INTRODUCTION.format(teachers=lesson.introduced)
-        settings["teachers"] = lesson.named
+    if teacher_scores is not None:
+        introduction += _DISTILLED_INTRODUCTION.format(teachers=teacher_scores.introduced)
+        settings["teachers"] = teacher_scores.named
     learned, measured = rows
     max_tokens = taken.get("max_tokens", kind=int)
     return model_card(
@@ -237,8 +251,8 @@ def _card(
         limits=_LIMITS.format(
             learned=len(learned),
             measured=len(measured),
-            before="The adapter" if lesson is None else "The adapter and the teachers",
-            flattered=flattered(known_held_out(data, _parts(taken, lesson))),
+            before="The adapter" if teacher_scores is None else "The adapter and the teachers",
+            flattered=flattered(known_held_out(data, _parts(taken, teacher_scores))),
             strong=", ".join(labels.strong_models),
         ),
         early_stopping=False,
@@ -345,19 +359,19 @@ def _fit_of_teachers(
     data: TrainingData,
     learned: NDArray[np.intp],
     measured: NDArray[np.intp],
-    lesson: Lesson,
+    teacher_scores: TeacherScores,
     precision: float,
 ) -> _Fit:
     """By what teachers say of the learned prompts, and then of the measured ones."""
     import numpy as np
 
-    odds, test = np.split(lesson.odds, [len(learned)])
-    direction, offset = regress(vectors[learned], odds, _weight(data)[learned], precision)
+    logits, test = np.split(teacher_scores.logits, [len(learned)])
+    direction, offset = regress(vectors[learned], logits, _weight(data)[learned], precision)
     said = vectors[measured].astype(np.float64) @ direction + offset
     return _Fit(
         direction,
-        held_out_loss=agreement_loss(test, said),
-        baseline_loss=agreement_loss(test, np.full(len(test), odds.mean())),
+        held_out_loss=distillation_loss(test, said),
+        baseline_loss=distillation_loss(test, np.full(len(test), logits.mean())),
     )
 
 

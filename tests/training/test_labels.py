@@ -7,7 +7,7 @@ from routectl.errors import InputError
 from routectl.preferences.comparisons import make_comparisons
 from routectl.preferences.gold import GoldRow
 from routectl.records import Battle, ModelPair
-from routectl.training.labels import levels, marked, strong_weak_labels
+from routectl.training.labels import strong_weak_labels, task_intercepts, with_graded_scores
 
 # The best, its near equal, one in the middle, the worst; each of 100 prompts asked of all four.
 RIGHT_UP_TO = {"best": 95, "near": 93, "middle": 55, "worst": 5}
@@ -90,7 +90,7 @@ def test_a_pair_the_wrong_way_round_is_said() -> None:
 def test_two_wrong_answers_are_no_sign_that_the_weak_model_was_good_enough() -> None:
     tie = np.array([[0, 1, 0], [0, 1, 0], [1, 0, 0]], dtype=np.float32)
     marks = np.array([0, 0.75, np.nan], dtype=np.float32)
-    shares = marked(tie, marks, won=0, lost=1)
+    shares = with_graded_scores(tie, marks, won=0, lost=1)
     assert shares.tolist() == [[1, 0, 0], [0.25, 0.75, 0], [1, 0, 0]]
     assert tie[0].tolist() == [0, 1, 0]  # what was handed in stays
 
@@ -99,21 +99,21 @@ def test_a_level_is_what_a_tasks_prompts_have_in_common() -> None:
     shares = np.repeat([[1, 0], [0, 1], [1, 0], [0, 1]], [900, 100, 300, 700], axis=0)
     task = np.repeat([4, 7], 1000).astype(np.int32)
     everything = np.ones(2000, dtype=np.bool_)
-    level = levels(shares.astype(np.float32), task, everything)
-    assert (level[task == 4] == level[0]).all()
+    task_intercept = task_intercepts(shares.astype(np.float32), task, everything)
+    assert (task_intercept[task == 4] == task_intercept[0]).all()
     # Added to the log shares of all prompts, it gives those of the task.
     for one, share in ((4, 0.9), (7, 0.3)):
-        logits = np.log([0.6, 0.4]) + level[task == one][0]
+        logits = np.log([0.6, 0.4]) + task_intercept[task == one][0]
         assert np.exp(logits[0]) / np.exp(logits).sum() == pytest.approx(share, abs=0.01)
 
 
 def test_one_task_alone_has_no_level_and_neither_has_an_unseen_or_tiny_one() -> None:
     shares = np.repeat([[1, 0], [0, 1]], [60, 41], axis=0).astype(np.float32)
-    alone = levels(shares, np.zeros(101, dtype=np.int32), np.ones(101, dtype=np.bool_))
+    alone = task_intercepts(shares, np.zeros(101, dtype=np.int32), np.ones(101, dtype=np.bool_))
     assert np.abs(alone).max() < 1e-6
     task = np.repeat([1, 2], [100, 1]).astype(np.int32)
-    assert not levels(shares, task, task == 1)[-1].any()
-    tiny = levels(shares, task, np.ones(101, dtype=np.bool_))[-1]
+    assert not task_intercepts(shares, task, task == 1)[-1].any()
+    tiny = task_intercepts(shares, task, np.ones(101, dtype=np.bool_))[-1]
     assert np.abs(tiny).max() < 0.2
 
 
@@ -121,6 +121,6 @@ def test_held_out_prompts_change_no_level() -> None:
     generator = np.random.default_rng(0)
     shares = generator.dirichlet((1, 1, 1), 200).astype(np.float32)
     task, learned = generator.integers(0, 3, 200).astype(np.int32), np.arange(200) < 150
-    before = levels(shares, task, learned)
+    before = task_intercepts(shares, task, learned)
     shares[~learned] = [1, 0, 0]
-    assert (levels(shares, task, learned) == before).all()
+    assert (task_intercepts(shares, task, learned) == before).all()

@@ -86,17 +86,17 @@ def test_a_training_keeps_what_it_learned_from_and_what_it_held_out(
 def test_a_chain_of_one_hold_out_is_weighed_by_prompts_that_none_of_it_learned_from(
     gold: Path, tiny: str, tmp_path: Path
 ) -> None:
-    """Teacher, pupil, and two routers on the pupil's vectors."""
+    """Teacher, student, and two routers on the student's vectors."""
     teacher = mf(gold, tmp_path / "teacher", tiny)
-    pupil = bert(gold, tmp_path / "pupil", tiny, teacher.path)
-    above = mf(gold, tmp_path / "above", f"bert:{pupil.path}")
+    student = bert(gold, tmp_path / "student", tiny, teacher.path)
+    above = mf(gold, tmp_path / "above", f"bert:{student.path}")
     ranking = train_sw_ranking(
         TrainingRequest(gold=[gold], output=tmp_path / "ranking"),
-        embedder=f"bert:{pupil.path}",
+        embedder=f"bert:{student.path}",
     )
-    assert "The teachers were trained, too. That took none of the prompts" in said(pupil.path)
+    assert "The teachers were trained, too. That took none of the prompts" in said(student.path)
     assert "Its embedder was trained, too. That took none of the prompts" in said(above.path)
-    for one in (pupil, above, ranking):
+    for one in (student, above, ranking):
         assert np.array_equal(learned_by(one.path), learned_by(teacher.path))
     members = (
         RouterSpec("mf", str(above.path)),
@@ -112,9 +112,9 @@ def test_one_link_that_learned_from_the_held_out_prompts_spoils_the_chain(
     gold: Path, tiny: str, tmp_path: Path
 ) -> None:
     teacher = mf(gold, tmp_path / "teacher", tiny, refit=True)
-    pupil = bert(gold, tmp_path / "pupil", tiny, teacher.path)
-    above = mf(gold, tmp_path / "above", f"bert:{pupil.path}")
-    for path in (pupil.path, above.path):
+    student = bert(gold, tmp_path / "student", tiny, teacher.path)
+    above = mf(gold, tmp_path / "above", f"bert:{student.path}")
+    for path in (student.path, above.path):
         assert "so the figures on them flatter" in said(path)
     assert "taken, 60 of the prompts that were held out here" in said(above.path)
     for member in (RouterSpec("mf", str(teacher.path)), RouterSpec("mf", str(above.path))):
@@ -172,12 +172,12 @@ def test_ensembles_and_second_fits_of_before_are_taken_to_have_learned_from_ever
 ) -> None:
     teacher = weigh(gold, tmp_path / "both", LENGTH, RANDOM).path
     before_it_was_kept(teacher)
-    request = TrainingRequest(gold=[gold], output=tmp_path / "pupil")
-    pupil = train_bert(
+    request = TrainingRequest(gold=[gold], output=tmp_path / "student")
+    student = train_bert(
         request, base=tiny, teachers=[RouterSpec("ensemble", str(teacher))], settings=QUICK
     ).path
     with pytest.raises(UsageError, match="the prompts that its training held out"):
-        weigh(gold, tmp_path / "all", RouterSpec("bert", str(pupil)), LENGTH)
+        weigh(gold, tmp_path / "all", RouterSpec("bert", str(student)), LENGTH)
     shipped = RouterSpec("mf", "mf_9")
     with pytest.raises(UsageError, match="mf_9 has learned, or may have"):
         weigh(gold, tmp_path / "all", shipped, LENGTH)

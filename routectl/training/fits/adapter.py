@@ -66,8 +66,9 @@ class Examples:
     """Template and prompt."""
     targets: NDArray[np.float32]
     """Probability of each of the five ratings, shape (n, 5), rows sum to 1."""
-    level: NDArray[np.float32]
-    """Added to the logits while learning and measuring, shape (n, 5), see `labels.levels`."""
+    task_intercept: NDArray[np.float32]
+    """Added to the logits while learning and measuring, shape (n, 5); see
+    `labels.task_intercepts`."""
 
     def __len__(self) -> int:
         return len(self.tokens)
@@ -278,11 +279,11 @@ class _Run:
 
         states = last_hidden(self._model, [examples.tokens[row] for row in rows])
         logits = states.float() @ self._head.T + self._bias
-        level, targets = (
+        task_intercept, targets = (
             torch.from_numpy(of_all[rows]).to(logits.device)
-            for of_all in (examples.level, examples.targets)
+            for of_all in (examples.task_intercept, examples.targets)
         )
-        return -(targets * torch.log_softmax(logits + level, dim=1)).sum()
+        return -(targets * torch.log_softmax(logits + task_intercept, dim=1)).sum()
 
     def write(self) -> None:
         """Bring the state's tensors up to date."""

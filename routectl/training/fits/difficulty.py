@@ -3,7 +3,7 @@
 Every model has a rating r_M (Bradley and Terry's, over all data), and the logit of model a against
 model b on a prompt with vector q is
 
-    level(task, a) - level(task, b) + (r_a - r_b) * (q . v)
+    intercept(task, a) - intercept(task, b) + (r_a - r_b) * (q . v)
 
 with one direction v for all pairs: the better a model, the more it gains where q . v is large.
 Three things set it apart from the published fit of a vector for each model, each of which was
@@ -90,9 +90,9 @@ def fit_difficulty(
     import numpy as np
 
     games = _Games.of(training)
-    rating, levels = _ratings(games)
-    seen = _Problem(games, rating, levels)
-    measured = _Problem(_Games.of(held_out), rating, levels)
+    rating, task_intercepts = _ratings(games)
+    seen = _Problem(games, rating, task_intercepts)
+    measured = _Problem(_Games.of(held_out), rating, task_intercepts)
     rows = vectors[seen.prompts]
     x = rows.astype(np.float64)
     x_measured = vectors[measured.prompts].astype(np.float64)
@@ -188,7 +188,7 @@ class _Games:
 
 
 def _ratings(games: _Games) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Ratings over all tasks, scaled to a spread of 1, and the levels, shape (tasks, models)."""
+    """Ratings over all tasks, scaled to a spread of 1, and the task intercepts (tasks, models)."""
     import numpy as np
 
     count = games.models
@@ -204,13 +204,13 @@ class _Problem:
     """The loss as a function of t, one number a prompt."""
 
     def __init__(
-        self, games: _Games, rating: NDArray[np.float64], levels: NDArray[np.float64]
+        self, games: _Games, rating: NDArray[np.float64], task_intercepts: NDArray[np.float64]
     ) -> None:
         import numpy as np
 
         self.prompts, self._row = np.unique(games.prompt, return_inverse=True)
         self._gap = rating[games.a] - rating[games.b]
-        self._offset = levels[games.task, games.a] - levels[games.task, games.b]
+        self._offset = task_intercepts[games.task, games.a] - task_intercepts[games.task, games.b]
         self._outcome, self._weight = games.outcome, games.weight
 
     def loss(self, t: NDArray[np.float64]) -> float:

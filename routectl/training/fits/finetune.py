@@ -69,7 +69,7 @@ class Fit:
 
     tensors: dict[str, NDArray[np.float32]]
     curve: LossCurve
-    """Its baseline: the mean outcome and the levels, which know of a prompt but its task."""
+    """Its baseline: the mean outcome and the task intercepts, which know only the prompt's task."""
 
 
 def fine_tune(
@@ -77,7 +77,7 @@ def fine_tune(
     trained: Iterable[str],
     states: States,
     outcome: NDArray[np.float32],
-    level: NDArray[np.float32],
+    task_intercept: NDArray[np.float32],
     held_out: NDArray[np.bool_],
     settings: Settings,
     seed: int,
@@ -94,7 +94,8 @@ def fine_tune(
         trained: names of its parameters that are trained.
         states: what its lower layers make of n prompts.
         outcome: shares of the three classes, shape (n, 3), rows sum to 1.
-        level: added to the logits while learning and measuring, shape (n, 3), see `labels.levels`.
+        task_intercept: added to the logits while learning and measuring, shape (n, 3); see
+            `labels.task_intercepts`.
         held_out: shape (n,), with at least one True and one False.
         partial: keeps each epoch.
         on_step: called with the steps done and those of all epochs.
@@ -111,7 +112,7 @@ def fine_tune(
     most = settings.max_epochs * _batch_count(len(learning), settings)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, _schedule(most, settings.warm_up))
     progress = _Progress.taken_up(partial, parameters, optimizer, schedule)
-    targets = _Targets(torch.from_numpy(outcome), torch.from_numpy(level))
+    targets = _Targets(torch.from_numpy(outcome), torch.from_numpy(task_intercept))
     lengths = np.diff(states.starts)
 
     while not progress.is_over(settings):
@@ -151,14 +152,14 @@ class _Targets:
 
     outcome: torch.Tensor
     """Shares of the classes, shape (n, 3)."""
-    level: torch.Tensor
+    task_intercept: torch.Tensor
     """What their tasks add to the logits, shape (n, 3)."""
 
     def loss(self, logits: torch.Tensor, rows: Any) -> torch.Tensor:
         """Mean cross-entropy, in nats, of the prompts `rows`, with logits of shape (rows, 3)."""
         from torch.nn import functional
 
-        return functional.cross_entropy(logits + self.level[rows], self.outcome[rows])
+        return functional.cross_entropy(logits + self.task_intercept[rows], self.outcome[rows])
 
 
 class _Top:

@@ -2,9 +2,10 @@
 
 The weights minimise the cross-entropy of the held-out labels with a penalty on their squares,
 none below 0; the penalty is chosen by cross-validation. How a task goes as a whole is taken out by
-its level (`labels.levels`): a member that tells tasks apart gets no weight for it. Whether the
-ensemble beats its best member is asked of prompts that chose neither weights nor penalty nor best
-member: all three are found anew in each outer fold's other prompts (nested cross-validation).
+its task intercept (`labels.task_intercepts`): a member that tells tasks apart gets no weight for
+it. Whether the ensemble beats its best member is asked of prompts that chose neither weights nor
+penalty nor best member: all three are found anew in each outer fold's other prompts (nested
+cross-validation).
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from routectl.errors import InputError
 from routectl.evaluation.bootstrap import Bootstrap, bootstrap
 from routectl.evaluation.metrics import APGR, apgr, quality_curve
 from routectl.routers.ensemble import Weighing, rank_reference
-from routectl.training.labels import levels, marked
+from routectl.training.labels import task_intercepts, with_graded_scores
 
 if TYPE_CHECKING:
     import numpy as np
@@ -51,7 +52,7 @@ class Labels:
 
     short: NDArray[np.float64]
     """How much the weak model's answer fell short, 0 to 1, shape (n,)."""
-    level: NDArray[np.float64]
+    task_intercept: NDArray[np.float64]
     """What a prompt's task adds to the logit of that, shape (n,)."""
     gain: NDArray[np.float64]
     """Strong wins less weak wins, shape (n,): nothing is fitted to it."""
@@ -65,25 +66,29 @@ class Labels:
     ) -> Labels:
         """Of shares of strong wins, ties and weak wins, shape (n, 3), and `weak_quality`, (n,).
 
-        Where answers were not marked, a tie is half a win for each.
+        Where answers have no graded score, a tie is half a win for each.
         """
         import numpy as np
 
         won = outcome[:, 0] + outcome[:, 1] / 2
-        shares = marked(np.stack([won, 1 - won], axis=1), quality, won=0, lost=1)
-        level = levels(shares, task, np.ones(len(task), dtype=np.bool_)).astype(np.float64)
+        shares = with_graded_scores(np.stack([won, 1 - won], axis=1), quality, won=0, lost=1)
+        task_intercept = task_intercepts(shares, task, np.ones(len(task), dtype=np.bool_)).astype(
+            np.float64
+        )
         gain = outcome[:, 0].astype(np.float64) - outcome[:, 2]
-        return cls(shares[:, 0].astype(np.float64), level[:, 0] - level[:, 1], gain)
+        return cls(
+            shares[:, 0].astype(np.float64), task_intercept[:, 0] - task_intercept[:, 1], gain
+        )
 
     def rows(self, rows: NDArray[np.intp]) -> Labels:
-        return Labels(self.short[rows], self.level[rows], self.gain[rows])
+        return Labels(self.short[rows], self.task_intercept[rows], self.gain[rows])
 
     def losses(self, rates: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Cross-entropy of strong win rates, to which the levels are added, in nats, shape (n,)."""
+        """Cross-entropy of strong win rates, plus the task intercepts, in nats, shape (n,)."""
         import numpy as np
 
         safe = np.clip(rates, 1e-12, 1 - 1e-12)
-        logits = np.log(safe) - np.log1p(-safe) + self.level
+        logits = np.log(safe) - np.log1p(-safe) + self.task_intercept
         losses: NDArray[np.float64] = np.logaddexp(0, logits) - self.short * logits
         return losses
 
@@ -99,7 +104,7 @@ class Stack:
     held_out_loss: float
     """Cross-entropy of the outer folds, nats."""
     baseline_loss: float
-    """The same, of the mean label of each fold's other prompts, and the levels."""
+    """The same, of the mean label of each fold's other prompts, and the task intercepts."""
     best_members: tuple[str, ...]
     """The member that was best in each outer fold's other prompts."""
 
@@ -194,7 +199,7 @@ def _weigh(members: Members, labels: Labels, penalty: float) -> Weighing:
 
     def loss(parameters: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         weights, intercept = parameters[:-1], parameters[-1]
-        logits = weights @ features + intercept + labels.level
+        logits = weights @ features + intercept + labels.task_intercept
         losses = np.logaddexp(0, logits) - labels.short * logits
         value = losses.mean() + penalty * weights @ weights
         wrong = (sigmoid(logits) - labels.short) / len(logits)

@@ -1,6 +1,6 @@
 """What a checkpoint has learned from, through those that are parts of it.
 
-A pupil learns from its teachers, a router from its embedder and an ensemble from its members, and
+A student learns from its teachers, a router from its embedder and an ensemble from its members, and
 so from what these have learned from. Only prompts from which none of them learned say how good it
 is, or weigh it.
 """

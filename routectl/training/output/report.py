@@ -41,7 +41,7 @@ class TrainingReport:
     held_out_loss: float | None
     """Of the weights that were kept; None for a router that fits nothing."""
     baseline_loss: float | None
-    """Held-out loss of what knows all but the prompt's text: ratings, mean labels, levels."""
+    """Held-out loss of a baseline without the prompt's text: ratings, mean labels, intercepts."""
     metrics: Mapping[str, float]
     """Other held-out figures by name: "apgr" of the default pair and its interval, where it met."""
     seconds: float
