@@ -31,29 +31,29 @@ SUMMARY = "BERT classifier: strong wins, tie or weak wins (RouteLLM, section 4.2
 
 
 @dataclass(frozen=True, slots=True)
-class Tiers:
-    """The models that a checkpoint was trained between: it tells none from its tier-mates."""
+class ModelGroups:
+    """The models that a checkpoint was trained between; within a group it tells none apart."""
 
     strong: tuple[str, ...]
     weak: tuple[str, ...]
 
     def choose(self, strong: str | None, weak: str | None, default: ModelPair) -> ModelPair:
-        """The pair that was asked for, one model of each tier.
+        """The pair that was asked for, one model of each group.
 
         Raises:
-            RouterError: a model is not known, or not of the tier that its side takes.
+            RouterError: a model is not known, or not of the group that its side takes.
         """
         pair = choose_pair(strong, weak, default, (*self.strong, *self.weak))
         if pair.strong in self.strong and pair.weak in self.weak:
             return pair
         if pair.strong in self.weak and pair.weak in self.strong:
-            why = f"{pair.strong} is of its weak tier and {pair.weak} of its strong tier"
+            why = f"{pair.strong} is of its weak group and {pair.weak} of its strong group"
         else:
-            tier = "strong" if pair.strong in self.strong else "weak"
-            why = f"{pair.strong} and {pair.weak} are both of its {tier} tier"
+            group = "strong" if pair.strong in self.strong else "weak"
+            why = f"{pair.strong} and {pair.weak} are both of its {group} group"
         raise RouterError(
-            f"This bert checkpoint cannot decide between them: {why}. Strong tier: "
-            f"{', '.join(self.strong)}; weak tier: {', '.join(self.weak)}."
+            f"This bert checkpoint cannot decide between them: {why}. Strong group: "
+            f"{', '.join(self.strong)}; weak group: {', '.join(self.weak)}."
         )
 
 
@@ -62,14 +62,14 @@ def open_router(
 ) -> OpenRouter:
     """Open a bert checkpoint.
 
-    Every pair of a strong-tier and a weak-tier model has the same scores, and the pair is part of
+    Every pair of a strong-group and a weak-group model has the same scores, and the pair is part of
     the fingerprint; None takes the checkpoint's default.
 
     Args:
         checkpoint: a folder of routectl's own.
 
     Raises:
-        RouterError: the checkpoint does not know a model, or both are of one tier.
+        RouterError: the checkpoint does not know a model, or both are of one group.
         CheckpointError: the checkpoint is missing, damaged or of another kind.
     """
 
@@ -77,9 +77,9 @@ def open_router(
     saved = read_checkpoint(folder, "bert")
     base = read_base(saved)
     weights, digest = read_trained(saved, base)
-    tiers = Tiers(*(_names(saved, key) for key in ("strong_models", "weak_models")))
-    default = default_pair(saved, (*tiers.strong, *tiers.weak))
-    pair = tiers.choose(strong_model, weak_model, default)
+    groups = ModelGroups(*(_names(saved, key) for key in ("strong_models", "weak_models")))
+    default = default_pair(saved, (*groups.strong, *groups.weak))
+    pair = groups.choose(strong_model, weak_model, default)
     facts: dict[str, object] = {
         "router": "bert",
         "weights": digest,
@@ -97,7 +97,7 @@ def open_router(
         kind="bert",
         summary=SUMMARY,
         checkpoint=saved.folder,
-        models=(*tiers.strong, *tiers.weak),
+        models=(*groups.strong, *groups.weak),
         default_pair=default,
         embedder=base.name,
         reads=f"the beginning of a long prompt ({base.max_tokens} tokens)",

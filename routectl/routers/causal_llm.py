@@ -73,7 +73,7 @@ def open_router(
     score_threshold = _score_threshold(saved)
     max_tokens: int = saved.get("max_tokens", kind=int)
     noise: float = saved.get("noise", kind=(int, float))
-    default, strong_models, weak_models = _tiers(saved)
+    default, strong_models, weak_models = _model_groups(saved)
     pair = ModelPair(
         default.strong
         if strong_model is None
@@ -179,18 +179,18 @@ def _score_threshold(checkpoint: Checkpoint) -> int:
     return value
 
 
-def _tiers(checkpoint: Checkpoint) -> tuple[ModelPair, tuple[str, ...], tuple[str, ...]]:
+def _model_groups(checkpoint: Checkpoint) -> tuple[ModelPair, tuple[str, ...], tuple[str, ...]]:
     """The default pair, and the models that stood on either side in training."""
-    sides = [
+    groups = [
         tuple(str(m) for m in checkpoint.get("models", side, kind=list))
         for side in ("strong", "weak")
     ]
     pair = ModelPair(*(checkpoint.get("default_pair", k, kind=str) for k in ("strong", "weak")))
-    if pair.strong not in sides[0] or pair.weak not in sides[1]:
+    if pair.strong not in groups[0] or pair.weak not in groups[1]:
         raise CheckpointError(
             f"{checkpoint.folder} names {pair} as its default pair, and does not hold both models."
         )
-    return pair, sides[0], sides[1]
+    return pair, groups[0], groups[1]
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,11 +81,11 @@ Losses are those against the teachers' scores. The teachers were trained, too.
 """
 
 _LIMITS = """
-Of the models above it knows two tiers. It decides between them and tells no model from its
-tier-mates; those that are in neither tier taught it little or nothing, and it does not know them.
+Of the models above it knows two groups, and decides between them. Within a group it tells no model
+from another. It learned little or nothing from models of neither group, and does not know them.
 
-- Strong tier: {strong}
-- Weak tier: {weak}
+- Strong group: {strong}
+- Weak group: {weak}
 """
 
 
@@ -118,7 +118,7 @@ def train_bert(
         base: folder of a BERT, or its name on the model hub; None is the one that is installed.
         teachers: routers whose scores are learned in place of labels, for the default pair where
             they know models; of several the mean. Of the labels is only taken which models are of
-            which tier.
+            which group.
         settings: how the fit is done; None is `Settings` as they are, or `_DISTILLED` with
             teachers.
 
@@ -397,15 +397,15 @@ def _card(
     teacher_scores: TeacherScores | None,
     learned_held_out: int,
 ) -> str:
-    tiers = _LIMITS.format(
+    groups = _LIMITS.format(
         strong=", ".join(labels.strong_models), weak=", ".join(labels.weak_models)
     )
-    introduction, limits = _INTRODUCTION, tiers
+    introduction, limits = _INTRODUCTION, groups
     asked: dict[str, object] = asdict(settings)
     if teacher_scores is not None:
         introduction = _DISTILLED_INTRODUCTION.format(teachers=teacher_scores.introduced)
         limits = (
-            f"{_DISTILLED_LIMITS.format(flattered=flattered(learned_held_out))}\n{tiers.lstrip()}"
+            f"{_DISTILLED_LIMITS.format(flattered=flattered(learned_held_out))}\n{groups.lstrip()}"
         )
         asked["teachers"] = teacher_scores.named
     return model_card(

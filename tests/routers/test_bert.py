@@ -89,9 +89,9 @@ def test_any_pair_of_the_two_tiers_has_the_same_scores_and_a_fingerprint_of_its_
 @pytest.mark.parametrize(
     ("strong", "weak", "match"),
     [
-        (None, "Large-Model-v2", "are both of its strong tier"),
-        ("Small-Model-v2", None, "are both of its weak tier"),
-        ("Small-Model-v2", "Large-Model-v2", "v2 is of its weak tier and .* of its strong tier"),
+        (None, "Large-Model-v2", "are both of its strong group"),
+        ("Small-Model-v2", None, "are both of its weak group"),
+        ("Small-Model-v2", "Large-Model-v2", "v2 is of its weak group and .* of its strong group"),
         ("Large-Model-v2", "Large-Model-v2", "is both the strong and the weak model"),
         ("gpt-9", None, "does not know the strong model 'gpt-9'"),
     ],

@@ -43,7 +43,7 @@ def open_published(folder: Path, strong_model: str | None, weak_model: str | Non
     config = published_config(folder)
     _require_layout(folder, config)
     max_tokens = _max_tokens(folder, config)
-    pair = bert.Tiers((PAIR.strong,), (PAIR.weak,)).choose(strong_model, weak_model, PAIR)
+    pair = bert.ModelGroups((PAIR.strong,), (PAIR.weak,)).choose(strong_model, weak_model, PAIR)
     facts: dict[str, object] = {
         "router": "bert",
         "layout": "published",

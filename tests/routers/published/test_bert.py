@@ -93,7 +93,7 @@ def test_it_knows_the_pair_that_routellm_routes_between_and_no_other(original: P
     )
     with pytest.raises(RouterError, match="does not know the strong model 'claude-9'"):
         open_router("bert", checkpoint=original, strong_model="claude-9")
-    with pytest.raises(RouterError, match="is of its weak tier and gpt-4-1106-preview of its str"):
+    with pytest.raises(RouterError, match="is of its weak group and gpt-4-1106-preview of its str"):
         open_router(
             "bert",
             checkpoint=original,
