@@ -28,8 +28,8 @@ from routectl.preferences.comparisons import Comparisons, read_comparisons
 from routectl.records import Condition
 from routectl.routers.features import Features
 from routectl.routers.kinds import Kinds
+from routectl.routers.question_length import QuestionLength
 from routectl.routers.standardised import Standardisation
-from routectl.routers.surface import Surface
 from routectl.training.fits.difficulty import DifficultySettings
 
 Rows = NDArray[np.bool_]
@@ -53,12 +53,12 @@ class Trial:
         standardisation = (
             Standardisation.fit(self._embeddings[learned]) if self._standardises else None
         )
-        features = Features(standardisation, Surface.fit(own))
+        features = Features(standardisation, QuestionLength.fit(own))
         if kinds:
             vectors = features.vectors(self._embeddings[learned], own)
             sentences = self._embeddings[learned][:, -self._sentences :]
             found = Kinds.fit(sentences, vectors, kinds, SEED)
-            features = Features(features.standardisation, features.surface, found)
+            features = Features(features.standardisation, features.question_length, found)
         made = features.of(self._embeddings, prompts)
         return made[judged] @ direction(
             made, self.comparisons.of_prompts(learned), DifficultySettings()

@@ -11,7 +11,7 @@ middle: the third between them, where there is one, which is nearer, as a pair o
 are the mean APGR over tasks with its 95 % bootstrap interval over prompts, and the difference from
 the fit without the length, paired by prompt; over all tasks, and over those in which the strong
 tier scores above 0.7, as a strong model of today does on most traffic. "length alone" is the
-question's length (`routers/surface.py`) without any fit.
+question's length (`routers/question_length.py`) without any fit.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from routectl.evaluation.metrics import apgr, quality_curve
 from routectl.preferences.comparisons import Comparisons, read_comparisons
 from routectl.preferences.gold import read_gold
 from routectl.records import Condition
-from routectl.routers.surface import Surface
+from routectl.routers.question_length import QuestionLength
 from routectl.training.fits.difficulty import DifficultySettings, fit_difficulty
 
 SEED, DRAWS, MOSTLY_RIGHT = 0, 400, 0.7
@@ -102,7 +102,7 @@ def main() -> None:
     middle = arguments.against == "middle"
     strong, weak = tiers(arguments.gold, conditions, comparisons, middle)
     vectors = open_embedder().embed(comparisons.prompts)
-    length = Surface.fit(comparisons.prompts).of(comparisons.prompts)
+    length = QuestionLength.fit(comparisons.prompts).of(comparisons.prompts)
     beside = np.hstack([vectors, length.astype(np.float32)])
     judged = []
     for task in np.unique(comparisons.task):

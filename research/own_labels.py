@@ -26,7 +26,7 @@ from router_quality import PAPER, STRONG, WEAK, Benchmark, load_routers, read
 from routectl.embedding import open_embedder
 from routectl.evaluation.metrics import apgr, quality_curve
 from routectl.preferences.comparisons import Comparisons, read_comparisons
-from routectl.routers.surface import Surface
+from routectl.routers.question_length import QuestionLength
 from routectl.training.fits.difficulty import DifficultySettings
 
 LEARNABLE = ("gsm8k", "mmlu")
@@ -58,7 +58,7 @@ def main() -> None:
         place = {prompt: row for row, prompt in enumerate(benchmark.prompts)}
         benchmark = benchmark.rows(np.array([place[prompt] for prompt in learned.prompts]))
         vectors = open_embedder().embed(benchmark.prompts)
-        length = Surface.fit(benchmark.prompts).of(benchmark.prompts)
+        length = QuestionLength.fit(benchmark.prompts).of(benchmark.prompts)
         features = np.hstack([vectors, length.astype(np.float32)])
         print(f"\n### {name}, {len(benchmark.prompts):,} prompts\n")
         print("| labels | `train mf --question-length` |\n|---|---|")

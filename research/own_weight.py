@@ -26,7 +26,7 @@ from routectl.embedding import open_embedder
 from routectl.preferences.comparisons import Comparisons, read_comparisons
 from routectl.preferences.gold import read_gold
 from routectl.records import Condition
-from routectl.routers.surface import Surface
+from routectl.routers.question_length import QuestionLength
 from routectl.training.fits.difficulty import DifficultySettings
 
 SEED, FOLDS, DRAWS, LEAST_GAP = 0, 5, 400, 0.02
@@ -95,7 +95,7 @@ def main() -> None:
 
     comparisons = read(1)
     vectors = open_embedder().embed(comparisons.prompts)
-    length = Surface.fit(comparisons.prompts).of(comparisons.prompts)
+    length = QuestionLength.fit(comparisons.prompts).of(comparisons.prompts)
     features = np.hstack([vectors, length.astype(np.float32)])
     judged = what_is_judged(files, conditions, comparisons)
     found = {}

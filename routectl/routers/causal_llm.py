@@ -37,7 +37,7 @@ from routectl.routers.causal_model import (
     strong_win_rates,
 )
 from routectl.routers.protocol import EXTRACTION_FACT, OpenRouter, RouterDescription, fingerprint
-from routectl.routers.surface import OF_QUESTION, Surface, read_surface
+from routectl.routers.question_length import OF_QUESTION, QuestionLength, read_question_length
 
 if TYPE_CHECKING:
     import numpy as np
@@ -63,8 +63,8 @@ def open_router(
     rank: int = saved.get("adapter", "rank", kind=int)
     scale: float = saved.get("adapter", "scale", kind=(int, float))
     tensors, digest = _read_adapter(saved, rank)
-    surface = read_surface(saved)
-    if (surface is None) != (BESIDE not in tensors):
+    length_feature = read_question_length(saved)
+    if (length_feature is None) != (BESIDE not in tensors):
         raise CheckpointError(
             f"{saved.folder}: the config's 'surface' and the tensor {BESIDE!r} belong together, "
             "and one is missing; restore the checkpoint."
@@ -95,7 +95,7 @@ def open_router(
         "strong_model": pair.strong,
         "weak_model": pair.weak,
         "extraction": EXTRACTION_FACT,
-        **({} if surface is None else {"surface": surface.config}),
+        **({} if length_feature is None else {"surface": length_feature.config}),
     }
     identity = RouterIdentity("causal_llm", fingerprint(facts), pair, noise, facts)
     description = RouterDescription(
@@ -107,7 +107,7 @@ def open_router(
         default_pair=default,
         embedder=None,
         reads=f"the beginning of a long prompt ({max_tokens} tokens with the template)"
-        + ("" if surface is None else OF_QUESTION),
+        + ("" if length_feature is None else OF_QUESTION),
         licence=saved.licence,
         card=saved.card,
         slow=True,
@@ -120,7 +120,7 @@ def open_router(
         model = load_model(base.folder)
         _require_fit(tensors, model.config.to_dict(), rank, saved)
         merge_adapter(model, tensors, scale)
-        head = Head(tensors["bias"], tensors.get(ROWS), surface, tensors.get(BESIDE))
+        head = Head(tensors["bias"], tensors.get(ROWS), length_feature, tensors.get(BESIDE))
         return CausalLlmRouter(identity, model, reader, head, score_threshold)
 
     return OpenRouter(identity, description, load)
@@ -202,9 +202,9 @@ class Head:
     rows: NDArray[Any] | None = None
     """What the state is multiplied with, shape (5, width); None is the rows of the base's own
     vocabulary."""
-    surface: Surface | None = None
+    question_length: QuestionLength | None = None
     """What is made of the question's length, where that counts."""
-    beside: NDArray[Any] | None = None
+    length_weight: NDArray[Any] | None = None
     """What that is multiplied with, shape (5,)."""
 
     def logits(self, states: NDArray[np.float32], prompts: Sequence[str]) -> NDArray[np.float64]:
@@ -213,8 +213,8 @@ class Head:
 
         assert self.rows is not None
         logits: NDArray[np.float64] = states.astype(np.float64) @ self.rows.T.astype(np.float64)
-        if self.surface is not None and self.beside is not None:
-            logits = logits + self.surface.of(prompts) * self.beside
+        if self.question_length is not None and self.length_weight is not None:
+            logits = logits + self.question_length.of(prompts) * self.length_weight
         return logits
 
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from routectl.checkpoint import Checkpoint
 from routectl.routers.kinds import Kinds, read_kinds
+from routectl.routers.question_length import QuestionLength, read_question_length
 from routectl.routers.standardised import Standardisation, read_standardisation
-from routectl.routers.surface import Surface, read_surface
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,23 +18,23 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """The embedding, standardised or as it is, and what stands beside it; each part may be None."""
+    """The embedding, standardised or as it is, and the extra features; each part may be None."""
 
     standardisation: Standardisation | None = None
-    surface: Surface | None = None
+    question_length: QuestionLength | None = None
     kinds: Kinds | None = None
 
     def vectors(
         self, embeddings: NDArray[np.float32], prompts: Sequence[str]
     ) -> NDArray[np.float32]:
-        """q: without what the kinds put beside it, shape (n, D)."""
+        """q: without the features of the clusters, shape (n, D)."""
         import numpy as np
 
         vectors = embeddings
         if self.standardisation is not None:
             vectors = self.standardisation.of(vectors)
-        if self.surface is not None:
-            vectors = np.hstack([vectors, self.surface.of(prompts).astype(np.float32)])
+        if self.question_length is not None:
+            vectors = np.hstack([vectors, self.question_length.of(prompts).astype(np.float32)])
         return vectors
 
     def of(self, embeddings: NDArray[np.float32], prompts: Sequence[str]) -> NDArray[np.float32]:
@@ -55,7 +55,7 @@ def read_features(
     Raises:
         CheckpointError: a part of it is missing, or cannot be.
     """
-    surface = read_surface(checkpoint)
+    length_feature = read_question_length(checkpoint)
     standardisation = read_standardisation(checkpoint, tensors, dimension)
-    kinds = read_kinds(checkpoint, tensors, dimension, dimension + (surface is not None))
-    return Features(standardisation, surface, kinds)
+    kinds = read_kinds(checkpoint, tensors, dimension, dimension + (length_feature is not None))
+    return Features(standardisation, length_feature, kinds)

@@ -4,7 +4,7 @@ What makes a word problem hard is not what makes a question about law hard. One 
 prompts is a compromise between the kinds of the training; here each kind adds a direction of its
 own that counts near it and fades with the distance, so that far from all kinds the common direction
 alone is left. With q the prompt's vector and s its sentence embedding, of length 1, what stands
-beside q is, for each kind k,
+beside q is, for each cluster k,
 
     near_k * (C q - m_k)    with    near_k = exp((s . c_k - o_k) / T)
 
@@ -91,7 +91,7 @@ class Kinds:
 
     @property
     def width(self) -> int:
-        """Numbers that stand beside q: K times r."""
+        """Number of extra features: K times r."""
         return len(self.centres) * len(self.components)
 
     def near(self, embeddings: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -109,14 +109,14 @@ class Kinds:
     def of(
         self, embeddings: NDArray[np.float32], vectors: NDArray[np.float32]
     ) -> NDArray[np.float64]:
-        """What stands beside q, shape (n, `width`).
+        """The extra features, shape (n, `width`).
 
         Args:
             embeddings: as in `near`.
             vectors: q, shape (n, D).
         """
-        beside: NDArray[np.float64] = self.near(embeddings)[:, :, None] * self._departures(vectors)
-        return beside.reshape(len(vectors), -1)
+        extra: NDArray[np.float64] = self.near(embeddings)[:, :, None] * self._departures(vectors)
+        return extra.reshape(len(vectors), -1)
 
     def _departures(self, vectors: NDArray[np.float32]) -> NDArray[np.float64]:
         """C q - m, shape (n, K, r). In double precision, in which the size of a batch, by which a

@@ -5,8 +5,8 @@ the strong win rate is the sigmoid of the strong model's score less the weak mod
 pair that collapses to `sigmoid(q . v)` with `v = W1^T (w2 * (v_strong - v_weak))`.
 
 q is the prompt's embedding, standardised where the checkpoint says how (`standardised.py`); where
-it says so, the length of its question stands beside it as one number more (`surface.py`), and what
-lets the direction differ from one kind of prompts to another (`kinds.py`).
+it says so, the length of its question is an extra feature (`question_length.py`), and clusters of
+prompts have directions of their own (`kinds.py`).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from routectl.routers.embedded import read_embedder
 from routectl.routers.features import Features, read_features
 from routectl.routers.pairs import choose_pair, default_pair
 from routectl.routers.protocol import EXTRACTION_FACT, OpenRouter, RouterDescription, fingerprint
-from routectl.routers.surface import OF_QUESTION
+from routectl.routers.question_length import OF_QUESTION
 
 if TYPE_CHECKING:
     import numpy as np
@@ -42,7 +42,8 @@ SUMMARY = "matrix factorization over the prompt's embedding (RouteLLM, section 4
 
 @dataclass(frozen=True, slots=True)
 class Factors:
-    """The trained weights. M models, d dimensions, D the embedding's and what stands beside it."""
+    """The trained weights. M models, d dimensions, D those of the embedding and the extra
+    features."""
 
     models: tuple[str, ...]
     model_vectors: NDArray[Any]
@@ -74,16 +75,16 @@ class Factors:
 
 @dataclass(frozen=True, slots=True)
 class Scoring:
-    """Of a model pair: the logit of a prompt as a linear function of what was embedded, and of what
-    stands beside it."""
+    """Of a model pair: the logit of a prompt as a linear function of its embedding and the extra
+    features."""
 
     direction: NDArray[np.float64]
     """Times the embedding as it is, shape (D,)."""
     offset: float = 0.0
-    beside: NDArray[np.float64] | None = None
+    length_weight: NDArray[np.float64] | None = None
     """Times the question's length, shape (1,)."""
     of_kinds: NDArray[np.float64] | None = None
-    """Times what the kinds put beside it, shape (their width,)."""
+    """Times the features of the clusters, shape (their width,)."""
 
     @classmethod
     def of(
@@ -93,17 +94,17 @@ class Scoring:
         features: Features,
     ) -> Scoring:
         """Of `Factors.direction`, for embeddings of `dimension` numbers."""
-        split = dimension + (features.surface is not None)
-        toward, beside, of_kinds = (
+        split = dimension + (features.question_length is not None)
+        toward, length_weight, of_kinds = (
             direction[:dimension],
             direction[dimension:split],
             direction[split:],
         )
         if features.standardisation is None:
-            return cls(toward, 0.0, beside, of_kinds)
+            return cls(toward, 0.0, length_weight, of_kinds)
         toward = toward / features.standardisation.spread
         offset = -float(features.standardisation.centre @ toward)
-        return cls(toward, offset, beside, of_kinds)
+        return cls(toward, offset, length_weight, of_kinds)
 
 
 def open_router(
@@ -133,7 +134,9 @@ def open_router(
         "strong_model": pair.strong,
         "weak_model": pair.weak,
         "extraction": EXTRACTION_FACT,
-        **({} if features.surface is None else {"surface": features.surface.config}),
+        **(
+            {} if features.question_length is None else {"surface": features.question_length.config}
+        ),
         **({} if features.kinds is None else {"kinds": features.kinds.config}),
     }
     scoring = Scoring.of(factors.direction(pair), embedder.dimension, features)
@@ -152,7 +155,7 @@ def open_router(
         models=factors.models,
         default_pair=default,
         embedder=embedder.name,
-        reads=embedder.phrase + ("" if features.surface is None else OF_QUESTION),
+        reads=embedder.phrase + ("" if features.question_length is None else OF_QUESTION),
         licence=saved.licence,
         card=saved.card,
         sends_prompts_to=embedder.host,
@@ -179,7 +182,7 @@ def read_factors(
     models: list[object] = checkpoint.get("models", kind=list)
     dimension: int = checkpoint.get("dimension", kind=int)
     width: int = checkpoint.get("embedder", "dimension", kind=int)
-    width += features.surface is not None
+    width += features.question_length is not None
     width += 0 if features.kinds is None else features.kinds.width
     names = tuple(str(model) for model in models)
     factors = Factors(
@@ -240,9 +243,9 @@ class MfRouter:
         """Shape (n,), in [0, 1]."""
         embeddings = self._embedder.embed(prompts)
         logits = embeddings @ self._scoring.direction + self._scoring.offset
-        surface, kinds = self._features.surface, self._features.kinds
-        if surface is not None and self._scoring.beside is not None:
-            logits = logits + surface.of(prompts) @ self._scoring.beside
+        length_feature, kinds = self._features.question_length, self._features.kinds
+        if length_feature is not None and self._scoring.length_weight is not None:
+            logits = logits + length_feature.of(prompts) @ self._scoring.length_weight
         if kinds is not None and self._scoring.of_kinds is not None:
             vectors = self._features.vectors(embeddings, prompts)
             logits = logits + kinds.of(embeddings, vectors) @ self._scoring.of_kinds

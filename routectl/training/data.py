@@ -14,8 +14,8 @@ from routectl.preferences.comparisons import Comparisons, ratings, read_comparis
 from routectl.preferences.contamination import SIMILAR, read_all
 from routectl.records import ModelPair
 from routectl.routers.features import Features
+from routectl.routers.question_length import QuestionLength
 from routectl.routers.standardised import Standardisation
-from routectl.routers.surface import Surface
 from routectl.similarity import nearest
 from routectl.training.output.partial import PartialRun
 from routectl.training.progress import Progress
@@ -148,11 +148,11 @@ def plain_features(data: TrainingData, embedder: Embedder, question_length: bool
     Those that resemble a benchmark's have no say in the constants.
 
     Args:
-        question_length: whether the length of a prompt's question stands beside its embedding.
+        question_length: whether the length of a prompt's question is an extra feature.
     """
     return Features(
         None if embedder.comparable else Standardisation.fit(data.vectors[data.used]),
-        Surface.fit(data.used_prompts) if question_length else None,
+        QuestionLength.fit(data.used_prompts) if question_length else None,
     )
 
 

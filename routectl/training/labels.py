@@ -118,7 +118,7 @@ def weak_quality(request: TrainingRequest, data: TrainingData) -> NDArray[np.flo
     """Of each prompt, the mean score of the models that are rated about as the weak one is.
 
     About is within a third of the pair's gap, above or below: those far below fail where the weak
-    model would not. A score counts beside the best that any model has in the same file.
+    model would not. A score is divided by the best that any model has in the same file.
 
     Returns:
         Shape (prompts,), 0 to 1; NaN where no such model has a gold label.

@@ -81,7 +81,7 @@ def train_mf(
     Args:
         embedder: as for `embedding.open_embedder`; None is the one that is installed.
         settings: how the fit is done.
-        question_length: whether the length of a prompt's question stands beside its vector.
+        question_length: whether the length of a prompt's question is an extra feature.
         kinds: how many kinds of prompts have a direction of their own (`routers/kinds.py`); 0 is
             one direction for all.
         refit: whether the weights are those of a second fit, of all prompts, once the held-out
@@ -213,7 +213,11 @@ def _config(
     along: dict[str, object] = {}
     if features.standardisation is not None or features.kinds is not None:
         along = {"projected_noise": _projected_noise(data, model, fit, features)}
-    prompts, surface, kinds = data.comparisons.prompts, features.surface, features.kinds
+    prompts, length_feature, kinds = (
+        data.comparisons.prompts,
+        features.question_length,
+        features.kinds,
+    )
     return {
         "kind": "mf",
         "name": request.output.name,
@@ -223,13 +227,13 @@ def _config(
         "models": list(data.comparisons.models),
         "embedder": embedder_config(model, embedder_noise(model, prompts)),
         **along,
-        **({} if surface is None else {"surface": surface.config}),
+        **({} if length_feature is None else {"surface": length_feature.config}),
         **({} if kinds is None else {"kinds": kinds.config}),
     }
 
 
 def _projected_noise(data: TrainingData, model: Embedder, fit: Fit, features: Features) -> float:
-    """Of what the projection makes of embeddings, with what the kinds put beside them."""
+    """The noise of projected vectors, the features of the clusters included."""
     import numpy as np
 
     projection = fit.projection.astype(np.float64)
@@ -252,8 +256,8 @@ def _projected_noise(data: TrainingData, model: Embedder, fit: Fit, features: Fe
         steepest += kinds.steepest(embeddings, vectors, of_kinds[0])
 
     def project(embedded: NDArray[np.float32], texts: Sequence[str]) -> NDArray[np.floating]:
-        beside = kinds.of(embedded, features.vectors(embedded, texts))
-        return embedded @ of_embedding.T + beside @ of_kinds.T
+        cluster_features = kinds.of(embedded, features.vectors(embedded, texts))
+        return embedded @ of_embedding.T + cluster_features @ of_kinds.T
 
     return projected_noise(model, data.comparisons.prompts, project, steepest)
 

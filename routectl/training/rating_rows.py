@@ -31,8 +31,8 @@ from routectl.routers.causal_llm import Head, open_router
 from routectl.routers.causal_model import BESIDE, RATINGS, ROWS
 from routectl.routers.features import Features
 from routectl.routers.mf import Factors, Scoring
+from routectl.routers.question_length import QuestionLength
 from routectl.routers.standardised import Standardisation
-from routectl.routers.surface import Surface
 from routectl.training.causal_llm import HELD_OUT_EXAMPLES, measured_apgr, score_noise
 from routectl.training.data import TrainingData, read_training_data
 from routectl.training.distillation import (
@@ -113,7 +113,7 @@ def train_rating_rows(
         adapter: a checkpoint of routectl's own; or the name of a shipped one.
         teachers: routers whose scores are learned in place of labels, for the default pair where
             they know models; of several the mean. A weight is then what a prompt counts.
-        question_length: whether the length of a prompt's question counts beside the state.
+        question_length: whether the length of a prompt's question is an extra feature.
         precision: as of `DifficultySettings`, whose own is None; with teachers that of a ridge
             regression, and None is 10.
 
@@ -147,10 +147,10 @@ def train_rating_rows(
         learned, measured = _split(data, request.seed)
         router: Any = opened.load()
         states = _states(router, data, learned, measured, partial, on_progress)
-        surface = None
+        length_feature = None
         if question_length:
-            surface = Surface.fit([data.comparisons.prompts[row] for row in learned])
-        features = Features(Standardisation.fit(states[learned]), surface)
+            length_feature = QuestionLength.fit([data.comparisons.prompts[row] for row in learned])
+        features = Features(Standardisation.fit(states[learned]), length_feature)
         vectors = features.vectors(states, data.comparisons.prompts)
         teacher_scores = None
         if teachers:
@@ -169,7 +169,7 @@ def train_rating_rows(
             "default_pair": {"strong": data.pair.strong, "weak": data.pair.weak},
             "models": {"strong": list(labels.strong_models), "weak": list(labels.weak_models)},
             "noise": score_noise(router, data, on_progress),
-            **({} if surface is None else {"surface": surface.config}),
+            **({} if length_feature is None else {"surface": length_feature.config}),
             **({} if teacher_scores is None else teacher_scores.config),
         }
         report = TrainingReport.of(
@@ -191,7 +191,7 @@ def train_rating_rows(
             data,
             labels,
             (learned, measured),
-            surface,
+            length_feature,
             teacher_scores,
         )
         seen = lineage_file(data, _parts(taken, teacher_scores), learned=learned, measured=measured)
@@ -219,7 +219,7 @@ def _card(
     data: TrainingData,
     labels: StrongWeakLabels,
     rows: tuple[NDArray[np.intp], NDArray[np.intp]],
-    surface: Surface | None,
+    length_feature: QuestionLength | None,
     teacher_scores: TeacherScores | None,
 ) -> str:
     """The model card.
@@ -246,7 +246,7 @@ def _card(
         request,
         introduction=introduction,
         reads=f"the beginning of a long prompt, {max_tokens} tokens with the template"
-        + vector_lines(Features(surface=surface)),
+        + vector_lines(Features(question_length=length_feature)),
         settings=settings,
         limits=_LIMITS.format(
             learned=len(learned),
@@ -313,7 +313,7 @@ def _states(
 def _tensors(head: Head) -> dict[str, NDArray[Any]]:
     assert head.rows is not None
     tensors = {ROWS: head.rows, "bias": head.bias}
-    return tensors if head.beside is None else {**tensors, BESIDE: head.beside}
+    return tensors if head.length_weight is None else {**tensors, BESIDE: head.length_weight}
 
 
 @dataclass(frozen=True, slots=True)
@@ -399,12 +399,12 @@ def _head(
             "more data."
         )
     steps = np.array([3.0 - float(rating) for rating in RATINGS]) / spread
-    surface, beside = features.surface, None
-    if surface is not None and scoring.beside is not None:
-        beside = (steps * scoring.beside[0]).astype(np.float32)
+    length_feature, length_weight = features.question_length, None
+    if length_feature is not None and scoring.length_weight is not None:
+        length_weight = (steps * scoring.length_weight[0]).astype(np.float32)
     return Head(
         (steps * (scoring.offset - mean)).astype(np.float32),
         np.outer(steps, scoring.direction).astype(np.float32),
-        surface,
-        beside,
+        length_feature,
+        length_weight,
     )

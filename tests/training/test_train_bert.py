@@ -81,7 +81,7 @@ def test_the_checkpoint_states_tiers_base_noise_curve_and_card(
     assert opened.identity.fingerprint == report.fingerprint
     assert (report.path / "training_curve.png").read_bytes().startswith(b"\x89PNG")
     card = (report.path / "README.md").read_text()
-    for part in (gold.name, "## How good", "Weak tier: weak, weaker", "learning_rate"):
+    for part in (gold.name, "## How good", "Weak group: weak, weaker", "learning_rate"):
         assert part in card
     for prompt, _ in prompts(300):
         assert prompt not in card

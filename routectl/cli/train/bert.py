@@ -32,8 +32,9 @@ def command(
 ) -> None:
     """Train a BERT classifier (section 4.2.3 of the RouteLLM paper).
 
-    It learns from prompts on which a model of the strong group met one of the weak group. The output
-    is a folder of config.json, model.safetensors and a model card, to be used as -r bert=DIR.
+    It learns from prompts on which a model of the strong group met one of the weak group. The
+    output is a folder of config.json, model.safetensors and a model card, to be used as
+    -r bert=DIR.
 
     \b
     Examples:

@@ -1,7 +1,7 @@
 """A learned metric: what makes cosines say how alike two prompts are in what makes them hard.
 
 The cosine of two sentence embeddings says whether two prompts are about the same thing. Here q, the
-prompt's embedding and what stands beside it, first becomes
+prompt's embedding and its extra features, first becomes
 
     z = L (q - m)
 
@@ -111,10 +111,10 @@ class Metric:
     @property
     def config(self) -> dict[str, object]:
         """What a checkpoint's config says of it, and its part of a fingerprint."""
-        surface = self.features.surface
+        length_feature = self.features.question_length
         return {
             "metric": {"learned": _LEARNED, "dimension": len(self.offset)},
-            **({} if surface is None else {"surface": surface.config}),
+            **({} if length_feature is None else {"surface": length_feature.config}),
         }
 
 
@@ -142,7 +142,7 @@ def read_metric(
         )
     numbers: int = checkpoint.get("metric", "dimension", kind=int)
     features = read_features(checkpoint, tensors, embedded)
-    width = embedded + (features.surface is not None)
+    width = embedded + (features.question_length is not None)
     return Metric(
         features,
         require(tensors, _TENSOR, (numbers, width), checkpoint),

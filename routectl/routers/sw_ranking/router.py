@@ -11,7 +11,7 @@ from routectl.records import RouterIdentity
 from routectl.routers.embedded import read_embedder
 from routectl.routers.pairs import choose_pair, default_pair
 from routectl.routers.protocol import EXTRACTION_FACT, OpenRouter, RouterDescription, fingerprint
-from routectl.routers.surface import OF_QUESTION
+from routectl.routers.question_length import OF_QUESTION
 from routectl.routers.sw_ranking.metric import Metric, read_metric
 from routectl.routers.sw_ranking.noise import SAFETY_FACTOR
 from routectl.routers.sw_ranking.ranking import Ranking, Ratings, read_ranking
@@ -70,7 +70,7 @@ def open_router(
         default_pair=default,
         embedder=embedder.name,
         reads=embedder.phrase
-        + ("" if metric is None or metric.features.surface is None else OF_QUESTION),
+        + ("" if metric is None or metric.features.question_length is None else OF_QUESTION),
         licence=saved.licence,
         card=saved.card,
         sends_prompts_to=embedder.host,

@@ -134,7 +134,7 @@ def flattered(learned_held_out: int) -> str:
 def vector_lines(features: Features) -> str:
     """What is made of an embedding, for behind `embedder_line`."""
     return (_STANDARDISED if features.standardisation is not None else "") + (
-        _BESIDE if features.surface is not None else ""
+        _BESIDE if features.question_length is not None else ""
     )
 
 

@@ -1,4 +1,4 @@
-"""What stands beside a prompt's vector: how long its question is.
+"""An extra feature of a prompt: how long its question is.
 
 A sentence embedding holds next to nothing of a prompt's length, and among prompts of one kind a
 longer question is a harder one: on every task whose strong models are mostly right, the length
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _FEATURE = "log_question_length"
 """Its name in a checkpoint and a fingerprint; another definition gets another name."""
 OF_QUESTION = ", and the length of its question"
-"""What a router's description says that it reads beside the prompt's vector."""
+"""What a router's description says that it reads besides the prompt's tokens."""
 _OPTION = re.compile(r"^\(?([A-Z])[.):][ \t]", re.MULTILINE)
 
 
@@ -44,7 +44,7 @@ def question_length(prompt: str) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Surface:
+class QuestionLength:
     """The logarithm of 1 + the question's length, standardised over the prompts of the training."""
 
     mean: float
@@ -56,7 +56,7 @@ class Surface:
     high: float
 
     @classmethod
-    def fit(cls, prompts: Sequence[str]) -> Surface:
+    def fit(cls, prompts: Sequence[str]) -> QuestionLength:
         """The constants of these prompts; one at least."""
         raw = _raw(prompts)
         mean, spread = float(raw.mean()), float(raw.std()) or 1.0
@@ -65,7 +65,7 @@ class Surface:
         )
 
     def of(self, prompts: Sequence[str]) -> NDArray[np.float64]:
-        """Shape (n, 1): a column to put beside the vectors."""
+        """Shape (n, 1): a column of features."""
         import numpy as np
 
         standardised = (_raw(prompts) - self.mean) / self.spread
@@ -77,8 +77,8 @@ class Surface:
         return {"feature": _FEATURE, **asdict(self)}
 
 
-def read_surface(checkpoint: Checkpoint) -> Surface | None:
-    """What a checkpoint's config says stands beside the vector; None: nothing.
+def read_question_length(checkpoint: Checkpoint) -> QuestionLength | None:
+    """The feature that a checkpoint's config names; None where it names none.
 
     Raises:
         CheckpointError: a feature that is not known, or constants that cannot be.
@@ -88,8 +88,8 @@ def read_surface(checkpoint: Checkpoint) -> Surface | None:
     feature: str = checkpoint.get("surface", "feature", kind=str)
     if feature != _FEATURE:
         raise CheckpointError(
-            f"{checkpoint.folder} counts {feature!r} beside the prompt's vector, which this "
-            "routectl cannot; upgrade routectl."
+            f"{checkpoint.folder} has the extra feature {feature!r}, which this "
+            "routectl does not know; upgrade routectl."
         )
     mean, spread, low, high = (
         float(checkpoint.get("surface", name, kind=(int, float)))
@@ -100,7 +100,7 @@ def read_surface(checkpoint: Checkpoint) -> Surface | None:
             f"{checkpoint.folder}: the constants of {feature!r} must be finite, its spread above 0 "
             "and its low no higher than its high; restore the checkpoint."
         )
-    return Surface(mean, spread, low, high)
+    return QuestionLength(mean, spread, low, high)
 
 
 def _raw(prompts: Sequence[str]) -> NDArray[np.float64]:

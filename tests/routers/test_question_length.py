@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from routectl.errors import CheckpointError
 from routectl.routers import open_router
-from routectl.routers.surface import Surface, question_length
+from routectl.routers.question_length import QuestionLength, question_length
 from tests.routers.checkpoints import mf_config, mf_tensors, write_mf
 
 CONSTANTS: dict[str, object] = {
@@ -60,17 +60,17 @@ def test_a_question_is_never_longer_than_its_prompt(prompt: str) -> None:
 
 def test_the_column_is_standardised_and_ends_where_the_training_did() -> None:
     prompts = ["a" * count for count in (10, 40, 160, 640)]
-    surface = Surface.fit(prompts)
-    column = surface.of(prompts)
+    length_feature = QuestionLength.fit(prompts)
+    column = length_feature.of(prompts)
     assert column.shape == (4, 1)
     assert column.mean() == pytest.approx(0, abs=1e-12)
     assert column.std() == pytest.approx(1)
     assert (np.diff(column[:, 0]) > 0).all()
-    np.testing.assert_allclose(surface.of(["", "a" * 10**6])[:, 0], column[[0, 3], 0])
+    np.testing.assert_allclose(length_feature.of(["", "a" * 10**6])[:, 0], column[[0, 3], 0])
 
 
 def test_prompts_of_one_length_say_nothing_of_length() -> None:
-    assert Surface.fit(["one", "two"]).of(["one", "longer"]).tolist() == [[0.0], [0.0]]
+    assert QuestionLength.fit(["one", "two"]).of(["one", "longer"]).tolist() == [[0.0], [0.0]]
 
 
 def test_a_checkpoint_with_lengths_scores_a_longer_question_otherwise(tmp_path: Path) -> None:
@@ -98,7 +98,7 @@ def test_the_length_adds_no_noise_and_is_part_of_the_fingerprint(tmp_path: Path)
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"feature": "log_words"}, "counts 'log_words'.*upgrade routectl"),
+        ({"feature": "log_words"}, "extra feature 'log_words'.*upgrade routectl"),
         ({"spread": 0.0}, "spread above 0"),
         ({"low": 4.0}, "low no higher than its high"),
         ({"mean": float("nan")}, "must be finite"),
