@@ -26,6 +26,7 @@ from routectl.errors import CheckFailed
     metavar="SHARE",
     help="Exit with 3 when the share is further from the target than this.",
 )
+@options.route
 @options.routers
 @options.population
 @options.confidence
@@ -46,6 +47,7 @@ def command(
     strong_fraction: float,
     at_most: bool,
     tolerance: float,
+    route: str | None,
     router_names: tuple[str, ...],
     strong_model: str | None,
     weak_model: str | None,
@@ -85,6 +87,7 @@ def command(
         next_requests=next_requests,
         note=note,
         prices=parse_prices(price_texts),
+        route=route,
     )
     routers = options.open_routers(router_names, strong_model, weak_model, scored_as)
     console.database(location)

@@ -33,6 +33,7 @@ def to_json(result: CalibrationResult) -> dict[str, object]:
     return {
         "calibration_id": result.id,
         "created_at": result.created_at,
+        "route": result.route,
         "config_string": result.policy.config_string(),
         "router": result.router.name,
         "fingerprint": result.router.fingerprint,
@@ -71,7 +72,7 @@ def _print_in_full(console: Console, result: CalibrationResult) -> None:
     long_run, next_share = certainty.long_run, certainty.next_share
     at = f"{percent(long_run.confidence, 0)} interval"
     rows = [
-        ("calibration", f"{result.id}, {when(result.created_at)}"),
+        ("calibration", f"{result.id} of route {result.route}, {when(result.created_at)}"),
         ("router", f"{result.router.name}, fingerprint {result.router.fingerprint[:12]}"),
         ("model pair", pair_text(result.router) or "none: a baseline"),
         ("population", _population(result)),

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from uuid import uuid4
 
 from routectl.calibration import (
     Caveat,
@@ -22,6 +23,7 @@ from routectl.records import Population, RouterIdentity
 from routectl.routers import OpenRouter
 from routectl.store.calibrations import add_calibration
 from routectl.store.engine import Location, Store
+from routectl.store.models import Route
 from routectl.store.opening import open_store
 from routectl.store.populations import Overview, overview
 from routectl.store.scores import (
@@ -39,6 +41,7 @@ from routectl.workflow.populations import (
 )
 from routectl.workflow.pricing import Costs, priced_requests
 from routectl.workflow.reporter import Reporter
+from routectl.workflow.routing import picked_route, route_to_write
 from routectl.workflow.scoring import score_missing
 
 __all__ = ["CalibrationResult", "Question", "StrongFraction", "calibrate"]
@@ -55,6 +58,8 @@ class Question:
     note: str | None
     prices: Mapping[str, ModelPrice] = field(default_factory=dict)
     """Those that go before the list's."""
+    route: str | None = None
+    """None is the only one there is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +68,7 @@ class CalibrationResult:
 
     id: int
     created_at: datetime
+    route: str
     router: RouterIdentity
     policy: Policy
     choice: Choice
@@ -100,7 +106,9 @@ def calibrate(
     Raises:
         NoPromptsError: the population is empty, or none of its requests has a prompt.
         CalibrationError: no threshold can be chosen.
-        UsageError: a price of a model that none of the routers decides about.
+        UsageError: a price of a model that none of the routers decides about; or there are several
+            routes, and none is named.
+        StoreError: there is no such route.
     """
     pairs = [router.identity.model_pair for router in routers]
     require_asked(
@@ -109,15 +117,25 @@ def calibrate(
     )
     with open_store(location) as store:
         with store.read() as connection:
+            route = picked_route(connection, question.route)
             counts = overview(connection, question.population, EXTRACTION_VERSION)
         refuse_an_empty_population(counts, question.population)
         say_what_the_population_mixes(counts, question.population, reporter)
         wanted = ready_routers(store, routers, unnamed, question.population, reporter)
-        return [_calibrate(store, router, question, counts, reporter) for router in wanted]
+        run = uuid4().hex
+        return [
+            _calibrate(store, router, question, counts, route, run, reporter) for router in wanted
+        ]
 
 
 def _calibrate(
-    store: Store, router: OpenRouter, question: Question, counts: Overview, reporter: Reporter
+    store: Store,
+    router: OpenRouter,
+    question: Question,
+    counts: Overview,
+    route: Route | None,
+    run: str,
+    reporter: Reporter,
 ) -> CalibrationResult:
     rows, purged = _scored(store, router, question.population, counts, reporter)
     excluded = dict(counts.excluded) | ({"purged": purged} if purged else {})
@@ -156,11 +174,14 @@ def _calibrate(
         extraction_version=EXTRACTION_VERSION,
     )
     with store.write() as connection:
+        route = route_to_write(connection, route)
         calibration_id = add_calibration(
             connection,
             created_at=created_at,
             actor=actor(),
             note=question.note,
+            route_id=route.id,
+            run=run,
             router_id=rows.router,
             router=identity,
             population=question.population,
@@ -175,6 +196,7 @@ def _calibrate(
     return CalibrationResult(
         id=calibration_id,
         created_at=created_at,
+        route=route.name,
         router=identity,
         policy=replace(policy, calibration_id=calibration_id),
         choice=choice,
