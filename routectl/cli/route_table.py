@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from routectl.cli.console import Console, when
+from routectl.cli.console import Console, population_text, when
+from routectl.records import Population
 
 if TYPE_CHECKING:
     from routectl.prices import ModelPrice
@@ -139,9 +140,7 @@ def _router(declared: Declaration) -> str:
 
 
 def _population(declared: Declaration) -> str:
-    if declared.population is None or not declared.population.where:
-        return "all requests"
-    return " ".join(map(str, declared.population.where))
+    return population_text(declared.population or Population())
 
 
 def _change(entry: RouteChangeEntry) -> str:

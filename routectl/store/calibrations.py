@@ -34,8 +34,7 @@ def add_calibration(
     choice: Choice,
     policy: Policy,
     excluded: Mapping[str, float],
-    longer_than_read: float,
-    costs: Mapping[str, object] | None,
+    facts: Mapping[str, object],
     rows_digest: str,
 ) -> int:
     """Write a calibration; returns its id.
@@ -44,9 +43,8 @@ def add_calibration(
         run: names the command that makes it, the same for all of its calibrations.
         policy: as a calibration stores it, without mode, fallback and ids.
         excluded: weight of the requests without a score, by reason.
-        longer_than_read: weighted share of the requests whose prompt is longer than the router
-            reads.
-        costs: as plain JSON values, with the prices that they were computed from.
+        facts: what else was said and no column holds, as plain JSON values: costs with the prices
+            that they were computed from, what is known of quality, and so on.
         rows_digest: of the scores and weights that the threshold was chosen from.
     """
     cut, certainty, pair = choice.cut, choice.certainty, router.model_pair
@@ -80,12 +78,7 @@ def add_calibration(
         },
         "excluded": excluded,
         "rows_digest": rows_digest,
-        "details": _details(choice)
-        | {
-            "longer_than_read": longer_than_read,
-            "costs": costs,
-            "scored_as": dict(router.scored_as),
-        },
+        "details": _details(choice) | {"scored_as": dict(router.scored_as), **facts},
         "policy": policy.to_json(),
         "extraction_version": policy.extraction_version,
         "route_id": route_id,

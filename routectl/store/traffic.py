@@ -125,10 +125,11 @@ def newest_read(
     return None if newest is None else datetime.fromtimestamp(newest, UTC)
 
 
-def routed_since(connection: Connection, route: str) -> datetime | None:
-    """When the first request came in whose log names the route that decided it."""
+def routed_since(connection: Connection, *names: str) -> datetime | None:
+    """When the first request came in whose log names a route, by one of its names, that decided
+    it."""
     first = connection.execute(
-        select(func.min(Request.time)).where(Request.proxy_route == route)
+        select(func.min(Request.time)).where(Request.proxy_route.in_(names))
     ).scalar()
     return None if first is None else datetime.fromtimestamp(first, UTC)
 

@@ -22,7 +22,7 @@ from routectl.workflow.policies import (
     require_extraction,
     unconditional,
 )
-from routectl.workflow.routing import picked_route, route_to_write
+from routectl.workflow.routing import declared_models, default_route, picked_route
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +65,19 @@ def activate(
     """
     with open_store(location) as store, store.write() as connection:
         chosen: Calibration | None = None
-        stored = route_to_write(connection, picked_route(connection, route))
+        stored = picked_route(connection, route) or default_route(connection)
         if mode == THRESHOLD:
             chosen = _to_activate(connection, stored, calibration_id)
             policy = replace(of_calibration(chosen), mode=LIVE, route=stored.name)
             require_extraction(policy)
         else:
             log = routes.activations(connection, stored.id)
-            policy = unconditional(mode, stored.name, last_calibrated(connection, log))
+            policy = unconditional(
+                mode,
+                stored.name,
+                last_calibrated(connection, log),
+                models=declared_models(routes.declaration(stored)),
+            )
         # What a calibration of before the record cannot say, its activation cannot say either.
         recorded = chosen is None or chosen.policy is not None
         row = routes.add_activation(

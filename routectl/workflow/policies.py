@@ -58,15 +58,24 @@ def of_activation(row: Activation, route: str, calibrated: Policy | None) -> Pol
     return replace(unconditional(row.mode, route, calibrated), activation_id=row.id)
 
 
-def unconditional(rule: str, route: str, before: Policy | None) -> Policy:
+def unconditional(
+    rule: str,
+    route: str,
+    before: Policy | None,
+    *,
+    models: tuple[str | None, ...] | None = None,
+) -> Policy:
     """A live policy that gives every request the strong model, or the weak one.
 
     Args:
         before: what the route ran before, whose router a config string can name.
+        models: those that the route declares, from weak to strong; None: those of before.
     """
+    if models is None:
+        models = UNDECLARED if before is None else before.models
     return Policy(
         rule=rule,
-        models=UNDECLARED if before is None else before.models,
+        models=models,
         routers=() if before is None else before.routers,
         extraction_version=extraction.EXTRACTION_VERSION,
         mode=LIVE,

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from sqlalchemy import Connection
 
 from routectl.errors import InputError, StoreError, UsageError
-from routectl.prices import CURRENCY, ModelPrice, price_of, require_asked
-from routectl.records import Population, RouterSpec
+from routectl.prices import CURRENCY, ModelPrice, price_of, prices_within, require_asked
+from routectl.records import ModelPair, Population, Routed, RouterSpec
 from routectl.route import DEFAULT_ROUTE, Declaration, OwnPrice, RouteModel, require_name
 from routectl.store import routes
 from routectl.store.calibrations import count_calibrations
 from routectl.store.engine import Location
 from routectl.store.models import Route
 from routectl.store.opening import create_or_open, open_store
+from routectl.store.traffic import routed_since
 from routectl.workflow.actor import actor
 from routectl.workflow.reporter import Reporter
 
@@ -28,7 +29,7 @@ def picked_route(connection: Connection, name: str | None) -> Route | None:
     """The route that a command means: the one that it names, else the only one there is.
 
     Returns:
-        None where there is no route yet: `default` is meant, which `route_to_write` makes.
+        None where there is no route yet: `default` is meant, which `default_route` makes.
 
     Raises:
         UsageError: none is named and there are several; or the name is empty.
@@ -49,9 +50,66 @@ def picked_route(connection: Connection, name: str | None) -> Route | None:
     return row
 
 
-def route_to_write(connection: Connection, picked: Route | None) -> Route:
-    """The route that was picked; where there was none, `default`, which is made."""
-    return routes.add_route(connection, DEFAULT_ROUTE) if picked is None else picked
+def default_route(connection: Connection) -> Route:
+    """The route of a database in which nobody declared one, made where it is not there yet."""
+    return routes.add_route(connection, DEFAULT_ROUTE)
+
+
+@dataclass(frozen=True, slots=True)
+class RouteInUse:
+    """The route that a command works for, as it is declared at that time."""
+
+    id: int | None
+    """None where there is no route yet: `default` is meant."""
+    name: str
+    declared: Declaration
+    routed: Routed | None = None
+
+    @property
+    def router_texts(self) -> tuple[str, ...]:
+        """The router that it declares, as --router names it; empty where it declares none."""
+        spec = self.declared.router
+        if spec is None:
+            return ()
+        return (spec.name if spec.checkpoint is None else f"{spec.name}={spec.checkpoint}",)
+
+    @property
+    def pair(self) -> ModelPair | None:
+        """The strongest and the weakest of its models."""
+        strong, weak = self.declared.strong, self.declared.weak
+        return None if strong is None or weak is None else ModelPair(strong, weak)
+
+    def population(self, given: Population) -> Population:
+        """Its population, with the given conditions in place of those on the same fields, within
+        the given times; of what was logged since the proxy decides by it, what names it."""
+        declared = self.declared.population or Population()
+        fields = {condition.field for condition in given.where}
+        kept = tuple(c for c in declared.where if c.field not in fields)
+        return replace(given, where=(*kept, *given.where), routed=self.routed)
+
+    def prices(self, given: Mapping[str, ModelPrice]) -> dict[str, ModelPrice]:
+        """The given prices, and those that it declares for its other models."""
+        own = own_prices(self.declared)
+        return {n: price for n, price in own.items() if not prices_within(given, [n])} | dict(given)
+
+
+def route_in_use(location: Location, name: str | None) -> RouteInUse:
+    """The route that a command means, as `picked_route` tells it."""
+    with open_store(location) as store, store.read() as connection:
+        return in_use(connection, picked_route(connection, name))
+
+
+def in_use(connection: Connection, row: Route | None) -> RouteInUse:
+    """A route that was picked, with what its commands need."""
+    if row is None:
+        return RouteInUse(None, DEFAULT_ROUTE, Declaration(), _routed(connection, (DEFAULT_ROUTE,)))
+    names = routes.names_of(connection, row)
+    return RouteInUse(row.id, row.name, routes.declaration(row), _routed(connection, names))
+
+
+def _routed(connection: Connection, names: tuple[str, ...]) -> Routed | None:
+    since = routed_since(connection, *names)
+    return None if since is None else Routed(names, since)
 
 
 def _unknown(stored: Sequence[Route], name: str) -> StoreError:
@@ -245,13 +303,18 @@ def show_route(location: Location, name: str | None) -> RouteView:
         return _view(connection, row)
 
 
-def declared_prices(declared: Declaration) -> tuple[ModelPrice, ...]:
+def declared_prices(
+    declared: Declaration, own: Mapping[str, ModelPrice] | None = None
+) -> tuple[ModelPrice, ...]:
     """What the models of a route cost, from strong to weak: its own prices, else the list's.
+
+    Args:
+        own: as `RouteInUse.prices` gives them; None: those that it declares.
 
     Raises:
         InputError: one is not known; the sentence names each of those.
     """
-    own = own_prices(declared)
+    own = own_prices(declared) if own is None else own
     prices: list[ModelPrice] = []
     unknown: list[str] = []
     for model in reversed(declared.models):
@@ -266,6 +329,11 @@ def declared_prices(declared: Declaration) -> tuple[ModelPrice, ...]:
             f"output tokens cost, in {CURRENCY}, with {options} (0/0 if it costs nothing)"
         )
     return tuple(prices)
+
+
+def declared_models(declared: Declaration) -> tuple[str, ...] | None:
+    """The names of a route's models, from weak to strong; None where it declares none."""
+    return tuple(model.name for model in declared.models) or None
 
 
 def own_prices(declared: Declaration) -> dict[str, ModelPrice]:
