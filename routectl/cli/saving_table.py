@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from routectl.cli.console import percent
+from routectl.cli.console import WIDTH, percent
 
 if TYPE_CHECKING:
     from routectl.workflow.answering import OtherModels
@@ -29,7 +30,20 @@ def suggestion_lines(result: CalibrationResult) -> list[str]:
     """How the route's models are declared, where they are not; else nothing."""
     if result.suggestion is None:
         return []
-    return ["For what it saves, declare the models that you route between:", result.suggestion]
+    said = "For what it saves, declare the models that you route between:"
+    return [said, *_command_lines(result.suggestion)]
+
+
+def _command_lines(command: str) -> list[str]:
+    """A command in as many lines as the width takes, which a shell reads as one."""
+    words = [shlex.quote(word) for word in shlex.split(command)]
+    name, pairs = words[:4], words[4:]
+    lines = [" ".join(name)]
+    for option, value in zip(pairs[::2], pairs[1::2], strict=True):
+        if len(lines[-1]) + len(option) + len(value) + len("   \\") > WIDTH:
+            lines.append(" ")
+        lines[-1] += f" {option} {value}"
+    return [f"{line} \\" for line in lines[:-1]] + lines[-1:]
 
 
 def saving(costs: Costs | None) -> str:
