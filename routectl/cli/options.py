@@ -232,8 +232,8 @@ def open_routers(
 ) -> list[OpenRouter]:
     """The routers that --router names, each once however it is spelled, with the model pair.
 
-    Where it names none, the default ones. A baseline among them knows no models, and is opened without the pair; where none of them
-    knows any, the pair is refused.
+    Where it names none, the default one. A baseline among them knows no models, and is opened
+    without the pair; where none of them knows any, the pair is refused.
     """
     from routectl.routers import open_router
 
