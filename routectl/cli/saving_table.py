@@ -67,19 +67,19 @@ def _month(month: Month, strong: str) -> str:
 
 def quality(result: CalibrationResult) -> str:
     """What is known of the router's quality, or how to find out."""
-    known = result.quality
+    evaluated = result.quality
     unmeasured = "not measured on your traffic; `routectl label` does"
-    if known is None:
+    if evaluated is None:
         return unmeasured
-    if known.on_traffic:
-        return f"{_figure(known)} on your traffic"
-    return f"{unmeasured}. {_figure(known)} on {known.benchmark}"
+    if evaluated.on_traffic:
+        return f"{_figure(evaluated)} on your traffic"
+    return f"{unmeasured}. {_figure(evaluated)} on {evaluated.benchmark}"
 
 
-def _figure(known: KnownQuality) -> str:
+def _figure(evaluated: KnownQuality) -> str:
     """An APGR with its interval; an end that is not bounded stands as `any`."""
-    models = f"{known.strong_model} / {known.weak_model}, evaluation e{known.evaluation_id}"
-    apgr = known.apgr
+    models = f"{evaluated.strong_model} / {evaluated.weak_model}, evaluation e{evaluated.evaluation_id}"
+    apgr = evaluated.apgr
     if apgr is None or apgr["value"] is None:
         return f"no gap was shown between {models}"
     low, high = ("any" if apgr[end] is None else f"{apgr[end]:.3f}" for end in ("low", "high"))
