@@ -27,6 +27,7 @@ from pathlib import Path
 import orjson
 
 from routectl.cli.app import run
+from routectl.extraction import EXTRACTION_VERSION
 from routectl.request import TrafficRequest
 from routectl.store.batches import Batch, Columns, prepare
 from routectl.traffic import ImportCounts, open_source, read
@@ -160,7 +161,7 @@ def prepare_once(log: Path) -> tuple[float, float]:
 def _prepare(log: Path) -> None:
     requests = _requests(log)
     while batch := list(islice(requests, BATCH)):
-        prepare(batch, weight=1.0, extraction_version=1)
+        prepare(batch, weight=1.0, extraction_version=EXTRACTION_VERSION)
 
 
 def write_once(log: Path) -> tuple[float, float]:
@@ -168,7 +169,7 @@ def write_once(log: Path) -> tuple[float, float]:
     requests = _requests(log)
     batches = []
     while batch := list(islice(requests, BATCH)):
-        batches.append(prepare(batch, weight=1.0, extraction_version=1))
+        batches.append(prepare(batch, weight=1.0, extraction_version=EXTRACTION_VERSION))
     with tempfile.TemporaryDirectory() as folder:
         database = Path(folder) / "routectl.db"
         with contextlib.redirect_stdout(io.StringIO()):
