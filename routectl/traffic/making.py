@@ -213,6 +213,13 @@ def prompt_of(conversation: object) -> str | None:
     Raises:
         RowError: It is turns written down in a way that cannot be read back.
     """
+    if isinstance(conversation, dict):
+        for key in BODY_KEYS:
+            written = conversation.get(key)
+            if isinstance(written, str) and (turns := structure_of(written)) is not written:
+                return extract(turns)
+            if written:
+                break
     return extract(structure_of(conversation))
 
 

@@ -75,7 +75,7 @@ class Head:
     @cached_property
     def objects(self) -> list[dict[str, object]]:
         """The JSON objects among the rows."""
-        values = (value for _, raw in undriven(self.rows) for _, value, _ in values_on(raw))
+        values = (value for _, raw, _ in undriven(self.rows) for _, value, _ in values_on(raw))
         return [value for value in values if isinstance(value, dict)]
 
     def mostly(self, test: Callable[[dict[str, object]], bool]) -> bool:
