@@ -1,4 +1,4 @@
-# Everything that a developer or a newcomer runs. How the shipped routers were trained stands in
+# Everything that a developer or a newcomer runs. How the shipped routers were trained is in
 # research/. `make demo` and `make test` need Python 3.11, pip and make.
 PYTHON ?= python3
 VENV ?= .venv
