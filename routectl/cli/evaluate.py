@@ -43,7 +43,7 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     type=FILE,
     metavar="FILE",
     help="Prompts to leave out: a table with a column prompt, or a .txt of SHA-256 digests. May "
-    "repeat. BENCHMARK.contaminated.jsonl beside a benchmark is left out anyway.",
+    "repeat. BENCHMARK.contaminated.jsonl next to a benchmark is left out anyway.",
 )
 @click.option(
     "--trained-on",
@@ -141,8 +141,8 @@ def command(
     was (1 and 0, true and false, 1 to 10, any scale); cost:MODEL columns hold US dollars. Printed
     are the share of the quality gap that a router recovers (APGR), the strong fraction that
     recovers half and four fifths of it (CPT), the mean quality over all strong fractions (AUC),
-    each with a paired bootstrap interval, beside random, length and the oracle; then whether each
-    router is better than the others. Every evaluation is stored: see `routectl evaluations`.
+    each with a paired bootstrap interval, and those of random, length and the oracle; then whether
+    each router is better than the others. Every evaluation is stored: see `routectl evaluations`.
 
     \b
     Examples:

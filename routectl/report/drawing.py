@@ -171,12 +171,12 @@ def wrapped(text: str, width: float) -> str:
 
 
 def panels_per_row(count: int) -> int:
-    """How many of so many panels stand side by side: three at most, four in a square."""
+    """How many of so many panels go into a row: three at most, four in a square."""
     return 2 if count == 4 else min(count, 3)
 
 
 def new_figure(height: float) -> Figure:
-    """An empty figure that makes room for what stands in and around its axes.
+    """An empty figure that makes room for what is drawn in and around its axes.
 
     Args:
         height: of the axes with their labels, in inches; titles and legends add theirs.

@@ -78,7 +78,7 @@ class Location:
     def __str__(self) -> str:
         if self.path:
             return str(self.path)
-        # A password may also stand in the query, where SQLAlchemy does not look for one.
+        # A password may also be in the query, where SQLAlchemy does not look for one.
         hidden = {k: "***" if "password" in k.lower() else v for k, v in self.url.query.items()}
         return self.url.set(query=hidden).render_as_string(hide_password=True)
 

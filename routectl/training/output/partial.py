@@ -1,4 +1,4 @@
-"""What a stopped training keeps: tensors in `OUTPUT.partial/`, beside the folder to be written.
+"""What a stopped training keeps: tensors in `OUTPUT.partial/`, next to the folder to be written.
 
 Each piece is a safetensors file that is there whole or not at all. The folder says which training
 it belongs to; another one does not go on with it. It is removed once the checkpoint is written.

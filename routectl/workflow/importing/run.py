@@ -317,7 +317,7 @@ class _Reading:
             self.structured = name
         elif self.structured is not None and not alone:
             raise InputError(
-                f"{source.name} would be plain text beside structured logs, and was passed over: "
+                f"{source.name} would be plain text next to structured logs, and was passed over: "
                 "if its lines are prompts, import it with --format text."
             )
         return name
