@@ -17,6 +17,7 @@ from routectl.errors import RoutectlError
 
 COMMANDS = (
     "init",
+    "route",
     "import",
     "score",
     "calibrate",

@@ -30,6 +30,7 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     help="Prompts with how good each model's answer was: a table, a folder of RouteLLM's "
     f"repository, or the name of one in the folder that {FOLDER} names. May repeat.",
 )
+@options.route
 @options.routers
 @click.option(
     "--transfer",
@@ -112,6 +113,7 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @options.output
 def command(
     benchmarks: tuple[str, ...],
+    route: str | None,
     router_names: tuple[str, ...],
     strong_model: str | None,
     weak_model: str | None,
@@ -144,6 +146,9 @@ def command(
     each with a paired bootstrap interval, and those of random, length and the oracle; then whether
     each router is better than the others. Every evaluation is stored: see `routectl evaluations`.
 
+    Where none are named, the models are the route's if the benchmark holds answers of both, else
+    those that the routers decide between; prices are the route's own, else the list's.
+
     \b
     Examples:
       routectl evaluate --benchmark own.csv -r mf -r sw_ranking
@@ -153,8 +158,11 @@ def command(
     from routectl.cli.evaluation_table import print_evaluated, to_json
     from routectl.prices import parse_prices
     from routectl.workflow.evaluating import Question, evaluate, find_benchmark
+    from routectl.workflow.routing import route_in_use
 
     location = options.parse_database(db)
+    in_use = route_in_use(location, route)
+    router_names = router_names or in_use.router_texts
     if transfer and (strong_model is None or weak_model is None):
         raise UsageError("--transfer takes the benchmark's --strong-model and --weak-model")
     folder = os.environ.get(FOLDER)
@@ -163,6 +171,8 @@ def command(
     named = strong_model is not None and weak_model is not None
     question = Question(
         pair=ModelPair(strong_model or "", weak_model or "") if named else None,
+        route_pair=None if strong_model or weak_model else in_use.pair,
+        route_prices=in_use.prices({}),
         transfer=transfer,
         leave_out=leave_out,
         trained_on=trained_on,

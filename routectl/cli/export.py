@@ -11,7 +11,7 @@ from routectl.cli.console import Console
 
 
 @click.command("export")
-@click.option("--route", help="Route to export; without it, the route named default.")
+@options.route
 @click.option(
     "--calibration",
     "calibration_id",
@@ -46,7 +46,7 @@ def command(
 ) -> None:
     """Print what the proxy takes: router-NAME-THRESHOLD.
 
-    Of the active calibration; when none is active, of the newest.
+    Of the calibration that the route runs; when none is active, of its newest.
 
     \b
     Examples:

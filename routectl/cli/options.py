@@ -96,7 +96,8 @@ price = click.option(
     "price_texts",
     multiple=True,
     metavar="MODEL=IN/OUT",
-    help="US dollars per million input and output tokens, in place of the list price. May repeat.",
+    help="US dollars per million input and output tokens, in place of the route's own price and of "
+    "the list's. May repeat.",
 )
 
 note = click.option("--note", help="Why, for whoever reads the history.")
@@ -112,16 +113,22 @@ def _complete_router(_ctx: click.Context, _param: click.Parameter, incomplete: s
     return [name for name in (*names(), "all") if name.startswith(incomplete)]
 
 
+route = click.option(
+    "--route", metavar="NAME", help="Route that it is for; without it, the only one there is."
+)
+
+where = click.option(
+    "--where",
+    "where",
+    multiple=True,
+    metavar="FIELD=VALUE",
+    shell_complete=_complete_field,
+    help="Only requests with this value; != for all others. May repeat: values of one field "
+    f"are alternatives. Fields: {', '.join(FILTER_FIELDS)}.",
+)
+
 population = _stack(
-    click.option(
-        "--where",
-        "where",
-        multiple=True,
-        metavar="FIELD=VALUE",
-        shell_complete=_complete_field,
-        help="Only requests with this value; != for all others. May repeat: values of one field "
-        f"are alternatives. Fields: {', '.join(FILTER_FIELDS)}.",
-    ),
+    where,
     click.option(
         "--since",
         metavar="TIME",
@@ -144,13 +151,15 @@ router = click.option(
     "--router",
     "router_names",
     multiple=True,
-    default=("mf",),
-    show_default=True,
     metavar="NAME[=DIR]",
     shell_complete=_complete_router,
     help="Router to use, with a checkpoint folder of your own, or the name of one that ships, if "
-    "it is not the default one. May repeat; 'all' is every router that is installed.",
+    "it is not the default one. May repeat; 'all' is every router that is installed. Without it "
+    "the route's, where it declares one, else mf.",
 )
+
+DEFAULT_ROUTERS = ("mf",)
+"""Where neither the command nor a route names one."""
 
 routers = _stack(
     router,
@@ -269,7 +278,7 @@ def _open_plain(texts: tuple[str, ...]) -> list[OpenRouter]:
     from routectl.routers import names, open_spec
 
     opened: list[OpenRouter] = []
-    for text in texts:
+    for text in texts or DEFAULT_ROUTERS:
         specs = [RouterSpec(name) for name in names()] if text == "all" else [parse_router(text)]
         for router in map(open_spec, specs):
             if all(router.spec != other.spec for other in opened):

@@ -13,7 +13,10 @@ from routectl.cli.console import Console
 from routectl.cli.judging_options import count_and_share
 
 if TYPE_CHECKING:
-    from routectl.workflow.judging import Judging, JudgingReport
+    from routectl.cli.judging_options import JudgingOptions
+    from routectl.store.engine import Location
+    from routectl.workflow.judging import JudgingReport
+    from routectl.workflow.routing import RouteInUse
 
 
 @click.command("judge")
@@ -39,7 +42,7 @@ if TYPE_CHECKING:
 def command(
     ctx: click.Context,
     files: tuple[Path, ...],
-    setup: Judging,
+    asked: JudgingOptions,
     output: Path,
     from_traffic: bool,
     where: tuple[str, ...],
@@ -57,6 +60,8 @@ def command(
     a tie. Prompts leave this machine: what goes where at which price is said first, and nothing is
     sent without --yes. Keys come from ROUTECTL_JUDGE_KEY, and ROUTECTL_MODELS_KEY if the judge has
     an address of its own.
+
+    Models and prices that are not named are those of the route, and so is its population.
 
     A run that was stopped goes on when it is run again. Exits with 3 if --max-cost did not last;
     the battles so far are written, and a larger one goes on.
@@ -79,9 +84,13 @@ def command(
             "--where, --since and --until choose among the traffic: add --from-traffic"
         )
     judging.require_free(output)
-    if from_traffic:
-        location = options.parse_database(db)
-        population = options.parse_population(where, since, until)
+    location, route = options.parse_database(db), None
+    # Files of prompts and named models need no database.
+    if from_traffic or asked.needs_route:
+        route = _route(location, asked, from_traffic)
+    setup = asked.judging(route)
+    if from_traffic and route is not None:
+        population = route.population(options.parse_population(where, since, until))
         console.database(location)
         prompts = judging.population_prompts(location, population, sample, setup.seed, console)
     else:
@@ -96,6 +105,16 @@ def command(
     if not report.complete:
         judging_options.note_the_limit(setup, console)
         ctx.exit(3)
+
+
+def _route(location: Location, asked: JudgingOptions, from_traffic: bool) -> RouteInUse | None:
+    """The route that the models or the prompts are of; None where there is no database for it."""
+    from routectl.workflow.routing import route_in_use
+
+    path = location.path
+    if path is not None and not path.exists() and not from_traffic and asked.route is None:
+        return None
+    return route_in_use(location, asked.route)
 
 
 def _print_report(console: Console, report: JudgingReport) -> None:

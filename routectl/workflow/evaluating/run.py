@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 
 from routectl.errors import UsageError
 from routectl.policy import config_string, threshold_value
+from routectl.prices import ModelPrice, prices_within
 from routectl.routers import OpenRouter
 from routectl.store import routes
 from routectl.store.calibrations import calibration
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from routectl.evaluation.benchmark import JudgedPair
     from routectl.evaluation.router_results import RouterResult
 
 LENGTH = "length"
@@ -117,7 +119,7 @@ def _evaluate(
             wanted, scored, results.routers, thresholds, strict=False
         )
     ]
-    answers = known_costs(judged, question.prices, question.answer_tokens, reporter)
+    answers = known_costs(judged, _prices(judged, question), question.answer_tokens, reporter)
     costs = None
     if answers is not None:
         points = {part.result.name: part.operating_points for part in parts}
@@ -138,6 +140,15 @@ def _evaluate(
     if question.plots is None:
         return stored
     return replace(stored, plots=_draw(stored, question.plots, baseline, reporter))
+
+
+def _prices(judged: JudgedPair, question: Question) -> dict[str, ModelPrice]:
+    """Prices that go before the list's: those that were given, then the route's own of the models
+    that are compared."""
+    own = question.route_prices
+    names = prices_within(own, (judged.pair.strong, judged.pair.weak))
+    given = {name: own[name] for name in names if not prices_within(question.prices, [name])}
+    return given | dict(question.prices)
 
 
 def _draw(
