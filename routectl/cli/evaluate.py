@@ -107,6 +107,7 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     type=click.Choice(("png", "svg")),
     help="Of the plots. May repeat.",
 )
+@options.force
 @options.note
 @options.database
 @options.output
@@ -131,6 +132,7 @@ def command(
     confidence: float,
     plots: Path | None,
     plot_formats: tuple[str, ...],
+    force: bool,
     note: str | None,
     db: str,
     console: Console,
@@ -178,6 +180,7 @@ def command(
         confidence=confidence,
         plots=plots,
         plot_formats=plot_formats,
+        force=force,
         note=note,
     )
     console.database(location)
