@@ -108,6 +108,7 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     type=click.Choice(("png", "svg")),
     help="Of the plots. May repeat.",
 )
+@options.force
 @options.note
 @options.database
 @options.output
@@ -133,6 +134,7 @@ def command(
     confidence: float,
     plots: Path | None,
     plot_formats: tuple[str, ...],
+    force: bool,
     note: str | None,
     db: str,
     console: Console,
@@ -188,6 +190,7 @@ def command(
         confidence=confidence,
         plots=plots,
         plot_formats=plot_formats,
+        force=force,
         note=note,
     )
     console.database(location)
