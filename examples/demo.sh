@@ -1,5 +1,5 @@
 #!/bin/sh
-# The main job on the traffic sample beside this script, in a database that is made anew each time.
+# The main job on the traffic sample next to this script, in a database that is made anew each time.
 set -eu
 cd "$(dirname "$0")/.."
 rm -rf .demo

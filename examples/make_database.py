@@ -40,7 +40,7 @@ def main() -> None:
             [sys.executable, "-m", "routectl", *step], cwd=ROOT, env=environment, check=True
         )
     connection = sqlite3.connect(work)
-    # A file in WAL mode would leave a -wal and a -shm beside every copy that is looked at.
+    # A file in WAL mode would leave a -wal and a -shm next to every copy that is looked at.
     connection.execute("PRAGMA journal_mode = DELETE")
     connection.execute("VACUUM")
     connection.close()

@@ -44,7 +44,7 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     type=FILE,
     metavar="FILE",
     help="Prompts to leave out: a table with a column prompt, or a .txt of SHA-256 digests. May "
-    "repeat. BENCHMARK.contaminated.jsonl beside a benchmark is left out anyway.",
+    "repeat. BENCHMARK.contaminated.jsonl next to a benchmark is left out anyway.",
 )
 @click.option(
     "--trained-on",
@@ -108,6 +108,7 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     type=click.Choice(("png", "svg")),
     help="Of the plots. May repeat.",
 )
+@options.force
 @options.note
 @options.database
 @options.output
@@ -133,6 +134,7 @@ def command(
     confidence: float,
     plots: Path | None,
     plot_formats: tuple[str, ...],
+    force: bool,
     note: str | None,
     db: str,
     console: Console,
@@ -143,8 +145,8 @@ def command(
     was (1 and 0, true and false, 1 to 10, any scale); cost:MODEL columns hold US dollars. Printed
     are the share of the quality gap that a router recovers (APGR), the strong fraction that
     recovers half and four fifths of it (CPT), the mean quality over all strong fractions (AUC),
-    each with a paired bootstrap interval, beside random, length and the oracle; then whether each
-    router is better than the others. Every evaluation is stored: see `routectl evaluations`.
+    each with a paired bootstrap interval, and those of random, length and the oracle; then whether
+    each router is better than the others. Every evaluation is stored: see `routectl evaluations`.
 
     Where none are named, the models are the route's if the benchmark holds answers of both, else
     those that the routers decide between; prices are the route's own, else the list's.
@@ -188,6 +190,7 @@ def command(
         confidence=confidence,
         plots=plots,
         plot_formats=plot_formats,
+        force=force,
         note=note,
     )
     console.database(location)

@@ -30,6 +30,7 @@ FILE = click.Path(dir_okay=False, path_type=Path)
 @options.scored_as
 @options.population
 @click.option("-o", "--output", type=FILE, help="Also write a new file of battles, JSON lines.")
+@options.force
 @judging_options.yes
 @options.note
 @options.database
@@ -45,6 +46,7 @@ def command(
     since: str | None,
     until: str | None,
     output: Path | None,
+    force: bool,
     yes: bool,
     note: str | None,
     db: str,
@@ -70,6 +72,7 @@ def command(
         --price big=2.5/10 --price small=0.15/0.6 --price critic=2/8 --yes
     """
     from routectl.cli.label_table import label_json, print_label
+    from routectl.output import Output
     from routectl.workflow import judging, labelling
     from routectl.workflow.routing import route_in_use
 
@@ -79,8 +82,10 @@ def command(
     setup = asked.judging(route)
     # What is wrong with the command is said before prompts are scored.
     setup.known_prices()
+    target = None
     if output is not None:
-        judging.require_free(output)
+        target = Output(path=output, option="--output", database=location.path, force=force)
+        target.check()
     question = labelling.Question(
         population=route.population(given),
         sample=sample,
@@ -102,7 +107,7 @@ def command(
     judging_options.confirm(
         judging.plan_judging(drawn.prompts, setup, work), setup, console, yes=yes
     )
-    report = labelling.label(location, drawn, setup, question, output, console)
+    report = labelling.label(location, drawn, setup, question, target, console)
     if console.as_json:
         console.json(label_json(report))
     else:

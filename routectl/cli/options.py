@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
@@ -14,6 +15,7 @@ from routectl.errors import UsageError
 from routectl.records import FILTER_FIELDS, Condition, Population, RouterSpec
 
 if TYPE_CHECKING:
+    from routectl.output import Output
     from routectl.routers import OpenRouter
     from routectl.store.engine import Location
 
@@ -100,6 +102,12 @@ price = click.option(
     "the list's. May repeat.",
 )
 
+force = click.option(
+    "--force",
+    is_flag=True,
+    help="Replace a file that is there, whatever it holds; never a database or an input.",
+)
+
 note = click.option("--note", help="Why, for whoever reads the history.")
 
 
@@ -178,6 +186,22 @@ def parse_database(text: str) -> Location:
     from routectl.workflow.databases import locate
 
     return locate(text)
+
+
+def rejects_output(path: Path | None, location: Location, *, force: bool) -> Output | None:
+    """What --rejects names."""
+    from routectl.output import Output
+
+    if path is None:
+        return None
+    return Output(
+        path=path,
+        option="--rejects",
+        database=location.path,
+        force=force,
+        keeps_part=True,
+        if_it_fails="; what was imported is kept",
+    )
 
 
 def parse_population(where: tuple[str, ...], since: str | None, until: str | None) -> Population:

@@ -13,8 +13,8 @@ from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
-from routectl.errors import StoreError, UsageError
-from routectl.store.failures import errors_as_sentences, reason_of
+from routectl.errors import StoreError, UsageError, reason_of
+from routectl.store.failures import errors_as_sentences
 
 SCHEMA_VERSION = "0006"
 """The newest migration. A test holds the two together, so that opening needs no Alembic."""
@@ -78,7 +78,7 @@ class Location:
     def __str__(self) -> str:
         if self.path:
             return str(self.path)
-        # A password may also stand in the query, where SQLAlchemy does not look for one.
+        # A password may also be in the query, where SQLAlchemy does not look for one.
         hidden = {k: "***" if "password" in k.lower() else v for k, v in self.url.query.items()}
         return self.url.set(query=hidden).render_as_string(hide_password=True)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -74,18 +73,6 @@ def errors_as_sentences(where: object) -> Iterator[None]:
             "what was given is not valid UTF-8 and cannot be stored: check the locale, and the "
             "bytes of --note, --route and the like"
         ) from None
-
-
-def reason_of(error: OSError) -> str:
-    """Why the file system refused, in words."""
-    return {
-        errno.EACCES: "permission denied",
-        errno.ENOENT: "the folder does not exist",
-        errno.ENOSPC: "the disk is full",
-        errno.EDQUOT: "the disk is full",
-        errno.EFBIG: "the file would be larger than is allowed here",
-        errno.EROFS: "the file system is read-only",
-    }.get(error.errno or 0, error.strerror or type(error).__name__)
 
 
 def _sentence(where: object, error: BaseException | None) -> str:

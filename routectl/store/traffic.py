@@ -152,8 +152,8 @@ def add_requests(connection: Connection, sample_id: int, batch: Batch) -> Writte
     written = Written()
     newest_prompt, newest = connection.execute(_NEWEST).one()
     prompt_ids = _add_prompts(connection, batch.prompts, newest_prompt or 0)
-    # Keys of before are made of more, so that a key tells only whether a row is new in a database
-    # without any.
+    # Keys of before are digests of more, so that a key tells only whether a row is new in a
+    # database without any.
     has_legacy = connection.execute(_LEGACY).first() is not None
 
     def complete(columns: Columns) -> Columns:

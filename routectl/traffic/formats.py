@@ -42,6 +42,7 @@ from routectl.traffic.paths import NAME as MAPPED
 from routectl.traffic.paths import Paths, mapped
 from routectl.traffic.rows import Format, Head, RowError
 from routectl.traffic.source import Source
+from routectl.traffic.tables import is_markdown
 
 _NAMED: tuple[Format, ...] = (
     # Sniffed in this order: what says most about itself first.
@@ -102,6 +103,8 @@ def sniff(head: Sequence[bytes], *, name: str = "the log", fallback: str | None 
         return format.name
     if fallback is not None:
         return fallback
+    if is_markdown(parsed):
+        raise InputError(f"{name} is a table in Markdown: export it as CSV or as JSON lines.")
     columns = table.columns_without_prompt(parsed)
     if columns is not None:
         raise InputError(

@@ -57,7 +57,7 @@ TRUNCATED = re.compile(
     r"|\.\.\.truncated by litellm, this logger does not support large content\Z"
     r"|\A\[truncated by litellm\]\.\.\."
 )
-"""The marks that LiteLLM leaves in a text of which it logged only a part."""
+"""The words that LiteLLM leaves in a text of which it logged only a part."""
 
 
 class _Part(msgspec.Struct, gc=False):
@@ -256,7 +256,7 @@ def own_call(origin: object, is_silent: object) -> Skip | None:
     """Return why a call is one that the proxy made by itself, if it is.
 
     `internal_call_origin` names LiteLLM's classifier, its shadow evaluations and their judge
-    (InternalCallOrigin in litellm/types/utils.py); mirrored calls (`silent_model`) are marked.
+    (InternalCallOrigin in litellm/types/utils.py); `silent_model` is true in mirrored calls.
     """
     if is_silent is True:
         return Skip("mirrored call")
@@ -310,7 +310,7 @@ def exclusion(prompt: str | None) -> Exclusion | None:
         return Exclusion.NO_TEXT
     if prompt == REDACTED_TEXT:
         return Exclusion.REDACTED
-    # Every mark holds this word, and looking for it is fifty times as fast.
+    # Every one of them holds this word, and looking for it is fifty times as fast.
     if "truncated" in prompt and TRUNCATED.search(prompt):
         return Exclusion.TRUNCATED
     return None

@@ -64,7 +64,8 @@ def test_a_slow_router_that_is_named_is_run_and_says_how_long_it_will_take(
 ) -> None:
     named = f"causal_llm={checkpoint}"
     result = routectl(
-        "calibrate", "--strong-fraction", 0.5, "--tolerance", 1, "-r", "all", "-r", named, "--json"
+        *("calibrate", "--strong-fraction", 0.5, "--tolerance", 1),
+        *("-r", "length", "-r", named, "--json"),
     )
     assert result.code == 0, result.err
     assert "causal_llm" in {one["router"] for one in result.json}

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     metavar="N",
     help="Only so many prompts, drawn at random; a larger N later keeps those of a smaller one.",
 )
+@options.force
 @judging_options.yes
 @options.database
 @options.output
@@ -49,6 +50,7 @@ def command(
     since: str | None,
     until: str | None,
     sample: int | None,
+    force: bool,
     yes: bool,
     db: str,
     console: Console,
@@ -75,6 +77,7 @@ def command(
         --price big=2.5/10 --price small=0.15/0.6 --output judged.jsonl --yes
     """
     from routectl.errors import UsageError
+    from routectl.output import Output
     from routectl.workflow import judging
 
     if from_traffic == bool(files):
@@ -83,8 +86,11 @@ def command(
         raise UsageError(
             "--where, --since and --until choose among the traffic: add --from-traffic"
         )
-    judging.require_free(output)
     location, route = options.parse_database(db), None
+    target = judging.continued(
+        Output(path=output, option="--output", database=location.path, inputs=files, force=force)
+    )
+    target.check()
     # Files of prompts and named models need no database.
     if from_traffic or asked.needs_route:
         route = _route(location, asked, from_traffic)
@@ -97,7 +103,7 @@ def command(
         prompts = judging.file_prompts(files, sample, setup.seed)
     plan = judging.plan_judging(prompts, setup, judging.work_path(output))
     judging_options.confirm(plan, setup, console, yes=yes)
-    report = judging.judge_to_file(prompts, setup, output, console)
+    report = judging.judge_to_file(prompts, setup, target, console)
     if console.as_json:
         console.json(judging_options.judging_json(report))
     else:

@@ -58,6 +58,8 @@ class Question:
     plots: Path | None = None
     """Folder for pictures; None: none are drawn."""
     plot_formats: Sequence[str] = ("png",)
+    force: bool = False
+    """Replace pictures whatever the files hold."""
     note: str | None = None
 
 
