@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def saving_rows(result: CalibrationResult) -> Iterator[tuple[str, str]]:
-    """Rows of a table: what it saves a month, beside what is known of quality.
+    """Rows of a table: what it saves a month, and what is known of quality.
 
     Nothing where no models are declared: `suggestion_lines` says how to.
     """
@@ -77,8 +77,10 @@ def quality(result: CalibrationResult) -> str:
 
 
 def _figure(evaluated: KnownQuality) -> str:
-    """An APGR with its interval; an end that is not bounded stands as `any`."""
-    models = f"{evaluated.strong_model} / {evaluated.weak_model}, evaluation e{evaluated.evaluation_id}"
+    """An APGR with its interval; an end that is not bounded is written as `any`."""
+    models = (
+        f"{evaluated.strong_model} / {evaluated.weak_model}, evaluation e{evaluated.evaluation_id}"
+    )
     apgr = evaluated.apgr
     if apgr is None or apgr["value"] is None:
         return f"no gap was shown between {models}"
