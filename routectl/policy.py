@@ -169,8 +169,10 @@ class Policy:
             )
         try:
             policy = msgspec.convert({k: v for k, v in value.items() if k != "version"}, cls)
-        except msgspec.ValidationError as error:
-            raise InputError(f"this is no policy that can be read: {error}") from None
+        except msgspec.ValidationError:
+            raise InputError(
+                f"this is no policy that can be read: a value is not what version {version} has"
+            ) from None
         # A key that is not known, or is not there, may change what the policy means.
         written = policy.to_json()
         if written != value:

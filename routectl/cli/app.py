@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import click
 
 from routectl import __version__
 from routectl.cli import interrupts
-from routectl.cli.console import say
+from routectl.cli.console import say, say_lines
 from routectl.cli.groups import LazyGroup
 from routectl.errors import RoutectlError
 
@@ -89,7 +89,7 @@ def _exit_code(error: Exception) -> int:
             _say(str(error))
             return error.exit_code
         case click.exceptions.NoArgsIsHelpError():
-            click.echo(error.format_message(), err=True)
+            say_lines(error.format_message().splitlines())
             return error.exit_code
         case click.ClickException():
             _say(f"{error.format_message()}{_hint(error)}")
@@ -119,12 +119,22 @@ def _hint(error: click.ClickException) -> str:
 
 
 def _report_a_bug(error: Exception) -> None:
-    if os.environ.get("ROUTECTL_TRACEBACK"):
-        traceback.print_exception(error)
     # The message of an error that was not foreseen may hold a prompt, so only its place is told.
+    if os.environ.get("ROUTECTL_TRACEBACK"):
+        say_lines(_calls(error))
     place = traceback.extract_tb(error.__traceback__)[-1]
     _say(
         f"routectl failed in a way it should not ({type(error).__name__} at "
         f"{os.path.basename(place.filename)}:{place.lineno}); "  # noqa: PTH119
         "ROUTECTL_TRACEBACK=1 shows where, please report it"
     )
+
+
+def _calls(error: BaseException) -> Iterator[str]:
+    """The calls that led to an error, and its cause's before it, without what either says."""
+    cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    if cause is not None:
+        yield from _calls(cause)
+    for line in traceback.format_tb(error.__traceback__):
+        yield from line.splitlines()
+    yield type(error).__qualname__

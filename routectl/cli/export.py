@@ -72,7 +72,7 @@ def command(
     else:
         text = document(exported, format)
     if output is None:
-        console.line(text.removesuffix("\n"))
+        console.document(text)
     else:
         write_atomically(output, text)
         console.note(f"wrote {output}")
