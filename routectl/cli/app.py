@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
+import threading
 import traceback
 from collections.abc import Iterator, Sequence
 
@@ -63,7 +65,9 @@ def run(arguments: Sequence[str]) -> int:
         code = routectl.main(list(arguments), prog_name="routectl", standalone_mode=False)
         # An output that nobody reads any more is found out here, not at interpreter exit.
         sys.stdout.flush()
-    except Exception as error:
+    except (KeyboardInterrupt, SystemExit, GeneratorExit):
+        raise
+    except BaseException as error:  # a panic in a library's Rust is no Exception
         if interrupts.raised():
             raise  # an Abort of Click's, or whatever else a library has made of the interrupt
         return _exit_code(error)
@@ -82,7 +86,7 @@ def _open_closed_streams() -> None:
         sys.stderr = sys.stderr or open(2, "w")  # noqa: SIM115
 
 
-def _exit_code(error: Exception) -> int:
+def _exit_code(error: BaseException) -> int:
     """The exit code of an error, after it was said in a sentence."""
     match error:
         case RoutectlError():
@@ -92,7 +96,7 @@ def _exit_code(error: Exception) -> int:
             say_lines(error.format_message().splitlines())
             return error.exit_code
         case click.ClickException():
-            _say(f"{error.format_message()}{_hint(error)}")
+            _say(f"{_without_secrets(error.format_message())}{_hint(error)}")
             return error.exit_code
         case click.Abort():
             _say("Interrupted; what was finished is kept")
@@ -118,7 +122,24 @@ def _hint(error: click.ClickException) -> str:
     return ""
 
 
-def _report_a_bug(error: Exception) -> None:
+def _without_secrets(message: str) -> str:
+    """A message of Click's, which quotes arguments: without users, passwords and options of URLs.
+
+    A database's URL may have been written where another argument should stand.
+    """
+    return re.sub(r"(?<=://)[^\s'\"]*", lambda url: _HIDDEN_IN_URL.sub("***", url[0]), message)
+
+
+_HIDDEN_IN_URL = re.compile(r"^.*@|\?.*$")
+
+
+def report_in_thread(arguments: threading.ExceptHookArgs) -> None:
+    """What Python does of an error that a thread ends by, without the error's message."""
+    if arguments.exc_value is not None:
+        _report_a_bug(arguments.exc_value)
+
+
+def _report_a_bug(error: BaseException) -> None:
     # The message of an error that was not foreseen may hold a prompt, so only its place is told.
     if os.environ.get("ROUTECTL_TRACEBACK"):
         say_lines(_calls(error))
