@@ -163,7 +163,7 @@ router = click.option(
     shell_complete=_complete_router,
     help="Router to use, with a checkpoint folder of your own, or the name of one that ships, if "
     "it is not the default one. May repeat; 'all' is every router that is installed. Without it "
-    "the route's, where it declares one, else mf.",
+    "the route's, if it declares one, else mf.",
 )
 
 DEFAULT_ROUTERS = ("mf",)
@@ -256,13 +256,13 @@ def open_routers(
 ) -> list[OpenRouter]:
     """The routers that --router names, each once however it is spelled, with the model pair.
 
-    A baseline among them knows no models, and is opened without the pair; where none of them
-    knows any, the pair is refused.
+    Where it names none, the default one. A baseline among them knows no models, and is opened
+    without the pair; where none of them knows any, the pair is refused.
     """
     from routectl.routers import open_router
 
     mapping = parse_mapping(scored_as)
-    plain = _open_plain(texts)
+    plain = _open_plain(texts or DEFAULT_ROUTERS)
     if strong_model is None and weak_model is None and not mapping:
         return plain
     if not any(router.description.models for router in plain):
@@ -302,7 +302,7 @@ def _open_plain(texts: tuple[str, ...]) -> list[OpenRouter]:
     from routectl.routers import names, open_spec
 
     opened: list[OpenRouter] = []
-    for text in texts or DEFAULT_ROUTERS:
+    for text in texts:
         specs = [RouterSpec(name) for name in names()] if text == "all" else [parse_router(text)]
         for router in map(open_spec, specs):
             if all(router.spec != other.spec for other in opened):

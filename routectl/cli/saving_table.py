@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from routectl.cli.console import percent
+from routectl.cli.console import WIDTH, percent
 
 if TYPE_CHECKING:
     from routectl.workflow.answering import OtherModels
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def saving_rows(result: CalibrationResult) -> Iterator[tuple[str, str]]:
-    """Rows of a table: what it saves a month, beside what is known of quality.
+    """Rows of a table: what it saves a month, and what is known of quality.
 
     Nothing where no models are declared: `suggestion_lines` says how to.
     """
@@ -29,7 +30,20 @@ def suggestion_lines(result: CalibrationResult) -> list[str]:
     """How the route's models are declared, where they are not; else nothing."""
     if result.suggestion is None:
         return []
-    return ["For what it saves, declare the models that you route between:", result.suggestion]
+    said = "For what it saves, declare the models that you route between:"
+    return [said, *_command_lines(result.suggestion)]
+
+
+def _command_lines(command: str) -> list[str]:
+    """A command in as many lines as the width takes, which a shell reads as one."""
+    words = [shlex.quote(word) for word in shlex.split(command)]
+    name, pairs = words[:4], words[4:]
+    lines = [" ".join(name)]
+    for option, value in zip(pairs[::2], pairs[1::2], strict=True):
+        if len(lines[-1]) + len(option) + len(value) + len("   \\") > WIDTH:
+            lines.append(" ")
+        lines[-1] += f" {option} {value}"
+    return [f"{line} \\" for line in lines[:-1]] + lines[-1:]
 
 
 def saving(costs: Costs | None) -> str:
@@ -53,19 +67,21 @@ def _month(month: Month, strong: str) -> str:
 
 def quality(result: CalibrationResult) -> str:
     """What is known of the router's quality, or how to find out."""
-    known = result.quality
+    evaluated = result.quality
     unmeasured = "not measured on your traffic; `routectl label` does"
-    if known is None:
+    if evaluated is None:
         return unmeasured
-    if known.on_traffic:
-        return f"{_figure(known)} on your traffic"
-    return f"{unmeasured}. {_figure(known)} on {known.benchmark}"
+    if evaluated.on_traffic:
+        return f"{_figure(evaluated)} on your traffic"
+    return f"{unmeasured}. {_figure(evaluated)} on {evaluated.benchmark}"
 
 
-def _figure(known: KnownQuality) -> str:
-    """An APGR with its interval; an end that is not bounded stands as `any`."""
-    models = f"{known.strong_model} / {known.weak_model}, evaluation e{known.evaluation_id}"
-    apgr = known.apgr
+def _figure(evaluated: KnownQuality) -> str:
+    """An APGR with its interval; an end that is not bounded is written as `any`."""
+    models = (
+        f"{evaluated.strong_model} / {evaluated.weak_model}, evaluation e{evaluated.evaluation_id}"
+    )
+    apgr = evaluated.apgr
     if apgr is None or apgr["value"] is None:
         return f"no gap was shown between {models}"
     low, high = ("any" if apgr[end] is None else f"{apgr[end]:.3f}" for end in ("low", "high"))

@@ -77,7 +77,8 @@ def suggested_route(connection: Connection, route: RouteInUse, population: Popul
     """The `route set` command that would declare a route's models, filled in from its log.
 
     The dearest model by list price is the strong one, the cheapest the weak one, and the model
-    groups are those that the strong one answers today. What the log does not tell stands as MODEL.
+    groups are those that the strong one answers today. What the log does not tell is written as
+    MODEL.
     Every word is quoted for a shell; a name that could not be printed is left out.
     """
     rows = answered_by(connection, population, EXTRACTION_VERSION, newest=NEWEST)

@@ -1,4 +1,4 @@
-"""What is known of a router's quality, to stand beside every saving."""
+"""What is known of a router's quality, which is printed with every saving."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -43,7 +44,8 @@ def picked_route(connection: Connection, name: str | None) -> Route | None:
                 f"there are {len(stored)} routes, so name one with --route; they are {names}"
             )
         return stored[0] if stored else None
-    require_name(name, "--route")
+    if not name:
+        raise UsageError("--route is empty: name a route, or leave it out")
     row = next((row for row in stored if row.name == name), None)
     if row is None and (stored or name != DEFAULT_ROUTE):
         raise _unknown(stored, name)
@@ -99,6 +101,20 @@ def route_in_use(location: Location, name: str | None) -> RouteInUse:
         return in_use(connection, picked_route(connection, name))
 
 
+def router_texts(location: Location, default: Sequence[str]) -> tuple[str, ...]:
+    """The routers of all routes, as --router names them.
+
+    Args:
+        default: of a route that declares none, and where there is no route.
+    """
+    with open_store(location) as store, store.read() as connection:
+        texts = [
+            in_use(connection, row).router_texts or tuple(default)
+            for row in routes.routes(connection)
+        ]
+    return tuple(dict.fromkeys(text for some in texts for text in some)) or tuple(default)
+
+
 def in_use(connection: Connection, row: Route | None) -> RouteInUse:
     """A route that was picked, with what its commands need."""
     if row is None:
@@ -114,10 +130,11 @@ def _routed(connection: Connection, names: tuple[str, ...]) -> Routed | None:
 
 def _unknown(stored: Sequence[Route], name: str) -> StoreError:
     names = ", ".join(row.name for row in stored)
+    to_type = shlex.quote(name) if name.isprintable() else "NAME"
     return StoreError(
         f"there is no route {name!r}: "
         + (f"the routes are {names}; " if names else "")
-        + f"`routectl route set {name} --strong MODEL --weak MODEL` makes it"
+        + f"`routectl route set {to_type} --strong MODEL --weak MODEL` makes one"
     )
 
 
@@ -415,7 +432,7 @@ def _overlapping(population: Population | None, others: Sequence[Route]) -> tupl
 
 
 def _existing(connection: Connection, name: str) -> Route:
-    row = routes.route(connection, require_name(name, "the route's name"))
+    row = routes.route(connection, name)
     if row is None:
         raise _unknown(routes.routes(connection), name)
     return row

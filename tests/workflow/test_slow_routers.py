@@ -9,15 +9,18 @@ from pathlib import Path
 import pytest
 
 from routectl.records import Population
+from routectl.route import DEFAULT_ROUTE, Declaration
 from routectl.routers import open_router
 from routectl.store.engine import Location
 from routectl.workflow.calibrating import Question, StrongFraction, calibrate
+from routectl.workflow.routing import RouteInUse
 from routectl.workflow.scoring import score
 from tests.conftest import Routectl, Silence, payload, write_log
 from tests.routers.tiny_llama import make_base, write_adapter
 
 QUESTION = Question(
     target=StrongFraction(0.5, tolerance=1.0),
+    route=RouteInUse(None, DEFAULT_ROUTE, Declaration()),
     population=Population(),
     confidence=0.95,
     next_requests=100,
