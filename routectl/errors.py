@@ -19,6 +19,7 @@ holds a prompt or a secret.
 from __future__ import annotations
 
 import errno
+import os
 
 
 class RoutectlError(Exception):
@@ -80,4 +81,4 @@ def reason_of(error: OSError) -> str:
         errno.EDQUOT: "the disk is full",
         errno.EFBIG: "the file would be larger than is allowed here",
         errno.EROFS: "the file system is read-only",
-    }.get(error.errno or 0, error.strerror or type(error).__name__)
+    }.get(error.errno or 0, os.strerror(error.errno) if error.errno else type(error).__name__)

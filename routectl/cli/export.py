@@ -86,7 +86,7 @@ def command(
     else:
         text = document(exported, format)
     if target is None:
-        console.line(text.removesuffix("\n"))
+        console.document(text)
     else:
         target.write(text.encode())
         console.note(f"wrote {output}")

@@ -8,7 +8,7 @@ import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from routectl.errors import RoutectlError
+from routectl.errors import RoutectlError, UsageError
 from routectl.policy import POLICY_VERSION, THRESHOLD, Policy, named_pair
 
 _BEGINNINGS = (
@@ -83,6 +83,14 @@ def _pairs(mapping: Mapping[str, str]) -> str:
 
 
 def _env(values: _Values) -> str:
+    for name, value in values.items():
+        if not str(value).isprintable():
+            # Not every reader of such a file knows quotes, and to one that does not a line break
+            # begins the next variable.
+            raise UsageError(
+                f"the {name.replace('_', ' ')} holds characters that no line of an env file can "
+                "hold: export it as json or yaml"
+            )
     texts = {
         name: _pairs(value) or None if isinstance(value, Mapping) else value
         for name, value in values.items()

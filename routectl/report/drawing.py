@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from routectl.errors import UsageError
+from routectl.escaping import visible
 from routectl.evaluation.benchmark import JudgedPair
 from routectl.output import Output
 
@@ -92,10 +93,8 @@ class Heading:
         rows = f"n = {self.prompts:,} prompts"
         if self.requests is not None:
             rows += f" that stand for {self.requests:,.0f} requests"
-        return wrapped(
-            f"{self.benchmark}: {what}, {rows}\n{self.strong} (strong) / {self.weak} (weak)",
-            0.9 * WIDTH,
-        )
+        pair = f"{visible(self.strong)} (strong) / {visible(self.weak)} (weak)"
+        return wrapped(f"{visible(self.benchmark)}: {what}, {rows}\n{pair}", 0.9 * WIDTH)
 
 
 @contextmanager
@@ -145,8 +144,8 @@ def save(figure: Figure, output: Output) -> None:
 
 
 def plain(text: str) -> str:
-    """Text that matplotlib does not read as mathematics."""
-    return text.replace("$", r"\$")
+    """A line of text that matplotlib does not read as mathematics, and that an SVG may hold."""
+    return visible(text).replace("$", r"\$")
 
 
 def percent(share: float) -> str:
@@ -169,7 +168,7 @@ def wrapped(text: str, width: float) -> str:
     """Text in lines that fit into so many inches, a word that is longer broken up."""
     most = int(width * _CHARACTERS_PER_INCH)
     lines = [line for paragraph in text.split("\n") for line in textwrap.wrap(paragraph, most)]
-    return plain("\n".join(lines))
+    return "\n".join(map(plain, lines))
 
 
 def panels_per_row(count: int) -> int:

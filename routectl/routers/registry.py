@@ -98,7 +98,7 @@ def _opener(name: str) -> _Opener:
         return cast(_Opener, entry.load())
     except Exception as error:
         raise RouterError(
-            f"The router {name!r} of {package(name)} cannot be imported ({error}); "
+            f"The router {name!r} of {package(name)} cannot be imported ({type(error).__name__}); "
             "reinstall or remove that package."
         ) from error
 

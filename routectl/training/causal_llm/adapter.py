@@ -13,6 +13,7 @@ from routectl.embedding import DEFAULT, open_embedder
 from routectl.embedding.base_models import BaseFiles, default_base, keep_base
 from routectl.embedding.language_model import DEFAULT_TEMPLATE, load_model
 from routectl.errors import CheckpointError
+from routectl.escaping import markdown
 from routectl.routers.causal_model import RATINGS, RatingReader
 from routectl.training.causal_llm.measures import HELD_OUT_EXAMPLES, measured_apgr, score_noise
 from routectl.training.data import TrainingData, read_training_data
@@ -25,7 +26,7 @@ from routectl.training.labels import (
     weak_quality,
     with_graded_scores,
 )
-from routectl.training.output.card import curve_files, model_card
+from routectl.training.output.card import curve_files, model_card, name_list
 from routectl.training.output.lineage import lineage_file
 from routectl.training.output.partial import PartialRun
 from routectl.training.output.report import TrainingReport
@@ -138,14 +139,14 @@ def train_causal_llm(
             introduction=_INTRODUCTION.format(
                 threshold=SCORE_THRESHOLD,
                 parameters=sum(tensor.size for tensor in tensors.values()),
-                base=base_files.name,
+                base=markdown(base_files.name),
             ),
             reads=f"the beginning of a long prompt, {MAX_TOKENS} tokens with the template",
             settings={**chosen, "score threshold": SCORE_THRESHOLD},
             limits=_LIMITS.format(
                 learned=len(learned),
                 measured=len(measured),
-                strong=", ".join(labels.strong_models),
+                strong=name_list(labels.strong_models),
             ),
         )
         seen = lineage_file(data, learned=learned.prompt, measured=measured.prompt)

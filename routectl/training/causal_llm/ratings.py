@@ -26,6 +26,7 @@ from routectl.checkpoint import (
 )
 from routectl.embedding import DEFAULT, open_embedder
 from routectl.errors import InputError
+from routectl.escaping import markdown
 from routectl.records import RouterSpec
 from routectl.routers.causal_llm import Head, open_router
 from routectl.routers.causal_model import LENGTH_WEIGHT, RATINGS, ROWS
@@ -44,7 +45,13 @@ from routectl.training.distillation import (
 )
 from routectl.training.fits.difficulty import DifficultySettings, fit_difficulty
 from routectl.training.labels import StrongWeakLabels, strong_weak_labels
-from routectl.training.output.card import curve_files, flattered, model_card, vector_lines
+from routectl.training.output.card import (
+    curve_files,
+    flattered,
+    model_card,
+    name_list,
+    vector_lines,
+)
 from routectl.training.output.lineage import known_held_out, lineage_file
 from routectl.training.output.partial import PartialRun
 from routectl.training.output.report import TrainingReport
@@ -232,8 +239,8 @@ def _card(
     threshold = taken.config["score_threshold"]
     introduction = _INTRODUCTION.format(
         threshold=threshold,
-        adapter=taken.folder.name,
-        base=taken.get("base", "name", kind=str),
+        adapter=markdown(taken.folder.name),
+        base=markdown(taken.get("base", "name", kind=str)),
     )
     settings = {**chosen, "score threshold": threshold}
     if teacher_scores is not None:
@@ -253,7 +260,7 @@ def _card(
             measured=len(measured),
             before="The adapter" if teacher_scores is None else "The adapter and the teachers",
             flattered=flattered(known_held_out(data, _parts(taken, teacher_scores))),
-            strong=", ".join(labels.strong_models),
+            strong=name_list(labels.strong_models),
         ),
         early_stopping=False,
     )

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 
 from routectl.embedding import Embedder
 from routectl.embedding.names import is_classifier
+from routectl.escaping import markdown, markdown_code
 from routectl.preferences.contamination import SIMILAR
 from routectl.routers.features import Features
 from routectl.training.fits.curve import curve_picture
@@ -47,19 +48,22 @@ def model_card(
         refitted: whether the weights are of a second fit, with the held-out prompts.
     """
     files = "\n".join(
-        f"| `{path.name}` | {request.weights.get(path, 1.0):g} | `{file_digest(path)}` |"
+        f"| {markdown_code(path.name)} | {request.weights.get(path, 1.0):g} | "
+        f"`{file_digest(path)}` |"
         for path in request.files
     )
-    filters = ", ".join(f"`{condition}`" for condition in request.conditions) or "none"
-    chosen = "\n".join(f"| {name} | {value} |" for name, value in settings.items())
+    filters = ", ".join(markdown_code(str(c)) for c in request.conditions) or "none"
+    chosen = "\n".join(
+        f"| {markdown(name)} | {markdown(str(value))} |" for name, value in settings.items()
+    )
     further = f"\n{limits.strip()}\n" if limits else ""
-    return f"""# {report.path.name}
+    return f"""# {markdown(report.path.name)}
 
 {introduction.strip()}
 
-- Default pair: **{report.default_pair}** (strong / weak)
+- Default pair: **{markdown(str(report.default_pair))}** (strong / weak)
 - Reads: {reads}
-- Licence: {request.licence or "not stated; the data's licences decide"}
+- Licence: {markdown(request.licence or "not stated; the data's licences decide")}
 
 ## Data
 
@@ -89,7 +93,7 @@ def model_card(
 
 ## Models
 
-{", ".join(report.models)}
+{name_list(report.models)}
 
 ## Limits
 
@@ -103,7 +107,13 @@ own traffic.
 def embedder_line(embedder: Embedder) -> str:
     """What an embedder reads of a prompt, for `model_card`."""
     unit = "tokens" if embedder.probe is None else "characters"
-    return f"{embedder.name}, {embedder.max_tokens} {unit} (`head`), digest\n  `{embedder.digest}`"
+    name = markdown(embedder.name)
+    return f"{name}, {embedder.max_tokens} {unit} (`head`), digest\n  `{embedder.digest}`"
+
+
+def name_list(names: Iterable[str]) -> str:
+    """Names of models, for a paragraph of `model_card`."""
+    return ", ".join(map(markdown, names))
 
 
 def embedder_limits(embedder: Embedder, learned_held_out: int) -> str | None:
@@ -154,7 +164,7 @@ def curve_files(report: TrainingReport) -> dict[str, bytes]:
 def _contamination(report: TrainingReport, request: TrainingRequest) -> str:
     if not request.benchmarks:
         return "not checked against any benchmark"
-    names = ", ".join(f"`{path.name}`" for path in request.benchmarks)
+    names = ", ".join(markdown_code(path.name) for path in request.benchmarks)
     return (
         f"after {report.similar_prompts:,} were left out because they resemble\n  one of a "
         f"benchmark's (cosine of {SIMILAR} or above; {names})"
@@ -193,5 +203,5 @@ def _figures(report: TrainingReport, more: Mapping[str, str]) -> str:
             f"{metrics['apgr']:.3f} ({interval})"
         )
     rows |= more
-    lines = [f"| {name} | {value} |" for name, value in rows.items()]
+    lines = [f"| {markdown(name)} | {markdown(value)} |" for name, value in rows.items()]
     return "\n".join(["| on the held-out prompts | |", "|---|---|", *lines])
