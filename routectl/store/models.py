@@ -355,11 +355,11 @@ class Route(Base):
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)
     name: Mapped[str]
-    models: Mapped[list[Any] | None] = mapped_column(JSON(none_as_null=True))
+    models: Mapped[list[Any] | None] = mapped_column(_Json(none_as_null=True))
     """From weak to strong, each with its name and its own price, if it has one."""
-    router: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    router: Mapped[dict[str, Any] | None] = mapped_column(_Json(none_as_null=True))
     """Its spec; null for the default one."""
-    population: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    population: Mapped[dict[str, Any] | None] = mapped_column(_Json(none_as_null=True))
     created_at: Mapped[datetime]
     removed_at: Mapped[datetime | None]
 
@@ -375,9 +375,9 @@ class RouteChange(Base):
     id: Mapped[int] = mapped_column(Id, primary_key=True)
     route_id: Mapped[int] = mapped_column(ForeignKey("routes.id"))
     action: Mapped[str]
-    was: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    was: Mapped[dict[str, Any] | None] = mapped_column(_Json(none_as_null=True))
     """What changed, as it was; null where the route was made."""
-    now: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    now: Mapped[dict[str, Any] | None] = mapped_column(_Json(none_as_null=True))
     """The same, as it is now; null where the route was removed."""
     actor: Mapped[str]
     note: Mapped[str | None]
