@@ -102,7 +102,8 @@ class Policy:
         if self.mode not in (None, LIVE, SHADOW) and not _is_canary(self.mode):
             yield f"the mode {quoted_names([self.mode], 1)} is not live, shadow or canary=SHARE"
         if self.fallback not in (None, *FALLBACKS):
-            yield f"the fallback {quoted_names([str(self.fallback)], 1)} is none of {', '.join(FALLBACKS)}"
+            fallback = quoted_names([str(self.fallback)], 1)
+            yield f"the fallback {fallback} is none of {', '.join(FALLBACKS)}"
         if self.extraction_version < 1:
             yield f"there is no extraction version {self.extraction_version}"
         if self.rule != THRESHOLD:
@@ -113,7 +114,9 @@ class Policy:
             yield f"{models} models take one router or {cuts}, not {len(self.routers)}"
         yield from _threshold_problems(self.thresholds, cuts, "")
         for segment, thresholds in self.segments.items():
-            yield from _threshold_problems(thresholds, cuts, f" in segment {quoted_names([segment], 1)}")
+            yield from _threshold_problems(
+                thresholds, cuts, f" in segment {quoted_names([segment], 1)}"
+            )
 
     def config_string(self) -> str:
         """The policy as one config string.
