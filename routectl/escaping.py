@@ -44,7 +44,7 @@ def quoted_names(names: Iterable[str], most: int) -> str:
     return ", ".join([*quoted, "..."] if len(taken) > most else quoted) or "none"
 
 
-_NAME = re.compile(r"[\w.:/@()+=-]{1,48}")
+_NAME = re.compile(r"[\w.:/@()=+-]{1,48}")
 
 
 def markdown(text: str) -> str:

@@ -102,8 +102,8 @@ class Policy:
         if self.mode not in (None, LIVE, SHADOW) and not _is_canary(self.mode):
             yield f"the mode {quoted_names([self.mode], 1)} is not live, shadow or canary=SHARE"
         if self.fallback not in (None, *FALLBACKS):
-            named = quoted_names([str(self.fallback)], 1)
-            yield f"the fallback {named} is none of {', '.join(FALLBACKS)}"
+            fallback = quoted_names([str(self.fallback)], 1)
+            yield f"the fallback {fallback} is none of {', '.join(FALLBACKS)}"
         if self.extraction_version < 1:
             yield f"there is no extraction version {self.extraction_version}"
         if self.rule != THRESHOLD:

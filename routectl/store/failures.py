@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from sqlalchemy.exc import DBAPIError
 
 from routectl.errors import StoreError
+from routectl.store.column_types import DamagedValueError
 
 _LOCKED = "is locked by another process: try again when that has finished"
 _DISK_FULL = "is on a full disk: free some space and run the command again"
@@ -87,10 +88,6 @@ _BY_SIGN = (
 
 _UNDECODED = "Could not decode to UTF-8"
 """How the message of SQLite's driver begins that quotes the text which is no UTF-8."""
-
-
-class DamagedValueError(Exception):
-    """A stored value is not of its column's type; raised while rows are read."""
 
 
 @contextmanager

@@ -200,7 +200,7 @@ def say_where_prompts_go(console: Console, embedder: str | None) -> None:
 
     host = None if embedder is None else remote_host(embedder)
     if host is not None:
-        console.note(f"the prompts of the training data are sent to {host}")
+        console.warn(f"the prompts of the training data are sent to {host}")
 
 
 def scoring_routers(console: Console, names: Sequence[str]) -> list[RouterSpec]:
@@ -214,7 +214,7 @@ def scoring_routers(console: Console, names: Sequence[str]) -> list[RouterSpec]:
     for name, spec in zip(names, specs, strict=True):
         host = open_spec(spec).description.sends_prompts_to
         if host is not None:
-            console.note(f"{name} sends the prompts of the training data to {host}")
+            console.warn(f"{name} sends the prompts of the training data to {host}")
     return specs
 
 
