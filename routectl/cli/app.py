@@ -126,7 +126,7 @@ def _hint(error: click.ClickException) -> str:
 def _without_secrets(message: str) -> str:
     """A message of Click's, which quotes arguments: without users, passwords and options of URLs.
 
-    A database's URL may have been written where another argument should stand.
+    A database's URL may have been written where another argument belongs.
     """
     return re.sub(r"(?<=://)[^\s'\"]*", lambda url: _HIDDEN_IN_URL.sub("***", url[0]), message)
 
