@@ -1,11 +1,11 @@
-"""`routectl import` of LiteLLM JSONL, beside what orjson alone needs to parse the same lines.
+"""`routectl import` of LiteLLM JSONL, compared with orjson alone, which parses the same lines.
 
     python benchmarks/import_speed.py [--requests 40000] [--log FILE]
 
 Without --log a log is made in the shape of LiteLLM's own records, with every key that they have.
 Both run in one process, in turn, each import into a new database; processor and wall time, the best
 of several: on a shared machine, the rest says what else ran. An import reads and writes on two
-threads, so its wall time needs a second core that is free. Below stands what plain writing of the
+threads, so its wall time needs a second core that is free. The last line: what plain writing of the
 same rows takes, which lie ready in memory: `sqlite3.executemany`, one transaction a batch.
 """
 
@@ -199,9 +199,9 @@ def _write_batch(raw: sqlite3.Connection, batch: Batch) -> None:
 
 
 def _insert(raw: sqlite3.Connection, table: str, columns: Columns) -> None:
-    marks = ", ".join("?" * len(columns))
+    places = ", ".join("?" * len(columns))
     rows = zip(*columns.values(), strict=True)
-    raw.executemany(f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})", rows)
+    raw.executemany(f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({places})", rows)
 
 
 def _requests(log: Path) -> Iterator[TrafficRequest]:

@@ -1,4 +1,4 @@
-"""From 1,000,000 stored scores to a printed calibration, beside a raw read and sort of the column.
+"""From 1,000,000 stored scores to a printed calibration, and a raw read and sort of the column.
 
     python benchmarks/million_scores.py
 

@@ -19,6 +19,7 @@ from routectl.errors import RoutectlError
 
 COMMANDS = (
     "init",
+    "route",
     "import",
     "score",
     "calibrate",

@@ -21,7 +21,7 @@ from pathlib import Path
 import click
 
 from routectl.escaping import visible, visible_json
-from routectl.records import RouterIdentity
+from routectl.records import Population, RouterIdentity
 from routectl.workflow.reporter import Advance
 
 WIDTH = 100
@@ -138,6 +138,20 @@ def pair_text(router: RouterIdentity) -> str | None:
         return None
     mapped = "".join(f", {model} scored as {other}" for model, other in router.scored_as.items())
     return f"{router.model_pair} (strong / weak){mapped}"
+
+
+def population_text(population: Population) -> str:
+    """The filters of a population, and since when a log tells which requests are the route's."""
+    parts = [str(condition) for condition in population.where]
+    if population.since is not None:
+        parts.append(f"since {when(population.since)}")
+    if population.until is not None:
+        parts.append(f"until {when(population.until)}")
+    text = ", ".join(parts) or "all requests"
+    if population.routed is not None:
+        name, since = population.routed.names[0], when(population.routed.since)
+        text += f"; from {since} on, as the log says, those of route {name} alone"
+    return text
 
 
 def percent(share: float | None, digits: int = 1) -> str:

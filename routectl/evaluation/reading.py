@@ -10,7 +10,7 @@ their columns:
   routed on, and whose turns count as their mean (RouteLLM, section 5)
 
 `category`, `domain`, `task` or `subject` names a row's part, `options` are put as MMLU puts them.
-Beside FILE.csv lies FILE.contaminated.jsonl, if there is one: its prompts are left out.
+The prompts in FILE.contaminated.jsonl next to FILE.csv, if it exists, are left out.
 
 A folder holds `responses/*.csv` (MMLU), `gsm8k_responses.csv`, or `question.jsonl` with
 `judgements.jsonl` (MT-Bench), and mostly `contaminated_prompts.jsonl`.

@@ -14,10 +14,10 @@ from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
-from routectl.errors import StoreError, UsageError
-from routectl.store.failures import errors_as_sentences, reason_of
+from routectl.errors import StoreError, UsageError, reason_of
+from routectl.store.failures import errors_as_sentences
 
-SCHEMA_VERSION = "0005"
+SCHEMA_VERSION = "0006"
 """The newest migration. A test holds the two together, so that opening needs no Alembic."""
 
 BUSY_TIMEOUT_SECONDS = 30.0

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import os
 import re
 import sqlite3
 from collections.abc import Iterator
@@ -120,18 +118,6 @@ def damaged(where: object) -> str:
     return f"{where} {_DAMAGED}"
 
 
-def reason_of(error: OSError) -> str:
-    """Why the file system refused, in words."""
-    return {
-        errno.EACCES: "permission denied",
-        errno.ENOENT: "the folder does not exist",
-        errno.ENOSPC: "the disk is full",
-        errno.EDQUOT: "the disk is full",
-        errno.EFBIG: "the file would be larger than is allowed here",
-        errno.EROFS: "the file system is read-only",
-    }.get(error.errno or 0, os.strerror(error.errno or 0) if error.errno else type(error).__name__)
-
-
 def _sentence(where: object, error: BaseException | None) -> str:
     name = getattr(error, "sqlite_errorname", None)
     state = getattr(error, "sqlstate", None)
@@ -173,9 +159,8 @@ def _immutable(error: BaseException | None) -> str:
 
 
 def _is_ours(table: str | None) -> bool:
-    from routectl.store.models import Base
-
-    return table in Base.metadata.tables
+    """Whether a name is spelled as all of our tables are: no value passes for one."""
+    return table is not None and re.fullmatch("[a-z_]{1,32}", table) is not None
 
 
 _CHECK = "`routectl db status` checks it"

@@ -112,7 +112,7 @@ def train_bert(
     """Train a BERT classifier and write its checkpoint, whole or not at all.
 
     The same files and seed give the same weights on the same machine, however often the training
-    was stopped on the way: what the frozen layers make of the prompts is kept, and every epoch. The
+    was stopped on the way: the output of the frozen layers is kept, and every epoch. The
     states take 0.8 kB of memory a token (with the default base), about 0.1 GB for 1,000 prompts.
 
     Args:
@@ -289,7 +289,7 @@ def _states(
     partial: PartialRun,
     on_progress: Progress,
 ) -> States:
-    """What the layers below the trained ones make of the prompts; what was kept is taken up."""
+    """The output of the layers below the trained ones; what was kept is taken up."""
     import numpy as np
     import torch
 

@@ -65,7 +65,7 @@ def _card(name: str, count: int) -> str:
     return f"""# {markdown(name)}
 
 A checkpoint of routectl's `length` router: the lengths, in characters, of {count:,} prompts, in
-ascending order. A prompt's score says where its length stands among them, from 0 (shorter than
+ascending order. A prompt's score is the rank of its length among them, from 0 (shorter than
 all) to 1 (longer than all). It holds no text, knows no models, and understands nothing: it is the
 baseline that a router has to beat.
 """

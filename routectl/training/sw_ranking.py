@@ -292,7 +292,7 @@ def _projected_noise(data: TrainingData, model: Embedder, metric: Metric) -> flo
 
 
 def _unlike(data: TrainingData, model: Embedder, metric: Metric | None) -> NDArray[np.float32]:
-    """Vectors of prompts that are not in the ranking: some held out, some of other kinds."""
+    """Vectors of prompts that are not in the ranking: some held out, some of other tasks."""
     import numpy as np
 
     from routectl.embedding.remote import PROBES

@@ -46,6 +46,8 @@ def of_calibration(row: Calibration) -> Policy:
 def of_activation(row: Activation, route: str, calibrated: Policy | None) -> Policy:
     """The policy that an activation stores, or what it meant where it is older than that.
 
+    It is the route's under the name that the route has now.
+
     Args:
         calibrated: the policy of its calibration; where it has none, because it is unconditional,
             that of the last one which the route ran before, if any.
@@ -62,7 +64,7 @@ def of_activation(row: Activation, route: str, calibrated: Policy | None) -> Pol
             same = same and policy.routers == calibrated.routers
         if decided != (row.mode, row.calibration_id) or not same:
             raise StoreError(_contradiction(f"activation {row.id}"))
-        return replace(policy, activation_id=row.id)
+        return replace(policy, route=route, activation_id=row.id)
     if row.mode == THRESHOLD:
         assert calibrated is not None, "the database holds it to that"
         return replace(calibrated, mode=LIVE, route=route, activation_id=row.id)
@@ -76,15 +78,24 @@ def _contradiction(what: str) -> str:
     )
 
 
-def unconditional(rule: str, route: str, before: Policy | None) -> Policy:
+def unconditional(
+    rule: str,
+    route: str,
+    before: Policy | None,
+    *,
+    models: tuple[str | None, ...] | None = None,
+) -> Policy:
     """A live policy that gives every request the strong model, or the weak one.
 
     Args:
         before: what the route ran before, whose router a config string can name.
+        models: those that the route declares, from weak to strong; None: those of before.
     """
+    if models is None:
+        models = UNDECLARED if before is None else before.models
     return Policy(
         rule=rule,
-        models=UNDECLARED if before is None else before.models,
+        models=models,
         routers=() if before is None else before.routers,
         extraction_version=extraction.EXTRACTION_VERSION,
         mode=LIVE,

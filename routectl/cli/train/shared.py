@@ -103,8 +103,8 @@ embedder = click.option(
     "--embedder",
     metavar="NAME|PATH|hidden:NAME[+NAME]|bert:NAME|openai:URL#MODEL",
     help="A sentence-transformers model, the hidden states of a language model (and such a model "
-    "beside them), the token vectors of a bert checkpoint, or a model behind an OpenAI-compatible "
-    "endpoint; else the built-in one.",
+    "joined to them), the token vectors of a bert checkpoint, or a model behind an "
+    "OpenAI-compatible endpoint; else the built-in one.",
 )
 
 
@@ -186,7 +186,7 @@ def _weights(texts: Sequence[str], files: Sequence[Path]) -> dict[Path, float]:
         if Path(name) not in files:
             raise UsageError(
                 f"--weight {text!r} is of a file that neither --battles nor --gold names; write it "
-                "as it stands there"
+                "as it is written there"
             )
         if Path(name) in weights:
             raise UsageError(f"--weight names {name} twice; give each file one weight")

@@ -19,8 +19,8 @@ CURVE, LOSSES = "training_curve.png", "training_curve.json"
 
 _STANDARDISED = """;
   each number standardised over the prompts of the training"""
-_BESIDE = """;
-  beside it the length of the whole question, without lettered answers"""
+_LENGTH_FEATURE = """;
+  as an extra feature the length of the whole question, without lettered answers"""
 
 
 def model_card(
@@ -97,9 +97,10 @@ def model_card(
 
 ## Limits
 
-It knows the models above and no other. It has learned from the kinds of prompts in its data, and
-on others it may order prompts no better than chance: compare it with the baselines `random` and
-`length` on labels of your own. Its scores are for ranking; choose a threshold on your own traffic.
+It knows the models above and no other. It has learned from prompts such as those of its
+data, and on others it may order prompts no better than chance: compare it with the baselines
+`random` and `length` on labels of your own. Its scores are for ranking; choose a threshold on your
+own traffic.
 {further}"""
 
 
@@ -142,9 +143,9 @@ def flattered(learned_held_out: int) -> str:
 
 
 def vector_lines(features: Features) -> str:
-    """What is made of an embedding, for behind `embedder_line`."""
+    """The features computed from an embedding, for behind `embedder_line`."""
     return (_STANDARDISED if features.standardisation is not None else "") + (
-        _BESIDE if features.question_length is not None else ""
+        _LENGTH_FEATURE if features.question_length is not None else ""
     )
 
 
