@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import click
 
-from routectl.cli import options
+from routectl.cli import ids, options
 from routectl.cli.console import Console
 
 
 @click.command("activate")
-@click.argument("calibration_id", required=False, type=click.IntRange(min=1), metavar="[ID]")
+@click.argument("calibration_id", required=False, type=ids.CALIBRATION, metavar="[ID]")
 @click.option("--route", default="default", show_default=True, help="Route that it is for.")
 @click.option("--always-strong", is_flag=True, help="Send every request to the strong model.")
 @click.option("--always-weak", is_flag=True, help="Send every request to the weak model.")
@@ -33,7 +33,7 @@ def command(
     \b
     Examples:
       routectl activate --note "30 % strong, agreed with finance"
-      routectl activate 3 --route smart
+      routectl activate c3 --route smart
       routectl activate --always-weak --note "provider outage"
     """
     from routectl.cli.activation_table import to_json, to_sentence

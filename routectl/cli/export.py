@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from routectl.cli import options
+from routectl.cli import ids, options
 from routectl.cli.console import Console
 
 
@@ -15,7 +15,7 @@ from routectl.cli.console import Console
 @click.option(
     "--calibration",
     "calibration_id",
-    type=click.IntRange(min=1),
+    type=ids.CALIBRATION,
     metavar="ID",
     help="A calibration, whether it is active or not.",
 )

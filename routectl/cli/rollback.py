@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from routectl.cli import options
+from routectl.cli import ids, options
 from routectl.cli.console import Console
 
 
@@ -12,7 +12,7 @@ from routectl.cli.console import Console
 @click.option("--route", default="default", show_default=True, help="Route to take back.")
 @click.option(
     "--to",
-    type=click.IntRange(min=1),
+    type=ids.ACTIVATION,
     metavar="ID",
     help="Activation to bring back; without it, what ran before the one that runs now.",
 )
@@ -28,7 +28,7 @@ def command(route: str, to: int | None, note: str | None, db: str, console: Cons
     \b
     Examples:
       routectl rollback --note "too many weak answers"
-      routectl rollback --route smart --to 4
+      routectl rollback --route smart --to a4
     """
     from routectl.cli.activation_table import to_json, to_sentence
     from routectl.workflow.activating import roll_back

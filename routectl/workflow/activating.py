@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 
 from routectl.errors import StoreError, UsageError
 from routectl.policy import LIVE, THRESHOLD, Policy
+from routectl.records import IdKind
 from routectl.store import routes
 from routectl.store.calibrations import calibration, calibrations, newest_calibration
 from routectl.store.engine import Location
@@ -22,6 +23,8 @@ from routectl.workflow.policies import (
     require_extraction,
     unconditional,
 )
+from routectl.workflow.recorded import RecordedCalibration, recorded
+from routectl.workflow.reporter import Reporter
 
 DEFAULT_ROUTE = "default"
 
@@ -127,13 +130,13 @@ def roll_back(location: Location, *, route: str, to: int | None, note: str | Non
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """Calibrations with their policies, and activations, newest first."""
+    """Calibrations and activations, newest first."""
 
-    calibrations: list[tuple[Calibration, Policy]]
+    calibrations: list[RecordedCalibration]
     activations: list[Activated]
 
 
-def history(location: Location, *, route: str | None, limit: int) -> History:
+def history(location: Location, reporter: Reporter, *, route: str | None, limit: int) -> History:
     """What was calibrated and what ran, newest first."""
     with open_store(location) as store, store.read() as connection:
         named = routes.routes(connection)
@@ -148,7 +151,14 @@ def history(location: Location, *, route: str | None, limit: int) -> History:
         ]
         entries.sort(key=lambda entry: entry.id, reverse=True)
         rows = calibrations(connection, limit)
-        return History([(row, of_calibration(row)) for row in rows], entries[:limit])
+        shown = []
+        for row in rows:
+            try:
+                shown.append(recorded(connection, row))
+            except StoreError as error:
+                # One damaged record must not hide the others.
+                reporter.note(f"left out, because {error}")
+        return History(shown, entries[:limit])
 
 
 def last_calibrated(connection: Connection, log: Sequence[Activation]) -> Policy | None:
@@ -161,12 +171,14 @@ def _earlier(log: list[Activation], to: int, route: str) -> Activation:
     activation = next((a for a in log if a.id == to), None)
     if activation is None:
         raise StoreError(
-            f"route {route!r} has no activation {to}: `routectl history --route {route}` lists them"
+            f"route {route!r} has no activation {IdKind.ACTIVATION.ref(to)}: "
+            f"`routectl history --route {route}` lists them"
         )
     target = routes.activated_by(log, activation)
     if target.id >= routes.activated_by(log, log[-1]).id:
         raise UsageError(
-            f"activation {to} is not earlier than what runs now, and a rollback walks back: "
+            f"activation {IdKind.ACTIVATION.ref(to)} is not earlier than what runs now, and a "
+            "rollback walks back: "
             "use `routectl activate` to go forward"
         )
     return target

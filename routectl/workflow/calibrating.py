@@ -4,23 +4,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from routectl.calibration import (
-    Caveat,
-    Choice,
-    ScoredSample,
-    StrongFraction,
-    caveats,
-    choose,
-)
+from routectl.calibration import ScoredSample, StrongFraction, choose
 from routectl.extraction import EXTRACTION_VERSION
 from routectl.policy import PinnedRouter, Policy
 from routectl.prices import ModelPrice, require_asked
-from routectl.records import Population, RouterIdentity
+from routectl.records import Population
 from routectl.routers import OpenRouter
-from routectl.store.calibrations import add_calibration
+from routectl.store.calibrations import add_calibration, calibration, calibration_row
 from routectl.store.engine import Location, Store
 from routectl.store.opening import open_store
 from routectl.store.populations import Overview, overview
@@ -38,10 +31,11 @@ from routectl.workflow.populations import (
     say_what_the_population_mixes,
 )
 from routectl.workflow.pricing import Costs, priced_requests
-from routectl.workflow.reporter import Reporter
+from routectl.workflow.recorded import RecordedCalibration, recorded
+from routectl.workflow.reporter import Remembering, Reporter
 from routectl.workflow.scoring import score_missing
 
-__all__ = ["CalibrationResult", "Question", "StrongFraction", "calibrate"]
+__all__ = ["Question", "StrongFraction", "calibrate"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,32 +49,8 @@ class Question:
     note: str | None
     prices: Mapping[str, ModelPrice] = field(default_factory=dict)
     """Those that go before the list's."""
-
-
-@dataclass(frozen=True, slots=True)
-class CalibrationResult:
-    """A calibration as it was recorded."""
-
-    id: int
-    created_at: datetime
-    router: RouterIdentity
-    policy: Policy
-    choice: Choice
-    overview: Overview
-    excluded: dict[str, float]
-    """Weight of the requests without a score, by reason."""
-    longer_than_read: float
-    """Weighted share of the requests whose prompt is longer than the router reads."""
-    costs: Costs | None
-    """None where the router decides between no models, or no tokens or no price is known."""
-    rows_digest: str
-    caveats: list[Caveat]
-    """What a reader must know before they use the threshold."""
-
-    @property
-    def missed_by(self) -> float | None:
-        """How far the share is from the target, where that is more than the tolerance."""
-        return self.choice.target.missed_by(self.choice.cut)
+    dry_run: bool = False
+    """Answer without a record; scores are kept all the same."""
 
 
 def calibrate(
@@ -90,7 +60,7 @@ def calibrate(
     reporter: Reporter,
     *,
     unnamed: Collection[str] = (),
-) -> list[CalibrationResult]:
+) -> list[RecordedCalibration]:
     """Choose and record a threshold for each router.
 
     Args:
@@ -110,15 +80,19 @@ def calibrate(
     with open_store(location) as store:
         with store.read() as connection:
             counts = overview(connection, question.population, EXTRACTION_VERSION)
-        refuse_an_empty_population(counts, question.population)
-        say_what_the_population_mixes(counts, question.population, reporter)
-        wanted = ready_routers(store, routers, unnamed, question.population, reporter)
-        return [_calibrate(store, router, question, counts, reporter) for router in wanted]
+            refuse_an_empty_population(connection, counts, question.population)
+        shared = Remembering(reporter)
+        say_what_the_population_mixes(counts, question.population, shared)
+        wanted = ready_routers(store, routers, unnamed, question.population, shared)
+        return [
+            _calibrate(store, router, question, counts, Remembering(reporter, shared.notes))
+            for router in wanted
+        ]
 
 
 def _calibrate(
-    store: Store, router: OpenRouter, question: Question, counts: Overview, reporter: Reporter
-) -> CalibrationResult:
+    store: Store, router: OpenRouter, question: Question, counts: Overview, reporter: Remembering
+) -> RecordedCalibration:
     rows, purged = _scored(store, router, question.population, counts, reporter)
     excluded = dict(counts.excluded) | ({"purged": purged} if purged else {})
     identity = router.identity
@@ -147,44 +121,35 @@ def _calibrate(
     if priced is not None and spending is not None:
         costs = Costs(priced.strong, priced.weak, spending)
     longer = float(rows.weights[rows.longer_than_read].sum() / rows.weights.sum())
-    created_at = datetime.now(UTC)
-    digest = rows_digest(rows)
     policy = Policy(
         models=UNDECLARED,
         routers=(PinnedRouter(router.spec, identity.fingerprint),),
         thresholds=(choice.cut.threshold,),
         extraction_version=EXTRACTION_VERSION,
     )
-    with store.write() as connection:
-        calibration_id = add_calibration(
-            connection,
-            created_at=created_at,
-            actor=actor(),
-            note=question.note,
-            router_id=rows.router,
-            router=identity,
-            population=question.population,
-            sample_ids=counts.sample_ids,
-            choice=choice,
-            policy=policy,
-            excluded=excluded,
-            longer_than_read=longer,
-            costs=None if costs is None else costs.to_json(),
-            rows_digest=digest,
-        )
-    return CalibrationResult(
-        id=calibration_id,
-        created_at=created_at,
+    row = calibration_row(
+        created_at=datetime.now(UTC),
+        actor=actor(),
+        note=question.note,
+        router_id=rows.router,
         router=identity,
-        policy=replace(policy, calibration_id=calibration_id),
+        population=question.population,
+        sample_ids=counts.sample_ids,
         choice=choice,
-        overview=counts,
+        policy=policy,
         excluded=excluded,
         longer_than_read=longer,
-        costs=costs,
-        rows_digest=digest,
-        caveats=caveats(choice.target, choice.cut, choice.certainty, choice.self_check, longer),
+        costs=None if costs is None else costs.to_json(),
+        rows_digest=rows_digest(rows),
+        weight=counts.weight - sum(excluded.values()),
+        model_groups=counts.model_groups,
+        notes=reporter.notes,
     )
+    if question.dry_run:
+        with store.read() as connection:
+            return recorded(connection, row)
+    with store.write() as connection:
+        return recorded(connection, calibration(connection, add_calibration(connection, row)))
 
 
 def _scored(

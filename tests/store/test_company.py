@@ -49,7 +49,7 @@ def test_rollbacks_at_once_each_walk_one_step_back(location: Location) -> None:
         activate(location, calibration_id=None, mode="always_weak", route="smart", note=str(number))
     done = at_once(lambda _: roll_back(location, route="smart", to=None, note=None))
     assert sorted(a.restores or 0 for a in done) == list(range(2, MANY + 2))
-    newest = history(location, route="smart", limit=1).activations[0]
+    newest = history(location, Silence(), route="smart", limit=1).activations[0]
     assert newest.restores == 2
 
 
@@ -60,7 +60,7 @@ def test_activations_at_once_make_one_route_and_lose_none(location: Location) ->
             location, calibration_id=None, mode="always_strong", route="new", note=str(n)
         )
     )
-    log = history(location, route="new", limit=100).activations
+    log = history(location, Silence(), route="new", limit=100).activations
     assert {a.id for a in log} == {a.id for a in done}
     assert len(log) == MANY
 
