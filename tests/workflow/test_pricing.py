@@ -85,7 +85,7 @@ def test_the_table_shows_the_cost_beside_the_shares_and_names_the_prices(
 ) -> None:
     result = routectl(*CALIBRATE, *OWN)
     assert "USD per 1,000 requests" in result.out
-    assert f"price of strong      {1000} in, {3000} out, USD per million tokens (--price)" in (
+    assert f"price of strong   {1000} in, {3000} out, USD per million tokens (--price)" in (
         result.out
     )
     assert "12.5 % of the requests have no tokens in the log" in result.err
