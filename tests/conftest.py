@@ -36,6 +36,12 @@ class Result:
 
 Routectl = Callable[..., Result]
 
+MODELS = (
+    *("--strong", "big", "--weak", "small"),
+    *("--price", "big=2/8", "--price", "small=0.25/1"),
+)
+"""Models of a route with prices of their own, which need no list."""
+
 
 @pytest.fixture
 def database(tmp_path: Path) -> Path:

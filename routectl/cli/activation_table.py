@@ -4,12 +4,65 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from routectl.cli.console import minute, percent
-from routectl.cli.policy_text import by_whom, checkpoint_words, filters_text, runs_text
+from routectl.cli.console import Console, minute, percent
+from routectl.cli.policy_text import (
+    by_whom,
+    checkpoint_words,
+    filters_text,
+    mode_text,
+    runs_text,
+)
+from routectl.policy import LIVE, THRESHOLD
 from routectl.records import IdKind
 
 if TYPE_CHECKING:
     from routectl.workflow.activating import Activated
+
+
+def print_activated(console: Console, activated: Activated) -> None:
+    """An activation that was just made, and what changes by it."""
+    was = activated.was
+    if activated.nothing_changes and was is not None:
+        console.line(
+            f"Nothing changes: route {activated.route} runs {runs_text(activated.policy)} already, "
+            f"since {IdKind.ACTIVATION.ref(was.id)}. Activation "
+            f"{IdKind.ACTIVATION.ref(activated.id)} by {activated.actor}."
+        )
+        return
+    console.line(to_sentence(activated))
+    changed = changes(activated)
+    if changed and was is not None:
+        console.line()
+        console.table(
+            [(name, before, "->", now) for name, (before, now) in changed.items()],
+            headers=["", "was", "", "now"],
+            wrapped=(1, 3),
+        )
+
+
+def changes(activated: Activated) -> dict[str, tuple[str, str]]:
+    """What is otherwise than before: name -> what it was, and what it is now."""
+    if activated.was is None:
+        return {}
+    before, now = _facts(activated.was), _facts(activated)
+    return {name: (before[name], now[name]) for name in now if before[name] != now[name]}
+
+
+def _facts(activated: Activated) -> dict[str, str]:
+    calibration, policy = activated.calibration, activated.policy
+    router = policy.routers[0] if policy.routers and policy.rule == THRESHOLD else None
+    return {
+        "runs": runs_text(policy),
+        "calibration": IdKind.CALIBRATION.ref(None if calibration is None else calibration.id),
+        "threshold": policy.thresholds[0] if policy.thresholds else "-",
+        "strong": percent(None if calibration is None else calibration.strong_fraction),
+        "router": "-" if router is None else router.spec.name,
+        "checkpoint": (None if router is None else router.spec.checkpoint) or "-",
+        "fingerprint": "-" if router is None else router.fingerprint[:12],
+        "filters": "-" if calibration is None else filters_text(calibration.population),
+        "mode": mode_text(policy),
+        "fallback": policy.fallback or "-",
+    }
 
 
 def to_sentence(activated: Activated) -> str:
@@ -18,6 +71,8 @@ def to_sentence(activated: Activated) -> str:
     if activated.calibration is not None:
         fraction = percent(activated.calibration.strong_fraction)
         text += f" ({IdKind.CALIBRATION.ref(activated.calibration.id)}, {fraction} strong)"
+    if activated.policy.mode not in (None, LIVE):
+        text += f", in mode {mode_text(activated.policy)}"
     if activated.restores is not None:
         text += f", as in {IdKind.ACTIVATION.ref(activated.restores)}"
     return f"{text}. Activation {IdKind.ACTIVATION.ref(activated.id)} by {activated.actor}."
@@ -39,6 +94,10 @@ def entry(activated: Activated) -> tuple[tuple[str, ...], str]:
     if calibration is not None:
         details.append(filters_text(calibration.population))
         details += checkpoint_words(policy)
+    if policy.mode not in (None, LIVE):
+        details.append(f"mode {mode_text(policy)}")
+    if policy.fallback is not None:
+        details.append(f"fallback {policy.fallback}")
     details.append(by_whom(activated.actor, activated.note))
     return cells, "; ".join(details)
 
@@ -57,5 +116,10 @@ def to_json(activated: Activated) -> dict[str, object]:
         "note": activated.note,
         "created_at": activated.created_at,
         "active": activated.active,
+        "policy_mode": activated.policy.mode,
+        "fallback": activated.policy.fallback,
+        "changes": {
+            name: {"was": was, "now": now} for name, (was, now) in changes(activated).items()
+        },
         "policy": activated.policy.to_json() if activated.recorded else None,
     }

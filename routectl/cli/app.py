@@ -17,11 +17,12 @@ from routectl.errors import RoutectlError
 
 SECTIONS = {
     "Every day": {
+        "route": "Declare what is routed: models, prices, which requests.",
         "import": "Read request logs into the database.",
         "calibrate": "Choose the threshold for a share of strong calls.",
         "activate": "Make a calibration what a route runs from now on.",
         "rollback": "Bring back what a route ran before.",
-        "history": "Show what was calibrated and what ran, newest first.",
+        "history": "Show what was calibrated, what ran, what was declared.",
         "export": "Print what the proxy takes: router-NAME-THRESHOLD.",
         "traffic": "Say what requests the database holds.",
     },

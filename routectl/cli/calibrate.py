@@ -26,6 +26,7 @@ from routectl.errors import CheckFailed
     metavar="SHARE",
     help="Exit with 3 when the share is further from the target than this.",
 )
+@options.route
 @options.routers
 @options.population
 @options.confidence
@@ -51,6 +52,7 @@ def command(
     strong_fraction: float,
     at_most: bool,
     tolerance: float,
+    route: str | None,
     router_names: tuple[str, ...],
     strong_model: str | None,
     weak_model: str | None,
@@ -92,6 +94,7 @@ def command(
         note=note,
         prices=parse_prices(price_texts),
         dry_run=dry_run,
+        route=route,
     )
     routers = options.open_routers(router_names, strong_model, weak_model, scored_as)
     console.database(location)

@@ -54,6 +54,7 @@ def entry(result: RecordedCalibration) -> tuple[tuple[str, ...], str]:
     )
     details = [
         f"{result.choice.certainty.requests:,} requests of {filters_text(result.population)}",
+        f"route {result.route}",
         *checkpoint_words(result.policy),
         by_whom(result.actor, result.note),
     ]
@@ -72,6 +73,8 @@ def to_json(result: RecordedCalibration) -> dict[str, object]:
     return {
         "calibration_id": result.id,
         "created_at": result.created_at,
+        "route": result.route,
+        "run": result.run,
         "actor": result.actor,
         "note": result.note,
         "config_string": result.policy.config_string(),
@@ -145,7 +148,8 @@ def _grounds(result: RecordedCalibration) -> list[tuple[str, str]]:
     target, cut, certainty = result.choice.target, result.choice.cut, result.choice.certainty
     name = "not recorded" if result.id is None else IdKind.CALIBRATION.ref(result.id)
     rows = [
-        ("calibration", f"{name}, {when(result.created_at)}, by {result.actor}"),
+        ("calibration", f"{name} of route {result.route}, {when(result.created_at)}"),
+        ("made by", result.actor),
         *([("note", result.note)] if result.note else []),
         ("router", router_text(result.policy)),
         ("model pair", pair_text(result.router) or "none: a baseline"),

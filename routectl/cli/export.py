@@ -11,7 +11,7 @@ from routectl.cli.console import Console
 
 
 @click.command("export")
-@click.option("--route", help="Route to export; without it, the route named default.")
+@options.route
 @click.option(
     "--calibration",
     "calibration_id",
@@ -46,13 +46,15 @@ def command(
 ) -> None:
     """Print what the proxy takes: router-NAME-THRESHOLD.
 
-    Of the active calibration; when none is active, of the newest.
+    Of what the route runs, and of nothing else; --calibration names one that is not active.
+    A config string says no mode: for a policy in shadow or a canary take another format.
 
     \b
     Examples:
       routectl export
       export MODEL=$(routectl export --route smart)
       routectl export --format yaml --output routing.yaml
+      routectl export --calibration c4
     """
     from routectl.errors import UsageError
     from routectl.export import document, write_atomically
@@ -64,11 +66,11 @@ def command(
         raise UsageError("name one of --route and --calibration")
     location = options.parse_database(db)
     console.database(location)
-    exported = to_export(location, calibration_id=calibration_id, route=route, reporter=console)
+    exported = to_export(location, calibration_id=calibration_id, route=route)
     if console.as_json:
         format = "json"
     if format == "string":
-        text = f"{exported.policy.config_string()}\n"
+        text = f"{exported.policy.live_config_string()}\n"
     else:
         text = document(exported, format)
     if output is None:

@@ -9,21 +9,21 @@ from routectl.cli.console import Console
 
 
 @click.command("history")
-@click.option("--route", help="Only this route's activations.")
+@click.option("--route", metavar="NAME", help="Only of this route.")
 @click.option(
     "--limit", type=click.IntRange(min=1), default=20, show_default=True, help="Newest entries."
 )
 @options.database
 @options.output
 def command(route: str | None, limit: int, db: str, console: Console) -> None:
-    """Show what was calibrated and what ran, newest first.
+    """Show what was calibrated, what ran, and what was declared of routes, newest first.
 
     \b
     Examples:
       routectl history
       routectl history --route smart --json
     """
-    from routectl.cli import activation_table, calibration_table
+    from routectl.cli import activation_table, calibration_table, route_table
     from routectl.workflow.activating import history
 
     location = options.parse_database(db)
@@ -34,6 +34,7 @@ def command(route: str | None, limit: int, db: str, console: Console) -> None:
             {
                 "activations": [activation_table.to_json(entry) for entry in log.activations],
                 "calibrations": [calibration_table.to_json(entry) for entry in log.calibrations],
+                "route_changes": [route_table.change_json(entry) for entry in log.route_changes],
             }
         )
         return
@@ -56,3 +57,6 @@ def command(route: str | None, limit: int, db: str, console: Console) -> None:
         )
     else:
         console.line("none yet")
+    if log.route_changes:
+        console.line()
+        route_table.print_changes(console, log.route_changes)

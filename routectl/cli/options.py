@@ -112,16 +112,22 @@ def _complete_router(_ctx: click.Context, _param: click.Parameter, incomplete: s
     return [name for name in (*names(), "all") if name.startswith(incomplete)]
 
 
+route = click.option(
+    "--route", metavar="NAME", help="Route that it is for; without it, the only one there is."
+)
+
+where = click.option(
+    "--where",
+    "where",
+    multiple=True,
+    metavar="FIELD=VALUE",
+    shell_complete=_complete_field,
+    help="Only requests with this value; != for all others. May repeat: values of one field "
+    f"are alternatives. Fields: {', '.join(FILTER_FIELDS)}.",
+)
+
 population = _stack(
-    click.option(
-        "--where",
-        "where",
-        multiple=True,
-        metavar="FIELD=VALUE",
-        shell_complete=_complete_field,
-        help="Only requests with this value; != for all others. May repeat: values of one field "
-        f"are alternatives. Fields: {', '.join(FILTER_FIELDS)}.",
-    ),
+    where,
     click.option(
         "--since",
         metavar="TIME",

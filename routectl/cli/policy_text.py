@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from routectl.cli.console import when
-from routectl.policy import THRESHOLD, Policy
+from routectl.policy import LIVE, THRESHOLD, Policy
 
 
 def runs_text(policy: Policy) -> str:
@@ -16,6 +17,12 @@ def runs_text(policy: Policy) -> str:
     if policy.rule != THRESHOLD:
         return policy.rule.replace("_", "-")
     return policy.config_string()
+
+
+def mode_text(policy: Policy) -> str:
+    """live, shadow, or a canary with its share in percent."""
+    kind, _, share = (policy.mode or LIVE).partition("=")
+    return f"{kind} {Decimal(share) * 100:.6g} %" if share else kind
 
 
 def checkpoint_words(policy: Policy) -> list[str]:

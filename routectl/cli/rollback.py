@@ -9,7 +9,7 @@ from routectl.cli.console import Console
 
 
 @click.command("rollback")
-@click.option("--route", default="default", show_default=True, help="Route to take back.")
+@options.route
 @click.option(
     "--to",
     type=ids.ACTIVATION,
@@ -19,7 +19,7 @@ from routectl.cli.console import Console
 @options.note
 @options.database
 @options.output
-def command(route: str, to: int | None, note: str | None, db: str, console: Console) -> None:
+def command(route: str | None, to: int | None, note: str | None, db: str, console: Console) -> None:
     """Bring back what a route ran before.
 
     A rollback always walks back: a second one goes one step further, not forward again. It is
@@ -30,7 +30,7 @@ def command(route: str, to: int | None, note: str | None, db: str, console: Cons
       routectl rollback --note "too many weak answers"
       routectl rollback --route smart --to a4
     """
-    from routectl.cli.activation_table import to_json, to_sentence
+    from routectl.cli.activation_table import print_activated, to_json
     from routectl.workflow.activating import roll_back
 
     location = options.parse_database(db)
@@ -39,4 +39,4 @@ def command(route: str, to: int | None, note: str | None, db: str, console: Cons
     if console.as_json:
         console.json(to_json(done))
     else:
-        console.line(to_sentence(done))
+        print_activated(console, done)

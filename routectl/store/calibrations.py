@@ -7,7 +7,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection, RowMapping, insert, select
+from sqlalchemy import Connection, RowMapping, func, insert, select
 
 from routectl import __version__
 from routectl.errors import StoreError
@@ -31,6 +31,7 @@ def calibration_row(
     created_at: datetime,
     actor: str,
     note: str | None,
+    run: str,
     router_id: int,
     router: RouterIdentity,
     population: Population,
@@ -48,6 +49,7 @@ def calibration_row(
     """A calibration's row, which is not in the database yet and has no id.
 
     Args:
+        run: names the command that makes it, the same for all of its calibrations.
         policy: as a calibration stores it, without mode, fallback and ids.
         excluded: weight of the requests without a score, by reason.
         longer_than_read: weighted share of the requests whose prompt is longer than the router
@@ -101,6 +103,7 @@ def calibration_row(
         },
         "policy": policy.to_json(),
         "extraction_version": policy.extraction_version,
+        "run": run,
     }
     return Calibration(**values)
 
@@ -148,19 +151,34 @@ def calibration(connection: Connection, calibration_id: int) -> Calibration:
     return _detached(row)
 
 
-def newest_calibration(connection: Connection, router: str | None = None) -> Calibration | None:
-    """The newest calibration (of a router), if any."""
-    query = select(Calibration.__table__).order_by(Calibration.id.desc()).limit(1)
-    if router is not None:
-        query = query.where(Calibration.router == router)
-    row = connection.execute(query).mappings().one_or_none()
-    return None if row is None else _detached(row)
+def newest_calibration(connection: Connection, route_id: int) -> Calibration | None:
+    """The newest calibration of a route, if any."""
+    newest = calibrations(connection, 1, route_id=route_id)
+    return newest[0] if newest else None
 
 
-def calibrations(connection: Connection, limit: int) -> list[Calibration]:
-    """The newest calibrations, newest first."""
+def calibrations(
+    connection: Connection, limit: int, *, route_id: int | None = None
+) -> list[Calibration]:
+    """The newest calibrations (of a route), newest first."""
     query = select(Calibration.__table__).order_by(Calibration.id.desc()).limit(limit)
+    if route_id is not None:
+        query = query.where(Calibration.route_id == route_id)
     return [_detached(row) for row in connection.execute(query).mappings()]
+
+
+def count_calibrations(connection: Connection, route_id: int) -> int:
+    """How many calibrations belong to a route."""
+    query = select(func.count()).where(Calibration.route_id == route_id)
+    return int(connection.execute(query).scalar_one())
+
+
+def run_of(connection: Connection, calibration: Calibration) -> list[int]:
+    """Ids of the calibrations that one run made, this one among them."""
+    if calibration.run is None:
+        return [calibration.id]
+    query = select(Calibration.id).where(Calibration.run == calibration.run)
+    return list(connection.execute(query.order_by(Calibration.id)).scalars())
 
 
 def _detached(row: RowMapping) -> Calibration:

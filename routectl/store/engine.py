@@ -16,7 +16,7 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 from routectl.errors import StoreError, UsageError
 from routectl.store.failures import errors_as_sentences, reason_of
 
-SCHEMA_VERSION = "0005"
+SCHEMA_VERSION = "0006"
 """The newest migration. A test holds the two together, so that opening needs no Alembic."""
 
 BUSY_TIMEOUT_SECONDS = 30.0

@@ -164,6 +164,8 @@ class Request(Base):
     tokens_out: Mapped[int | None] = mapped_column(BigInteger)
     cost: Mapped[float | None]
     """US dollars, as the proxy booked them."""
+    model: Mapped[str | None]
+    """That answered, where it has another name than the model group."""
     proxy_decision: Mapped[str | None]
     proxy_score: Mapped[float | None]
     proxy_fingerprint: Mapped[str | None]
@@ -265,18 +267,58 @@ class Calibration(Base):
     row's own id is its key. Null where a row is older than the record."""
     extraction_version: Mapped[int]
     """Of the text that was scored."""
+    route_id: Mapped[int] = mapped_column(ForeignKey("routes.id"), nullable=True)
+    """Never null: SQLite can add no column that says so."""
+    run: Mapped[str | None]
+    """Names the run that made it, and the others of that run; null in rows of before."""
 
 
 class Route(Base):
-    """A name that clients call."""
+    """A name that clients call, and what is declared of it (`routectl.route`).
+
+    A route that was removed keeps its row, because calibrations refer to it; another one may have
+    its name.
+    """
 
     __tablename__ = "routes"
-    __table_args__ = (UniqueConstraint("name"),)
+    __table_args__ = (
+        Index(
+            None,
+            "name",
+            unique=True,
+            sqlite_where=text("removed_at IS NULL"),
+            postgresql_where=text("removed_at IS NULL"),
+        ),
+    )
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)
     name: Mapped[str]
-    strong_deployment: Mapped[str | None]
-    weak_deployment: Mapped[str | None]
+    models: Mapped[list[Any] | None] = mapped_column(JSON(none_as_null=True))
+    """From weak to strong, each with its name and its own price, if it has one."""
+    router: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    """Its spec; null for the default one."""
+    population: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    created_at: Mapped[datetime]
+    removed_at: Mapped[datetime | None]
+
+
+class RouteChange(Base):
+    """What a command changed of a route. Append-only."""
+
+    __tablename__ = "route_changes"
+    __table_args__ = (
+        CheckConstraint("action IN ('set', 'rename', 'remove')", name="action_known"),
+    )
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    route_id: Mapped[int] = mapped_column(ForeignKey("routes.id"))
+    action: Mapped[str]
+    was: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    """What changed, as it was; null where the route was made."""
+    now: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    """The same, as it is now; null where the route was removed."""
+    actor: Mapped[str]
+    note: Mapped[str | None]
     created_at: Mapped[datetime]
 
 

@@ -277,6 +277,9 @@ def _asked(attempt: Mapping[str, Any], kept: Mapping[str, Any]) -> dict[str, Any
     for name in _OF_THE_FIRST:
         if of_both[name] is None:
             of_both[name] = attempt[name]
+    if kept["model"] is None and of_both["model_group"] != kept["model_group"]:
+        # It was the kept one's own group that answered.
+        of_both["model"] = kept["model_group"]
     return of_both
 
 
@@ -319,6 +322,7 @@ class _Stored:
             Request.weight,
             Request.time,
             Request.model_group,
+            Request.model,
             Request.proxy_route,
             Request.proxy_activation,
             Request.proxy_decision,

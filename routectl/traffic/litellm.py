@@ -194,6 +194,10 @@ def _request(row: Row) -> TrafficRequest | Skip:
     time = instant(payload.startTime)
     if time is None and text(payload.startTime) is not None and payload.startTime != 0:
         row.source.unread["time"] += 1
+    model = name(payload.model)
+    # After a fallback the group is the one that answered. Without a proxy there are no groups, and
+    # LiteLLM leaves the field empty.
+    group = name(metadata.original_model_group) or name(payload.model_group) or model
     # In the order of the record's fields: by their names it takes three times as long to make.
     facts = (
         NAME,
@@ -201,9 +205,7 @@ def _request(row: Row) -> TrafficRequest | Skip:
         prompt if excluded is None else None,
         excluded,
         time,
-        # After a fallback the group is the one that answered. Without a proxy there are no
-        # groups, and LiteLLM leaves the field empty.
-        name(metadata.original_model_group) or name(payload.model_group) or name(payload.model),
+        group,
         call_type,
         status(payload.status),
         # LiteLLM writes null for a call that no cache answered.
@@ -217,6 +219,7 @@ def _request(row: Row) -> TrafficRequest | Skip:
         count(payload.prompt_tokens),
         count(payload.completion_tokens),
         number(payload.response_cost),
+        None if model == group else model,
     )
     routing = metadata.routing_decision
     images = count_images(messages) if is_list else None

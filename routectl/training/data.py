@@ -241,7 +241,8 @@ def length_scores(prompts: Sequence[str]) -> NDArray[np.float64]:
     import numpy as np
 
     lengths = np.array([len(prompt) for prompt in prompts], dtype=np.float64)
-    return lengths / (lengths.max(initial=0.0) + 1)
+    scores: NDArray[np.float64] = lengths / (lengths.max(initial=0.0) + 1)
+    return scores
 
 
 def length_figures(compared: Comparison) -> dict[str, float]:

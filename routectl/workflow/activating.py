@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import Connection
 
 from routectl.errors import StoreError, UsageError
-from routectl.policy import LIVE, THRESHOLD, Policy
+from routectl.policy import LIVE, THRESHOLD, PinnedRouter, Policy
 from routectl.records import IdKind
 from routectl.store import routes
-from routectl.store.calibrations import calibration, calibrations, newest_calibration
+from routectl.store.calibrations import calibration, calibrations, newest_calibration, run_of
 from routectl.store.engine import Location
-from routectl.store.models import Activation, Calibration
+from routectl.store.models import Activation, Calibration, Route, RouteChange
 from routectl.store.opening import open_store
 from routectl.workflow.actor import actor
 from routectl.workflow.policies import (
@@ -25,8 +25,10 @@ from routectl.workflow.policies import (
 )
 from routectl.workflow.recorded import RecordedCalibration, recorded
 from routectl.workflow.reporter import Reporter
+from routectl.workflow.routing import picked_route, route_to_write
 
-DEFAULT_ROUTE = "default"
+SEVERAL = 8
+"""Calibrations that a sentence names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,76 +47,253 @@ class Activated:
     created_at: datetime
     active: bool
     """It is the newest of its route."""
+    was: Activated | None = None
+    """What the route ran until then; only of an activation that was just made."""
+
+    @property
+    def nothing_changes(self) -> bool:
+        """The route ran the very same before."""
+        if self.was is None:
+            return False
+        ours, theirs = (
+            (replace(one.policy, activation_id=None), one.calibration and one.calibration.id)
+            for one in (self, self.was)
+        )
+        return ours == theirs
 
 
-def activate(
-    location: Location,
-    *,
-    calibration_id: int | None,
-    mode: str,
-    route: str,
-    note: str | None,
-) -> Activated:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What is to be activated.
+
+    Raises:
+        UsageError: a mode or a fallback of what is unconditional.
+    """
+
+    rule: str = THRESHOLD
+    """threshold, always_strong or always_weak."""
+    calibration_id: int | None = None
+    """Of the rule threshold; None is the one that the last run made."""
+    mode: str | None = None
+    """live, shadow or canary=SHARE; None keeps that of the route, which is live at first."""
+    fallback: str | None = None
+    """strong, weak or share; None keeps that of the route."""
+    force: bool = False
+    """Activate also what is refused at first: a baseline, another router, ..."""
+
+    def __post_init__(self) -> None:
+        if self.rule != THRESHOLD and (self.mode or self.fallback):
+            raise UsageError(
+                f"{self.rule.replace('_', '-')} decides every request by itself, so leave out "
+                "--mode and --fallback"
+            )
+
+
+def activate(location: Location, asked: Asked, *, route: str | None, note: str | None) -> Activated:
     """Append what a route runs from now on.
 
     Args:
-        calibration_id: for mode "threshold"; None takes the newest calibration.
-        mode: threshold, always_strong or always_weak.
+        route: None is the only one there is.
 
     Raises:
-        StoreError: there is no such calibration, or it is of another extraction version.
+        StoreError: there is no such route or calibration, or the calibration is of another route or
+            extraction version, or older than modes are.
+        UsageError: there are several routes or calibrations, and none is named; or it wants
+            `force`.
     """
     with open_store(location) as store, store.write() as connection:
         chosen: Calibration | None = None
-        route_id = routes.add_route(connection, route).id
-        if mode == THRESHOLD:
-            chosen = (
-                newest_calibration(connection)
-                if calibration_id is None
-                else calibration(connection, calibration_id)
-            )
-            if chosen is None:
-                raise StoreError(
-                    "there is no calibration to activate: run "
-                    "`routectl calibrate --strong-fraction 0.3` first"
-                )
-            policy = replace(of_calibration(chosen), mode=LIVE, route=route)
+        stored = route_to_write(connection, picked_route(connection, route))
+        log = routes.activations(connection, stored.id)
+        was = _activated(connection, log[-1], stored.name, active=False) if log else None
+        if asked.rule == THRESHOLD:
+            before = _last_calibrated(connection, log, stored.name)
+            chosen = _to_activate(connection, stored, asked.calibration_id)
+            policy = _completed(chosen, asked, stored.name, before)
             require_extraction(policy)
+            if not asked.force:
+                _require_no_doubt(connection, chosen, policy, before)
         else:
-            log = routes.activations(connection, route_id)
-            policy = unconditional(mode, route, last_calibrated(connection, log))
+            policy = unconditional(asked.rule, stored.name, last_calibrated(connection, log))
         # What a calibration of before the record cannot say, its activation cannot say either.
         recorded = chosen is None or chosen.policy is not None
         row = routes.add_activation(
             connection,
-            route_id=route_id,
-            mode=mode,
+            route_id=stored.id,
+            mode=asked.rule,
             calibration_id=None if chosen is None else chosen.id,
             restores_id=None,
             actor=actor(),
             note=note,
             policy=policy.to_json() if recorded else None,
         )
-        return _activated(connection, row, route, active=True)
+        return replace(_activated(connection, row, stored.name, active=True), was=was)
 
 
-def roll_back(location: Location, *, route: str, to: int | None, note: str | None) -> Activated:
+def _to_activate(connection: Connection, route: Route, calibration_id: int | None) -> Calibration:
+    """The calibration that a route is to run: the one that was named, else that of the last run."""
+    if calibration_id is None:
+        return _of_the_last_run(connection, route)
+    chosen = calibration(connection, calibration_id)
+    if chosen.route_id != route.id:
+        owner = routes.route_of(connection, chosen.route_id).name
+        raise StoreError(
+            f"calibration {IdKind.CALIBRATION.ref(chosen.id)} was made for route {owner!r}, and "
+            f"what it says does not hold for {route.name!r}: run `routectl calibrate --route "
+            f"{route.name}`, whose scores are there already"
+        )
+    return chosen
+
+
+def _of_the_last_run(connection: Connection, route: Route) -> Calibration:
+    """The only calibration of the last run.
+
+    Raises:
+        StoreError: the route has none.
+        UsageError: the run made several, or is older than runs are recorded.
+    """
+    newest = newest_calibration(connection, route.id)
+    if newest is None:
+        raise StoreError(
+            "there is no calibration to activate: run "
+            "`routectl calibrate --strong-fraction 0.3` first"
+        )
+    if newest.run is None:
+        # Which calibrations an older run made is not known.
+        made = [row.id for row in calibrations(connection, SEVERAL, route_id=route.id)]
+        why = "which of them the last run made is not recorded"
+    else:
+        made = list(reversed(run_of(connection, newest)))
+        why = f"the last run made {len(made)}"
+    if len(made) > 1:
+        several = ", ".join(
+            f"{IdKind.CALIBRATION.ref(id)} ({calibration(connection, id).router})"
+            for id in made[:SEVERAL]
+        )
+        raise UsageError(
+            f"say which calibration, because {why}: "
+            f"`routectl activate {IdKind.CALIBRATION.ref(made[-1])}`, or another of {several}"
+        )
+    return newest
+
+
+def _completed(
+    chosen: Calibration, asked: Asked, route: str, before: tuple[Activation, Policy] | None
+) -> Policy:
+    """A calibration's policy with what its activation adds.
+
+    Raises:
+        StoreError: it has no record that could hold a mode.
+    """
+    policy = of_calibration(chosen)
+    mode = asked.mode or (before and before[1].mode) or LIVE
+    fallback = asked.fallback or (before and before[1].fallback) or None
+    if chosen.policy is None and (mode != LIVE or fallback is not None):
+        raise StoreError(
+            f"calibration {IdKind.CALIBRATION.ref(chosen.id)} is older than modes and fallbacks "
+            "and cannot hold one: run `routectl calibrate` again, or activate it with --mode live "
+            "on a route without a fallback"
+        )
+    return replace(policy, mode=mode, fallback=fallback, route=route)
+
+
+def _require_no_doubt(
+    connection: Connection,
+    chosen: Calibration,
+    policy: Policy,
+    before: tuple[Activation, Policy] | None,
+) -> None:
+    """Refuse what is seldom meant, and say all that is unusual of it.
+
+    Raises:
+        UsageError: it wants --force.
+    """
+    doubts = list(_doubts(connection, chosen, policy, before))
+    if doubts:
+        ref = IdKind.CALIBRATION.ref(chosen.id)
+        raise UsageError(
+            f"{ref} is not activated, because {', and '.join(doubts)}: "
+            f"`routectl activate {ref} --force` does it all the same"
+        )
+
+
+def _doubts(
+    connection: Connection,
+    chosen: Calibration,
+    policy: Policy,
+    before: tuple[Activation, Policy] | None,
+) -> Iterator[str]:
+    router = policy.routers[0]
+    last = None if before is None or not before[1].routers else before[1].routers[0]
+    same_router = last is not None and (last.spec.name, last.fingerprint) == (
+        router.spec.name,
+        router.fingerprint,
+    )
+    if router.spec.model_pair is None and not same_router:
+        yield f"{router.spec.name} is a baseline, which knows no models"
+    if last is not None and not same_router:
+        yield (
+            f"the route has run {_router_words(last)}, and this is {_router_words(router)}"
+            if _router_words(last) != _router_words(router)
+            else f"its router has another fingerprint ({router.fingerprint[:12]}) than the one "
+            f"that the route has run ({last.fingerprint[:12]})"
+        )
+    if before is not None and before[0].calibration_id is not None:
+        ran = calibration(connection, before[0].calibration_id)
+        # Another window of the same filters is the same population.
+        if sorted(ran.population["where"]) != sorted(chosen.population["where"]):
+            ran_words, words = (
+                " ".join(row.population["where"]) or "all requests" for row in (ran, chosen)
+            )
+            yield f"the route has run a threshold for {ran_words}, and this one is for {words}"
+    said = recorded(connection, chosen)
+    if said.missed_by is not None:
+        yield (
+            f"it misses its target by {100 * said.missed_by:.1f} points, more than its tolerance "
+            "allows"
+        )
+    if said.choice.self_check is not None and not said.choice.self_check.inside:
+        yield "its check in time failed"
+
+
+def _router_words(router: PinnedRouter) -> str:
+    checkpoint = router.spec.checkpoint
+    return router.spec.name if checkpoint is None else f"{router.spec.name} ({checkpoint})"
+
+
+def _last_calibrated(
+    connection: Connection, log: Sequence[Activation], route: str
+) -> tuple[Activation, Policy] | None:
+    """The last activation of a calibration on a route, with its policy."""
+    last = next((row for row in reversed(log) if row.calibration_id is not None), None)
+    if last is None:
+        return None
+    return last, _activated(connection, last, route, active=False).policy
+
+
+def roll_back(
+    location: Location, *, route: str | None, to: int | None, note: str | None
+) -> Activated:
     """Append what a route ran before, or an earlier activation of it.
 
     Args:
         to: id of an activation of this route, earlier than the one that runs now.
+        route: None is the only one there is.
 
     Raises:
         StoreError: there is no such route or activation, or it is of another extraction version.
-        UsageError: the activation is not an earlier one.
+        UsageError: the activation is not an earlier one; or there are several routes, and none is
+            named.
     """
     with open_store(location) as store, store.write() as connection:
-        stored = routes.route(connection, route)
+        stored = picked_route(connection, route)
         if stored is None:
-            raise _unknown_route(connection, route)
+            raise StoreError("nothing was ever activated: there is nothing to roll back")
+        name = stored.name
         log = routes.activations(connection, stored.id)
-        target = routes.step_back(log, route) if to is None else _earlier(log, to, route)
-        require_extraction(_activated(connection, target, route, active=False).policy)
+        target = routes.step_back(log, name) if to is None else _earlier(log, to, name)
+        require_extraction(_activated(connection, target, name, active=False).policy)
+        was = _activated(connection, log[-1], name, active=False)
         row = routes.add_activation(
             connection,
             route_id=stored.id,
@@ -125,40 +304,58 @@ def roll_back(location: Location, *, route: str, to: int | None, note: str | Non
             note=note,
             policy=target.policy,
         )
-        return _activated(connection, row, route, active=True)
+        return replace(_activated(connection, row, name, active=True), was=was)
+
+
+@dataclass(frozen=True, slots=True)
+class RouteChangeEntry:
+    """A change of a route, with the name that the route has now."""
+
+    row: RouteChange
+    route: str
 
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """Calibrations and activations, newest first."""
+    """Calibrations, activations and changes of routes, newest first."""
 
     calibrations: list[RecordedCalibration]
     activations: list[Activated]
+    route_changes: list[RouteChangeEntry]
 
 
 def history(location: Location, reporter: Reporter, *, route: str | None, limit: int) -> History:
-    """What was calibrated and what ran, newest first."""
+    """What was calibrated, what ran and what routes were, newest first.
+
+    Args:
+        route: of this one alone; None: of all.
+        limit: of each the newest entries.
+    """
     with open_store(location) as store, store.read() as connection:
-        named = routes.routes(connection)
-        if route is not None:
-            named = [r for r in named if r.name == route]
-            if not named:
-                raise _unknown_route(connection, route)
+        chosen = None if route is None else picked_route(connection, route)
+        named = routes.routes(connection) if chosen is None else [chosen]
         entries = [
             _activated(connection, row, r.name, active=index == 0)
             for r in named
             for index, row in enumerate(reversed(routes.activations(connection, r.id)))
         ]
         entries.sort(key=lambda entry: entry.id, reverse=True)
-        rows = calibrations(connection, limit)
+        only = None if chosen is None else chosen.id
         shown = []
-        for row in rows:
+        for row in calibrations(connection, limit, route_id=only):
             try:
                 shown.append(recorded(connection, row))
             except StoreError as error:
                 # One damaged record must not hide the others.
                 reporter.note(f"left out, because {error}")
-        return History(shown, entries[:limit])
+        return History(
+            shown,
+            entries[:limit],
+            [
+                RouteChangeEntry(row, routes.route_of(connection, row.route_id).name)
+                for row in routes.route_changes(connection, route_id=only, limit=limit)
+            ],
+        )
 
 
 def last_calibrated(connection: Connection, log: Sequence[Activation]) -> Policy | None:
@@ -182,13 +379,6 @@ def _earlier(log: list[Activation], to: int, route: str) -> Activation:
             "use `routectl activate` to go forward"
         )
     return target
-
-
-def _unknown_route(connection: Connection, name: str) -> StoreError:
-    names = ", ".join(r.name for r in routes.routes(connection))
-    return StoreError(
-        f"no route {name!r}: " + (f"the routes are {names}" if names else "nothing was activated")
-    )
 
 
 def _activated(connection: Connection, row: Activation, route: str, *, active: bool) -> Activated:

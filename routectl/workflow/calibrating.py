@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from uuid import uuid4
 
 from routectl.calibration import ScoredSample, StrongFraction, choose
 from routectl.extraction import EXTRACTION_VERSION
@@ -15,6 +16,7 @@ from routectl.records import Population
 from routectl.routers import OpenRouter
 from routectl.store.calibrations import add_calibration, calibration, calibration_row
 from routectl.store.engine import Location, Store
+from routectl.store.models import Route
 from routectl.store.opening import open_store
 from routectl.store.populations import Overview, overview
 from routectl.store.scores import (
@@ -33,6 +35,7 @@ from routectl.workflow.populations import (
 from routectl.workflow.pricing import Costs, priced_requests
 from routectl.workflow.recorded import RecordedCalibration, recorded
 from routectl.workflow.reporter import Remembering, Reporter
+from routectl.workflow.routing import picked_route, route_to_write
 from routectl.workflow.scoring import score_missing
 
 __all__ = ["Question", "StrongFraction", "calibrate"]
@@ -51,6 +54,8 @@ class Question:
     """Those that go before the list's."""
     dry_run: bool = False
     """Answer without a record; scores are kept all the same."""
+    route: str | None = None
+    """None is the only one there is."""
 
 
 def calibrate(
@@ -70,7 +75,9 @@ def calibrate(
     Raises:
         NoPromptsError: the population is empty, or none of its requests has a prompt.
         CalibrationError: no threshold can be chosen.
-        UsageError: a price of a model that none of the routers decides about.
+        UsageError: a price of a model that none of the routers decides about; or there are several
+            routes, and none is named.
+        StoreError: there is no such route.
     """
     pairs = [router.identity.model_pair for router in routers]
     require_asked(
@@ -79,19 +86,29 @@ def calibrate(
     )
     with open_store(location) as store:
         with store.read() as connection:
+            route = picked_route(connection, question.route)
             counts = overview(connection, question.population, EXTRACTION_VERSION)
             refuse_an_empty_population(connection, counts, question.population)
         shared = Remembering(reporter)
         say_what_the_population_mixes(counts, question.population, shared)
         wanted = ready_routers(store, routers, unnamed, question.population, shared)
+        run = uuid4().hex
         return [
-            _calibrate(store, router, question, counts, Remembering(reporter, shared.notes))
+            _calibrate(
+                store, router, question, counts, route, run, Remembering(reporter, shared.notes)
+            )
             for router in wanted
         ]
 
 
 def _calibrate(
-    store: Store, router: OpenRouter, question: Question, counts: Overview, reporter: Remembering
+    store: Store,
+    router: OpenRouter,
+    question: Question,
+    counts: Overview,
+    route: Route | None,
+    run: str,
+    reporter: Remembering,
 ) -> RecordedCalibration:
     rows, purged = _scored(store, router, question.population, counts, reporter)
     excluded = dict(counts.excluded) | ({"purged": purged} if purged else {})
@@ -131,6 +148,7 @@ def _calibrate(
         created_at=datetime.now(UTC),
         actor=actor(),
         note=question.note,
+        run=run,
         router_id=rows.router,
         router=identity,
         population=question.population,
@@ -147,8 +165,11 @@ def _calibrate(
     )
     if question.dry_run:
         with store.read() as connection:
+            if route is not None:
+                row.route_id = route.id
             return recorded(connection, row)
     with store.write() as connection:
+        row.route_id = route_to_write(connection, route).id
         return recorded(connection, calibration(connection, add_calibration(connection, row)))
 
 

@@ -41,6 +41,8 @@ def of_calibration(row: Calibration) -> Policy:
 def of_activation(row: Activation, route: str, calibrated: Policy | None) -> Policy:
     """The policy that an activation stores, or what it meant where it is older than that.
 
+    It is the route's under the name that the route has now.
+
     Args:
         calibrated: the policy of its calibration; where it has none, because it is unconditional,
             that of the last one which the route ran before, if any.
@@ -49,7 +51,7 @@ def of_activation(row: Activation, route: str, calibrated: Policy | None) -> Pol
         InputError: the record is of a newer version, or damaged.
     """
     if row.policy is not None:
-        return replace(Policy.from_json(row.policy), activation_id=row.id)
+        return replace(Policy.from_json(row.policy), route=route, activation_id=row.id)
     if row.mode == THRESHOLD:
         assert calibrated is not None, "the database holds it to that"
         return replace(calibrated, mode=LIVE, route=route, activation_id=row.id)

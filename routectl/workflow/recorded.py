@@ -28,6 +28,8 @@ from routectl.errors import StoreError
 from routectl.policy import Policy, named_pair
 from routectl.prices import ModelPrice
 from routectl.records import IdKind, ModelPair, RouterIdentity
+from routectl.route import DEFAULT_ROUTE
+from routectl.store import routes
 from routectl.store.calibrations import calibration
 from routectl.store.engine import Location
 from routectl.store.models import Calibration
@@ -44,6 +46,10 @@ class RecordedCalibration:
     id: int | None
     """None of a dry run."""
     created_at: datetime
+    route: str
+    """The route that it belongs to."""
+    run: str | None
+    """Names the command that made it, the same for all of its calibrations."""
     actor: str
     note: str | None
     router: RouterIdentity
@@ -127,6 +133,10 @@ def _recorded(connection: Connection, row: Calibration) -> RecordedCalibration:
     return RecordedCalibration(
         id=row.id,
         created_at=row.created_at,
+        route=DEFAULT_ROUTE
+        if row.route_id is None
+        else routes.route_of(connection, row.route_id).name,
+        run=row.run,
         actor=row.actor,
         note=row.note,
         router=RouterIdentity(

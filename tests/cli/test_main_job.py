@@ -12,7 +12,7 @@ from sqlalchemy import text
 
 from routectl.store.engine import Location
 from routectl.store.opening import open_store
-from tests.conftest import Routectl, payload, write_log
+from tests.conftest import MODELS, Routectl, payload, write_log
 from tests.traffic.renderings import asked, write_all
 
 PROMPTS = [
@@ -219,6 +219,7 @@ def test_several_routers_stand_side_by_side(routectl: Routectl, log: Path) -> No
 def test_activating_rolling_back_and_exporting_follow_the_route(
     routectl: Routectl, log: Path
 ) -> None:
+    routectl("route", "set", "smart", *MODELS)
     routectl("import", log)
     for fraction in ("0.2", "0.4"):
         routectl("calibrate", "--strong-fraction", fraction, "-r", "random")
