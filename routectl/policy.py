@@ -102,8 +102,8 @@ class Policy:
         if self.mode not in (None, LIVE, SHADOW) and not _is_canary(self.mode):
             yield f"the mode {quoted_names([self.mode], 1)} is not live, shadow or canary=SHARE"
         if self.fallback not in (None, *FALLBACKS):
-            named = quoted_names([str(self.fallback)], 1)
-            yield f"the fallback {named} is none of {', '.join(FALLBACKS)}"
+            fallback = quoted_names([str(self.fallback)], 1)
+            yield f"the fallback {fallback} is none of {', '.join(FALLBACKS)}"
         if self.extraction_version < 1:
             yield f"there is no extraction version {self.extraction_version}"
         if self.rule != THRESHOLD:
@@ -147,6 +147,20 @@ class Policy:
                 "segments or more models: take --format json or yaml"
             )
         return config_string(self.routers[0].spec.name, self.thresholds[0])
+
+    def live_config_string(self) -> str:
+        """The policy as one config string, for whoever carries out just that.
+
+        Raises:
+            RoutectlError: no config string says this policy: as `config_string`, or its mode is not
+                live, which the string would leave out.
+        """
+        if self.mode not in (None, LIVE):
+            raise RoutectlError(
+                f"route {self.route!r} runs in mode {self.mode}, which no config string can say "
+                "(whoever takes it would send every request by it): take --format env, json or yaml"
+            )
+        return self.config_string()
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON values, with the record's version."""

@@ -119,6 +119,8 @@ class Silence:
     def note(self, sentence: str) -> None:
         self.notes.append(sentence)
 
+    warn = note
+
     def detail(self, sentence: str) -> None:
         """Nobody looks at the steps."""
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from routectl.cli.console import Console, population_text, when
+from routectl.cli.console import Console, minute, when
+from routectl.cli.policy_text import by_whom, filters_text
 from routectl.records import Population
 
 if TYPE_CHECKING:
@@ -92,17 +93,16 @@ def view_json(view: RouteView) -> dict[str, object]:
 def print_changes(console: Console, entries: Sequence[RouteChangeEntry]) -> None:
     """What was declared of routes, newest first."""
     console.line("Routes")
-    console.table(
+    console.entries(
+        ["time (UTC)", "change", "route"],
         [
             (
-                when(entry.row.created_at),
-                entry.route,
-                entry.row.actor,
-                _change(entry) + (f" ({entry.row.note})" if entry.row.note else ""),
+                (minute(entry.row.created_at), entry.row.action, entry.route),
+                f"{_change(entry)}; {by_whom(entry.row.actor, entry.row.note)}",
             )
             for entry in entries
         ],
-        headers=["time", "route", "actor", "change"],
+        flexible=2,
     )
 
 
@@ -142,7 +142,7 @@ def _router(declared: Declaration) -> str:
 
 
 def _population(declared: Declaration) -> str:
-    return population_text(declared.population or Population())
+    return filters_text((declared.population or Population()).to_json())
 
 
 def _change(entry: RouteChangeEntry) -> str:

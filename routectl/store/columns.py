@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import BigInteger, Connection, Double, bindparam, case, cast, func, literal, select
 from sqlalchemy.sql.elements import ColumnElement
 
+from routectl.store.column_types import DamagedValueError
 from routectl.store.engine import Store
-from routectl.store.failures import DamagedValueError
 
 if TYPE_CHECKING:
     import numpy as np

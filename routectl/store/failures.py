@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from sqlalchemy.exc import DBAPIError
 
 from routectl.errors import StoreError
+from routectl.store.column_types import DamagedValueError
 
 _LOCKED = "is locked by another process: try again when that has finished"
 _DISK_FULL = "is on a full disk: free some space and run the command again"
@@ -52,7 +53,7 @@ _BY_CLASS = {
     "3D": _ABSENT,  # invalid_catalog_name
     "XX": _DAMAGED,  # internal errors: data_corrupted, index_corrupted
 }
-"""By the first two characters of a SQLSTATE, where it stands not in `_BY_STATE`."""
+"""By the first two characters of a SQLSTATE, where it is not in `_BY_STATE`."""
 
 _BY_NAME = {
     "SQLITE_BUSY": _LOCKED,
@@ -87,10 +88,6 @@ _BY_SIGN = (
 
 _UNDECODED = "Could not decode to UTF-8"
 """How the message of SQLite's driver begins that quotes the text which is no UTF-8."""
-
-
-class DamagedValueError(Exception):
-    """A stored value is not of its column's type; raised while rows are read."""
 
 
 @contextmanager

@@ -72,6 +72,11 @@ def add_router(
     return stored
 
 
+def noise_of(connection: Connection, router: int) -> float:
+    """The noise that a stored router states."""
+    return float(connection.execute(select(Router.noise).where(Router.id == router)).scalar_one())
+
+
 def unscored_prompts(
     connection: Connection, router: int | None, population: Population, version: int
 ) -> list[int]:
@@ -122,6 +127,15 @@ def win_rates(connection: Connection, router: int, prompt_ids: Sequence[int]) ->
 def _parts(prompt_ids: Sequence[int]) -> Iterator[list[int]]:
     for start in range(0, len(prompt_ids), _IDS_AT_ONCE):
         yield list(prompt_ids[start : start + _IDS_AT_ONCE])
+
+
+def text_lengths(connection: Connection, prompt_ids: Sequence[int]) -> dict[int, int]:
+    """Characters of prompts by id."""
+    lengths: dict[int, int] = {}
+    for ids in _parts(prompt_ids):
+        query = select(Prompt.id, Prompt.length).where(Prompt.id.in_(ids))
+        lengths.update((row.id, row.length) for row in connection.execute(query))
+    return lengths
 
 
 def texts(connection: Connection, prompt_ids: Sequence[int]) -> dict[int, str]:

@@ -186,6 +186,29 @@ def test_the_key_comes_from_the_environment_and_is_never_said(
     assert "sk-own" not in str(raised.value)
 
 
+@pytest.mark.parametrize("name", [endpoint.KEY, OPENAI_KEY])
+def test_no_key_goes_over_plain_http_but_to_this_machine(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv(name, "sk-own")
+    for url in ("http://127.0.0.1:8080/v1", "http://localhost/v1", "https://api.openai.com/v1"):
+        assert key_for(url, endpoint.SERVICE) == "sk-own"
+    for url in ("http://example.org/v1", "http://10.0.0.1/v1", "http://127.0.0.1.evil.org/v1"):
+        assert key_for(url, endpoint.SERVICE) is None
+
+
+def test_a_redirect_gets_neither_the_key_nor_the_texts(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(endpoint.KEY, "sk-own")
+    with Server().started() as other:
+        for code in (301, 302, 303, 307, 308):
+            server.faults = [status(code, Location=f"{other.url}/embeddings")]
+            with pytest.raises(EmbeddingError, match="not followed"):
+                open_embedder(server.name)
+        assert other.requests == []
+
+
 def test_a_checkpoint_from_anywhere_does_not_get_the_key_for_openai(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
