@@ -279,6 +279,16 @@ def test_a_route_without_models_keeps_its_name_and_population_in_the_line(
     assert suggestion(routectl) == ["mine", "--strong", "gpt-4o", "--weak", "MODEL"]
 
 
+def test_the_line_never_names_another_route(routectl: Routectl, tmp_path: Path) -> None:
+    answered(routectl, tmp_path, [("gpt-4o", "smart")] * 10)
+    for name in ("smart", "default"):
+        routectl("route", "set", name, *MODELS)
+    routectl("db", "downgrade", "0005")
+    routectl("db", "upgrade")  # and nothing is declared any more
+    for name in ("smart", "default"):
+        assert shlex.split(answer(routectl, "--route", name)["suggested_route"])[3] == name
+
+
 # Models that commands take from the route
 
 
