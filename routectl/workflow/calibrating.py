@@ -120,6 +120,11 @@ def _calibrate(
     store: Store, router: OpenRouter, question: Question, counts: Overview, reporter: Reporter
 ) -> CalibrationResult:
     rows, purged = _scored(store, router, question.population, counts, reporter)
+    if rows.impossible:
+        reporter.note(
+            f"{rows.impossible:,} requests have a number of tokens, a cost or a time that no call "
+            "can have; there it counts as unknown"
+        )
     excluded = dict(counts.excluded) | ({"purged": purged} if purged else {})
     identity = router.identity
     priced = priced_requests(identity.model_pair, rows, question.prices, reporter)
