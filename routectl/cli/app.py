@@ -30,6 +30,7 @@ COMMANDS = (
     "train",
     "battles",
     "label",
+    "samples",
     "db",
     "completion",
 )

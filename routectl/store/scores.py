@@ -245,7 +245,7 @@ def _requests(population: Population, version: int, answers: bool) -> Rows:
     possible = (Request.tokens_in <= MOST_TOKENS) & (Request.tokens_out <= MOST_TOKENS)
     is_unknown = Request.tokens_in.is_(None) | Request.tokens_out.is_(None)
 
-    def tokens(count: ColumnElement[int]) -> IntColumn:
+    def tokens(count: ColumnElement[Any]) -> IntColumn:
         return IntColumn(case((possible, count), (is_unknown, None), else_=_IMPOSSIBLE))
 
     columns: dict[str, Column] = {
