@@ -67,6 +67,9 @@ class Cut:
     lowest_share: float | None = None
     """The lowest share that any threshold up to 1 achieves, where the target is below it because
     scores equal 1.0; else None."""
+    guaranteed: float | None = None
+    """What the long-run share is not above, with the confidence that the target asks for; None
+    where it asks for none."""
 
     @classmethod
     def of(cls, table: CutTable, index: int, threshold: str) -> Cut:

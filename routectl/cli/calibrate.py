@@ -19,6 +19,12 @@ from routectl.errors import CheckFailed
 )
 @click.option("--at-most", is_flag=True, help="Never above the target: the nearest share below it.")
 @click.option(
+    "--guarantee",
+    callback=options.optional_fraction,
+    metavar="SHARE",
+    help="Confidence that the long-run share is not above the target: 0.95 is 95 %.",
+)
+@click.option(
     "--tolerance",
     default="0.02",
     show_default=True,
@@ -45,6 +51,7 @@ from routectl.errors import CheckFailed
 def command(
     strong_fraction: float,
     at_most: bool,
+    guarantee: float | None,
     tolerance: float,
     router_names: tuple[str, ...],
     strong_model: str | None,
@@ -70,6 +77,7 @@ def command(
     Examples:
       routectl calibrate --strong-fraction 0.3
       routectl calibrate --strong-fraction 0.2 --at-most -r all --where model_group=smart
+      routectl calibrate --strong-fraction 0.3 --guarantee 0.95
       routectl calibrate --strong-fraction 0.3 --since 7d --note "Q4 budget"
       routectl calibrate --strong-fraction 0.3 --price Mixtral-8x7B-Instruct-v0.1=0.24/0.24
     """
@@ -79,7 +87,7 @@ def command(
 
     location = options.parse_database(db)
     question = Question(
-        target=StrongFraction(strong_fraction, at_most, tolerance),
+        target=StrongFraction(strong_fraction, at_most, tolerance, guarantee),
         population=options.parse_population(where, since, until),
         confidence=confidence,
         next_requests=next_requests,

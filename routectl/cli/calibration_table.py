@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from routectl.cli.console import Console, dollars, pair_text, percent, when
 
 if TYPE_CHECKING:
-    from routectl.calibration import Caveat, Certainty, Choice, Cut, Interval
+    from routectl.calibration import Caveat, Certainty, Choice, Cut, Interval, StrongFraction
     from routectl.prices import ModelPrice
     from routectl.workflow.calibrating import CalibrationResult
     from routectl.workflow.pricing import Costs
@@ -57,6 +57,7 @@ def _choice_json(choice: Choice) -> dict[str, object]:
     return {
         "target": choice.target.share,
         "at_most": choice.target.at_most,
+        "guarantee": choice.target.guarantee,
         **cut,
         **asdict(certainty),
         "rough": certainty.rough,
@@ -75,7 +76,7 @@ def _print_in_full(console: Console, result: CalibrationResult) -> None:
         ("router", f"{result.router.name}, fingerprint {result.router.fingerprint[:12]}"),
         ("model pair", pair_text(result.router) or "none: a baseline"),
         ("population", _population(result)),
-        ("target", f"{percent(target.share)} strong{', at most' if target.at_most else ''}"),
+        ("target", _target(target)),
         ("threshold", cut.threshold),
         ("strong fraction", f"{percent(cut.strong_fraction, 2)} of the requests"),
         ("reachable beside it", _beside(cut)),
@@ -88,6 +89,9 @@ def _print_in_full(console: Console, result: CalibrationResult) -> None:
         ("undecided", f"{percent(certainty.undecided, 2)} within the router's noise"),
         ("check in time", _check_in_time(result.choice)),
     ]
+    if cut.guaranteed is not None and target.guarantee is not None:
+        limit = f"{percent(cut.guaranteed, 2)} ({percent(target.guarantee, 1)} confidence)"
+        rows.insert(7, ("long run at most", limit))
     if certainty.excluded:
         reasons = ", ".join(
             f"{weight:,.0f} {reason.replace('_', ' ')}"
@@ -191,10 +195,36 @@ def _sentence(caveat: Caveat) -> str:
                 f"{percent(facts['target'])} cannot be reached: the shares beside it are "
                 f"{percent(facts['share_below'], 2)} and {percent(facts['share_above'], 2)}"
             )
-        case "few_clusters":
+        case "no_times":
             return (
-                f"only {facts['clusters']:,} independent groups ({facts['cluster_kind']}s): "
-                "the intervals are rough"
+                "no request has a time, so nothing can be said of how days differ: the intervals "
+                "are of traffic that is mixed like this sample"
+            )
+        case "one_day":
+            return (
+                "all requests are of one day (UTC), so nothing can be said of other days: the "
+                "intervals are of this day's mix alone"
+            )
+        case "few_days":
+            return (
+                f"the requests are of {facts['days']} days (UTC): the intervals speak of these "
+                "days only; from 5 days on they count how days differ, from 14 the weekdays too"
+            )
+        case "rough":
+            return f"the intervals are rough: {_rests_on(facts)}"
+        case "unsure_prompts":
+            return _unsure_prompts(facts)
+        case "recurring_prompts":
+            return (
+                f"{_recurring(facts)}, and counted as a part of every day: if that is a burst, the "
+                "intervals are too narrow"
+            )
+        case "days_are_alike":
+            return _days_are_alike(facts)
+        case "untimed":
+            return (
+                f"{percent(facts['untimed'])} of the requests have no time; how days differ is "
+                "taken from the others"
             )
         case "many_undecided":
             return (
@@ -203,8 +233,9 @@ def _sentence(caveat: Caveat) -> str:
             )
         case "check_in_time_failed":
             return (
-                "the check in time failed: the traffic changed within the sample, so use a "
-                "shorter or newer population (--since)"
+                "the check in time failed: the last days differ from the earlier ones by more than "
+                f"days do (by chance in {percent(facts['rate'], 0)} of the samples at most); "
+                "calibrate on more whole weeks, or find out what changed"
             )
         case "cost_unknown":
             return (
@@ -216,6 +247,13 @@ def _sentence(caveat: Caveat) -> str:
                 f"{percent(facts['longer_than_read'])} of the requests have a prompt longer than "
                 "the router reads; it reads a part of them"
             )
+
+
+def _target(target: StrongFraction) -> str:
+    text = f"{percent(target.share)} strong"
+    if target.guarantee is not None:
+        return f"{text} at most in the long run, with {percent(target.guarantee, 1)} confidence"
+    return f"{text}, at most" if target.at_most else text
 
 
 def _population(result: CalibrationResult) -> str:
@@ -247,11 +285,65 @@ def _beside(cut: Cut) -> str:
     return f"{percent(below, 2)} and {percent(above, 2)}"
 
 
-def _effective(certainty: Certainty) -> str:
+def _rests_on(facts: Mapping[str, Any]) -> str:
+    """What few degrees of freedom come from."""
+    count = {
+        "day": f"{facts['days']} days",
+        "week": f"{facts['weeks']} whole weeks",
+    }.get(facts["decided_by"], _units(facts["clusters"], facts["cluster_kind"]))
+    return f"their width comes from {count}"
+
+
+def _recurring(facts: Mapping[str, Any]) -> str:
+    """Prompts by their ids, never by their text."""
+    one = facts["count"] == 1
     return (
-        f"{certainty.n_eff:,.0f} independent requests, from {certainty.clusters:,} "
-        f"{certainty.cluster_kind}s; +-1 point takes {certainty.requests_for_one_point:,} requests"
+        f"prompt{'' if one else 's'} {facts['prompts']} (id) {'is' if one else 'are'} "
+        f"{percent(facts['share'])} of the requests, on at least half of the {facts['days']} days"
     )
+
+
+def _unsure_prompts(facts: Mapping[str, Any]) -> str:
+    text = f"{_recurring(facts)}; it takes 10 days to tell a scheduled prompt from a burst"
+    if "rest_low" not in facts:
+        return text
+    rest = _range(facts["rest_low"], facts["rest_high"])
+    return (
+        f"{text}; of all other requests {percent(facts['rest_share'])} are strong, in the long run "
+        f"{rest}"
+    )
+
+
+def _days_are_alike(facts: Mapping[str, Any]) -> str:
+    text = f"a day is like the day before (lag-1 correlation {facts['correlation']:.2f})"
+    if facts["weeks"] < 4:
+        return f"{text}, which takes 4 whole weeks to count: the intervals are too narrow"
+    return (
+        f"{text}, so the {facts['weeks']} whole weeks are compared: the long-run interval "
+        "may fall short (at 0.8 it covers 86 % for 95 %), that of the next requests more so"
+    )
+
+
+def _units(count: int, kind: str) -> str:
+    return f"{count:,} {kind}{'' if count == 1 else 's'}"
+
+
+def _effective(certainty: Certainty) -> str:
+    for_one_point = f"+-1 point takes {certainty.requests_for_one_point:,} requests"
+    if certainty.days_for_one_point is not None:
+        for_one_point += f", {certainty.days_for_one_point:,} days like these"
+    return (
+        f"{certainty.n_eff:,.0f} independent requests, from {_decided(certainty)}; {for_one_point}"
+    )
+
+
+def _decided(certainty: Certainty) -> str:
+    """What the sample is made of, and what of it decides how sure the share is."""
+    units = _units(certainty.clusters, certainty.cluster_kind)
+    if not certainty.days:
+        return units
+    days = f"{certainty.days} day{'' if certainty.days == 1 else 's'}"
+    return f"{days}, {units}; {certainty.decided_by}s decide"
 
 
 def _check_in_time(choice: Choice) -> str:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import click
 
 from routectl.cli import options
@@ -84,7 +87,7 @@ def command(route: str | None, limit: int, db: str, console: Console) -> None:
                     str(c.id),
                     when(c.created_at),
                     policy.config_string(),
-                    percent(c.target["strong_fraction"]),
+                    target_text(c.target),
                     percent(c.strong_fraction, 2),
                     f"{c.requests:,}",
                     c.actor,
@@ -105,3 +108,10 @@ def command(route: str | None, limit: int, db: str, console: Console) -> None:
         )
     else:
         console.line("none yet")
+
+
+def target_text(target: Mapping[str, Any]) -> str:
+    """A stored target, as short as a column is."""
+    share = percent(target["strong_fraction"])
+    guarantee = target.get("guarantee")
+    return share if guarantee is None else f"{share} (at {percent(guarantee, 1)})"
