@@ -90,7 +90,7 @@ def _print_in_full(console: Console, result: CalibrationResult) -> None:
         ("check in time", _check_in_time(result.choice)),
     ]
     if cut.guaranteed is not None and target.guarantee is not None:
-        limit = f"{percent(cut.guaranteed, 2)} ({percent(target.guarantee, 1)} confidence)"
+        limit = f"{percent(cut.guaranteed, 2)} ({100 * target.guarantee:g} % confidence)"
         rows.insert(7, ("long run at most", limit))
     if certainty.excluded:
         reasons = ", ".join(
@@ -252,7 +252,7 @@ def _sentence(caveat: Caveat) -> str:
 def _target(target: StrongFraction) -> str:
     text = f"{percent(target.share)} strong"
     if target.guarantee is not None:
-        return f"{text} at most in the long run, with {percent(target.guarantee, 1)} confidence"
+        return f"{text} at most in the long run, with {100 * target.guarantee:g} % confidence"
     return f"{text}, at most" if target.at_most else text
 
 
@@ -340,6 +340,9 @@ def _effective(certainty: Certainty) -> str:
 def _decided(certainty: Certainty) -> str:
     """What the sample is made of, and what of it decides how sure the share is."""
     units = _units(certainty.clusters, certainty.cluster_kind)
+    if certainty.cluster_kind == "prompt" and certainty.recurring_prompts:
+        # Requests with a recurring prompt are each a unit.
+        units = f"{certainty.clusters:,} groups of requests by prompt"
     if not certainty.days:
         return units
     days = f"{certainty.days} day{'' if certainty.days == 1 else 's'}"

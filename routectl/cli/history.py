@@ -114,4 +114,4 @@ def target_text(target: Mapping[str, Any]) -> str:
     """A stored target, as short as a column is."""
     share = percent(target["strong_fraction"])
     guarantee = target.get("guarantee")
-    return share if guarantee is None else f"{share} (at {percent(guarantee, 1)})"
+    return share if guarantee is None else f"{share} (at {100 * guarantee:g} %)"
