@@ -366,6 +366,8 @@ def _within_days(
         count += pair_count
     elif is_timed is None:
         return None
+    if is_timed is None:  # each unit keeps a request of its own day, so there are no holes
+        return Clusters.of(ids, count, weights)
     return Clusters.of(*dense(ids), weights)
 
 

@@ -54,7 +54,7 @@ def test_from_5_days_on_days_that_differ_decide():
 
 def test_from_14_days_on_a_day_is_compared_with_its_weekday():
     weekly = [0.5, 0.5, 0.5, 0.5, 0.5, 0.1, 0.1]
-    noise = np.tile([0.04] * 7 + [-0.04] * 7, 2)
+    noise = np.tile([0.04, -0.04], 14)
     shares = np.array(weekly * 4) + noise
     size = size_of(*days_of(shares, a_day=1000))
     assert size.degrees_of_freedom == pytest.approx(21)
