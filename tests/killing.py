@@ -71,6 +71,7 @@ IMPORTED_AHEAD = (
     "routectl.cli.evaluation_table",
     "routectl.cli.export",
     "routectl.cli.import_",
+    "routectl.cli.rollback",
     "routectl.cli.score",
     "routectl.evaluation.router_results",
     "routectl.store.schema",
@@ -168,6 +169,7 @@ def scenes(log: Path) -> dict[str, Scene]:
             Scene("calibrate", (imported,), calibrated),
             Scene("evaluate", (("init",),), (*evaluated, *pair)),
             Scene("activate", (imported, calibrated, activated), ("activate", "--note", "new")),
+            Scene("rollback", (imported, calibrated, activated, activated), ("rollback",)),
             Scene("db upgrade", (imported, calibrated, activated, downgraded), ("db", "upgrade")),
         )
     }

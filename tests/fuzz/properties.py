@@ -13,7 +13,7 @@ import shutil
 import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from datetime import UTC, datetime
 from functools import cache
 from io import StringIO
@@ -34,6 +34,7 @@ from routectl.preferences.gold import read_gold
 from routectl.routers import open_router
 from routectl.traffic import FORMATS, parse_condition, parse_time
 from routectl.traffic.paths import Paths
+from routectl.traffic.rows import RowError
 from routectl.traffic.times import instant
 from tests.conftest import payload, write_log
 from tests.hostile_text import SECRET
@@ -211,8 +212,7 @@ def any_log_is_read_or_refused(draw: Draw) -> None:
     with a_file(changed(draw, draw(st.sampled_from(logs())))) as path:
         try:
             requests, rejects = read_all(path, format)
-        except RoutectlError as error:
-            assert str(error)
+        except RoutectlError:
             return
     assert all(is_sound(request) for request in requests)
     assert all(reject.reason for reject in rejects)
@@ -239,11 +239,9 @@ TABLE_READERS: dict[str, Callable[[Path], object]] = {
 
 def any_table_is_read_or_refused(draw: Draw) -> None:
     read = TABLE_READERS[draw(st.sampled_from(sorted(TABLE_READERS)))]
-    with a_file(changed(draw, draw(st.sampled_from(tables()))), "table.csv") as path:
-        try:
-            read(path)
-        except RoutectlError as error:
-            assert str(error)
+    content = changed(draw, draw(st.sampled_from(tables())))
+    with a_file(content, "table.csv") as path, suppress(RoutectlError):
+        read(path)
 
 
 WORDS = st.text(max_size=30) | st.from_regex(r"[-+0-9TZ:. /eE]{1,30}") | st.sampled_from(
@@ -258,13 +256,9 @@ def any_option_is_read_or_refused(draw: Draw) -> None:
         parse_condition,
         lambda text: Paths([f"prompt={text}"]).values({"a": {"b": [1, "x"]}}),
     ):
-        try:
+        # A path that does not fit a row is a reject.
+        with suppress(RoutectlError, RowError):
             read(written)
-        except RoutectlError as error:
-            assert str(error)
-        except Exception as error:
-            # A path that does not fit a row is a reject.
-            assert type(error).__name__ == "RowError", error
     time = instant(draw(VALUES | WORDS))
     assert time is None or time.tzinfo is not None
 
@@ -395,8 +389,7 @@ def a_damaged_checkpoint_is_another_router_or_is_refused(draw: Draw) -> None:
             (checkpoint / other).write_bytes(content if other == name else whole)
         try:
             opened = open_router("mf", checkpoint=checkpoint)
-        except RoutectlError as error:
-            assert str(error)
+        except RoutectlError:
             return
         assert opened.identity.fingerprint == fingerprint or name == "config.json"
         assert np.isfinite(opened.identity.noise)
