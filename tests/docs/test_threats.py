@@ -11,7 +11,7 @@ PAGE = ROOT / "docs" / "threats.md"
 NAMED = re.compile(r"`(?P<file>tests/[\w/]+\.py)(?:::(?P<test>\w+))?`")
 
 
-def tests_in(path: Path) -> set[str]:
+def function_names(path: Path) -> set[str]:
     nodes = ast.walk(ast.parse(path.read_text()))
     return {node.name for node in nodes if isinstance(node, ast.FunctionDef)}
 
@@ -22,7 +22,7 @@ def test_every_test_that_the_page_names_is_there() -> None:
     for name in named:
         path = ROOT / name["file"]
         assert path.is_file(), name[0]
-        assert name["test"] is None or name["test"] in tests_in(path), name[0]
+        assert name["test"] is None or name["test"] in function_names(path), name[0]
 
 
 def test_every_threat_has_a_test() -> None:
