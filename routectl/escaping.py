@@ -36,8 +36,8 @@ def visible_json(document: str) -> str:
 def quoted_names(names: Iterable[str], most: int) -> str:
     """Names of columns or keys of a file, as far as an error may quote them.
 
-    Where a file is not what it was taken for, its first line may be a prompt and stand here in
-    place of names. So only what is one short word is quoted, and `most` of those.
+    Where a file is not what it was taken for, its first line may be a prompt, and be taken for
+    names. So only what is one short word is quoted, and `most` of those.
     """
     taken = list(islice(names, most + 1))
     quoted = [name if _NAME.fullmatch(name) else "..." for name in map(str, taken[:most])]
@@ -49,8 +49,8 @@ _NAME = re.compile(r"[\w.:/@()=+-]{1,48}")
 
 def markdown(text: str) -> str:
     """Text within a line or a table's cell of Markdown, of which nothing is read as markup."""
-    marked = "".join(f"\\{c}" if c in _MARKUP else c for c in visible(text))
-    return marked.replace("&", "&amp;").replace("<", "&lt;")
+    escaped = "".join(f"\\{c}" if c in _MARKUP else c for c in visible(text))
+    return escaped.replace("&", "&amp;").replace("<", "&lt;")
 
 
 def markdown_code(text: str) -> str:

@@ -6,7 +6,7 @@ example on five requests that can be checked by hand.
 
 from routectl.calibration.certainty import Caveat, Certainty, caveats
 from routectl.calibration.choice import Choice, choose
-from routectl.calibration.cut import Cut, Spending, Tie
+from routectl.calibration.cut import Cut, PassedOver, Spending, Tie
 from routectl.calibration.cut_table import CutTable, Events, Ranking, cut_table
 from routectl.calibration.decimals import shortest_decimal
 from routectl.calibration.effective_size import EffectiveSize, effective_size
@@ -29,6 +29,7 @@ __all__ = [
     "EffectiveSize",
     "Events",
     "Interval",
+    "PassedOver",
     "Ranking",
     "ScoredSample",
     "SelfCheck",

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
-from routectl.calibration.cut import Cut, Tie, threshold_text
+from routectl.calibration.cut import Cut, PassedOver, Tie, threshold_text
 from routectl.calibration.cut_table import RESOLUTION, ROUNDING, CutTable
 from routectl.errors import UsageError
 
@@ -49,8 +51,18 @@ class StrongFraction:
         return replace(
             Cut.of(table, index, threshold),
             tie=self._tie(table),
+            passed_over=self._passed_over(table, index, noise),
             lowest_share=float(table.share[0]) if table.share[0] > self.share + ROUNDING else None,
         )
+
+    def _passed_over(self, table: CutTable, taken: int, noise: float) -> PassedOver | None:
+        """The cut that is nearer to the share than the one that was taken, if there is one."""
+        nearer = table.closest(self.share, at_most=self.at_most)
+        distance = np.abs(table.share[[nearer, taken]] - self.share)
+        if distance[1] <= distance[0] + ROUNDING:
+            return None
+        gap = float(table.upper[nearer] - table.lower[nearer])
+        return PassedOver(float(table.share[nearer]), gap, within_noise=gap <= 2 * noise)
 
     def _tie(self, table: CutTable) -> Tie | None:
         """The tie that keeps the share out of reach, if one does.
@@ -72,6 +84,12 @@ class StrongFraction:
             share_below=low,
             share_above=high,
         )
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> StrongFraction:
+        """What `to_json` wrote."""
+        share = stored["strong_fraction"]
+        return cls(share, stored.get("at_most", False), stored.get("tolerance", 0.02))
 
     def missed_by(self, cut: Cut) -> float | None:
         """How far the cut's share is from the asked one, where that is more than the tolerance."""

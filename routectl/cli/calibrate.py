@@ -40,6 +40,11 @@ from routectl.errors import CheckFailed
     help="State the range for the next N requests.",
 )
 @options.price
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Record no calibration. Scores are kept, so that the next run is quick.",
+)
 @options.note
 @options.database
 @options.output
@@ -58,6 +63,7 @@ def command(
     confidence: float,
     next_requests: int,
     price_texts: tuple[str, ...],
+    dry_run: bool,
     note: str | None,
     db: str,
     console: Console,
@@ -94,6 +100,7 @@ def command(
         next_requests=next_requests,
         note=note,
         prices=parse_prices(price_texts),
+        dry_run=dry_run,
     )
     router_names = router_names or in_use.router_texts
     routers = options.open_routers(router_names, strong_model, weak_model, scored_as)
@@ -105,6 +112,8 @@ def command(
         console.json([to_json(result) for result in results])
     else:
         print_calibrations(console, results)
+    if dry_run:
+        console.note("a dry run: no calibration was recorded, and the scores were kept")
     missed = [result for result in results if result.missed_by is not None]
     if missed:
         raise CheckFailed(
@@ -114,5 +123,6 @@ def command(
                 f"{result.router.name} sends {percent(result.choice.cut.strong_fraction, 2)}"
                 for result in missed
             )
-            + f" to the strong model, not {percent(strong_fraction)}; the calibration is recorded"
+            + f" to the strong model, not {percent(strong_fraction)}; "
+            + ("nothing is recorded" if dry_run else "the calibration is recorded")
         )

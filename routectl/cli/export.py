@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from routectl.cli import options
+from routectl.cli import ids, options
 from routectl.cli.console import Console
 
 
@@ -15,7 +15,7 @@ from routectl.cli.console import Console
 @click.option(
     "--calibration",
     "calibration_id",
-    type=click.IntRange(min=1),
+    type=ids.CALIBRATION,
     metavar="ID",
     help="A calibration, whether it is active or not.",
 )
@@ -48,13 +48,15 @@ def command(
 ) -> None:
     """Print what the proxy takes: router-NAME-THRESHOLD.
 
-    Of the calibration that the route runs; when none is active, of its newest.
+    Of what the route runs, and of nothing else; --calibration names one that is not active.
+    A config string says no mode: for a policy in shadow or a canary take another format.
 
     \b
     Examples:
       routectl export
       export MODEL=$(routectl export --route smart)
       routectl export --format yaml --output routing.yaml
+      routectl export --calibration c4
     """
     from routectl.errors import UsageError
     from routectl.export import document, is_exported
@@ -78,11 +80,11 @@ def command(
         )
         target.check()
     console.database(location)
-    exported = to_export(location, calibration_id=calibration_id, route=route, reporter=console)
+    exported = to_export(location, calibration_id=calibration_id, route=route)
     if console.as_json:
         format = "json"
     if format == "string":
-        text = f"{exported.policy.config_string()}\n"
+        text = f"{exported.policy.live_config_string()}\n"
     else:
         text = document(exported, format)
     if target is None:

@@ -46,7 +46,7 @@ def is_exported(head: bytes) -> bool:
 def _values(exported: Exported) -> _Values:
     policy = exported.policy
     try:
-        config: str | None = policy.config_string()
+        config: str | None = policy.live_config_string()
     except RoutectlError:
         config = None
     router = policy.routers[0] if policy.routers else None
@@ -74,6 +74,8 @@ def _values(exported: Exported) -> _Values:
             "mapping": dict(mapping),
             "extraction_version": policy.extraction_version,
             "policy_version": POLICY_VERSION,
+            "policy_mode": policy.mode,
+            "fallback": policy.fallback,
         }
     return values
 

@@ -86,7 +86,7 @@ class Location:
 def printed_url(url: URL) -> str:
     """Of a server's URL what may be printed: its kind, host, port and database name.
 
-    A secret may stand anywhere else, and in a URL that is not well-formed within these, too: so
+    A secret may be anywhere else, and in a URL that is not well-formed within these, too: so
     they are printed only where they look like what they should be.
     """
     host = url.host or url.query.get("host") or ""

@@ -53,7 +53,7 @@ _BY_CLASS = {
     "3D": _ABSENT,  # invalid_catalog_name
     "XX": _DAMAGED,  # internal errors: data_corrupted, index_corrupted
 }
-"""By the first two characters of a SQLSTATE, where it stands not in `_BY_STATE`."""
+"""By the first two characters of a SQLSTATE, where it is not in `_BY_STATE`."""
 
 _BY_NAME = {
     "SQLITE_BUSY": _LOCKED,

@@ -164,8 +164,8 @@ class RouteSet:
     renamed_from: str | None
     changed: tuple[str, ...]
     """What differs from before: name, models, router, population. Empty: nothing changed."""
-    prices: tuple[ModelPrice, ...]
-    """Of its models, from strong to weak; empty where it declares none."""
+    prices: Mapping[str, ModelPrice | None]
+    """By model, from strong to weak; empty where it declares none."""
     overlaps: tuple[str, ...]
     """Other routes whose population may share requests with this one's."""
 
@@ -223,7 +223,7 @@ def set_route(
             created=row is None,
             renamed_from=renamed_from,
             changed=tuple(now),
-            prices=declared_prices(declared),
+            prices=model_prices(declared),
             overlaps=_overlapping(declared.population, others),
         )
 
@@ -293,6 +293,8 @@ class RouteView:
     created_at: datetime
     activation_id: int | None
     """That runs, if any does."""
+    prices: Mapping[str, ModelPrice | None]
+    """By model, from strong to weak; empty where nobody asked for them."""
     calibrations: int
     """That belong to it."""
 
@@ -300,7 +302,7 @@ class RouteView:
 def list_routes(location: Location) -> list[RouteView]:
     """Every route that was not removed, by name."""
     with open_store(location) as store, store.read() as connection:
-        return [_view(connection, row) for row in routes.routes(connection)]
+        return [_view(connection, row, priced=False) for row in routes.routes(connection)]
 
 
 def show_route(location: Location, name: str | None) -> RouteView:
@@ -317,7 +319,7 @@ def show_route(location: Location, name: str | None) -> RouteView:
                 "there is no route yet: `routectl route set NAME --strong MODEL --weak MODEL` "
                 "declares one"
             )
-        return _view(connection, row)
+        return _view(connection, row, priced=True)
 
 
 def declared_prices(
@@ -331,21 +333,29 @@ def declared_prices(
     Raises:
         InputError: one is not known; the sentence names each of those.
     """
-    own = own_prices(declared) if own is None else own
-    prices: list[ModelPrice] = []
-    unknown: list[str] = []
-    for model in reversed(declared.models):
-        try:
-            prices.append(price_of(model.name, None, own))
-        except UsageError:
-            unknown.append(model.name)
+    prices = model_prices(declared, own)
+    unknown = [model for model, price in prices.items() if price is None]
     if unknown:
         options = " ".join(f"--price {model}=IN/OUT" for model in unknown)
         raise InputError(
             f"no price is known for {' and '.join(unknown)}: say what a million of its input and "
             f"output tokens cost, in {CURRENCY}, with {options} (0/0 if it costs nothing)"
         )
-    return tuple(prices)
+    return tuple(price for price in prices.values() if price is not None)
+
+
+def model_prices(
+    declared: Declaration, own: Mapping[str, ModelPrice] | None = None
+) -> dict[str, ModelPrice | None]:
+    """The same by model, from strong to weak; None where no price is known, as after a new list."""
+    own = own_prices(declared) if own is None else own
+    prices: dict[str, ModelPrice | None] = {}
+    for model in reversed(declared.models):
+        try:
+            prices[model.name] = price_of(model.name, None, own)
+        except UsageError:
+            prices[model.name] = None
+    return prices
 
 
 def declared_models(declared: Declaration) -> tuple[str, ...] | None:
@@ -438,11 +448,13 @@ def _existing(connection: Connection, name: str) -> Route:
     return row
 
 
-def _view(connection: Connection, row: Route) -> RouteView:
+def _view(connection: Connection, row: Route, *, priced: bool) -> RouteView:
     log = routes.activations(connection, row.id)
+    declared = routes.declaration(row)
     return RouteView(
         name=row.name,
-        declared=routes.declaration(row),
+        declared=declared,
+        prices=model_prices(declared) if priced else {},
         created_at=row.created_at,
         activation_id=log[-1].id if log else None,
         calibrations=count_calibrations(connection, row.id),

@@ -98,7 +98,7 @@ def test_a_calibration_says_what_the_labelling_measured(label: Label, routectl: 
     low, high = ("any" if apgr[end] is None else f"{apgr[end]:.3f}" for end in ("low", "high"))
     figure = f"APGR {apgr['value']:.3f} ({low} to {high}) of {STRONG} / {WEAK}, evaluation e1"
     assert f"quality {figure} on your traffic" in shown
-    assert "USD a month" in shown
+    assert "saving no monthly figure: the log spans less than a day" in shown
 
 
 def test_what_is_stored_can_be_computed_again(label: Label, database: Path) -> None:
