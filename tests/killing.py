@@ -155,7 +155,8 @@ def scenes(log: Path) -> dict[str, Scene]:
     """Every command that writes, by name."""
     imported = ("import", str(log))
     calibrated = ("calibrate", "-r", "random", "--strong-fraction", "0.3")
-    activated = ("activate", "--note", "before")
+    activated = ("activate", "--force", "--note", "before")
+    reactivated = ("activate", "--force", "--note", "new")
     downgraded = ("db", "downgrade", "0001")
     judged = own_benchmark(log.with_name("own.csv"), rows=2_000)
     evaluated = ("evaluate", "--benchmark", str(judged), "-r", "length", "--draws", "50")
@@ -168,7 +169,7 @@ def scenes(log: Path) -> dict[str, Scene]:
             Scene("score by two", (imported,), ("score", "-r", "random", "-r", "length")),
             Scene("calibrate", (imported,), calibrated),
             Scene("evaluate", (("init",),), (*evaluated, *pair)),
-            Scene("activate", (imported, calibrated, activated), ("activate", "--note", "new")),
+            Scene("activate", (imported, calibrated, activated), reactivated),
             Scene("rollback", (imported, calibrated, activated, activated), ("rollback",)),
             Scene("db upgrade", (imported, calibrated, activated, downgraded), ("db", "upgrade")),
         )

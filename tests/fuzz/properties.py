@@ -265,7 +265,7 @@ def any_option_is_read_or_refused(draw: Draw) -> None:
 
 ANSWERS: tuple[tuple[str, ...], ...] = (
     ("export", "--format", "json"),
-    ("export", "--calibration", "1"),
+    ("export", "--calibration", "c1"),
     ("calibrate", "-r", "random", "--strong-fraction", "0.3", "--json"),
     ("history", "--json"),
     ("db", "status", "--json"),
@@ -297,7 +297,7 @@ def sound_database() -> tuple[bytes, dict[tuple[str, ...], tuple[int, str, str]]
         for command in (
             ("import", str(log)),
             ("calibrate", "-r", "random", "--strong-fraction", "0.3"),
-            ("activate", "--note", "because"),
+            ("activate", "--force", "--note", "because"),
         ):
             assert answer(database, command)[0] == 0
         with sqlite3.connect(database) as connection:
