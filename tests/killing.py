@@ -170,7 +170,12 @@ def scenes(log: Path) -> dict[str, Scene]:
             Scene("calibrate", (imported,), calibrated),
             Scene("evaluate", (("init",),), (*evaluated, *pair)),
             Scene("activate", (imported, calibrated, activated), reactivated),
-            Scene("rollback", (imported, calibrated, activated, activated), ("rollback",)),
+            # One that is killed after it was stored walks a step back, and so does the next.
+            Scene(
+                "rollback",
+                (imported, calibrated, *[activated] * (KILLS_IN_A_ROW + 2)),
+                ("rollback",),
+            ),
             Scene("db upgrade", (imported, calibrated, activated, downgraded), ("db", "upgrade")),
         )
     }
