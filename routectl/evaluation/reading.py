@@ -259,7 +259,7 @@ def _parsed(value: object) -> float:
         value = _TRUTH.get(value.strip().lower(), value)
     try:
         number = float(value)  # type: ignore[arg-type]  # a TypeError is caught
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return math.nan
     return number if math.isfinite(number) else math.nan
 
@@ -293,7 +293,7 @@ def _category(row: Row, part: str) -> str:
 def _texts(row: Row) -> tuple[str, ...]:
     if "turns" in row.values:
         return _turns(row)
-    column = next(name for name in _PROMPTS if name in row.values)
+    column = next((name for name in _PROMPTS if name in row.values), _PROMPTS[0])
     text = row.text(column)
     if "options" in row.values:
         text = choices(text, options_of(row))
