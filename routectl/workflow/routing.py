@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from routectl.errors import InputError, StoreError, UsageError
 from routectl.prices import CURRENCY, ModelPrice, price_of, prices_within, require_asked
-from routectl.records import ModelPair, Population, Routed, RouterSpec
+from routectl.records import IdKind, ModelPair, Population, Routed, RouterSpec
 from routectl.route import (
     DEFAULT_ROUTE,
     Declaration,
@@ -273,8 +273,9 @@ def remove_route(location: Location, name: str, *, note: str | None) -> None:
         log = routes.activations(connection, row.id)
         if log:
             raise StoreError(
-                f"route {name!r} runs activation {log[-1].id}, and what runs is not removed: give "
-                f"it another name with `routectl route rename {quoted(name)} NAME`; nothing was changed"
+                f"route {name!r} runs {IdKind.ACTIVATION.ref(log[-1].id)}, and what runs is not "
+                f"removed: give it another name with `routectl route rename {quoted(name)} NAME`; "
+                "nothing was changed"
             )
         declared = routes.declaration(row).to_json()
         routes.remove_route(connection, row.id)
