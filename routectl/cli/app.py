@@ -42,12 +42,13 @@ SECTIONS = {
     },
     "Setting up": {
         "init": "Make an empty database.",
+        "samples": "List what imports brought, and take it out again.",
         "db": "Look at the database and change its schema.",
         "completion": "Print the completion script of a shell.",
     },
 }
 """Commands by what they are for, in the order in which a newcomer needs them. Each is a module of
-this package. Its line stands here, so that the first screen loads none of them."""
+this package. Its line is here, so that the first screen loads none of them."""
 
 
 @click.group(

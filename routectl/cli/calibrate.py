@@ -19,6 +19,12 @@ from routectl.errors import CheckFailed
 )
 @click.option("--at-most", is_flag=True, help="Never above the target: the nearest share below it.")
 @click.option(
+    "--guarantee",
+    callback=options.optional_fraction,
+    metavar="SHARE",
+    help="Confidence that the long-run share is not above the target: 0.95 is 95 %.",
+)
+@click.option(
     "--tolerance",
     default="0.02",
     show_default=True,
@@ -51,6 +57,7 @@ from routectl.errors import CheckFailed
 def command(
     strong_fraction: float,
     at_most: bool,
+    guarantee: float | None,
     tolerance: float,
     route: str | None,
     router_names: tuple[str, ...],
@@ -81,6 +88,7 @@ def command(
     Examples:
       routectl calibrate --strong-fraction 0.3
       routectl calibrate --strong-fraction 0.2 --at-most -r all --where model_group=smart
+      routectl calibrate --strong-fraction 0.3 --guarantee 0.95
       routectl calibrate --strong-fraction 0.3 --since 7d --note "Q4 budget"
       routectl calibrate --strong-fraction 0.3 --route smart --price gpt-5-mini=0.2/1.6
     """
@@ -93,7 +101,7 @@ def command(
     given = options.parse_population(where, since, until)
     in_use = route_in_use(location, route)
     question = Question(
-        target=StrongFraction(strong_fraction, at_most, tolerance),
+        target=StrongFraction(strong_fraction, at_most, tolerance, guarantee),
         route=in_use,
         population=in_use.population(given),
         confidence=confidence,

@@ -137,6 +137,11 @@ def _calibrate(
     rows, purged = _scored(
         store, router, question.population, counts, reporter, answers=prices is not None
     )
+    if rows.impossible:
+        reporter.note(
+            f"{rows.impossible:,} requests have a number of tokens, a cost or a time that no call "
+            "can have; there it counts as unknown"
+        )
     excluded = dict(counts.excluded) | ({"purged": purged} if purged else {})
     identity = router.identity
     priced = priced_requests(prices, rows)

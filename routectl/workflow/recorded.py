@@ -18,10 +18,12 @@ from routectl.calibration import (
     Cut,
     Interval,
     PassedOver,
+    RecurringPrompt,
     SelfCheck,
     Spending,
     StrongFraction,
     Tie,
+    WithoutPrompts,
     caveats,
 )
 from routectl.errors import StoreError
@@ -211,8 +213,30 @@ def _certainty(row: Calibration, stored: Mapping[str, Any]) -> Certainty:
         "next_requests": next_requests,
         "next_share": Interval(**next_share),
         "excluded": float(sum(row.excluded.values())),
+        "decided_by": stored.get("decided_by", row.cluster_kind),
+        "named_prompts": tuple(RecurringPrompt(**p) for p in stored.get("named_prompts", ())),
+        "without_named": _without(stored.get("without_named")),
     }
-    return Certainty(**values)
+    return Certainty(**(_BEFORE_DAYS | values))
+
+
+_BEFORE_DAYS: dict[str, Any] = {
+    "days": None,
+    "weeks": 0,
+    "untimed": 0.0,
+    "lag_1_correlation": None,
+    "days_are_alike": False,
+    "days_for_one_point": None,
+    "recurring_prompts": 0,
+    "recurring_share": 0.0,
+}
+"""What a record says whose intervals were computed without a look at the days."""
+
+
+def _without(stored: Mapping[str, Any] | None) -> WithoutPrompts | None:
+    if stored is None:
+        return None
+    return WithoutPrompts(**{**stored, "long_run": Interval(**stored["long_run"])})
 
 
 def _one(kind: type[Any], stored: Mapping[str, Any] | None) -> Any:
