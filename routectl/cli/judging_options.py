@@ -14,6 +14,7 @@ import click
 from routectl.cli import options
 from routectl.cli.console import Console, percent, say
 from routectl.errors import UsageError
+from routectl.route import quoted
 
 if TYPE_CHECKING:
     from routectl.workflow.judging import Judging, JudgingReport, Plan
@@ -126,7 +127,7 @@ class JudgingOptions:
         strong = self.strong_model or (None if pair is None else pair.strong)
         weak = self.weak_model or (None if pair is None else pair.weak)
         if strong is None or weak is None:
-            name = "NAME" if route is None else route.name
+            name = "NAME" if route is None else quoted(route.name)
             raise UsageError(
                 "name the two models with --strong-model and --weak-model, or declare them once: "
                 f"routectl route set {name} --strong MODEL --weak MODEL"
