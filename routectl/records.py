@@ -88,6 +88,16 @@ FILTER_FIELDS: tuple[str, ...] = (
 
 
 @dataclass(frozen=True, slots=True)
+class Routed:
+    """From when on a log says which requests a route decided: since then no others are its own."""
+
+    names: tuple[str, ...]
+    """The name that the log calls the route by, and those that it had before."""
+    since: datetime
+    """Of the first such request; aware."""
+
+
+@dataclass(frozen=True, slots=True)
 class Population:
     """The requests that a question is about.
 
@@ -99,24 +109,37 @@ class Population:
     where: tuple[Condition, ...] = ()
     since: datetime | None = None
     until: datetime | None = None
+    routed: Routed | None = None
+    """None where no log names the route, or where no route is meant, as in an import."""
 
     def to_json(self) -> dict[str, object]:
-        """As plain JSON values, times in ISO 8601 with their zone."""
-        return {
+        """As plain JSON values, times in ISO 8601 with their zone; `routed` only where it is."""
+        value: dict[str, object] = {
             "where": [str(condition) for condition in self.where],
             "since": None if self.since is None else self.since.isoformat(),
             "until": None if self.until is None else self.until.isoformat(),
         }
+        if self.routed is not None:
+            since = self.routed.since.isoformat()
+            value["routed"] = {"names": list(self.routed.names), "since": since}
+        return value
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Population:
         """What `to_json` wrote; raises KeyError, TypeError or ValueError."""
-        since, until = value["since"], value["until"]
+        since, until, routed = value["since"], value["until"], value.get("routed")
         return cls(
             tuple(Condition.from_text(text) for text in value["where"]),
             None if since is None else datetime.fromisoformat(since),
             None if until is None else datetime.fromisoformat(until),
+            None
+            if routed is None
+            else Routed(tuple(routed["names"]), datetime.fromisoformat(routed["since"])),
         )
+
+    def is_everything(self) -> bool:
+        """Whether nothing was left out on purpose."""
+        return not self.where and self.since is None and self.until is None
 
     def may_overlap(self, other: Population) -> bool:
         """Whether a request could belong to both, by what the conditions say.

@@ -4,7 +4,13 @@ The cut table is the object in the middle; docs/statistics.md has the formulas, 
 example on five requests that can be checked by hand.
 """
 
-from routectl.calibration.certainty import Caveat, Certainty, caveats
+from routectl.calibration.certainty import (
+    Caveat,
+    Certainty,
+    RecurringPrompt,
+    WithoutPrompts,
+    caveats,
+)
 from routectl.calibration.choice import Choice, choose
 from routectl.calibration.cut import Cut, PassedOver, Spending, Tie
 from routectl.calibration.cut_table import CutTable, Events, Ranking, cut_table
@@ -31,11 +37,13 @@ __all__ = [
     "Interval",
     "PassedOver",
     "Ranking",
+    "RecurringPrompt",
     "ScoredSample",
     "SelfCheck",
     "Spending",
     "StrongFraction",
     "Tie",
+    "WithoutPrompts",
     "caveats",
     "choose",
     "cut_table",

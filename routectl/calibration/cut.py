@@ -80,6 +80,9 @@ class Cut:
     scores equal 1.0; else None."""
     passed_over: PassedOver | None = None
     """The share nearest the target, where another cut within 0.1 point of it was taken."""
+    guaranteed: float | None = None
+    """What the long-run share is not above, with the confidence that the target asks for; None
+    where it asks for none."""
 
     @classmethod
     def of(cls, table: CutTable, index: int, threshold: str) -> Cut:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
+import threading
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import click
 
 from routectl import __version__
 from routectl.cli import interrupts
-from routectl.cli.console import say
+from routectl.cli.console import say, say_lines
 from routectl.cli.groups import LazyGroup
 from routectl.errors import RoutectlError
 
@@ -40,12 +42,13 @@ SECTIONS = {
     },
     "Setting up": {
         "init": "Make an empty database.",
+        "samples": "List what imports brought, and take it out again.",
         "db": "Look at the database and change its schema.",
         "completion": "Print the completion script of a shell.",
     },
 }
 """Commands by what they are for, in the order in which a newcomer needs them. Each is a module of
-this package. Its line stands here, so that the first screen loads none of them."""
+this package. Its line is here, so that the first screen loads none of them."""
 
 
 @click.group(
@@ -75,7 +78,9 @@ def run(arguments: Sequence[str]) -> int:
         code = routectl.main(list(arguments), prog_name="routectl", standalone_mode=False)
         # An output that nobody reads any more is found out here, not at interpreter exit.
         sys.stdout.flush()
-    except Exception as error:
+    except (KeyboardInterrupt, SystemExit, GeneratorExit):
+        raise
+    except BaseException as error:  # a panic in a library's Rust is no Exception
         if interrupts.raised():
             raise  # an Abort of Click's, or whatever else a library has made of the interrupt
         return _exit_code(error, arguments)
@@ -94,21 +99,21 @@ def _open_closed_streams() -> None:
         sys.stderr = sys.stderr or open(2, "w")  # noqa: SIM115
 
 
-def _exit_code(error: Exception, arguments: Sequence[str]) -> int:
+def _exit_code(error: BaseException, arguments: Sequence[str]) -> int:
     """The exit code of an error, after it was said in a sentence."""
     match error:
         case RoutectlError():
             _say(str(error))
             return error.exit_code
         case click.exceptions.NoArgsIsHelpError():
-            click.echo(error.format_message(), err=True)
+            say_lines(error.format_message().splitlines())
             return error.exit_code
         case click.ClickException():
             from routectl.cli.sentences import usage_sentence
 
             if isinstance(error, click.UsageError) and error.ctx is None:
                 error.ctx = _context_of(arguments)
-            _say(f"{usage_sentence(error)}{_hint(error)}")
+            _say(f"{_without_secrets(usage_sentence(error))}{_hint(error)}")
             return error.exit_code
         case click.Abort():
             _say("Interrupted; what was finished is kept")
@@ -134,6 +139,23 @@ def _hint(error: click.ClickException) -> str:
     return ""
 
 
+def _without_secrets(message: str) -> str:
+    """A message of Click's, which quotes arguments: without users, passwords and options of URLs.
+
+    A database's URL may have been written where another argument belongs.
+    """
+    return re.sub(r"(?<=://)[^\s'\"]*", lambda url: _HIDDEN_IN_URL.sub("***", url[0]), message)
+
+
+_HIDDEN_IN_URL = re.compile(r"^.*@|\?.*$")
+
+
+def report_in_thread(arguments: threading.ExceptHookArgs) -> None:
+    """What Python does of an error that a thread ends by, without the error's message."""
+    if arguments.exc_value is not None:
+        _report_a_bug(arguments.exc_value)
+
+
 def _context_of(arguments: Sequence[str]) -> click.Context:
     """The command that the arguments name: Click's parser does not say whose options it read."""
     context = click.Context(routectl, info_name="routectl")
@@ -146,13 +168,23 @@ def _context_of(arguments: Sequence[str]) -> click.Context:
     return context
 
 
-def _report_a_bug(error: Exception) -> None:
-    if os.environ.get("ROUTECTL_TRACEBACK"):
-        traceback.print_exception(error)
+def _report_a_bug(error: BaseException) -> None:
     # The message of an error that was not foreseen may hold a prompt, so only its place is told.
+    if os.environ.get("ROUTECTL_TRACEBACK"):
+        say_lines(_calls(error))
     place = traceback.extract_tb(error.__traceback__)[-1]
     _say(
         f"routectl failed in a way it should not ({type(error).__name__} at "
         f"{os.path.basename(place.filename)}:{place.lineno}); "  # noqa: PTH119
         "ROUTECTL_TRACEBACK=1 shows where, please report it"
     )
+
+
+def _calls(error: BaseException) -> Iterator[str]:
+    """The calls that led to an error, and its cause's before it, without what either says."""
+    cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    if cause is not None:
+        yield from _calls(cause)
+    for line in traceback.format_tb(error.__traceback__):
+        yield from line.splitlines()
+    yield type(error).__qualname__

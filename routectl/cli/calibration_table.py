@@ -9,10 +9,19 @@ from typing import TYPE_CHECKING, Any
 
 from routectl.cli.console import Console, dollars, minute, pair_text, percent, when
 from routectl.cli.policy_text import by_whom, checkpoint_words, filters_text, router_text
+from routectl.cli.saving_table import other_models, saving_rows, suggestion_lines
 from routectl.records import IdKind
 
 if TYPE_CHECKING:
-    from routectl.calibration import Caveat, Certainty, Choice, Cut, Interval, SelfCheck
+    from routectl.calibration import (
+        Caveat,
+        Certainty,
+        Choice,
+        Cut,
+        Interval,
+        SelfCheck,
+        StrongFraction,
+    )
     from routectl.prices import ModelPrice
     from routectl.workflow.pricing import Costs
     from routectl.workflow.recorded import RecordedCalibration
@@ -25,8 +34,7 @@ def print_calibrations(console: Console, results: Sequence[RecordedCalibration])
     else:
         _print_side_by_side(console, results)
     for result in results:
-        for caveat in result.caveats:
-            sentence = _sentence(caveat)
+        for sentence in _cautions(result):
             console.note(sentence if len(results) == 1 else f"{result.router.name}: {sentence}")
 
 
@@ -48,7 +56,7 @@ def entry(result: RecordedCalibration) -> tuple[tuple[str, ...], str]:
     cells = (
         IdKind.CALIBRATION.ref(result.id),
         minute(result.created_at),
-        percent(result.choice.target.share),
+        _short_target(result.choice.target),
         percent(result.choice.cut.strong_fraction, 2),
         result.policy.config_string(),
     )
@@ -86,9 +94,14 @@ def to_json(result: RecordedCalibration) -> dict[str, object]:
         "weak_model": weak,
         "scored_as": result.router.scored_as,
         "noise": result.router.noise,
+        "models": result.policy.models,
+        "quality": result.quality and result.quality.to_json(),
+        "other_models": result.other_models and result.other_models.to_json(),
+        "suggested_route": result.suggestion,
         "population": result.population,
         "target": choice.target.to_json(),
         "at_most": choice.target.at_most,
+        "guarantee": choice.target.guarantee,
         **cut,
         **asdict(certainty),
         "rough": certainty.rough,
@@ -118,6 +131,8 @@ def _self_check_json(check: SelfCheck | None) -> dict[str, object] | None:
 def _print_in_full(console: Console, result: RecordedCalibration) -> None:
     """What was asked first; below a line what it rests on."""
     console.table(_answer(result))
+    for line in suggestion_lines(result):
+        console.line(line)
     console.line(f"Config string: {result.policy.config_string()}")
     console.line()
     console.line("What it rests on")
@@ -137,9 +152,14 @@ def _answer(result: RecordedCalibration) -> list[tuple[str, str]]:
     passed_over = passed_over_sentence(cut)
     if passed_over is not None:
         rows.append(("passed over", passed_over))
+    guarantee = result.choice.target.guarantee
+    if cut.guaranteed is not None and guarantee is not None:
+        limit = f"{percent(cut.guaranteed, 2)} ({100 * guarantee:g} % confidence)"
+        rows.append(("long run at most", limit))
     rows += [
         ("long-run share", f"{_interval(long_run)} ({at})"),
         (f"next {certainty.next_requests:,} requests", f"{_interval(next_share)} ({at})"),
+        *saving_rows(result),
     ]
     return rows
 
@@ -155,7 +175,7 @@ def _grounds(result: RecordedCalibration) -> list[tuple[str, str]]:
         ("model pair", pair_text(result.router) or "none: a baseline"),
         ("population", filters_text(result.population)),
         ("requests", _requests(result)),
-        ("target", f"{percent(target.share)} strong{', at most' if target.at_most else ''}"),
+        ("target", _target(target)),
         ("nearest shares", _nearest_shares(cut)),
         ("effective sample", _effective(certainty)),
         ("undecided", f"{percent(certainty.undecided, 2)} within the router's noise"),
@@ -221,7 +241,7 @@ def _print_side_by_side(console: Console, results: Sequence[RecordedCalibration]
     priced = any(result.costs is not None for result in results)
     console.table(
         [
-            ("target", f"{percent(first.choice.target.share)} strong"),
+            ("target", _target(first.choice.target)),
             ("population", filters_text(first.population)),
             ("requests", _requests(first)),
         ]
@@ -252,6 +272,11 @@ def _print_side_by_side(console: Console, results: Sequence[RecordedCalibration]
     )
     console.line()
     for result in results:
+        for name, text in saving_rows(result):
+            console.line(f"{result.router.name} {name}: {text}")
+    for line in suggestion_lines(first):
+        console.line(line)
+    for result in results:
         pair = pair_text(result.router)
         text = result.policy.config_string()
         console.line(f"Config string: {text}" + (f"  {pair}" if pair else ""))
@@ -259,7 +284,14 @@ def _print_side_by_side(console: Console, results: Sequence[RecordedCalibration]
 
 def warnings(result: RecordedCalibration) -> list[str]:
     """All that was noted, and what a reader must know before they use the threshold."""
-    return [*result.notes, *map(_sentence, result.caveats)]
+    return [*result.notes, *_cautions(result)]
+
+
+def _cautions(result: RecordedCalibration) -> list[str]:
+    said = [_sentence(caveat) for caveat in result.caveats]
+    if result.other_models is not None:
+        said.append(other_models(result.other_models))
+    return said
 
 
 def _sentence(caveat: Caveat) -> str:
@@ -277,10 +309,36 @@ def _sentence(caveat: Caveat) -> str:
                 f"{percent(facts['target'])} cannot be reached: the shares next to it are "
                 f"{percent(facts['share_below'], 2)} and {percent(facts['share_above'], 2)}"
             )
-        case "few_clusters":
+        case "no_times":
             return (
-                f"only {facts['clusters']:,} independent groups ({facts['cluster_kind']}s): "
-                "the intervals are rough"
+                "no request has a time, so nothing can be said of how days differ: the intervals "
+                "are of traffic that is mixed like this sample"
+            )
+        case "one_day":
+            return (
+                "all requests are of one day (UTC), so nothing can be said of other days: the "
+                "intervals are of this day's mix alone"
+            )
+        case "few_days":
+            return (
+                f"the requests are of {facts['days']} days (UTC): the intervals speak of these "
+                "days only; from 5 days on they count how days differ, from 14 the weekdays too"
+            )
+        case "rough":
+            return f"the intervals are rough: {_rests_on(facts)}"
+        case "unsure_prompts":
+            return _unsure_prompts(facts)
+        case "recurring_prompts":
+            return (
+                f"{_recurring(facts)}, and counted as a part of every day: if that is a burst, the "
+                "intervals are too narrow"
+            )
+        case "days_are_alike":
+            return _days_are_alike(facts)
+        case "untimed":
+            return (
+                f"{percent(facts['untimed'])} of the requests have no time; how days differ is "
+                "taken from the others"
             )
         case "many_undecided":
             return (
@@ -289,8 +347,9 @@ def _sentence(caveat: Caveat) -> str:
             )
         case "check_in_time_failed":
             return (
-                "the check in time failed: the traffic changed within the sample, so use a "
-                "shorter or newer population (--since)"
+                "the check in time failed: the last days differ from the earlier ones by more than "
+                f"days do (by chance in {percent(facts['rate'], 0)} of the samples at most); "
+                "calibrate on more whole weeks, or find out what changed"
             )
         case "cost_unknown":
             return (
@@ -302,6 +361,19 @@ def _sentence(caveat: Caveat) -> str:
                 f"{percent(facts['longer_than_read'])} of the requests have a prompt longer than "
                 "the router reads; it reads a part of them"
             )
+
+
+def _short_target(target: StrongFraction) -> str:
+    guarantee = target.guarantee
+    share = percent(target.share)
+    return share if guarantee is None else f"{share} (at {100 * guarantee:g} %)"
+
+
+def _target(target: StrongFraction) -> str:
+    text = f"{percent(target.share)} strong"
+    if target.guarantee is not None:
+        return f"{text} at most in the long run, with {100 * target.guarantee:g} % confidence"
+    return f"{text}, at most" if target.at_most else text
 
 
 def _requests(result: RecordedCalibration) -> str:
@@ -332,11 +404,68 @@ def _nearest_shares(cut: Cut) -> str:
     return f"{percent(below, 2)} and {percent(above, 2)}"
 
 
-def _effective(certainty: Certainty) -> str:
+def _rests_on(facts: Mapping[str, Any]) -> str:
+    """What few degrees of freedom come from."""
+    count = {
+        "day": f"{facts['days']} days",
+        "week": f"{facts['weeks']} whole weeks",
+    }.get(facts["decided_by"], _units(facts["clusters"], facts["cluster_kind"]))
+    return f"their width comes from {count}"
+
+
+def _recurring(facts: Mapping[str, Any]) -> str:
+    """Prompts by their ids, never by their text."""
+    one = facts["count"] == 1
     return (
-        f"{certainty.n_eff:,.0f} independent requests, from {certainty.clusters:,} "
-        f"{certainty.cluster_kind}s; +-1 point takes {certainty.requests_for_one_point:,} requests"
+        f"prompt{'' if one else 's'} {facts['prompts']} (id) {'is' if one else 'are'} "
+        f"{percent(facts['share'])} of the requests, on at least half of the {facts['days']} days"
     )
+
+
+def _unsure_prompts(facts: Mapping[str, Any]) -> str:
+    text = f"{_recurring(facts)}; it takes 10 days to tell a scheduled prompt from a burst"
+    if "rest_low" not in facts:
+        return text
+    rest = _range(facts["rest_low"], facts["rest_high"])
+    return (
+        f"{text}; of all other requests {percent(facts['rest_share'])} are strong, in the long run "
+        f"{rest}"
+    )
+
+
+def _days_are_alike(facts: Mapping[str, Any]) -> str:
+    text = f"a day is like the day before (lag-1 correlation {facts['correlation']:.2f})"
+    if facts["weeks"] < 4:
+        return f"{text}, which takes 4 whole weeks to count: the intervals are too narrow"
+    return (
+        f"{text}, so the {facts['weeks']} whole weeks are compared: the long-run interval "
+        "may fall short (at 0.8 it covers 86 % for 95 %), that of the next requests more so"
+    )
+
+
+def _units(count: int, kind: str) -> str:
+    return f"{count:,} {kind}{'' if count == 1 else 's'}"
+
+
+def _effective(certainty: Certainty) -> str:
+    for_one_point = f"+-1 point takes {certainty.requests_for_one_point:,} requests"
+    if certainty.days_for_one_point is not None:
+        for_one_point += f", {certainty.days_for_one_point:,} days like these"
+    return (
+        f"{certainty.n_eff:,.0f} independent requests, from {_decided(certainty)}; {for_one_point}"
+    )
+
+
+def _decided(certainty: Certainty) -> str:
+    """What the sample is made of, and what of it decides how sure the share is."""
+    units = _units(certainty.clusters, certainty.cluster_kind)
+    if certainty.cluster_kind == "prompt" and certainty.recurring_prompts:
+        # Requests with a recurring prompt are each a unit.
+        units = f"{certainty.clusters:,} groups of requests by prompt"
+    if not certainty.days:
+        return units
+    days = f"{certainty.days} day{'' if certainty.days == 1 else 's'}"
+    return f"{days}, {units}; {certainty.decided_by}s decide"
 
 
 def _check_in_time(choice: Choice) -> str:

@@ -1,4 +1,8 @@
-"""All that is printed: results on stdout, everything else on stderr."""
+"""All that is printed: results on stdout, everything else on stderr.
+
+Nothing else of the package prints. Text may come from a log, a checkpoint, a note or a file's name,
+so all of it passes `escaping` on its way.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,7 @@ import os
 import shutil
 import sys
 import textwrap
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, is_dataclass
 from datetime import UTC, datetime
@@ -18,6 +22,7 @@ from pathlib import Path
 import click
 
 from routectl.cli.progress import MinuteLines
+from routectl.escaping import visible, visible_json
 from routectl.records import RouterIdentity
 from routectl.workflow.reporter import Advance
 
@@ -38,7 +43,19 @@ def say(label: str, text: str, colour: str | None = None) -> None:
     """A labelled line on stderr, in colour on a terminal unless NO_COLOR is set."""
     if colour is not None and sys.stderr.isatty() and not os.environ.get("NO_COLOR"):
         label = click.style(label, fg=colour)
-    click.echo(f"{label} {text}", err=True)
+    _print(f"{label} {visible(text)}", err=True)
+
+
+def say_lines(lines: Iterable[str]) -> None:
+    """Lines on stderr without a label."""
+    for line in lines:
+        _print(visible(line), err=True)
+
+
+def _print(text: str, *, err: bool = False) -> None:
+    # What a terminal's encoding has no character for is shown as its escape.
+    encoding = getattr(sys.stderr if err else sys.stdout, "encoding", None) or "utf-8"
+    click.echo(text.encode(encoding, "backslashreplace").decode(encoding), err=err)
 
 
 class Console:
@@ -53,6 +70,10 @@ class Console:
         """A remark on stderr."""
         if not self.quiet:
             say("Note:", f"{sentence}.", colour="yellow")
+
+    def warn(self, sentence: str) -> None:
+        """A remark on stderr that --quiet does not hide, such as where prompts are sent."""
+        say("Warning:", f"{sentence}.", colour="yellow")
 
     def detail(self, sentence: str) -> None:
         """A step on stderr, for whoever wants to see each."""
@@ -75,17 +96,22 @@ class Console:
             return
         hidden = total is None
         with click.progressbar(
-            length=total or 0, label=label, file=sys.stderr, hidden=hidden
+            length=total or 0, label=visible(label), file=sys.stderr, hidden=hidden
         ) as bar:
             yield bar.update
 
     def line(self, text: str = "") -> None:
         """A line of the result on stdout."""
-        click.echo(text)
+        _print(visible(text))
+
+    def document(self, text: str) -> None:
+        """A result of several lines on stdout, for programs."""
+        for line in text.removesuffix("\n").split("\n"):
+            self.line(line)
 
     def json(self, value: object) -> None:
         """A result as JSON on stdout."""
-        click.echo(json.dumps(_plain(value), indent=2, ensure_ascii=False))
+        _print(visible_json(json.dumps(_plain(value), indent=2, ensure_ascii=False)))
 
     def table(
         self,
@@ -101,7 +127,8 @@ class Console:
         """
         from tabulate import tabulate
 
-        cells = [[str(cell) for cell in row] for row in rows]
+        cells = [[visible(str(cell)) for cell in row] for row in rows]
+        headers = [visible(header) for header in headers]
         columns = list(zip(*cells, strict=True))
         longest = [max(map(len, column), default=0) for column in columns]
         headers = self._titles(headers, longest)
@@ -116,15 +143,14 @@ class Console:
                 widths[column] = room
                 for row in cells:
                     row[column] = _wrapped(row[column], room)
-        click.echo(
-            tabulate(
-                cells,
-                headers=headers,
-                tablefmt="simple" if headers else "plain",
-                disable_numparse=True,
-                colalign=[_alignment(column) if headers else "left" for column in columns],
-            )
+        table = tabulate(
+            cells,
+            headers=headers,
+            tablefmt="simple" if headers else "plain",
+            disable_numparse=True,
+            colalign=[_alignment(column) if headers else "left" for column in columns],
         )
+        _print(table)
 
     @staticmethod
     def _titles(headers: Sequence[str], longest: Sequence[int]) -> list[str]:

@@ -34,6 +34,7 @@ from routectl.cli.console import Console
     metavar="FILE",
     help="Write to this file, whole or not at all.",
 )
+@options.force
 @options.database
 @options.output
 def command(
@@ -41,6 +42,7 @@ def command(
     calibration_id: int | None,
     format: str,
     output: Path | None,
+    force: bool,
     db: str,
     console: Console,
 ) -> None:
@@ -57,7 +59,8 @@ def command(
       routectl export --calibration c4
     """
     from routectl.errors import UsageError
-    from routectl.export import document, write_atomically
+    from routectl.export import document, is_exported
+    from routectl.output import PUBLIC, Output
     from routectl.workflow.exporting import to_export
 
     if console.as_json and format not in ("string", "json"):
@@ -65,6 +68,17 @@ def command(
     if route is not None and calibration_id is not None:
         raise UsageError("name one of --route and --calibration")
     location = options.parse_database(db)
+    target = None
+    if output is not None:
+        target = Output(
+            path=output,
+            option="--output",
+            database=location.path,
+            is_ours=is_exported,
+            force=force,
+            mode=PUBLIC,
+        )
+        target.check()
     console.database(location)
     exported = to_export(location, calibration_id=calibration_id, route=route)
     if console.as_json:
@@ -73,8 +87,8 @@ def command(
         text = f"{exported.policy.live_config_string()}\n"
     else:
         text = document(exported, format)
-    if output is None:
-        console.line(text.removesuffix("\n"))
+    if target is None:
+        console.document(text)
     else:
-        write_atomically(output, text)
+        target.write(text.encode())
         console.note(f"wrote {output}")

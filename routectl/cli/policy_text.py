@@ -47,7 +47,12 @@ def filters_text(population: Mapping[str, Any]) -> str:
         for name in ("since", "until")
         if population.get(name) is not None
     ]
-    return ", ".join(parts) or "all requests"
+    text = ", ".join(parts) or "all requests"
+    routed = population.get("routed")
+    if routed is not None:
+        since = when(datetime.fromisoformat(routed["since"]))
+        text += f"; from {since} on, as the log says, those of route {routed['names'][0]} alone"
+    return text
 
 
 def by_whom(actor: str, note: str | None) -> str:

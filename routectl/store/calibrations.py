@@ -39,8 +39,7 @@ def calibration_row(
     choice: Choice,
     policy: Policy,
     excluded: Mapping[str, float],
-    longer_than_read: float,
-    costs: Mapping[str, object] | None,
+    facts: Mapping[str, object],
     rows_digest: str,
     weight: float,
     model_groups: Mapping[str | None, float],
@@ -52,9 +51,8 @@ def calibration_row(
         run: names the command that makes it, the same for all of its calibrations.
         policy: as a calibration stores it, without mode, fallback and ids.
         excluded: weight of the requests without a score, by reason.
-        longer_than_read: weighted share of the requests whose prompt is longer than the router
-            reads.
-        costs: as plain JSON values, with the prices that they were computed from.
+        facts: what else was said and no column holds, as plain JSON values: costs with the prices
+            that they were computed from, what is known of quality, and so on.
         rows_digest: of the scores and weights that the threshold was chosen from.
         weight: requests that the scored rows stand for.
         model_groups: weight by model group, of the whole population.
@@ -93,13 +91,12 @@ def calibration_row(
         "rows_digest": rows_digest,
         "details": _details(choice)
         | {
-            "longer_than_read": longer_than_read,
-            "costs": costs,
             "scored_as": dict(router.scored_as),
             "noise": router.noise,
             "weight": weight,
             "model_groups": {str(group): total for group, total in model_groups.items()},
             "notes": list(notes),
+            **facts,
         },
         "policy": policy.to_json(),
         "extraction_version": policy.extraction_version,

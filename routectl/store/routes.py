@@ -90,6 +90,14 @@ def add_route_change(
     connection.execute(insert(RouteChange).values(**values))
 
 
+def names_of(connection: Connection, row: Route) -> tuple[str, ...]:
+    """The name of a route, then those that it had before and that no other route has now."""
+    changes = select(RouteChange.was).where(RouteChange.route_id == row.id).order_by(RouteChange.id)
+    before = [was["name"] for was in connection.execute(changes).scalars() if was and "name" in was]
+    taken = {other.name for other in routes(connection) if other.id != row.id}
+    return tuple(dict.fromkeys([row.name, *(name for name in before if name not in taken)]))
+
+
 def route_changes(connection: Connection, *, route_id: int | None, limit: int) -> list[RouteChange]:
     """The newest changes (of a route), newest first."""
     query = select(RouteChange.__table__).order_by(RouteChange.id.desc()).limit(limit)

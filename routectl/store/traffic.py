@@ -13,6 +13,7 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from routectl.extraction import extract
 from routectl.records import Exclusion
+from routectl.request import FIRST_TIME, LAST_TIME
 from routectl.store.batches import (
     CALL_PART,
     LEGACY_KEYS_BELOW,
@@ -120,15 +121,20 @@ def newest_read(
     ).all()
     ids = [id for id, stored in samples if stored == dict(population)]
     newest = connection.execute(
-        select(func.max(Request.time)).where(Request.sample_id.in_(ids))
+        select(func.max(Request.time)).where(
+            Request.sample_id.in_(ids), Request.time.between(FIRST_TIME, LAST_TIME)
+        )
     ).scalar()
     return None if newest is None else datetime.fromtimestamp(newest, UTC)
 
 
-def routed_since(connection: Connection, route: str) -> datetime | None:
-    """When the first request came in whose log names the route that decided it."""
+def routed_since(connection: Connection, *names: str) -> datetime | None:
+    """When the first request came in whose log names a route, by one of its names, that decided
+    it."""
     first = connection.execute(
-        select(func.min(Request.time)).where(Request.proxy_route == route)
+        select(func.min(Request.time)).where(
+            Request.proxy_route.in_(names), Request.time.between(FIRST_TIME, LAST_TIME)
+        )
     ).scalar()
     return None if first is None else datetime.fromtimestamp(first, UTC)
 
@@ -151,8 +157,8 @@ def add_requests(connection: Connection, sample_id: int, batch: Batch) -> Writte
     written = Written()
     newest_prompt, newest = connection.execute(_NEWEST).one()
     prompt_ids = _add_prompts(connection, batch.prompts, newest_prompt or 0)
-    # Keys of before are made of more, so that a key tells only whether a row is new in a database
-    # without any.
+    # Keys of before are digests of more, so that a key tells only whether a row is new in a
+    # database without any.
     has_legacy = connection.execute(_LEGACY).first() is not None
 
     def complete(columns: Columns) -> Columns:

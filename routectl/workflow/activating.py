@@ -25,7 +25,7 @@ from routectl.workflow.policies import (
 )
 from routectl.workflow.recorded import RecordedCalibration, recorded
 from routectl.workflow.reporter import Reporter
-from routectl.workflow.routing import picked_route, route_to_write
+from routectl.workflow.routing import declared_models, default_route, picked_route
 
 SEVERAL = 8
 """Calibrations that a sentence names."""
@@ -103,7 +103,7 @@ def activate(location: Location, asked: Asked, *, route: str | None, note: str |
     """
     with open_store(location) as store, store.write() as connection:
         chosen: Calibration | None = None
-        stored = route_to_write(connection, picked_route(connection, route))
+        stored = picked_route(connection, route) or default_route(connection)
         log = routes.activations(connection, stored.id)
         was = _activated(connection, log[-1], stored.name, active=False) if log else None
         if asked.rule == THRESHOLD:
@@ -114,7 +114,12 @@ def activate(location: Location, asked: Asked, *, route: str | None, note: str |
             if not asked.force:
                 _require_no_doubt(connection, chosen, policy, before)
         else:
-            policy = unconditional(asked.rule, stored.name, last_calibrated(connection, log))
+            policy = unconditional(
+                asked.rule,
+                stored.name,
+                last_calibrated(connection, log),
+                models=declared_models(routes.declaration(stored)),
+            )
         # What a calibration of before the record cannot say, its activation cannot say either.
         recorded = chosen is None or chosen.policy is not None
         row = routes.add_activation(
@@ -135,7 +140,7 @@ def _to_activate(connection: Connection, route: Route, calibration_id: int | Non
     if calibration_id is None:
         return _of_the_last_run(connection, route)
     chosen = calibration(connection, calibration_id)
-    if chosen.route_id != route.id:
+    if chosen.route_id is not None and chosen.route_id != route.id:
         owner = routes.route_of(connection, chosen.route_id).name
         raise StoreError(
             f"calibration {IdKind.CALIBRATION.ref(chosen.id)} was made for route {owner!r}, and "

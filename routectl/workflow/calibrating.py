@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from uuid import uuid4
 
 from routectl.calibration import ScoredSample, StrongFraction, choose
+from routectl.errors import UsageError
 from routectl.extraction import EXTRACTION_VERSION
 from routectl.policy import PinnedRouter, Policy
 from routectl.prices import ModelPrice, require_asked
@@ -16,7 +17,6 @@ from routectl.records import Population
 from routectl.routers import OpenRouter
 from routectl.store.calibrations import add_calibration, calibration, calibration_row
 from routectl.store.engine import Location, Store
-from routectl.store.models import Route
 from routectl.store.opening import open_store
 from routectl.store.populations import Overview, overview
 from routectl.store.scores import (
@@ -26,16 +26,18 @@ from routectl.store.scores import (
     scored_requests,
 )
 from routectl.workflow.actor import actor
+from routectl.workflow.answering import OtherModels, other_models, suggested_route
 from routectl.workflow.policies import UNDECLARED
 from routectl.workflow.populations import (
     ready_routers,
     refuse_an_empty_population,
     say_what_the_population_mixes,
 )
-from routectl.workflow.pricing import Costs, priced_requests
+from routectl.workflow.pricing import Costs, month_of, priced_requests, route_prices
+from routectl.workflow.quality import known_quality
 from routectl.workflow.recorded import RecordedCalibration, recorded
 from routectl.workflow.reporter import Remembering, Reporter
-from routectl.workflow.routing import picked_route, route_to_write
+from routectl.workflow.routing import RouteInUse, declared_models, default_route
 from routectl.workflow.scoring import score_missing
 
 __all__ = ["Question", "StrongFraction", "calibrate"]
@@ -46,16 +48,16 @@ class Question:
     """What a calibration asks."""
 
     target: StrongFraction
+    route: RouteInUse
     population: Population
+    """With the route's own, as `RouteInUse.population` joins them."""
     confidence: float
     next_requests: int
     note: str | None
     prices: Mapping[str, ModelPrice] = field(default_factory=dict)
-    """Those that go before the list's."""
+    """Those that go before the route's own and the list's."""
     dry_run: bool = False
     """Answer without a record; scores are kept all the same."""
-    route: str | None = None
-    """None is the only one there is."""
 
 
 def calibrate(
@@ -75,45 +77,73 @@ def calibrate(
     Raises:
         NoPromptsError: the population is empty, or none of its requests has a prompt.
         CalibrationError: no threshold can be chosen.
-        UsageError: a price of a model that none of the routers decides about; or there are several
-            routes, and none is named.
-        StoreError: there is no such route.
+        UsageError: a price of a model that the route does not declare.
     """
-    pairs = [router.identity.model_pair for router in routers]
-    require_asked(
-        question.prices,
-        list(dict.fromkeys(m for pair in pairs if pair for m in (pair.strong, pair.weak))),
-    )
+    route = question.route
+    _refuse_other_prices(route, question.prices)
     with open_store(location) as store:
         with store.read() as connection:
-            route = picked_route(connection, question.route)
             counts = overview(connection, question.population, EXTRACTION_VERSION)
             refuse_an_empty_population(connection, counts, question.population)
         shared = Remembering(reporter)
         say_what_the_population_mixes(counts, question.population, shared)
         wanted = ready_routers(store, routers, unnamed, question.population, shared)
+        with store.read() as connection:
+            traffic = _Traffic(
+                counts,
+                other_models(connection, route, question.population),
+                suggested_route(connection, route, question.population)
+                if route.pair is None
+                else None,
+                route_prices(route, question.prices, shared),
+            )
         run = uuid4().hex
         return [
-            _calibrate(
-                store, router, question, counts, route, run, Remembering(reporter, shared.notes)
-            )
+            _calibrate(store, router, question, traffic, run, Remembering(reporter, shared.notes))
             for router in wanted
         ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Traffic:
+    """What is said of the population and its route, whatever the router."""
+
+    counts: Overview
+    other_models: OtherModels | None
+    suggestion: str | None
+    prices: tuple[ModelPrice, ModelPrice] | None
+    """Of the strong model and of the weak one."""
+
+
+def _refuse_other_prices(route: RouteInUse, prices: Mapping[str, ModelPrice]) -> None:
+    if prices and not route.declared.models:
+        raise UsageError(
+            f"--price is of a route's models, and route {route.name} declares none: name them with "
+            f"`routectl route set {route.name} --strong MODEL --weak MODEL`"
+        )
+    require_asked(prices, [model.name for model in route.declared.models])
 
 
 def _calibrate(
     store: Store,
     router: OpenRouter,
     question: Question,
-    counts: Overview,
-    route: Route | None,
+    traffic: _Traffic,
     run: str,
     reporter: Remembering,
 ) -> RecordedCalibration:
-    rows, purged = _scored(store, router, question.population, counts, reporter)
+    counts, prices = traffic.counts, traffic.prices
+    rows, purged = _scored(
+        store, router, question.population, counts, reporter, answers=prices is not None
+    )
+    if rows.impossible:
+        reporter.note(
+            f"{rows.impossible:,} requests have a number of tokens, a cost or a time that no call "
+            "can have; there it counts as unknown"
+        )
     excluded = dict(counts.excluded) | ({"purged": purged} if purged else {})
     identity = router.identity
-    priced = priced_requests(identity.model_pair, rows, question.prices, reporter)
+    priced = priced_requests(prices, rows)
     reporter.detail(f"choosing among the cuts of {len(rows.win_rates):,} scores")
     choice = choose(
         ScoredSample(
@@ -136,14 +166,16 @@ def _calibrate(
     spending = choice.cut.spending
     costs = None
     if priced is not None and spending is not None:
-        costs = Costs(priced.strong, priced.weak, spending)
+        costs = Costs(priced.strong, priced.weak, spending, month_of(rows, spending))
     longer = float(rows.weights[rows.longer_than_read].sum() / rows.weights.sum())
     policy = Policy(
-        models=UNDECLARED,
+        models=declared_models(question.route.declared) or UNDECLARED,
         routers=(PinnedRouter(router.spec, identity.fingerprint),),
         thresholds=(choice.cut.threshold,),
         extraction_version=EXTRACTION_VERSION,
     )
+    with store.read() as connection:
+        quality = known_quality(connection, identity.fingerprint)
     row = calibration_row(
         created_at=datetime.now(UTC),
         actor=actor(),
@@ -156,8 +188,13 @@ def _calibrate(
         choice=choice,
         policy=policy,
         excluded=excluded,
-        longer_than_read=longer,
-        costs=None if costs is None else costs.to_json(),
+        facts={
+            "longer_than_read": longer,
+            "costs": None if costs is None else costs.to_json(),
+            "quality": None if quality is None else quality.to_json(),
+            "other_models": traffic.other_models and traffic.other_models.to_json(),
+            "suggested_route": traffic.suggestion,
+        },
         rows_digest=rows_digest(rows),
         weight=counts.weight - sum(excluded.values()),
         model_groups=counts.model_groups,
@@ -165,11 +202,11 @@ def _calibrate(
     )
     if question.dry_run:
         with store.read() as connection:
-            if route is not None:
-                row.route_id = route.id
+            row.route_id = question.route.id
             return recorded(connection, row)
     with store.write() as connection:
-        row.route_id = route_to_write(connection, route).id
+        route_id = question.route.id
+        row.route_id = default_route(connection).id if route_id is None else route_id
         return recorded(connection, calibration(connection, add_calibration(connection, row)))
 
 
@@ -179,10 +216,14 @@ def _scored(
     population: Population,
     counts: Overview,
     reporter: Reporter,
+    *,
+    answers: bool,
 ) -> tuple[ScoredRequests, float]:
-    """The population's scores, after scoring what is missing, and the weight of what cannot be."""
-    # Only between two models does it matter which tokens are the answer's.
-    answers = router.identity.model_pair is not None
+    """The population's scores, after scoring what is missing, and the weight of what cannot be.
+
+    Args:
+        answers: read the answers' tokens, too, which only prices ask for.
+    """
     with store.read() as connection:
         row_id = router_id(connection, router.identity)
     rows = None

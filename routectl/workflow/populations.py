@@ -69,7 +69,7 @@ def refuse_a_population_without_requests(
     """
     _refuse_other_versions(traffic.requests, traffic.other_versions)
     if traffic.requests == 0:
-        if population == Population():
+        if population.is_everything():
             raise NoPromptsError("the database holds no traffic: run `routectl import FILE` first")
         raise NoPromptsError(
             f"no request matches {' '.join(_filters(population))}: "

@@ -18,10 +18,12 @@ from routectl.calibration import (
     Cut,
     Interval,
     PassedOver,
+    RecurringPrompt,
     SelfCheck,
     Spending,
     StrongFraction,
     Tie,
+    WithoutPrompts,
     caveats,
 )
 from routectl.errors import StoreError
@@ -35,8 +37,10 @@ from routectl.store.engine import Location
 from routectl.store.models import Calibration
 from routectl.store.opening import open_store
 from routectl.store.scores import noise_of
+from routectl.workflow.answering import OtherModels
 from routectl.workflow.policies import of_calibration
-from routectl.workflow.pricing import Costs
+from routectl.workflow.pricing import Costs, Month
+from routectl.workflow.quality import KnownQuality
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +73,13 @@ class RecordedCalibration:
     longer_than_read: float
     """Weighted share of the requests whose prompt is longer than the router reads."""
     costs: Costs | None
-    """None where the router decides between no models, or no tokens or no price is known."""
+    """None where the route declares no models, or no tokens or no price is known."""
+    quality: KnownQuality | None
+    """What was evaluated of this router at this fingerprint."""
+    other_models: OtherModels | None
+    """Models that answered these requests and are not the route's."""
+    suggestion: str | None
+    """The `route set` command that would give costs, where the route declares no models."""
     rows_digest: str
     notes: Sequence[str]
     """What was said of the population while it was made, a sentence each."""
@@ -162,6 +172,9 @@ def _recorded(connection: Connection, row: Calibration) -> RecordedCalibration:
         excluded=row.excluded,
         longer_than_read=stored.get("longer_than_read", 0.0),
         costs=costs,
+        quality=_one(KnownQuality, stored.get("quality")),
+        other_models=_other_models(stored.get("other_models")),
+        suggestion=stored.get("suggested_route"),
         rows_digest=row.rows_digest,
         notes=stored.get("notes", []),
         intervals=row.intervals,
@@ -200,8 +213,30 @@ def _certainty(row: Calibration, stored: Mapping[str, Any]) -> Certainty:
         "next_requests": next_requests,
         "next_share": Interval(**next_share),
         "excluded": float(sum(row.excluded.values())),
+        "decided_by": stored.get("decided_by", row.cluster_kind),
+        "named_prompts": tuple(RecurringPrompt(**p) for p in stored.get("named_prompts", ())),
+        "without_named": _without(stored.get("without_named")),
     }
-    return Certainty(**values)
+    return Certainty(**(_BEFORE_DAYS | values))
+
+
+_BEFORE_DAYS: dict[str, Any] = {
+    "days": None,
+    "weeks": 0,
+    "untimed": 0.0,
+    "lag_1_correlation": None,
+    "days_are_alike": False,
+    "days_for_one_point": None,
+    "recurring_prompts": 0,
+    "recurring_share": 0.0,
+}
+"""What a record says whose intervals were computed without a look at the days."""
+
+
+def _without(stored: Mapping[str, Any] | None) -> WithoutPrompts | None:
+    if stored is None:
+        return None
+    return WithoutPrompts(**{**stored, "long_run": Interval(**stored["long_run"])})
 
 
 def _one(kind: type[Any], stored: Mapping[str, Any] | None) -> Any:
@@ -228,4 +263,20 @@ def _costs(stored: Mapping[str, Any] | None) -> Costs | None:
     }
     per_1000 = dict(stored["per_1000_requests"])
     spending = Spending(known_share=per_1000.pop("known"), **per_1000)
-    return Costs(prices["strong"], prices["weak"], spending)
+    return Costs(prices["strong"], prices["weak"], spending, _month(stored))
+
+
+def _month(stored: Mapping[str, Any]) -> Month | str:
+    month = stored.get("month")
+    if month is None:
+        return str(stored.get("no_month") or "it is not recorded")
+    return Month(
+        days=month["days_seen"],
+        requests=month["requests"],
+        always_strong=month["always_strong"],
+        this_threshold=month["this_threshold"],
+    )
+
+
+def _other_models(stored: Mapping[str, Any] | None) -> OtherModels | None:
+    return None if stored is None else OtherModels(stored["share"], tuple(stored["models"]))

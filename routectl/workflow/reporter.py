@@ -16,6 +16,9 @@ class Reporter(Protocol):
     def note(self, sentence: str) -> None:
         """A remark or a warning: one sentence."""
 
+    def warn(self, sentence: str) -> None:
+        """A remark that nobody may overlook, such as where prompts are sent: one sentence."""
+
     def detail(self, sentence: str) -> None:
         """A step, for whoever wants to see each: one sentence."""
 
@@ -34,6 +37,10 @@ class Remembering:
     def note(self, sentence: str) -> None:
         self.notes.append(sentence)
         self._reporter.note(sentence)
+
+    def warn(self, sentence: str) -> None:
+        self.notes.append(sentence)
+        self._reporter.warn(sentence)
 
     def detail(self, sentence: str) -> None:
         self._reporter.detail(sentence)

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from sqlalchemy import Connection
 
 from routectl.errors import InputError, StoreError, UsageError
-from routectl.prices import CURRENCY, ModelPrice, price_of, require_asked
-from routectl.records import Population, RouterSpec
+from routectl.prices import CURRENCY, ModelPrice, price_of, prices_within, require_asked
+from routectl.records import ModelPair, Population, Routed, RouterSpec
 from routectl.route import DEFAULT_ROUTE, Declaration, OwnPrice, RouteModel, require_name
 from routectl.store import routes
 from routectl.store.calibrations import count_calibrations
 from routectl.store.engine import Location
 from routectl.store.models import Route
 from routectl.store.opening import create_or_open, open_store
+from routectl.store.traffic import routed_since
 from routectl.workflow.actor import actor
 from routectl.workflow.reporter import Reporter
 
@@ -28,7 +30,7 @@ def picked_route(connection: Connection, name: str | None) -> Route | None:
     """The route that a command means: the one that it names, else the only one there is.
 
     Returns:
-        None where there is no route yet: `default` is meant, which `route_to_write` makes.
+        None where there is no route yet: `default` is meant, which `default_route` makes.
 
     Raises:
         UsageError: none is named and there are several; or the name is empty.
@@ -42,24 +44,97 @@ def picked_route(connection: Connection, name: str | None) -> Route | None:
                 f"there are {len(stored)} routes, so name one with --route; they are {names}"
             )
         return stored[0] if stored else None
-    require_name(name, "--route")
+    if not name:
+        raise UsageError("--route is empty: name a route, or leave it out")
     row = next((row for row in stored if row.name == name), None)
     if row is None and (stored or name != DEFAULT_ROUTE):
         raise _unknown(stored, name)
     return row
 
 
-def route_to_write(connection: Connection, picked: Route | None) -> Route:
-    """The route that was picked; where there was none, `default`, which is made."""
-    return routes.add_route(connection, DEFAULT_ROUTE) if picked is None else picked
+def default_route(connection: Connection) -> Route:
+    """The route of a database in which nobody declared one, made where it is not there yet."""
+    return routes.add_route(connection, DEFAULT_ROUTE)
+
+
+@dataclass(frozen=True, slots=True)
+class RouteInUse:
+    """The route that a command works for, as it is declared at that time."""
+
+    id: int | None
+    """None where there is no route yet: `default` is meant."""
+    name: str
+    declared: Declaration
+    routed: Routed | None = None
+
+    @property
+    def router_texts(self) -> tuple[str, ...]:
+        """The router that it declares, as --router names it; empty where it declares none."""
+        spec = self.declared.router
+        if spec is None:
+            return ()
+        return (spec.name if spec.checkpoint is None else f"{spec.name}={spec.checkpoint}",)
+
+    @property
+    def pair(self) -> ModelPair | None:
+        """The strongest and the weakest of its models."""
+        strong, weak = self.declared.strong, self.declared.weak
+        return None if strong is None or weak is None else ModelPair(strong, weak)
+
+    def population(self, given: Population) -> Population:
+        """Its population, with the given conditions in place of those on the same fields, within
+        the given times; of what was logged since the proxy decides by it, what names it."""
+        declared = self.declared.population or Population()
+        fields = {condition.field for condition in given.where}
+        kept = tuple(c for c in declared.where if c.field not in fields)
+        return replace(given, where=(*kept, *given.where), routed=self.routed)
+
+    def prices(self, given: Mapping[str, ModelPrice]) -> dict[str, ModelPrice]:
+        """The given prices, and those that it declares for its other models."""
+        own = own_prices(self.declared)
+        return {n: price for n, price in own.items() if not prices_within(given, [n])} | dict(given)
+
+
+def route_in_use(location: Location, name: str | None) -> RouteInUse:
+    """The route that a command means, as `picked_route` tells it."""
+    with open_store(location) as store, store.read() as connection:
+        return in_use(connection, picked_route(connection, name))
+
+
+def router_texts(location: Location, default: Sequence[str]) -> tuple[str, ...]:
+    """The routers of all routes, as --router names them.
+
+    Args:
+        default: of a route that declares none, and where there is no route.
+    """
+    with open_store(location) as store, store.read() as connection:
+        texts = [
+            in_use(connection, row).router_texts or tuple(default)
+            for row in routes.routes(connection)
+        ]
+    return tuple(dict.fromkeys(text for some in texts for text in some)) or tuple(default)
+
+
+def in_use(connection: Connection, row: Route | None) -> RouteInUse:
+    """A route that was picked, with what its commands need."""
+    if row is None:
+        return RouteInUse(None, DEFAULT_ROUTE, Declaration(), _routed(connection, (DEFAULT_ROUTE,)))
+    names = routes.names_of(connection, row)
+    return RouteInUse(row.id, row.name, routes.declaration(row), _routed(connection, names))
+
+
+def _routed(connection: Connection, names: tuple[str, ...]) -> Routed | None:
+    since = routed_since(connection, *names)
+    return None if since is None else Routed(names, since)
 
 
 def _unknown(stored: Sequence[Route], name: str) -> StoreError:
     names = ", ".join(row.name for row in stored)
+    to_type = shlex.quote(name) if name.isprintable() else "NAME"
     return StoreError(
         f"there is no route {name!r}: "
         + (f"the routes are {names}; " if names else "")
-        + f"`routectl route set {name} --strong MODEL --weak MODEL` makes it"
+        + f"`routectl route set {to_type} --strong MODEL --weak MODEL` makes one"
     )
 
 
@@ -89,8 +164,8 @@ class RouteSet:
     renamed_from: str | None
     changed: tuple[str, ...]
     """What differs from before: name, models, router, population. Empty: nothing changed."""
-    prices: tuple[ModelPrice, ...]
-    """Of its models, from strong to weak; empty where it declares none."""
+    prices: Mapping[str, ModelPrice | None]
+    """By model, from strong to weak; empty where it declares none."""
     overlaps: tuple[str, ...]
     """Other routes whose population may share requests with this one's."""
 
@@ -148,7 +223,7 @@ def set_route(
             created=row is None,
             renamed_from=renamed_from,
             changed=tuple(now),
-            prices=declared_prices(declared),
+            prices=model_prices(declared),
             overlaps=_overlapping(declared.population, others),
         )
 
@@ -218,6 +293,8 @@ class RouteView:
     created_at: datetime
     activation_id: int | None
     """That runs, if any does."""
+    prices: Mapping[str, ModelPrice | None]
+    """By model, from strong to weak; empty where nobody asked for them."""
     calibrations: int
     """That belong to it."""
 
@@ -225,7 +302,7 @@ class RouteView:
 def list_routes(location: Location) -> list[RouteView]:
     """Every route that was not removed, by name."""
     with open_store(location) as store, store.read() as connection:
-        return [_view(connection, row) for row in routes.routes(connection)]
+        return [_view(connection, row, priced=False) for row in routes.routes(connection)]
 
 
 def show_route(location: Location, name: str | None) -> RouteView:
@@ -242,30 +319,48 @@ def show_route(location: Location, name: str | None) -> RouteView:
                 "there is no route yet: `routectl route set NAME --strong MODEL --weak MODEL` "
                 "declares one"
             )
-        return _view(connection, row)
+        return _view(connection, row, priced=True)
 
 
-def declared_prices(declared: Declaration) -> tuple[ModelPrice, ...]:
+def declared_prices(
+    declared: Declaration, own: Mapping[str, ModelPrice] | None = None
+) -> tuple[ModelPrice, ...]:
     """What the models of a route cost, from strong to weak: its own prices, else the list's.
+
+    Args:
+        own: as `RouteInUse.prices` gives them; None: those that it declares.
 
     Raises:
         InputError: one is not known; the sentence names each of those.
     """
-    own = own_prices(declared)
-    prices: list[ModelPrice] = []
-    unknown: list[str] = []
-    for model in reversed(declared.models):
-        try:
-            prices.append(price_of(model.name, None, own))
-        except UsageError:
-            unknown.append(model.name)
+    prices = model_prices(declared, own)
+    unknown = [model for model, price in prices.items() if price is None]
     if unknown:
         options = " ".join(f"--price {model}=IN/OUT" for model in unknown)
         raise InputError(
             f"no price is known for {' and '.join(unknown)}: say what a million of its input and "
             f"output tokens cost, in {CURRENCY}, with {options} (0/0 if it costs nothing)"
         )
-    return tuple(prices)
+    return tuple(price for price in prices.values() if price is not None)
+
+
+def model_prices(
+    declared: Declaration, own: Mapping[str, ModelPrice] | None = None
+) -> dict[str, ModelPrice | None]:
+    """The same by model, from strong to weak; None where no price is known, as after a new list."""
+    own = own_prices(declared) if own is None else own
+    prices: dict[str, ModelPrice | None] = {}
+    for model in reversed(declared.models):
+        try:
+            prices[model.name] = price_of(model.name, None, own)
+        except UsageError:
+            prices[model.name] = None
+    return prices
+
+
+def declared_models(declared: Declaration) -> tuple[str, ...] | None:
+    """The names of a route's models, from weak to strong; None where it declares none."""
+    return tuple(model.name for model in declared.models) or None
 
 
 def own_prices(declared: Declaration) -> dict[str, ModelPrice]:
@@ -347,17 +442,19 @@ def _overlapping(population: Population | None, others: Sequence[Route]) -> tupl
 
 
 def _existing(connection: Connection, name: str) -> Route:
-    row = routes.route(connection, require_name(name, "the route's name"))
+    row = routes.route(connection, name)
     if row is None:
         raise _unknown(routes.routes(connection), name)
     return row
 
 
-def _view(connection: Connection, row: Route) -> RouteView:
+def _view(connection: Connection, row: Route, *, priced: bool) -> RouteView:
     log = routes.activations(connection, row.id)
+    declared = routes.declaration(row)
     return RouteView(
         name=row.name,
-        declared=routes.declaration(row),
+        declared=declared,
+        prices=model_prices(declared) if priced else {},
         created_at=row.created_at,
         activation_id=log[-1].id if log else None,
         calibrations=count_calibrations(connection, row.id),

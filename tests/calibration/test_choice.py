@@ -143,7 +143,7 @@ def test_the_order_of_the_requests_does_not_matter(sample_of):
     columns = {
         "win_rates": generator.random(400),
         "conversations": generator.integers(0, 50, 400),
-        "times": generator.random(400),
+        "times": 86400 * 10 * generator.random(400),
         "weights": generator.uniform(1, 3, 400),
     }
     shuffled = generator.permutation(400)

@@ -29,7 +29,10 @@ def commands(command: click.Command, path: tuple[str, ...] = ()) -> Iterator[tup
 
 # Groups print nothing themselves, and a completion script is for a shell.
 NO_JSON = {
-    (name,) for name in ("route", "routers", "db", "train", "battles", "completion", "evaluations")
+    (name,)
+    for name in (
+        *("route", "routers", "db", "train", "battles", "completion", "evaluations", "samples"),
+    )
 }
 
 

@@ -167,7 +167,7 @@ def import_once(location: Location, log: Path) -> ImportResult:
         format=None,
         population=Population(),
         sample_size=None,
-        rejects_path=None,
+        rejects=None,
         source_name=None,
         reporter=Silence(),
     )

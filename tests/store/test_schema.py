@@ -207,3 +207,55 @@ def test_the_questions_of_the_schema_page_have_answers(
     else:
         assert row["requests"] == 200
         assert 0 < row["strong"] < 1
+
+
+def test_copies_of_a_sqlite_file_are_never_replaced(
+    routectl: Routectl, log: Path, database: Path
+) -> None:
+    routectl("import", log)
+    routectl("calibrate", "--strong-fraction", "0.3", "-r", "random")
+    url = str(database)
+    policies = "SELECT count(*) FROM calibrations WHERE policy IS NOT NULL"
+    if not database.exists():
+        pytest.skip("a server is copied by its own tools")
+
+    for command in (["downgrade", "0001"], ["upgrade"], ["downgrade", "0004"], ["upgrade"]):
+        assert routectl("db", *command).code == 0
+    copies = sorted(database.parent.glob("*.bak"))
+    assert [copy.name.removeprefix(database.name) for copy in copies] == [
+        ".schema-0001.bak",
+        ".schema-0004.bak",
+        f".schema-{SCHEMA_VERSION}.2.bak",
+        f".schema-{SCHEMA_VERSION}.bak",
+    ]
+    # What the first downgrade dropped stands in its copy alone.
+    counts = {}
+    for name in (url, f"{url}.schema-{SCHEMA_VERSION}.bak", f"{url}.schema-{SCHEMA_VERSION}.2.bak"):
+        with connect(Location.parse(name)) as store, store.read() as connection:
+            counts[name] = connection.execute(text(policies)).scalar_one()
+    assert list(counts.values()) == [0, 1, 0]
+
+
+def test_no_copy_is_made_where_nothing_changes(
+    routectl: Routectl, log: Path, database: Path
+) -> None:
+    routectl("import", log)
+    assert routectl("db", "upgrade").code == 0
+    assert routectl("db", "downgrade", SCHEMA_VERSION).code == 0
+    assert routectl("db", "downgrade", "0004").code == 0
+    assert "already" in routectl("db", "downgrade", "0004").out
+    assert routectl("db", "downgrade", "9999").code == 2
+    expected = [f"routectl.db.schema-{SCHEMA_VERSION}.bak"] if database.exists() else []
+    assert [path.name for path in database.parent.glob("*.bak")] == expected
+
+
+def test_a_migration_that_fails_leaves_no_copy(
+    routectl: Routectl, log: Path, database: Path, database_url: str
+) -> None:
+    routectl("import", log)
+    assert routectl("db", "downgrade", "0001").code == 0
+    copies = sorted(database.parent.glob("*.bak"))
+    with connect(Location.parse(database_url)) as store, store.write() as connection:
+        connection.execute(text("CREATE TABLE battles (mine INTEGER)"))
+    assert routectl("db", "upgrade").code == 1
+    assert sorted(database.parent.glob("*.bak")) == copies

@@ -45,6 +45,8 @@ def test_the_json_of_a_calibration_says_what_it_achieves_and_how_sure_that_is(
         *("degrees_of_freedom", "long_run", "next_requests", "next_share", "undecided"),
         *("requests_for_one_point", "rough", "many_undecided", "excluded", "excluded_by_reason"),
         *("strong_fraction_low", "strong_fraction_high", "self_check", "self_check_skipped"),
+        *("days", "weeks", "untimed", "decided_by", "lag_1_correlation", "days_are_alike"),
+        *("days_for_one_point", "recurring_prompts", "named_prompts", "without_named"),
         *("longer_than_read", "warnings"),
     }
     assert target | cut | certainty <= set(answer)
@@ -62,6 +64,7 @@ def test_what_is_stored_is_what_was_printed(answer: dict[str, object], database:
         "strong_fraction": 0.3,
         "at_most": False,
         "tolerance": 0.02,
+        "guarantee": None,
     }
     intervals = json.loads(row["intervals"])
     assert intervals["long_run"] == answer["long_run"]
@@ -110,3 +113,36 @@ def test_a_damaged_record_is_one_sentence(
     assert history.code == 0
     assert [entry["calibration_id"] for entry in history.json["calibrations"]] == [1]
     assert "c2 is damaged" in history.err
+
+
+def test_a_guarantee_is_stored_and_listed_with_the_limit_that_it_gives(
+    routectl: Routectl, log: Path, database: Path
+) -> None:
+    routectl("import", log)
+    (answer,) = routectl(*CALIBRATE, "--guarantee", "0.9", "--json").json
+    assert answer["guarantee"] == 0.9
+    assert answer["strong_fraction"] < answer["guaranteed"] <= 0.3
+    row = stored(database)
+    assert json.loads(row["target"])["guarantee"] == 0.9
+    assert json.loads(row["details"])["guaranteed"] == answer["guaranteed"]
+    assert routectl("history", "--json").json["calibrations"][0]["target"]["guarantee"] == 0.9
+    assert "30.0 % (at 90 %)" in routectl("history").out
+    assert "long run at most" in routectl(*CALIBRATE, "--guarantee", "0.9").out
+
+
+def test_a_guarantee_that_no_cut_has_is_one_sentence_and_nothing_is_recorded(
+    routectl: Routectl, log: Path
+) -> None:
+    routectl("import", log)
+    impossible = ("calibrate", "-r", "length", "--strong-fraction", "0.0001", "--guarantee", "0.99")
+    failed = routectl(*impossible)
+    assert failed.code == 1
+    assert "No threshold keeps the long-run share at or below 0.01%" in failed.err
+    assert routectl("history", "--json").json["calibrations"] == []
+
+
+def test_a_guarantee_below_a_half_is_a_usage_error(routectl: Routectl, log: Path) -> None:
+    routectl("import", log)
+    failed = routectl(*CALIBRATE, "--guarantee", "0.3")
+    assert failed.code == 2
+    assert "from 0.5 to below 1" in failed.err

@@ -37,7 +37,7 @@ def test_a_route_is_declared_before_there_is_a_database(routectl: Routectl, data
     assert (view["router"]["name"], view["router"]["checkpoint"]) == ("length", "length_1")
     shown = routectl("route", "show").out
     assert "big 2 in, 8 out (USD per million tokens, price of the route)" in shown
-    assert "model_group=gpt-5 model_group=smart" in shown
+    assert "model_group=gpt-5, model_group=smart" in shown
 
 
 def test_list_prices_are_found_by_name(routectl: Routectl) -> None:
