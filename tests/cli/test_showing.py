@@ -25,6 +25,7 @@ def mixed(routectl: Routectl, tmp_path: Path) -> None:
     records = [
         payload(
             n,
+            startTime=1_790_000_000.0 + 7200 * n,
             model_group="small" if n % 4 == 0 else "smart",
             status="failure" if n % 10 == 3 else "success",
         )
