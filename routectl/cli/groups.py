@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+from routectl.cli.numbers import bound
+
 _TAKEN = ("import", "list")
 
 
@@ -33,4 +35,4 @@ class LazyGroup(click.Group):
         name = f"{cmd_name}_" if cmd_name in _TAKEN else cmd_name
         module = import_module(f"{self._package}.{name}")
         command: click.Command = module.command
-        return command
+        return bound(command)
