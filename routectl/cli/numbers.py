@@ -45,7 +45,7 @@ class _FiniteRange(click.FloatRange):
 
 
 def _short(
-    kind: click.ParamType, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    kind: click.ParamType[Any], value: Any, param: click.Parameter | None, ctx: click.Context | None
 ) -> Any:
     if isinstance(value, str) and len(value) > 40:
         kind.fail("it has too many digits.", param, ctx)
