@@ -193,7 +193,7 @@ def test_what_runs_is_not_removed(routectl: Routectl, database_url: str) -> None
     routectl("route", "set", "smart", *MODELS)
     routectl("activate", "--always-weak")
     before = rows_by_table(database_url)
-    one_sentence(routectl("route", "remove", "smart"), "runs activation 1", "nothing was changed")
+    one_sentence(routectl("route", "remove", "smart"), "runs a1,", "nothing was changed")
     assert rows_by_table(database_url) == before
 
 

@@ -91,3 +91,15 @@ def test_a_run_s_calibrations_share_its_name(
     runs = [row[-1] for row in sorted(rows_by_table(database_url)["calibrations"])]
     assert runs[0] == runs[1] != runs[2]
     assert all(runs)
+
+
+@pytest.mark.parametrize(
+    ("name", "typed"), [("$(id)", "'$(id)'"), ("a b", "'a b'"), ("\x1b[31m", "NAME")]
+)
+def test_a_command_that_an_error_names_is_safe_to_paste(
+    routectl: Routectl, name: str, typed: str
+) -> None:
+    routectl("init")
+    refused = routectl("export", "--route", name)
+    one_sentence(refused, f"`routectl route set {typed} --strong MODEL --weak MODEL`")
+    assert "\x1b" not in refused.err
