@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from routectl.cli.console import Console, minute, when
 from routectl.cli.policy_text import by_whom, filters_text
-from routectl.records import Population
+from routectl.records import IdKind, Population
 
 if TYPE_CHECKING:
     from routectl.prices import ModelPrice
@@ -57,7 +57,7 @@ def print_routes(console: Console, views: Sequence[RouteView]) -> None:
                 view.declared.strong or "-",
                 view.declared.weak or "-",
                 _router(view.declared),
-                "-" if view.activation_id is None else f"a{view.activation_id}",
+                IdKind.ACTIVATION.ref(view.activation_id),
                 _population(view.declared),
             )
             for view in views
@@ -68,7 +68,11 @@ def print_routes(console: Console, views: Sequence[RouteView]) -> None:
 
 def print_route(console: Console, view: RouteView) -> None:
     """One route in full."""
-    active = "nothing yet" if view.activation_id is None else f"activation a{view.activation_id}"
+    active = (
+        "nothing yet"
+        if view.activation_id is None
+        else f"activation {IdKind.ACTIVATION.ref(view.activation_id)}"
+    )
     console.table(
         [
             ("route", f"{view.name}, since {when(view.created_at)}"),

@@ -19,6 +19,7 @@ A folder holds `responses/*.csv` (MMLU), `gsm8k_responses.csv`, or `question.jso
 from __future__ import annotations
 
 import math
+import os
 import statistics
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -65,7 +66,7 @@ def find_benchmark(named: str, folder: Path | None) -> Path:
     Raises:
         UsageError: there is no such file, and none of that name in the folder.
     """
-    path = Path(named).expanduser()
+    path = Path(os.path.expanduser(named))  # noqa: PTH111
     if path.exists():
         return path
     if folder is not None:

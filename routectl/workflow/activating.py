@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from routectl.errors import StoreError, UsageError
 from routectl.policy import LIVE, THRESHOLD, PinnedRouter, Policy
 from routectl.records import IdKind
+from routectl.route import quoted
 from routectl.store import routes
 from routectl.store.calibrations import calibration, calibrations, newest_calibration, run_of
 from routectl.store.engine import Location
@@ -374,7 +375,7 @@ def _earlier(log: list[Activation], to: int, route: str) -> Activation:
     if activation is None:
         raise StoreError(
             f"route {route!r} has no activation {IdKind.ACTIVATION.ref(to)}: "
-            f"`routectl history --route {route}` lists them"
+            f"`routectl history --route {quoted(route)}` lists them"
         )
     target = routes.activated_by(log, activation)
     if target.id >= routes.activated_by(log, log[-1]).id:

@@ -14,6 +14,7 @@ from routectl.extraction import EXTRACTION_VERSION
 from routectl.policy import PinnedRouter, Policy
 from routectl.prices import ModelPrice, require_asked
 from routectl.records import Population
+from routectl.route import quoted
 from routectl.routers import OpenRouter
 from routectl.store.calibrations import add_calibration, calibration, calibration_row
 from routectl.store.engine import Location, Store
@@ -119,7 +120,7 @@ def _refuse_other_prices(route: RouteInUse, prices: Mapping[str, ModelPrice]) ->
     if prices and not route.declared.models:
         raise UsageError(
             f"--price is of a route's models, and route {route.name} declares none: name them with "
-            f"`routectl route set {route.name} --strong MODEL --weak MODEL`"
+            f"`routectl route set {quoted(route.name)} --strong MODEL --weak MODEL`"
         )
     require_asked(prices, [model.name for model in route.declared.models])
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -11,8 +10,15 @@ from sqlalchemy import Connection
 
 from routectl.errors import InputError, StoreError, UsageError
 from routectl.prices import CURRENCY, ModelPrice, price_of, prices_within, require_asked
-from routectl.records import ModelPair, Population, Routed, RouterSpec
-from routectl.route import DEFAULT_ROUTE, Declaration, OwnPrice, RouteModel, require_name
+from routectl.records import IdKind, ModelPair, Population, Routed, RouterSpec
+from routectl.route import (
+    DEFAULT_ROUTE,
+    Declaration,
+    OwnPrice,
+    RouteModel,
+    quoted,
+    require_name,
+)
 from routectl.store import routes
 from routectl.store.calibrations import count_calibrations
 from routectl.store.engine import Location
@@ -130,11 +136,10 @@ def _routed(connection: Connection, names: tuple[str, ...]) -> Routed | None:
 
 def _unknown(stored: Sequence[Route], name: str) -> StoreError:
     names = ", ".join(row.name for row in stored)
-    to_type = shlex.quote(name) if name.isprintable() else "NAME"
     return StoreError(
         f"there is no route {name!r}: "
         + (f"the routes are {names}; " if names else "")
-        + f"`routectl route set {to_type} --strong MODEL --weak MODEL` makes one"
+        + f"`routectl route set {quoted(name)} --strong MODEL --weak MODEL` makes one"
     )
 
 
@@ -268,8 +273,9 @@ def remove_route(location: Location, name: str, *, note: str | None) -> None:
         log = routes.activations(connection, row.id)
         if log:
             raise StoreError(
-                f"route {name!r} runs activation {log[-1].id}, and what runs is not removed: give "
-                f"it another name with `routectl route rename {name} NAME`; nothing was changed"
+                f"route {name!r} runs {IdKind.ACTIVATION.ref(log[-1].id)}, and what runs is not "
+                f"removed: give it another name with `routectl route rename {quoted(name)} NAME`; "
+                "nothing was changed"
             )
         declared = routes.declaration(row).to_json()
         routes.remove_route(connection, row.id)
@@ -382,7 +388,7 @@ def _merged(before: Declaration, wanted: Wanted, name: str, *, new: bool) -> Dec
         if new:
             raise UsageError(
                 f"there is no route {name!r} yet, and a new one takes its models: "
-                f"routectl route set {name} --strong MODEL --weak MODEL"
+                f"routectl route set {quoted(name)} --strong MODEL --weak MODEL"
             )
         if wanted.prices:
             raise UsageError(

@@ -125,7 +125,7 @@ def test_the_prices_are_kept_with_the_calibration(routectl: Routectl, database: 
 def test_the_policy_names_the_declared_models(routectl: Routectl) -> None:
     (answer,) = routectl(*CALIBRATE, "--json").json
     assert answer["models"] == ["small", "openai/big"]
-    routectl("activate")
+    routectl("activate", "--force")
     history = routectl("history", "--json").json
     assert history["calibrations"][0]["policy"]["models"] == ["small", "openai/big"]
     routectl("activate", "--always-strong")
