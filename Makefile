@@ -1,4 +1,4 @@
-# Everything that a developer or a newcomer runs. How the shipped routers were trained stands in
+# Everything that a developer or a newcomer runs. How the shipped routers were trained is in
 # research/. `make demo` and `make test` need Python 3.11, pip and make.
 PYTHON ?= python3
 VENV ?= .venv
@@ -25,7 +25,8 @@ TEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(WORKERS) --dis
 test: $(INSTALLED)
 	$(TEST) -m 'not slow'
 
-# The wheel in an environment of its own, the demo, the slow routers and the language model.
+# The wheel in an environment of its own, the demo, the slow routers, the language model, and each
+# command that writes killed many times.
 test-slow: $(INSTALLED)
 	$(TEST) -m slow
 

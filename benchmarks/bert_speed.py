@@ -1,4 +1,4 @@
-"""What batching brings to `bert`, beside what it brings to the embedder.
+"""What batching brings to `bert`, compared with what it brings to the embedder.
 
     python benchmarks/bert_speed.py --prompts FILE [--limit 400] [--rounds 3] [--threads N]
 

@@ -1,11 +1,11 @@
-"""The embedder beside `SentenceTransformer.encode` at its default batch size.
+"""The embedder compared with `SentenceTransformer.encode` at its default batch size.
 
     python benchmarks/embedder_speed.py --prompts FILE [--limit 600] [--rounds 3] [--threads N]
                                         [--budget 1024]
 
 FILE is JSON Lines with a key `prompt`. Both sides embed the same prompts in one process, in turn;
-the ratio of the median wall times is printed (at least 1.4 is wanted), that of the processor times
-beside it, which other work on the machine disturbs less, and the largest difference of any number
+the ratio of the median wall times is printed (at least 1.4 is wanted), that of the processor times,
+which other work on the machine disturbs less, and the largest difference of any number
 of two vectors (at most 1e-5).
 """
 

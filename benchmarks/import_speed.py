@@ -1,11 +1,11 @@
-"""`routectl import` of LiteLLM JSONL, beside what orjson alone needs to parse the same lines.
+"""`routectl import` of LiteLLM JSONL, compared with orjson alone, which parses the same lines.
 
     python benchmarks/import_speed.py [--requests 40000] [--log FILE]
 
 Without --log a log is made in the shape of LiteLLM's own records, with every key that they have.
 Both run in one process, in turn, each import into a new database; processor and wall time, the best
 of several: on a shared machine, the rest says what else ran. An import reads and writes on two
-threads, so its wall time needs a second core that is free. Below stands what plain writing of the
+threads, so its wall time needs a second core that is free. The last line: what plain writing of the
 same rows takes, which lie ready in memory: `sqlite3.executemany`, one transaction a batch.
 """
 
@@ -27,6 +27,7 @@ from pathlib import Path
 import orjson
 
 from routectl.cli.app import run
+from routectl.extraction import EXTRACTION_VERSION
 from routectl.request import TrafficRequest
 from routectl.store.batches import Batch, Columns, prepare
 from routectl.traffic import ImportCounts, open_source, read
@@ -160,7 +161,7 @@ def prepare_once(log: Path) -> tuple[float, float]:
 def _prepare(log: Path) -> None:
     requests = _requests(log)
     while batch := list(islice(requests, BATCH)):
-        prepare(batch, weight=1.0, extraction_version=1)
+        prepare(batch, weight=1.0, extraction_version=EXTRACTION_VERSION)
 
 
 def write_once(log: Path) -> tuple[float, float]:
@@ -168,7 +169,7 @@ def write_once(log: Path) -> tuple[float, float]:
     requests = _requests(log)
     batches = []
     while batch := list(islice(requests, BATCH)):
-        batches.append(prepare(batch, weight=1.0, extraction_version=1))
+        batches.append(prepare(batch, weight=1.0, extraction_version=EXTRACTION_VERSION))
     with tempfile.TemporaryDirectory() as folder:
         database = Path(folder) / "routectl.db"
         with contextlib.redirect_stdout(io.StringIO()):
@@ -198,9 +199,9 @@ def _write_batch(raw: sqlite3.Connection, batch: Batch) -> None:
 
 
 def _insert(raw: sqlite3.Connection, table: str, columns: Columns) -> None:
-    marks = ", ".join("?" * len(columns))
+    places = ", ".join("?" * len(columns))
     rows = zip(*columns.values(), strict=True)
-    raw.executemany(f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})", rows)
+    raw.executemany(f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({places})", rows)
 
 
 def _requests(log: Path) -> Iterator[TrafficRequest]:

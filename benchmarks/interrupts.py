@@ -22,7 +22,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1]))  # the harness lies beside the tests
+sys.path.insert(0, str(Path(__file__).parents[1]))  # the harness is with the tests
 
 from tabulate import tabulate
 
@@ -205,7 +205,7 @@ def main() -> int:
     parser.add_argument("--command", action="append", help="only this one; may be repeated")
     parser.add_argument("--signal", default="SIGINT", choices=["SIGINT", "SIGTERM"])
     parser.add_argument("--requests", type=int, default=6000, help="that are imported")
-    parser.add_argument("--busy", type=int, default=0, help="busy loops beside it")
+    parser.add_argument("--busy", type=int, default=0, help="busy loops at the same time")
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
     rows = []

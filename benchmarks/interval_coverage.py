@@ -4,9 +4,9 @@
 
 Draws samples of traffic whose distribution is known, lets `choose` pick a threshold on each,
 and counts how often the stated 95 % interval holds the true long-run share at that threshold,
-and how often the share of 1,000 further requests lies in the interval for them. Beside them
-stand the interval with Korn and Graubard's usual C - 1 degrees of freedom, and the plain
-binomial one, which takes all requests as independent.
+and how often the share of 1,000 further requests lies in the interval for them. They
+are compared with the interval with Korn and Graubard's usual C - 1 degrees of freedom, and with the
+plain binomial one, which takes all requests as independent.
 """
 
 from __future__ import annotations

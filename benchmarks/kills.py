@@ -13,7 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1]))  # the harness lies beside the tests
+sys.path.insert(0, str(Path(__file__).parents[1]))  # the harness is with the tests
 
 from tests.conftest import payload, write_log
 from tests.killing import Nursery, copies_of, kill_and_run_again, scenes

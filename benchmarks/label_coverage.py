@@ -11,7 +11,7 @@ weighted as `label` does it, and the stated 95 % intervals are compared with two
 - *this traffic*: the APGR if every prompt of it had been judged;
 - *its law*: 1/2 + k/6, what further traffic of the kind will show.
 
-Beside it stands the same sample without its weights, and a plain draw of distinct prompts of the
+It is compared with the same sample without its weights, and a plain draw of distinct prompts of the
 same size whose weights are its requests. Frequencies are 1, or Pareto with index 1.1 and capped at
 500: the 300 most frequent of 5,000 prompts are then 59 % of the traffic. *Said "yes" or "no"* is
 how often the first line of `label` claims to know; with k = 0 that is wrong, and should be rare.

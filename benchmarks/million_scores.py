@@ -1,4 +1,4 @@
-"""From 1,000,000 stored scores to a printed calibration, beside a raw read and sort of the column.
+"""From 1,000,000 stored scores to a printed calibration, and a raw read and sort of the column.
 
     python benchmarks/million_scores.py
 
@@ -25,6 +25,7 @@ from pathlib import Path
 import numpy as np
 
 from routectl.cli.app import run
+from routectl.extraction import EXTRACTION_VERSION
 from routectl.routers import open_router
 from routectl.store.engine import Location
 from routectl.store.opening import create_or_open
@@ -50,9 +51,9 @@ def fill(database: Path, count: int, optional: bool) -> None:
     raw = sqlite3.connect(database)
     raw.execute(
         "INSERT INTO samples (id, source, source_kind, population, seen, kept, counts, "
-        "extraction_version, created_at) VALUES (1, 'benchmark', 'text', '{}', ?, ?, '{}', 1, "
+        "extraction_version, created_at) VALUES (1, 'benchmark', 'text', '{}', ?, ?, '{}', ?, "
         "'2026-01-01 00:00:00.000000')",
-        (count, count),
+        (count, count, EXTRACTION_VERSION),
     )
     raw.executemany(
         "INSERT INTO prompts (id, digest, text, length) VALUES (?, ?, ?, 8)",
@@ -61,11 +62,12 @@ def fill(database: Path, count: int, optional: bool) -> None:
     raw.executemany(
         "INSERT INTO requests (sample_id, source_kind, source_id, prompt_id, weight, "
         "extraction_version, time, model_group, status, conversation_key, tokens_in, tokens_out, "
-        "cost) VALUES (1, 'text', ?, ?, 1.0, 1, ?, 'smart', 'success', ?, ?, ?, ?)",
+        "cost) VALUES (1, 'text', ?, ?, 1.0, ?, ?, 'smart', 'success', ?, ?, ?, ?)",
         (
             (
                 f"{n:032x}",
                 n,
+                EXTRACTION_VERSION,
                 1.79e9 + n,
                 *((talks[n], tokens[n], 50, costs[n]) if optional else (None,) * 4),
             )

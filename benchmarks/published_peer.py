@@ -1,4 +1,4 @@
-"""Scores of published checkpoint layouts: RouteLLM's own package beside routectl.
+"""Scores of published checkpoint layouts: RouteLLM's own package and routectl.
 
     python -m venv PEER && PEER/bin/pip install routellm torch 'numpy<2' 'datasets<4' 'pyarrow<20'
     python benchmarks/published_peer.py --peer PEER/bin/python [--only mf]

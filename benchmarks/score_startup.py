@@ -2,7 +2,7 @@
 
     python benchmarks/score_startup.py [--rounds 3]
 
-Each round starts fresh processes: `routectl score` on a database of one prompt, and beside it
+Each round starts fresh processes: `routectl score` on a database of one prompt, and
 `SentenceTransformer(path).encode(["x"])`, the shortest script to the same vector. The medians
 and their ratio are printed, and then the steps of one process that does what `score` does.
 """
@@ -22,27 +22,27 @@ from routectl.embedding.files import DEFAULT, locate
 
 STEPS = """
 import time
-marks = [("interpreter", time.time())]
-def mark(name): marks.append((name, time.time()))
+times = [("interpreter", time.time())]
+def note(name): times.append((name, time.time()))
 import routectl.cli.score, routectl.workflow.scoring, routectl.store.engine
-mark("imports of routectl and sqlalchemy")
+note("imports of routectl and sqlalchemy")
 import numpy
-mark("import of numpy")
+note("import of numpy")
 from routectl.routers import open_router
 opened = open_router("mf")
-mark("open the checkpoint")
+note("open the checkpoint")
 import torch
-mark("import of torch")
+note("import of torch")
 from routectl.embedding.files import DEFAULT, locate
 locate(DEFAULT).digest()
-mark("digest of the embedder's files")
+note("digest of the embedder's files")
 router = opened.load()
-mark("load weights and tokenizer")
+note("load weights and tokenizer")
 router.strong_win_rates(["x"])
-mark("score one prompt")
+note("score one prompt")
 import sys
 before = float(sys.argv[1])
-for name, at in marks:
+for name, at in times:
     print(f"  {name:36} {at - before:6.2f} s")
     before = at
 """

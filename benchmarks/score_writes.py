@@ -1,4 +1,4 @@
-"""How fast scores are stored, beside SQLite's own `executemany`.
+"""How fast scores are stored, compared with SQLite's own `executemany`.
 
     python benchmarks/score_writes.py --rows 1000000
 

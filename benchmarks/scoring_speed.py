@@ -1,4 +1,4 @@
-"""How much scoring costs beside embedding alone: `mf`, and with `sw_ranking` and `length`.
+"""How much scoring costs compared with embedding alone: `mf`, and with `sw_ranking` and `length`.
 
     python benchmarks/scoring_speed.py --prompts FILE [--count 2000] [--rounds 3]
 

@@ -1,4 +1,4 @@
-"""Nearest neighbours beside `sentence_transformers.util.semantic_search`.
+"""Nearest neighbours, compared with `sentence_transformers.util.semantic_search`.
 
     python benchmarks/similarity_speed.py [--queries 50000] [--others 5000] [--dimension 384]
                                           [--rounds 3] [--threads N]

@@ -1,4 +1,4 @@
-"""How long a command takes to start, beside the import that it cannot do without.
+"""How long a command takes to start, compared with the import that it cannot do without.
 
     python benchmarks/startup.py
 

@@ -1,4 +1,4 @@
-"""`sw_ranking` beside the per-prompt refit that it replaces, and beside its similarity product.
+"""`sw_ranking`, the per-prompt refit that it replaces, and its similarity product.
 
     python benchmarks/sw_ranking_speed.py [--battles 55000] [--prompts 1024] [--peer-prompts 5]
 
@@ -9,8 +9,7 @@ in processor time:
   alone allows (measured sgemm rate / 2 N D); at least 0.7 is wanted;
 - how many times faster it is than the published way, the paper's formulas prompt by prompt: cosine
   similarities, the design matrix of all battles, one logistic regression (scikit-learn, its default
-  solver and tolerance); at least 250 is wanted. Beside it the same with all but the regression
-  given;
+  solver and tolerance); at least 250 is wanted. And the same with all but the regression given;
 - how far the strong win rates are from a reference fit with the last tier's column dropped, solved
   to the last bits; at most 1e-6 is wanted. Ends with 1 where they are farther;
 - time and memory at twice the battles.
@@ -66,7 +65,7 @@ class Battles:
         self.outcome = np.where(random.random(count) < 0.3, 0.5, random.random(count) < p)
 
     def index(self) -> Neighbours:
-        """Prompts with equal counts beside each other, as a checkpoint has them."""
+        """Prompts with equal counts next to each other, as a checkpoint has them."""
         counts = np.zeros((len(self.a), statistics_width(TIERS)))
         rows, pairs = np.arange(len(self.a)), len(tier_pairs(TIERS)[0])
         apart = self.a != self.b
@@ -116,7 +115,7 @@ def run(arguments: argparse.Namespace) -> int:
     refit, regression = time_peer(battles, queries[: arguments.peer_prompts])
     print(f"refit of each prompt          {refit * 1e3:10.3f} ms a prompt")
     print(f"speedup                       {refit / ours:10.0f} (wanted: {WANTED_SPEEDUP})")
-    print(f"beside its regression alone   {regression / ours:10.0f}")
+    print(f"its regression alone, times   {regression / ours:10.0f}")
     error = compare(battles, queries[: arguments.peer_prompts], rates)
     scaling(arguments.battles, arguments.seed, queries)
     return int(error > LARGEST_ERROR)
@@ -212,7 +211,7 @@ def scaling(count: int, seed: int, queries: NDArray[np.float32]) -> None:
         tracemalloc.stop()
         print(
             f"{size:9,} battles: {taken / len(queries) / size * 1e9:6.2f} ns a battle and prompt, "
-            f"{peak / 2**20:,.0f} MiB beside the vectors"
+            f"{peak / 2**20:,.0f} MiB besides the vectors"
         )
 
 

@@ -1,5 +1,5 @@
 #!/bin/sh
-# The main job on the traffic sample beside this script, in a database that is made anew each time.
+# The main job on the traffic sample next to this script, in a database that is made anew each time.
 set -eu
 cd "$(dirname "$0")/.."
 rm -rf .demo
@@ -20,9 +20,10 @@ run() {
     "$@"
 }
 
+run routectl route set smart --strong gpt-4o --weak gpt-4o-mini --where model_group=smart
 run routectl import examples/traffic.jsonl.gz
 run routectl score
 run routectl activate --always-strong --note "before calibration"
-run routectl calibrate --strong-fraction 0.3 --where model_group=smart
+run routectl calibrate --strong-fraction 0.3
 run routectl activate --note "30 % strong"
 run routectl export

@@ -1,6 +1,7 @@
 """Build routectl.db.example from the traffic sample: `make example`.
 
-Every router that ships scores the sample, slow ones left out; the mf calibration for 30 % strong is
+The route `smart` is declared, every router that ships scores the sample, slow ones left out; the mf
+calibration for 30 % strong is
 activated, and the file is compacted. Times, ids and the actor are of the run; all else is the same
 every time.
 """
@@ -20,7 +21,9 @@ TARGET = ROOT / "routectl.db.example"
 ROUTERS = tuple(
     word for name in names() if not open_router(name).description.slow for word in ("-r", name)
 )
+ROUTE = ("smart", "--strong", "gpt-4o", "--weak", "gpt-4o-mini", "--where", "model_group=smart")
 STEPS = (
+    ("route", "set", *ROUTE),
     ("import", "examples/traffic.jsonl.gz"),
     ("score", *ROUTERS),
     ("calibrate", "--strong-fraction", "0.3", *ROUTERS, "--where", "model_group=smart"),
@@ -37,7 +40,7 @@ def main() -> None:
             [sys.executable, "-m", "routectl", *step], cwd=ROOT, env=environment, check=True
         )
     connection = sqlite3.connect(work)
-    # A file in WAL mode would leave a -wal and a -shm beside every copy that is looked at.
+    # A file in WAL mode would leave a -wal and a -shm next to every copy that is looked at.
     connection.execute("PRAGMA journal_mode = DELETE")
     connection.execute("VACUUM")
     connection.close()

@@ -111,7 +111,7 @@ def retried(success: Record, rng: Random) -> tuple[Record, Record]:
 
 
 def cached(hit: Record, original: Record) -> Record:
-    """`hit` answered from the cache; LiteLLM marks the id and books no cost."""
+    """`hit` answered from the cache; LiteLLM says so in the id and books no cost."""
     end = round(hit["startTime"] + 0.02, 3)
     return hit | {
         "id": f"{original['id']}_cache_hit{hit['startTime']}",

@@ -48,7 +48,7 @@ class Team:
 
 
 def working_hours(first: int, last: int, lunch: int | None = None) -> tuple[float, ...]:
-    """Weights of 24 hours: full from `first` to `last`, half beside them, nearly none at night."""
+    """Weights of 24 hours: full from `first` to `last`, half next to them, nearly none at night."""
     weights = [0.01] * 24
     weights[first - 1] = weights[last + 1] = 0.4
     weights[first : last + 1] = [1.0] * (last + 1 - first)

@@ -1,12 +1,12 @@
-"""The judged answers of Arena-Bench as a gold table: what people typed, and marks from 1 to 10.
+"""The judged answers of Arena-Bench as a gold table: what people typed, and scores from 1 to 10.
 
     python research/arena_bench.py --repository DIR --output arena_bench.csv
 
 Arena-Bench is what Arena-Hard (github.com/lm-sys/arena-hard-auto, Apache-2.0) was in December
 2023: 300 questions that people typed into Chatbot Arena, the answers of 15 models to each, and
-GPT-4's mark for each answer beside a reference. Its last commit with them is `COMMIT`; DIR is a
+GPT-4's score for each answer, given a reference. Its last commit with them is `COMMIT`; DIR is a
 clone of the repository with its history. The table has the columns `task` and `prompt` and one per
-model, a blank where the judge gave no mark. All trained routers that ship learned from it, or from
+model, a blank where the judge gave no score. All trained routers that ship learned from it, or from
 a router that did (see the Makefile in this folder).
 """
 
@@ -30,18 +30,18 @@ def main() -> None:
     arguments = parser.parse_args()
     judged = f"{FOLDER}/model_judgment/"
     clone = AtCommit(arguments.repository, COMMIT)
-    marks: dict[str, dict[str, Any]] = {}
+    scores_of: dict[str, dict[str, Any]] = {}
     for name in clone.names(judged):
         for row in clone.lines(name):
             model = str(row["model"]).rpartition("/")[2]
-            marks.setdefault(model, {})[row["question_id"]] = row["score"]
-    models = sorted(marks, key=str.lower)
+            scores_of.setdefault(model, {})[row["question_id"]] = row["score"]
+    models = sorted(scores_of, key=str.lower)
     questions = clone.lines(f"{FOLDER}/question.jsonl")
     with arguments.output.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["task", "prompt", *models])
         for row in questions:
-            scores = [marks[model].get(row["question_id"]) for model in models]
+            scores = [scores_of[model].get(row["question_id"]) for model in models]
             blank = ["" if score is None else score for score in scores]
             writer.writerow(["arena_bench", row["turns"][0], *blank])
     print(f"{arguments.output}: {len(models)} models: {', '.join(models)}")

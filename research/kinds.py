@@ -1,12 +1,12 @@
-"""What kinds of prompts with a direction of their own bring: `train mf --kinds`.
+"""What clusters of prompts with a direction of their own bring: `train mf --kinds`.
 
     python research/kinds.py --gold FILE [FILE ...] [--where 'COLUMN!=VALUE' ...]
         [--weight FILE=NUMBER] [--embedder NAME] [--kinds 0 4 6 8] [--vectors FILE]
 
-`train mf --question-length` learns from the gold tables with each number of kinds;
+`train mf --question-length` learns from the gold tables with each number of clusters;
 0 is one direction for all prompts. Once in five folds of all prompts, each scored by a fit that has
 not seen it, and once with each task (column task, else category, else the file) left out of all:
-of the kinds, too. Judged is, within every task, the gap between the third of its models that scores
+of them, too. Judged is, within every task, the gap between the third of its models that scores
 highest and the third between, and that to the third that scores lowest. Printed are the mean APGR
 of each file's tasks and the mean of the files, each file alike, and the mean over the tasks left
 out, each with the 95 % bootstrap interval over prompts of its difference from the first number of
@@ -116,7 +116,7 @@ def main() -> None:
     trial = Trial(comparisons, embedder, embeddings)
     judged = what_is_judged(arguments.gold, conditions, comparisons)
     files = " | ".join(path.name for path in arguments.gold)
-    print(f"| kinds | {files} | mean | less the first | tasks left out | less the first |")
+    print(f"| clusters | {files} | mean | less the first | tasks left out | less the first |")
     print("|---" * (len(arguments.gold) + 5) + "|")
     base: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None
     for kinds in arguments.kinds:

@@ -103,12 +103,12 @@ def main() -> None:
     strong, weak = tiers(arguments.gold, conditions, comparisons, middle)
     vectors = open_embedder().embed(comparisons.prompts)
     length = QuestionLength.fit(comparisons.prompts).of(comparisons.prompts)
-    beside = np.hstack([vectors, length.astype(np.float32)])
+    longer = np.hstack([vectors, length.astype(np.float32)])
     judged = []
     for task in np.unique(comparisons.task):
         here = (comparisons.task == task) & np.isfinite(strong) & np.isfinite(weak)
         others = comparisons.of_prompts(comparisons.task != task)
-        scores = [x[here] @ direction(x, others, DifficultySettings()) for x in (vectors, beside)]
+        scores = [x[here] @ direction(x, others, DifficultySettings()) for x in (vectors, longer)]
         scores.append(length[here, 0])
         judged.append((np.array(scores), strong[here], weak[here]))
     for name, chosen in (

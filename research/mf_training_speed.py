@@ -1,4 +1,4 @@
-"""How long it takes to train mf, beside the published way: batches of 64 with Adam.
+"""How long it takes to train mf, compared with the published way: batches of 64 with Adam.
 
     python research/mf_training_speed.py [--gold FILE ... --where 'COLUMN!=VALUE' ...]
 
@@ -6,7 +6,7 @@ Vectors are given; the seconds are CPU time of one thread, which other work on t
 moves. The peer is written from RouteLLM's section 4.2.2 and its published settings: a vector of
 128 numbers for each model, batches of 64 comparisons, Adam with learning rate 3e-4 and weight
 decay 1e-5, noise on the input. It runs until its held-out loss (without noise) has not fallen for
-two epochs, and is charged up to the end of its best epoch. Beside it runs the fit of `routectl
+two epochs, and is charged up to the end of its best epoch. Compared is the fit of `routectl
 train mf`, from start to end and the median of three, on the same training and held-out comparisons.
 Printed are seconds, held-out losses in nats, and the ratio of the peer's seconds to ours.
 

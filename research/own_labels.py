@@ -5,7 +5,7 @@
 The benchmarks stand in for a team's traffic: both models' answers to n of the prompts are judged,
 drawn at random, and `mf` is trained on these labels alone, of this very pair, with
 `--question-length`. APGR is that on all other prompts; printed are its mean over --draws sets of
-labels, and its range over them. Beside it stand the prompt's length and the shipped router that
+labels, and its range over them. The other rows are the prompt's length and the shipped router that
 learned from other prompts. No router that ships learns so: it says how far
 this embedder goes where the labels are the right ones. MT-Bench has too few prompts for it.
 DIR is `router_quality.py`'s.

@@ -1,4 +1,4 @@
-"""How much a small set of other prompts should count beside large ones: `train mf --weight`.
+"""How much a small set of other prompts should count next to large ones: `train mf --weight`.
 
     python research/own_weight.py --gold FILE [FILE ...] --own FILE [--where 'COLUMN!=VALUE' ...]
         [--weights 0 1 3 10 30]
@@ -9,7 +9,7 @@ by a fit that has not seen it. Judged is, within every task (column task, else c
 file), the gap between the third of its models that scores highest and the third between, and that
 to the third that scores lowest. Printed are the mean APGR of each file's tasks and the mean of the
 files, each file alike, with the 95 % bootstrap interval over prompts of the difference from weight
-1. "Whole wins" stands for training as it was before marks counted: any better mark wins outright.
+1. "Whole wins" stands for training as it was before graded scores: any better score wins outright.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ Judged = list[list[tuple[NDArray[np.intp], NDArray[np.float64], NDArray[np.float
 
 
 def whole_wins(comparisons: Comparisons) -> Comparisons:
-    """Any better mark wins outright, and any worse one than the best falls short wholly."""
+    """Any better score wins outright, and any worse one than the best falls short wholly."""
     short = comparisons.vs_perfect
     return replace(
         comparisons,
@@ -65,7 +65,7 @@ def by_file(
 def what_is_judged(
     files: list[Path], conditions: list[Condition], comparisons: Comparisons
 ) -> Judged:
-    """The tasks of each file in which the tiers surely have a gap."""
+    """The tasks of each file in which the gap between the groups is significant."""
     judged: Judged = [[] for _ in files]
     for middle in (True, False):
         strong, weak = tiers(files, conditions, comparisons, middle)

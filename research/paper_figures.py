@@ -1,4 +1,4 @@
-"""The figures of RouteLLM's tables (arXiv 2406.18665v4), to stand beside ours.
+"""The figures of RouteLLM's tables (arXiv 2406.18665v4), to compare ours with.
 
 Routers trained on Arena battles with augmentation: an LLM judge's labels for MT-Bench and GSM8K,
 1,500 gold labels of MMLU for MMLU.

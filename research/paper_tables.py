@@ -5,7 +5,7 @@
 DIR of --data holds the three benchmarks (see router_quality.py), of --gold `mmlu_pro.csv.gz` and
 `llmrouter.jsonl.gz`, of --battles `mt_bench_gpt4.jsonl` (GPT-4's verdicts on pairs of answers to
 MT-Bench). Every figure comes from
-`routectl evaluate` in a database of its own; its command stands above the table. `mf_6`, `mf_8`,
+`routectl evaluate` in a database of its own; its command is above the table. `mf_6`, `mf_8`,
 `sw_ranking_2` and `causal_llm` compute a language model: hours on two cores, minutes on a GPU.
 """
 
@@ -121,8 +121,8 @@ def row_of(router: dict[str, Any], theirs: paper.Figures | None) -> str:
     stated = ["", "", ""]
     if theirs is not None:
         stated = [f"{theirs.apgr:.3f}", f"{theirs.cpt50:.2f}", f"{theirs.cpt80:.2f}"]
-    beside = [cell for pair in zip(cells_of(figures), stated, strict=True) for cell in pair]
-    return f"| {' | '.join([label_of(router), *beside, *answers_of(router)])} |"
+    pairs = [cell for pair in zip(cells_of(figures), stated, strict=True) for cell in pair]
+    return f"| {' | '.join([label_of(router), *pairs, *answers_of(router)])} |"
 
 
 def plain_row_of(router: dict[str, Any]) -> str:
@@ -260,7 +260,7 @@ def table_6(found: dict[str, dict[str, dict[str, Any]]]) -> None:
     print("\n## Table 6: what it saves")
     print(
         "\nThe paper's ratio is strong calls of random over those of the best router at the same "
-        "quality. Beside it stands what the bill says: always-strong's cost over the router's "
+        "quality. The next column is what the bill says: always-strong's cost over the router's "
         "at list prices (see [costs](../docs/costs.md)).\n"
     )
     print(

@@ -1,11 +1,11 @@
-"""Does `--bins 10` give RouteLLM's own figures? Its package's code beside ours, on the same scores.
+"""Does `--bins 10` give RouteLLM's own figures? Its package's code and ours, on the same scores.
 
     python -m venv PEER
     PEER/bin/pip install routellm torch pandarallel matplotlib 'numpy<2' 'datasets<4' 'pyarrow<20'
     python research/published_evaluation.py --data DIR --peer PEER/bin/python [--routers mf]
 
 DIR holds the three benchmarks (see router_quality.py). The peer runs in an environment of its own;
-what is patched in it stands in peer_evaluation.py. The
+what is patched in it is in peer_evaluation.py. The
 benchmarks are written out in the layout of RouteLLM's repository, both sides read that, and each
 figure's largest difference is printed. It exits with 1 above 1e-9 for AUC and APGR, and above
 0.005 points for CPT, which the package prints with two decimals.

@@ -4,9 +4,9 @@
         [--only mt_bench gsm8k mmlu] [--json FILE]
 
 DIR holds `mmlu.csv.gz` and `gsm8k.csv.gz` (columns prompt and one per model, 1 or 0),
-`mt_bench.jsonl` (turns, and scores by model and turn), and `<name>.contaminated.jsonl` beside each:
+`mt_bench.jsonl` (turns, and scores by model and turn), and `<name>.contaminated.jsonl` with each:
 prompts that are left out. These are RouteLLM's results of gpt-4-1106-preview and
-Mixtral-8x7B-Instruct-v0.1. Left out too are the prompts in `mmlu_left_out.txt` beside this file:
+Mixtral-8x7B-Instruct-v0.1. Left out too are the prompts in `mmlu_left_out.txt` next to this file:
 those whose labels a router may have been trained on, and what resembles them (`split_mmlu.py`).
 
 The tables have APGR, CPT(50%) and CPT(80%) with 95 % bootstrap intervals over prompts; every router
@@ -44,7 +44,7 @@ STRONG, WEAK = "gpt-4-1106-preview", "mistralai/Mixtral-8x7B-Instruct-v0.1"
 BENCHMARKS = {"mt_bench": "mt_bench.jsonl", "gsm8k": "gsm8k.csv.gz", "mmlu": "mmlu.csv.gz"}
 PAPER = {"mt_bench": 0.802, "gsm8k": 0.622, "mmlu": 0.603}
 """The best APGR that RouteLLM reports, of any of its routers and training sets."""
-BESIDE_THE_DEFAULTS = (
+NOT_DEFAULTS = (
     "mf=mf_6",
     "mf=mf_8",
     "sw_ranking=sw_ranking_2",
@@ -229,7 +229,7 @@ def main() -> None:
     parser.add_argument("--fast-enough", type=float, default=20, metavar="PROMPTS_PER_SECOND")
     parser.add_argument("--json", type=Path, help="write the figures there too")
     arguments = parser.parse_args()
-    routers = load_routers(arguments.routers or (*names(), *BESIDE_THE_DEFAULTS))
+    routers = load_routers(arguments.routers or (*names(), *NOT_DEFAULTS))
     everything = []
     for name in arguments.only:
         benchmark = read(arguments.data, name)

@@ -11,8 +11,8 @@ with seed 0 draws 1,500 without replacement. Written to the output folder:
 - `mmlu_rest.csv.gz`: the rows to be judged on, for `--benchmark`. Those that resemble one of the
   1,500 (`contamination.SIMILAR`) are in neither file
 
-and, beside this script, `mmlu_left_out.txt`: SHA-256 digests of the 1,500 prompts and of those that
-resemble them, one a line, sorted. It holds no text, and `router_quality.py` leaves them out.
+and, next to this script, `mmlu_left_out.txt`: SHA-256 digests of the 1,500 prompts and of those
+that resemble them, one a line, sorted. It holds no text, and `router_quality.py` leaves them out.
 """
 
 from __future__ import annotations

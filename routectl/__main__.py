@@ -5,12 +5,14 @@ def main() -> None:
     """Run the command line and exit with its code."""
     try:
         import sys
+        import threading
 
         from routectl.cli import interrupts
 
         interrupts.install()
-        from routectl.cli.app import run
+        from routectl.cli.app import report_in_thread, run
 
+        threading.excepthook = report_in_thread
         code = run(sys.argv[1:])
         interrupts.finish()
     except BaseException as error:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from routectl.errors import CheckpointError
+from routectl.output import check_new_folder, new_folder, write_in
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -267,31 +266,18 @@ def write_checkpoint(
         CheckpointError: something is there already, or the folder cannot be written.
     """
     require_free(folder)
+    full: dict[str, object] = {"format": FORMAT, **config}
+    files = {CARD: card.encode(), **(more or {})}
+    if tensors is not None:
+        files[WEIGHTS] = tensor_bytes(tensors)
+        full["weights_sha256"] = hashlib.sha256(files[WEIGHTS]).hexdigest()
+    files[CONFIG] = (json.dumps(full, indent=2, ensure_ascii=False) + "\n").encode()
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    except OSError as error:
-        raise CheckpointError(f"{folder.parent} cannot be written: {error.strerror}.") from error
-    try:
-        full: dict[str, object] = {"format": FORMAT, **config}
-        if tensors is not None:
-            data = tensor_bytes(tensors)
-            (temporary / WEIGHTS).write_bytes(data)
-            full["weights_sha256"] = hashlib.sha256(data).hexdigest()
-        text = json.dumps(full, indent=2, ensure_ascii=False)
-        (temporary / CONFIG).write_text(text + "\n", encoding="utf-8")
-        (temporary / CARD).write_text(card, encoding="utf-8")
-        for name, content in (more or {}).items():
-            (temporary / name).parent.mkdir(parents=True, exist_ok=True)
-            (temporary / name).write_bytes(content)
-        temporary.chmod(0o755)
-        if folder.exists():
-            folder.rmdir()
-        temporary.rename(folder)
+        with new_folder(folder) as temporary:
+            for name, content in files.items():
+                write_in(temporary, name, content)
     except OSError as error:
         raise CheckpointError(f"{folder} cannot be written: {error.strerror}.") from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def require_free(folder: Path) -> None:
@@ -299,7 +285,9 @@ def require_free(folder: Path) -> None:
 
     Raises:
         CheckpointError: it is a file or a folder that is not empty.
+        UsageError: it is a link, or leads through a link of another user.
     """
+    check_new_folder(folder, "--output")
     if folder.is_dir() and not any(folder.iterdir()):
         return
     if folder.exists():

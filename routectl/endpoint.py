@@ -1,14 +1,18 @@
 """Requests to one OpenAI-compatible endpoint, tried again while that can help.
 
 The standard library's client is enough for one POST. It follows no redirect here, because the key
-and the prompts go to the host that was named and to no other.
+and the prompts go to the host that was named and to no other. What comes back is bounded in time
+and size byte by byte (`_BoundedReader`): the library's own timeout begins anew with each byte, and
+its limits let headers and `100 Continue` go on without end.
 """
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import random
+import socket
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,7 +20,6 @@ from email.message import Message
 from email.utils import parsedate_to_datetime
 from http.client import HTTPException
 from ipaddress import ip_address
-from socket import gaierror
 from threading import Event
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -24,7 +27,7 @@ from urllib.parse import urlsplit
 from routectl.errors import EndpointError
 
 if TYPE_CHECKING:
-    from urllib.request import OpenerDirector
+    from urllib.request import OpenerDirector, Request
 
 OPENAI_KEY = "OPENAI_API_KEY"
 _OPENAI_HOST = "api.openai.com"
@@ -33,7 +36,6 @@ _PASSING = (408, 409, 425, 429, 500, 502, 503, 504)
 """HTTP statuses that may be another one a little later."""
 REFUSALS = (400, 413, 422)
 """HTTP statuses that say that this one request is not taken."""
-_LARGEST_ANSWER = 256 * 2**20
 _LARGEST_REFUSAL = 2**16
 _BROKEN = "breaks off its answer"
 
@@ -44,6 +46,8 @@ class Patience:
 
     request: float = 30.0
     """For any byte of one answer."""
+    answer: float = 120.0
+    """For one answer as a whole, from the first byte that is sent to the last that comes back."""
     first_delay: float = 0.5
     """Before the second attempt; it doubles with each one, and a random share is taken off."""
     longest_delay: float = 20.0
@@ -83,6 +87,8 @@ class Service:
     keys: Sequence[str]
     """Environment variables of its key, the first that is set counts. The first of them is the one
     that people are told to set."""
+    largest_answer: int
+    """Bytes of an answer with its headers, well above what an honest one has."""
     too_long: str
     """What to do about a request that is refused, as a clause."""
     error: type[EndpointError]
@@ -105,7 +111,9 @@ class Endpoint:
         self._url = f"{url}{service.path}"
         self._service = service
         self._patience = patience
-        self._opener = _opener(urlsplit(url).hostname or "")
+        self._opener = _opener(
+            urlsplit(url).hostname or "", patience.answer, service.largest_answer
+        )
         self._headers = {"Content-Type": "application/json", "User-Agent": "routectl"}
         key = key_for(url, service)
         if key:
@@ -156,7 +164,7 @@ class Endpoint:
         request = Request(self._url, data=body, headers=self._headers, method="POST")
         try:
             with self._opener.open(request, timeout=self._patience.request) as response:
-                content = response.read(_LARGEST_ANSWER)
+                content = response.read(self._service.largest_answer)
                 # A bounded read does not say by itself that the answer was to be longer.
                 whole = not response.length
                 return Answer(response.status if whole else None, content, _BROKEN)
@@ -168,15 +176,19 @@ class Endpoint:
                     f"answers with HTTP {error.code}",
                     _seconds(error.headers),
                 )
+        except _EndlessError as error:
+            return Answer(None, b"", str(error))
         except TimeoutError:
             return self._timed_out()
         except URLError as error:
+            if isinstance(error.reason, _EndlessError):
+                return Answer(None, b"", str(error.reason))
             if isinstance(error.reason, TimeoutError):
                 return self._timed_out()
             reason = error.reason
             words = reason.strerror if isinstance(reason, OSError) else None
             trouble = f"cannot be reached ({words or type(reason).__name__})"
-            unreached = isinstance(reason, ConnectionRefusedError | gaierror)
+            unreached = isinstance(reason, ConnectionRefusedError | socket.gaierror)
             return Answer(None, b"", trouble, unreached=unreached)
         except (HTTPException, OSError) as error:
             return Answer(None, b"", f"{_BROKEN} ({type(error).__name__})")
@@ -207,6 +219,11 @@ class Endpoint:
         service, model = self._service, self.model
         if status in (401, 403):
             what = "refuses the key" if self._has_key else "wants a key"
+            if not _is_private(self._url):
+                return (
+                    f"wants a key (HTTP {status}), and none is sent over plain http; name its "
+                    "https address."
+                )
             return f"{what} (HTTP {status}); set {service.keys[0]} to one that may use {model}."
         if status == 404:
             return (
@@ -247,7 +264,7 @@ def key_for(url: str, service: Service) -> str | None:
     """The key for an address, from the environment.
 
     An address may come from anywhere, a checkpoint for one: the key for OpenAI goes to OpenAI and
-    to this machine only.
+    to this machine only. No key is sent over plain HTTP, but to this machine.
 
     Raises:
         EndpointError: what is set there can be no key.
@@ -255,13 +272,21 @@ def key_for(url: str, service: Service) -> str | None:
     key = next(filter(None, (os.environ.get(name) for name in service.keys)), None)
     parts = urlsplit(url)
     host = parts.hostname or ""
-    if not key and (is_loopback(host) or (parts.scheme == "https" and host == _OPENAI_HOST)):
+    if not key and (is_loopback(host) or host == _OPENAI_HOST):
         key = os.environ.get(OPENAI_KEY)
+    if not _is_private(url):
+        return None
     key = (key or "").strip()
     if not key.isascii() or not key.isprintable():
         names = " or ".join((*service.keys, OPENAI_KEY))
         raise service.error(f"The key in {names} holds characters no key can have.")
     return key or None
+
+
+def _is_private(url: str) -> bool:
+    """Whether nobody on the way to an address reads what is sent there."""
+    parts = urlsplit(url)
+    return parts.scheme == "https" or is_loopback(parts.hostname or "")
 
 
 def is_loopback(host: str) -> bool:
@@ -272,22 +297,93 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _opener(host: str) -> OpenerDirector:
-    from urllib.request import HTTPRedirectHandler, ProxyHandler, build_opener
+class _EndlessError(OSError):
+    """An answer takes longer or is larger than any honest one. Its text is a clause for people."""
+
+
+class _BoundedReader(io.RawIOBase):
+    """What a connection sends, for so many seconds and bytes in all."""
+
+    def __init__(self, sock: socket.socket, seconds: float, size: int) -> None:
+        self._raw = sock.makefile("rb", 0)
+        self._socket = sock
+        self._each = sock.gettimeout()
+        self._seconds = seconds
+        self._until = time.monotonic() + seconds
+        self._left = size
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        left = self._until - time.monotonic()
+        if left <= 0:
+            raise self._late()
+        self._socket.settimeout(left if self._each is None else min(self._each, left))
+        try:
+            count = self._raw.readinto(buffer)
+        except TimeoutError:
+            if time.monotonic() >= self._until:
+                raise self._late() from None
+            raise
+        self._left -= count or 0
+        if self._left < 0:
+            raise _EndlessError("answers with more than an answer can be")
+        return count
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+    def _late(self) -> _EndlessError:
+        return _EndlessError(f"does not finish its answer in {self._seconds:g} s")
+
+
+def _opener(host: str, seconds: float, size: int) -> OpenerDirector:
+    """Opens addresses whose answers end after so many seconds and bytes."""
+    from http.client import HTTPConnection, HTTPResponse, HTTPSConnection
+    from urllib.request import (
+        HTTPHandler,
+        HTTPRedirectHandler,
+        HTTPSHandler,
+        ProxyHandler,
+        build_opener,
+    )
+
+    class BoundedResponse(HTTPResponse):
+        def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
+            super().__init__(sock, *args, **kwargs)
+            self.fp.close()
+            self.fp = io.BufferedReader(_BoundedReader(sock, seconds, size))
+
+    class Connection(HTTPConnection):
+        response_class = BoundedResponse
+
+    class SecureConnection(HTTPSConnection):
+        response_class = BoundedResponse
+
+    class Handler(HTTPHandler):
+        def http_open(self, request: Request) -> HTTPResponse:
+            return self.do_open(Connection, request)
+
+    class SecureHandler(HTTPSHandler):
+        def https_open(self, request: Request) -> HTTPResponse:
+            return self.do_open(SecureConnection, request)
 
     class NoRedirect(HTTPRedirectHandler):
         def redirect_request(self, *_: Any) -> None:
             return None
 
     # No proxy of the network can reach this machine's own ports.
-    return build_opener(NoRedirect, ProxyHandler({} if is_loopback(host) else None))
+    proxies = ProxyHandler({} if is_loopback(host) else None)
+    return build_opener(NoRedirect, proxies, Handler, SecureHandler)
 
 
 def _read_refusal(error: Any) -> bytes:
     try:
         content: bytes = error.read(_LARGEST_REFUSAL)
     except (HTTPException, OSError):
-        return b""
+        return b""  # an endless one, too: the status says enough
     return content
 
 

@@ -16,6 +16,11 @@ The message says what was wrong, where, and what to do. It is printed as it is, 
 holds a prompt or a secret.
 """
 
+from __future__ import annotations
+
+import errno
+import os
+
 
 class RoutectlError(Exception):
     """Base of every error that is meant for the user."""
@@ -65,3 +70,15 @@ class CheckFailed(RoutectlError):  # noqa: N818 - an answer, not an error
     """A check ran well and its answer is no."""
 
     exit_code = 3
+
+
+def reason_of(error: OSError) -> str:
+    """Why the file system refused, in words."""
+    return {
+        errno.EACCES: "permission denied",
+        errno.ENOENT: "the folder does not exist",
+        errno.ENOSPC: "the disk is full",
+        errno.EDQUOT: "the disk is full",
+        errno.EFBIG: "the file would be larger than is allowed here",
+        errno.EROFS: "the file system is read-only",
+    }.get(error.errno or 0, os.strerror(error.errno) if error.errno else type(error).__name__)

@@ -15,6 +15,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from routectl.errors import InputError, RoutectlError, RouterError
+from routectl.escaping import quoted_names
 from routectl.records import ModelPair, RouterSpec
 
 if TYPE_CHECKING:
@@ -97,11 +98,12 @@ class Policy:
         if models < 2:
             yield f"it takes two models or more, not {models}"
         if self.rule not in RULES:
-            yield f"the rule {self.rule!r} is none of {', '.join(RULES)}"
+            yield f"the rule {quoted_names([self.rule], 1)} is none of {', '.join(RULES)}"
         if self.mode not in (None, LIVE, SHADOW) and not _is_canary(self.mode):
-            yield f"the mode {self.mode!r} is not live, shadow or canary=SHARE"
+            yield f"the mode {quoted_names([self.mode], 1)} is not live, shadow or canary=SHARE"
         if self.fallback not in (None, *FALLBACKS):
-            yield f"the fallback {self.fallback!r} is none of {', '.join(FALLBACKS)}"
+            fallback = quoted_names([str(self.fallback)], 1)
+            yield f"the fallback {fallback} is none of {', '.join(FALLBACKS)}"
         if self.extraction_version < 1:
             yield f"there is no extraction version {self.extraction_version}"
         if self.rule != THRESHOLD:
@@ -112,7 +114,9 @@ class Policy:
             yield f"{models} models take one router or {cuts}, not {len(self.routers)}"
         yield from _threshold_problems(self.thresholds, cuts, "")
         for segment, thresholds in self.segments.items():
-            yield from _threshold_problems(thresholds, cuts, f" in segment {segment!r}")
+            yield from _threshold_problems(
+                thresholds, cuts, f" in segment {quoted_names([segment], 1)}"
+            )
 
     def config_string(self) -> str:
         """The policy as one config string.
@@ -169,12 +173,15 @@ class Policy:
             )
         try:
             policy = msgspec.convert({k: v for k, v in value.items() if k != "version"}, cls)
-        except msgspec.ValidationError as error:
-            raise InputError(f"this is no policy that can be read: {error}") from None
+        except msgspec.ValidationError:
+            raise InputError(
+                f"this is no policy that can be read: a value is not what version {version} has"
+            ) from None
         # A key that is not known, or is not there, may change what the policy means.
         written = policy.to_json()
         if written != value:
-            keys = ", ".join(sorted(map(repr, written.keys() ^ value.keys()))) or "in its routers"
+            other = sorted(written.keys() ^ value.keys())
+            keys = quoted_names(other, 8) if other else "in its routers"
             raise InputError(
                 f"this is no policy that can be read: it has other keys than version {version} "
                 f"has ({keys})"

@@ -136,13 +136,13 @@ def price_of(model: str, url: str | None, own: Mapping[str, ModelPrice]) -> Mode
 
     A provider's address asks that provider's prices. At any other one, a proxy's say, the provider
     is told from the model's name, with its prefix if it has one (`openai/gpt-4o`). Without an
-    address it is looked for longer, because nobody pays by what is found: without what stands
+    address it is looked for longer, because nobody pays by what is found: without what comes
     before the name (`mistralai/`), and at last, for models that their makers do not sell, at the
     cheapest of the providers that list this very name.
 
     Args:
         own: prices that go before the list's, as `parse_prices` gives them. Without an address,
-            case and what stands before the name do not matter.
+            case and what comes before the name do not matter.
 
     Raises:
         UsageError: no price is known; the sentence names the model and the option.

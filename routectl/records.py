@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Literal
+from typing import Any, Literal
 
 Winner = Literal["model_a", "model_b", "tie"]
 
@@ -44,6 +44,17 @@ class Condition:
     def __str__(self) -> str:
         return f"{self.field}{self.operator}{self.value}"
 
+    @classmethod
+    def from_text(cls, text: str) -> Condition:
+        """What `str` wrote; raises ValueError."""
+        field, bang, value = text.partition("!=")
+        if bang and "=" not in field:
+            return cls(field, "!=", value)
+        field, equals, value = text.partition("=")
+        if not equals:
+            raise ValueError("a condition without an operator")
+        return cls(field, "=", value)
+
 
 FILTER_FIELDS: tuple[str, ...] = (
     "model_group",
@@ -60,6 +71,16 @@ FILTER_FIELDS: tuple[str, ...] = (
 
 
 @dataclass(frozen=True, slots=True)
+class Routed:
+    """From when on a log says which requests a route decided: since then no others are its own."""
+
+    names: tuple[str, ...]
+    """The name that the log calls the route by, and those that it had before."""
+    since: datetime
+    """Of the first such request; aware."""
+
+
+@dataclass(frozen=True, slots=True)
 class Population:
     """The requests that a question is about.
 
@@ -71,14 +92,62 @@ class Population:
     where: tuple[Condition, ...] = ()
     since: datetime | None = None
     until: datetime | None = None
+    routed: Routed | None = None
+    """None where no log names the route, or where no route is meant, as in an import."""
 
     def to_json(self) -> dict[str, object]:
-        """As plain JSON values, times in ISO 8601 with their zone."""
-        return {
+        """As plain JSON values, times in ISO 8601 with their zone; `routed` only where it is."""
+        value: dict[str, object] = {
             "where": [str(condition) for condition in self.where],
             "since": None if self.since is None else self.since.isoformat(),
             "until": None if self.until is None else self.until.isoformat(),
         }
+        if self.routed is not None:
+            since = self.routed.since.isoformat()
+            value["routed"] = {"names": list(self.routed.names), "since": since}
+        return value
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Population:
+        """What `to_json` wrote; raises KeyError, TypeError or ValueError."""
+        since, until, routed = value["since"], value["until"], value.get("routed")
+        return cls(
+            tuple(Condition.from_text(text) for text in value["where"]),
+            None if since is None else datetime.fromisoformat(since),
+            None if until is None else datetime.fromisoformat(until),
+            None
+            if routed is None
+            else Routed(tuple(routed["names"]), datetime.fromisoformat(routed["since"])),
+        )
+
+    def is_everything(self) -> bool:
+        """Whether nothing was left out on purpose."""
+        return not self.where and self.since is None and self.until is None
+
+    def may_overlap(self, other: Population) -> bool:
+        """Whether a request could belong to both, by what the conditions say.
+
+        Both may still hold other requests: only the traffic tells whether there is one.
+        """
+        for one, another in ((self, other), (other, self)):
+            refused = {(c.field, c.value) for c in another.where if c.operator == "!="}
+            for name, values in one.alternatives().items():
+                # A request has any number of tags: two different ones exclude nothing.
+                if name != "tag":
+                    values &= another.alternatives().get(name, values)
+                if all((name, value) in refused for value in values):
+                    return False
+        since = max((time for time in (self.since, other.since) if time), default=None)
+        until = min((time for time in (self.until, other.until) if time), default=None)
+        return since is None or until is None or since < until
+
+    def alternatives(self) -> dict[str, set[str]]:
+        """By field, the values of which one has to be there."""
+        values: dict[str, set[str]] = {}
+        for condition in self.where:
+            if condition.operator == "=":
+                values.setdefault(condition.field, set()).add(condition.value)
+        return values
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +191,27 @@ class RouterSpec:
     """The models that the checkpoint scores for, in its own names; None for a baseline."""
     mapping: Mapping[str, str] = field(default_factory=dict)
     """Model that the user named and the checkpoint does not know -> the one it is scored as."""
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain JSON values, as a policy holds them."""
+        pair = self.model_pair
+        return {
+            "name": self.name,
+            "checkpoint": self.checkpoint,
+            "model_pair": None if pair is None else {"strong": pair.strong, "weak": pair.weak},
+            "mapping": dict(self.mapping),
+        }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> RouterSpec:
+        """What `to_json` wrote; raises KeyError or TypeError."""
+        pair = value["model_pair"]
+        return cls(
+            value["name"],
+            value["checkpoint"],
+            None if pair is None else ModelPair(pair["strong"], pair["weak"]),
+            dict(value["mapping"]),
+        )
 
 
 @dataclass(frozen=True, slots=True)

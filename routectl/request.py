@@ -45,6 +45,8 @@ class TrafficRequest(msgspec.Struct, frozen=True, gc=False):
     tokens_out: int | None = None
     cost: float | None = None
     """What the proxy booked for the call, in US dollars."""
+    model: str | None = None
+    """The model that answered, where it has another name than the model group."""
     proxy_decision: str | None = None
     """The proxy's own routing decision, where the log has it: strong or weak of routectl's
     plug-in, else the model that was chosen."""

@@ -74,7 +74,7 @@ def similar_pairs(
 ) -> Iterator[Pairs]:
     """All pairs with a cosine of `threshold` or above, tile by tile.
 
-    Of a tile's pairs, those of one query stand together; all pairs of the first 512 queries come
+    Of a tile's pairs, those of one query are adjacent; all pairs of the first 512 queries come
     before those of the next. `ROUNDING` is granted, so that equal vectors are at 1.
 
     Args:

@@ -19,14 +19,14 @@ OnReject = Callable[[Reject], None]
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row: its values by column, and where it stands."""
+    """One row: its values by column, and where it is."""
 
     path: Path
     line: int
     """1-based line number; in a JSON list, the number of the element."""
     values: Mapping[str, Any]
     raw: bytes = field(repr=False)
-    """As it stands in the file, without the end of its last line."""
+    """As it is in the file, without the end of its last line."""
 
     def text(self, column: str) -> str:
         """The value of a column that must hold text.
@@ -72,7 +72,7 @@ class Table:
     kind: Literal["csv", "json_lines", "json_list"]
     """A list is what does not keep to lines."""
     header: bytes
-    """The first line of a CSV, as it stands in the file; empty for JSON."""
+    """The first line of a CSV, as it is in the file; empty for JSON."""
     columns: tuple[str, ...]
     """Of its first row."""
     rows: Iterator[Row]

@@ -15,6 +15,7 @@ from hypothesis import settings
 from routectl.cli.app import run
 from routectl.store.engine import Location, Store
 from routectl.store.opening import create_or_open
+from tests.embedding.tiny import make_tiny_model
 from tests.postgresql import PostgresqlServer
 
 # The same examples each time, however long one takes.
@@ -35,6 +36,12 @@ class Result:
 
 
 Routectl = Callable[..., Result]
+
+MODELS = (
+    *("--strong", "big", "--weak", "small"),
+    *("--price", "big=2/8", "--price", "small=0.25/1"),
+)
+"""Models of a route with prices of their own, which need no list."""
 
 
 @pytest.fixture
@@ -97,6 +104,12 @@ def store(database_url: str) -> Iterator[Store]:
         yield opened
 
 
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The path of an embedder of a few kilobytes, so that training and scoring take a second."""
+    return str(make_tiny_model(tmp_path_factory.mktemp("tiny")))
+
+
 class Silence:
     """A reporter that remembers what it was told."""
 
@@ -105,6 +118,8 @@ class Silence:
 
     def note(self, sentence: str) -> None:
         self.notes.append(sentence)
+
+    warn = note
 
     def detail(self, sentence: str) -> None:
         """Nobody looks at the steps."""

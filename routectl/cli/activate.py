@@ -10,7 +10,7 @@ from routectl.cli.console import Console
 
 @click.command("activate")
 @click.argument("calibration_id", required=False, type=click.IntRange(min=1), metavar="[ID]")
-@click.option("--route", default="default", show_default=True, help="Route that it is for.")
+@options.route
 @click.option("--always-strong", is_flag=True, help="Send every request to the strong model.")
 @click.option("--always-weak", is_flag=True, help="Send every request to the weak model.")
 @options.note
@@ -18,7 +18,7 @@ from routectl.cli.console import Console
 @options.output
 def command(
     calibration_id: int | None,
-    route: str,
+    route: str | None,
     always_strong: bool,
     always_weak: bool,
     note: str | None,
@@ -27,8 +27,8 @@ def command(
 ) -> None:
     """Make a calibration what a route runs from now on.
 
-    ID is a calibration (`routectl history` lists them); without it, the newest. Nothing is
-    overwritten: `routectl rollback` brings back what ran before.
+    ID is a calibration of the route (`routectl history` lists them); without it, its newest.
+    Nothing is overwritten: `routectl rollback` brings back what ran before.
 
     \b
     Examples:

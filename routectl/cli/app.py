@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
+import threading
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import click
 
 from routectl import __version__
 from routectl.cli import interrupts
-from routectl.cli.console import say
+from routectl.cli.console import say, say_lines
 from routectl.cli.groups import LazyGroup
 from routectl.errors import RoutectlError
 
 COMMANDS = (
     "init",
+    "route",
     "import",
     "score",
     "calibrate",
@@ -63,7 +66,9 @@ def run(arguments: Sequence[str]) -> int:
         code = routectl.main(list(arguments), prog_name="routectl", standalone_mode=False)
         # An output that nobody reads any more is found out here, not at interpreter exit.
         sys.stdout.flush()
-    except Exception as error:
+    except (KeyboardInterrupt, SystemExit, GeneratorExit):
+        raise
+    except BaseException as error:  # a panic in a library's Rust is no Exception
         if interrupts.raised():
             raise  # an Abort of Click's, or whatever else a library has made of the interrupt
         return _exit_code(error)
@@ -82,17 +87,17 @@ def _open_closed_streams() -> None:
         sys.stderr = sys.stderr or open(2, "w")  # noqa: SIM115
 
 
-def _exit_code(error: Exception) -> int:
+def _exit_code(error: BaseException) -> int:
     """The exit code of an error, after it was said in a sentence."""
     match error:
         case RoutectlError():
             _say(str(error))
             return error.exit_code
         case click.exceptions.NoArgsIsHelpError():
-            click.echo(error.format_message(), err=True)
+            say_lines(error.format_message().splitlines())
             return error.exit_code
         case click.ClickException():
-            _say(f"{error.format_message()}{_hint(error)}")
+            _say(f"{_without_secrets(error.format_message())}{_hint(error)}")
             return error.exit_code
         case click.Abort():
             _say("Interrupted; what was finished is kept")
@@ -118,13 +123,40 @@ def _hint(error: click.ClickException) -> str:
     return ""
 
 
-def _report_a_bug(error: Exception) -> None:
-    if os.environ.get("ROUTECTL_TRACEBACK"):
-        traceback.print_exception(error)
+def _without_secrets(message: str) -> str:
+    """A message of Click's, which quotes arguments: without users, passwords and options of URLs.
+
+    A database's URL may have been written where another argument belongs.
+    """
+    return re.sub(r"(?<=://)[^\s'\"]*", lambda url: _HIDDEN_IN_URL.sub("***", url[0]), message)
+
+
+_HIDDEN_IN_URL = re.compile(r"^.*@|\?.*$")
+
+
+def report_in_thread(arguments: threading.ExceptHookArgs) -> None:
+    """What Python does of an error that a thread ends by, without the error's message."""
+    if arguments.exc_value is not None:
+        _report_a_bug(arguments.exc_value)
+
+
+def _report_a_bug(error: BaseException) -> None:
     # The message of an error that was not foreseen may hold a prompt, so only its place is told.
+    if os.environ.get("ROUTECTL_TRACEBACK"):
+        say_lines(_calls(error))
     place = traceback.extract_tb(error.__traceback__)[-1]
     _say(
         f"routectl failed in a way it should not ({type(error).__name__} at "
         f"{os.path.basename(place.filename)}:{place.lineno}); "  # noqa: PTH119
         "ROUTECTL_TRACEBACK=1 shows where, please report it"
     )
+
+
+def _calls(error: BaseException) -> Iterator[str]:
+    """The calls that led to an error, and its cause's before it, without what either says."""
+    cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    if cause is not None:
+        yield from _calls(cause)
+    for line in traceback.format_tb(error.__traceback__):
+        yield from line.splitlines()
+    yield type(error).__qualname__

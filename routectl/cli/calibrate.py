@@ -26,6 +26,7 @@ from routectl.errors import CheckFailed
     metavar="SHARE",
     help="Exit with 3 when the share is further from the target than this.",
 )
+@options.route
 @options.routers
 @options.population
 @options.confidence
@@ -46,6 +47,7 @@ def command(
     strong_fraction: float,
     at_most: bool,
     tolerance: float,
+    route: str | None,
     router_names: tuple[str, ...],
     strong_model: str | None,
     weak_model: str | None,
@@ -66,26 +68,34 @@ def command(
     answer. It changes nothing in production: `routectl activate` does. Exits with 3 when no
     threshold comes near the target, because of a tie or because there are few requests.
 
+    Router, population, models and prices are those of the route (`routectl route set`); options go
+    before them for this once, --where field by field.
+
     \b
     Examples:
       routectl calibrate --strong-fraction 0.3
       routectl calibrate --strong-fraction 0.2 --at-most -r all --where model_group=smart
       routectl calibrate --strong-fraction 0.3 --since 7d --note "Q4 budget"
-      routectl calibrate --strong-fraction 0.3 --price Mixtral-8x7B-Instruct-v0.1=0.24/0.24
+      routectl calibrate --strong-fraction 0.3 --route smart --price gpt-5-mini=0.2/1.6
     """
     from routectl.cli.calibration_table import print_calibrations, to_json
     from routectl.prices import parse_prices
     from routectl.workflow.calibrating import Question, StrongFraction, calibrate
+    from routectl.workflow.routing import route_in_use
 
     location = options.parse_database(db)
+    given = options.parse_population(where, since, until)
+    in_use = route_in_use(location, route)
     question = Question(
         target=StrongFraction(strong_fraction, at_most, tolerance),
-        population=options.parse_population(where, since, until),
+        route=in_use,
+        population=in_use.population(given),
         confidence=confidence,
         next_requests=next_requests,
         note=note,
         prices=parse_prices(price_texts),
     )
+    router_names = router_names or in_use.router_texts
     routers = options.open_routers(router_names, strong_model, weak_model, scored_as)
     console.database(location)
     results = calibrate(

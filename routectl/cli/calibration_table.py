@@ -7,7 +7,8 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from routectl.cli.console import Console, dollars, pair_text, percent, when
+from routectl.cli.console import Console, dollars, pair_text, percent, population_text, when
+from routectl.cli.saving_table import other_models, saving_rows, suggestion_lines
 
 if TYPE_CHECKING:
     from routectl.calibration import Caveat, Certainty, Choice, Cut, Interval
@@ -33,6 +34,7 @@ def to_json(result: CalibrationResult) -> dict[str, object]:
     return {
         "calibration_id": result.id,
         "created_at": result.created_at,
+        "route": result.route,
         "config_string": result.policy.config_string(),
         "router": result.router.name,
         "fingerprint": result.router.fingerprint,
@@ -43,6 +45,11 @@ def to_json(result: CalibrationResult) -> dict[str, object]:
         "excluded_by_reason": result.excluded,
         "longer_than_read": result.longer_than_read,
         "costs": result.costs and result.costs.to_json(),
+        "models": result.policy.models,
+        "quality": result.quality and result.quality.to_json(),
+        "other_models": result.other_models and result.other_models.to_json(),
+        "suggested_route": result.suggestion,
+        "population": result.population.to_json(),
         "model_groups": result.overview.model_groups,
         "sample_ids": result.overview.sample_ids,
         "rows_digest": result.rows_digest,
@@ -71,10 +78,11 @@ def _print_in_full(console: Console, result: CalibrationResult) -> None:
     long_run, next_share = certainty.long_run, certainty.next_share
     at = f"{percent(long_run.confidence, 0)} interval"
     rows = [
-        ("calibration", f"{result.id}, {when(result.created_at)}"),
+        ("calibration", f"{result.id} of route {result.route}, {when(result.created_at)}"),
         ("router", f"{result.router.name}, fingerprint {result.router.fingerprint[:12]}"),
         ("model pair", pair_text(result.router) or "none: a baseline"),
         ("population", _population(result)),
+        ("filters", population_text(result.population)),
         ("target", f"{percent(target.share)} strong{', at most' if target.at_most else ''}"),
         ("threshold", cut.threshold),
         ("strong fraction", f"{percent(cut.strong_fraction, 2)} of the requests"),
@@ -98,10 +106,13 @@ def _print_in_full(console: Console, result: CalibrationResult) -> None:
     if result.costs is not None:
         rows.append(("price of strong", _price(result.costs.strong)))
         rows.append(("price of weak", _price(result.costs.weak)))
+    rows += saving_rows(result)
     console.table(rows)
     console.line()
     _print_shares(console, cut, result.costs)
     console.line()
+    for line in suggestion_lines(result):
+        console.line(line)
     console.line(f"Config string: {result.policy.config_string()}")
 
 
@@ -138,6 +149,7 @@ def _print_side_by_side(console: Console, results: Sequence[CalibrationResult]) 
     # There is room for one of the two.
     priced = any(result.costs is not None for result in results)
     console.line(f"Target: {percent(first.choice.target.share)} strong of {_population(first)}")
+    console.line(f"Filters: {population_text(first.population)}")
     console.line()
     console.table(
         [
@@ -166,6 +178,11 @@ def _print_side_by_side(console: Console, results: Sequence[CalibrationResult]) 
     )
     console.line()
     for result in results:
+        for name, text in saving_rows(result):
+            console.line(f"{result.router.name} {name}: {text}")
+    for line in suggestion_lines(first):
+        console.line(line)
+    for result in results:
         pair = pair_text(result.router)
         text = result.policy.config_string()
         console.line(f"Config string: {text}" + (f"  {pair}" if pair else ""))
@@ -173,7 +190,10 @@ def _print_side_by_side(console: Console, results: Sequence[CalibrationResult]) 
 
 def warnings(result: CalibrationResult) -> list[str]:
     """What a reader must know before they use the threshold."""
-    return [_sentence(caveat) for caveat in result.caveats]
+    said = [_sentence(caveat) for caveat in result.caveats]
+    if result.other_models is not None:
+        said.append(other_models(result.other_models))
+    return said
 
 
 def _sentence(caveat: Caveat) -> str:

@@ -1,4 +1,8 @@
-"""All that is printed: results on stdout, everything else on stderr."""
+"""All that is printed: results on stdout, everything else on stderr.
+
+Nothing else of the package prints. Text may come from a log, a checkpoint, a note or a file's name,
+so all of it passes `escaping` on its way.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,7 @@ import math
 import os
 import sys
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, is_dataclass
 from datetime import UTC, datetime
@@ -16,7 +20,8 @@ from pathlib import Path
 
 import click
 
-from routectl.records import RouterIdentity
+from routectl.escaping import visible, visible_json
+from routectl.records import Population, RouterIdentity
 from routectl.workflow.reporter import Advance
 
 WIDTH = 100
@@ -28,7 +33,19 @@ def say(label: str, text: str, colour: str | None = None) -> None:
     """A labelled line on stderr, in colour on a terminal unless NO_COLOR is set."""
     if colour is not None and sys.stderr.isatty() and not os.environ.get("NO_COLOR"):
         label = click.style(label, fg=colour)
-    click.echo(f"{label} {text}", err=True)
+    _print(f"{label} {visible(text)}", err=True)
+
+
+def say_lines(lines: Iterable[str]) -> None:
+    """Lines on stderr without a label."""
+    for line in lines:
+        _print(visible(line), err=True)
+
+
+def _print(text: str, *, err: bool = False) -> None:
+    # What a terminal's encoding has no character for is shown as its escape.
+    encoding = getattr(sys.stderr if err else sys.stdout, "encoding", None) or "utf-8"
+    click.echo(text.encode(encoding, "backslashreplace").decode(encoding), err=err)
 
 
 class Console:
@@ -44,6 +61,10 @@ class Console:
         if not self.quiet:
             say("Note:", f"{sentence}.", colour="yellow")
 
+    def warn(self, sentence: str) -> None:
+        """A remark on stderr that --quiet does not hide, such as where prompts are sent."""
+        say("Warning:", f"{sentence}.", colour="yellow")
+
     def detail(self, sentence: str) -> None:
         """A step on stderr, for whoever wants to see each."""
         if self.verbose:
@@ -57,25 +78,31 @@ class Console:
     @contextmanager
     def progress(self, label: str, total: int | None) -> Iterator[Advance]:
         """A progress bar on stderr, if a terminal is there to see it."""
-        visible = sys.stderr.isatty() and total is not None and not self.quiet
+        shown = sys.stderr.isatty() and total is not None and not self.quiet
         with click.progressbar(
-            length=total or 0, label=label, file=sys.stderr, hidden=not visible
+            length=total or 0, label=visible(label), file=sys.stderr, hidden=not shown
         ) as bar:
             yield bar.update
 
     def line(self, text: str = "") -> None:
         """A line of the result on stdout."""
-        click.echo(text)
+        _print(visible(text))
+
+    def document(self, text: str) -> None:
+        """A result of several lines on stdout, for programs."""
+        for line in text.removesuffix("\n").split("\n"):
+            self.line(line)
 
     def json(self, value: object) -> None:
         """A result as JSON on stdout."""
-        click.echo(json.dumps(_plain(value), indent=2, ensure_ascii=False))
+        _print(visible_json(json.dumps(_plain(value), indent=2, ensure_ascii=False)))
 
     def table(self, rows: Sequence[Sequence[object]], headers: Sequence[str] = ()) -> None:
         """A table on stdout; without headers, a list of facts."""
         from tabulate import tabulate
 
-        cells = [[str(cell) for cell in row] for row in rows]
+        cells = [[visible(str(cell)) for cell in row] for row in rows]
+        headers = [visible(header) for header in headers]
         columns = list(zip(*cells, strict=True))
         # tabulate pads a header by two.
         titles = [len(title) + 2 for title in headers] or [0] * len(columns)
@@ -86,15 +113,14 @@ class Console:
         # fails on a number with a comma in it.
         room = max(NARROWEST, WIDTH - sum(width + 2 for width in widths[:-1]))
         cells = [[*row[:-1], _wrapped(row[-1], room)] for row in cells]
-        click.echo(
-            tabulate(
-                cells,
-                headers=headers,
-                tablefmt="simple" if headers else "plain",
-                disable_numparse=True,
-                colalign=[_alignment(column) if headers else "left" for column in columns],
-            )
+        table = tabulate(
+            cells,
+            headers=headers,
+            tablefmt="simple" if headers else "plain",
+            disable_numparse=True,
+            colalign=[_alignment(column) if headers else "left" for column in columns],
         )
+        _print(table)
 
 
 def _wrapped(cell: str, room: int) -> str:
@@ -112,6 +138,20 @@ def pair_text(router: RouterIdentity) -> str | None:
         return None
     mapped = "".join(f", {model} scored as {other}" for model, other in router.scored_as.items())
     return f"{router.model_pair} (strong / weak){mapped}"
+
+
+def population_text(population: Population) -> str:
+    """The filters of a population, and since when a log tells which requests are the route's."""
+    parts = [str(condition) for condition in population.where]
+    if population.since is not None:
+        parts.append(f"since {when(population.since)}")
+    if population.until is not None:
+        parts.append(f"until {when(population.until)}")
+    text = ", ".join(parts) or "all requests"
+    if population.routed is not None:
+        name, since = population.routed.names[0], when(population.routed.since)
+        text += f"; from {since} on, as the log says, those of route {name} alone"
+    return text
 
 
 def percent(share: float | None, digits: int = 1) -> str:

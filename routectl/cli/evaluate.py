@@ -30,6 +30,7 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     help="Prompts with how good each model's answer was: a table, a folder of RouteLLM's "
     f"repository, or the name of one in the folder that {FOLDER} names. May repeat.",
 )
+@options.route
 @options.routers
 @click.option(
     "--transfer",
@@ -43,7 +44,7 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     type=FILE,
     metavar="FILE",
     help="Prompts to leave out: a table with a column prompt, or a .txt of SHA-256 digests. May "
-    "repeat. BENCHMARK.contaminated.jsonl beside a benchmark is left out anyway.",
+    "repeat. BENCHMARK.contaminated.jsonl next to a benchmark is left out anyway.",
 )
 @click.option(
     "--trained-on",
@@ -107,11 +108,13 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     type=click.Choice(("png", "svg")),
     help="Of the plots. May repeat.",
 )
+@options.force
 @options.note
 @options.database
 @options.output
 def command(
     benchmarks: tuple[str, ...],
+    route: str | None,
     router_names: tuple[str, ...],
     strong_model: str | None,
     weak_model: str | None,
@@ -131,6 +134,7 @@ def command(
     confidence: float,
     plots: Path | None,
     plot_formats: tuple[str, ...],
+    force: bool,
     note: str | None,
     db: str,
     console: Console,
@@ -141,8 +145,11 @@ def command(
     was (1 and 0, true and false, 1 to 10, any scale); cost:MODEL columns hold US dollars. Printed
     are the share of the quality gap that a router recovers (APGR), the strong fraction that
     recovers half and four fifths of it (CPT), the mean quality over all strong fractions (AUC),
-    each with a paired bootstrap interval, beside random, length and the oracle; then whether each
-    router is better than the others. Every evaluation is stored: see `routectl evaluations`.
+    each with a paired bootstrap interval, and those of random, length and the oracle; then whether
+    each router is better than the others. Every evaluation is stored: see `routectl evaluations`.
+
+    Where none are named, the models are the route's if the benchmark holds answers of both, else
+    those that the routers decide between; prices are the route's own, else the list's.
 
     \b
     Examples:
@@ -153,8 +160,11 @@ def command(
     from routectl.cli.evaluation_table import print_evaluated, to_json
     from routectl.prices import parse_prices
     from routectl.workflow.evaluating import Question, evaluate, find_benchmark
+    from routectl.workflow.routing import route_in_use
 
     location = options.parse_database(db)
+    in_use = route_in_use(location, route)
+    router_names = router_names or in_use.router_texts
     if transfer and (strong_model is None or weak_model is None):
         raise UsageError("--transfer takes the benchmark's --strong-model and --weak-model")
     folder = os.environ.get(FOLDER)
@@ -163,6 +173,8 @@ def command(
     named = strong_model is not None and weak_model is not None
     question = Question(
         pair=ModelPair(strong_model or "", weak_model or "") if named else None,
+        route_pair=None if strong_model or weak_model else in_use.pair,
+        route_prices=in_use.prices({}),
         transfer=transfer,
         leave_out=leave_out,
         trained_on=trained_on,
@@ -178,6 +190,7 @@ def command(
         confidence=confidence,
         plots=plots,
         plot_formats=plot_formats,
+        force=force,
         note=note,
     )
     console.database(location)

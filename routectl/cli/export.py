@@ -11,7 +11,7 @@ from routectl.cli.console import Console
 
 
 @click.command("export")
-@click.option("--route", help="Route to export; without it, the route named default.")
+@options.route
 @click.option(
     "--calibration",
     "calibration_id",
@@ -34,6 +34,7 @@ from routectl.cli.console import Console
     metavar="FILE",
     help="Write to this file, whole or not at all.",
 )
+@options.force
 @options.database
 @options.output
 def command(
@@ -41,12 +42,13 @@ def command(
     calibration_id: int | None,
     format: str,
     output: Path | None,
+    force: bool,
     db: str,
     console: Console,
 ) -> None:
     """Print what the proxy takes: router-NAME-THRESHOLD.
 
-    Of the active calibration; when none is active, of the newest.
+    Of the calibration that the route runs; when none is active, of its newest.
 
     \b
     Examples:
@@ -55,7 +57,8 @@ def command(
       routectl export --format yaml --output routing.yaml
     """
     from routectl.errors import UsageError
-    from routectl.export import document, write_atomically
+    from routectl.export import document, is_exported
+    from routectl.output import PUBLIC, Output
     from routectl.workflow.exporting import to_export
 
     if console.as_json and format not in ("string", "json"):
@@ -63,6 +66,17 @@ def command(
     if route is not None and calibration_id is not None:
         raise UsageError("name one of --route and --calibration")
     location = options.parse_database(db)
+    target = None
+    if output is not None:
+        target = Output(
+            path=output,
+            option="--output",
+            database=location.path,
+            is_ours=is_exported,
+            force=force,
+            mode=PUBLIC,
+        )
+        target.check()
     console.database(location)
     exported = to_export(location, calibration_id=calibration_id, route=route, reporter=console)
     if console.as_json:
@@ -71,8 +85,8 @@ def command(
         text = f"{exported.policy.config_string()}\n"
     else:
         text = document(exported, format)
-    if output is None:
-        console.line(text.removesuffix("\n"))
+    if target is None:
+        console.document(text)
     else:
-        write_atomically(output, text)
+        target.write(text.encode())
         console.note(f"wrote {output}")

@@ -9,14 +9,14 @@ from routectl.cli.console import Console, percent, when
 
 
 @click.command("history")
-@click.option("--route", help="Only this route's activations.")
+@click.option("--route", metavar="NAME", help="Only of this route.")
 @click.option(
     "--limit", type=click.IntRange(min=1), default=20, show_default=True, help="Newest entries."
 )
 @options.database
 @options.output
 def command(route: str | None, limit: int, db: str, console: Console) -> None:
-    """Show what was calibrated and what ran, newest first.
+    """Show what was calibrated, what ran, and what was declared of routes, newest first.
 
     \b
     Examples:
@@ -24,6 +24,7 @@ def command(route: str | None, limit: int, db: str, console: Console) -> None:
       routectl history --route smart --json
     """
     from routectl.cli.activation_table import to_json, what_runs
+    from routectl.cli.route_table import change_json, print_changes
     from routectl.workflow.activating import history
 
     location = options.parse_database(db)
@@ -37,6 +38,7 @@ def command(route: str | None, limit: int, db: str, console: Console) -> None:
                     {
                         "calibration_id": c.id,
                         "created_at": c.created_at,
+                        "route": entry.route,
                         "router": c.router,
                         "fingerprint": c.fingerprint,
                         "strong_model": c.strong_model,
@@ -50,10 +52,12 @@ def command(route: str | None, limit: int, db: str, console: Console) -> None:
                         "requests": c.requests,
                         "actor": c.actor,
                         "note": c.note,
-                        "policy": None if c.policy is None else policy.to_json(),
+                        "policy": None if c.policy is None else entry.policy.to_json(),
                     }
-                    for c, policy in log.calibrations
+                    for entry in log.calibrations
+                    for c in (entry.row,)
                 ],
+                "route_changes": [change_json(entry) for entry in log.route_changes],
             }
         )
         return
@@ -83,14 +87,15 @@ def command(route: str | None, limit: int, db: str, console: Console) -> None:
                 (
                     str(c.id),
                     when(c.created_at),
-                    policy.config_string(),
+                    entry.policy.config_string(),
                     percent(c.target["strong_fraction"]),
                     percent(c.strong_fraction, 2),
                     f"{c.requests:,}",
                     c.actor,
                     c.note or "",
                 )
-                for c, policy in log.calibrations
+                for entry in log.calibrations
+                for c in (entry.row,)
             ],
             headers=[
                 "id",
@@ -105,3 +110,6 @@ def command(route: str | None, limit: int, db: str, console: Console) -> None:
         )
     else:
         console.line("none yet")
+    if log.route_changes:
+        console.line()
+        print_changes(console, log.route_changes)

@@ -66,6 +66,7 @@ def _complete_format(_ctx: click.Context, _param: click.Parameter, incomplete: s
     metavar="NAME",
     help="Name of standard input, so that requests without ids keep their identity.",
 )
+@options.force
 @options.database
 @options.output
 def command(
@@ -79,6 +80,7 @@ def command(
     source_name: str | None,
     mapping: tuple[str, ...],
     litellm_db: str | None,
+    force: bool,
     db: str,
     console: Console,
 ) -> None:
@@ -105,7 +107,7 @@ def command(
         format=format,
         population=options.parse_population(where, since, until),
         sample_size=sample_size,
-        rejects_path=rejects_path,
+        rejects=options.rejects_output(rejects_path, location, force=force),
         source_name=source_name,
         reporter=console,
         mapping=mapping,

@@ -54,7 +54,7 @@ def install() -> None:
 
 
 def raised() -> bool:
-    """Whether an interrupt is what the command ends by, whatever a library has made of it."""
+    """Whether the command ends by an interrupt, also where a library has raised another error."""
     return _raised
 
 

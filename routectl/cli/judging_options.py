@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from decimal import ROUND_UP, Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -16,6 +17,7 @@ from routectl.errors import UsageError
 
 if TYPE_CHECKING:
     from routectl.workflow.judging import Judging, JudgingReport, Plan
+    from routectl.workflow.routing import RouteInUse
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -33,10 +35,15 @@ def _money(_ctx: click.Context, _param: click.Parameter, value: str | None) -> D
 
 
 _OPTIONS = (
+    options.route,
     click.option(
-        "--strong-model", required=True, metavar="MODEL", help="As the endpoint names it."
+        "--strong-model",
+        metavar="MODEL",
+        help="As the endpoint names it; without it, the route's strong model.",
     ),
-    click.option("--weak-model", required=True, metavar="MODEL", help="As the endpoint names it."),
+    click.option(
+        "--weak-model", metavar="MODEL", help="Likewise, without it the route's weak one."
+    ),
     click.option(
         "--judge", required=True, metavar="MODEL", help="Model that compares the answers."
     ),
@@ -91,14 +98,54 @@ _OPTIONS = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class JudgingOptions:
+    """What the command line says of a judging; a route completes it."""
+
+    route: str | None
+    strong_model: str | None
+    weak_model: str | None
+    settings: Mapping[str, Any]
+    """The other fields of a `Judging`."""
+
+    @property
+    def needs_route(self) -> bool:
+        """Whether a route is named, or its models are wanted."""
+        return self.route is not None or self.strong_model is None or self.weak_model is None
+
+    def judging(self, route: RouteInUse | None) -> Judging:
+        """The judging of the models that were named, else of the route's, at its prices.
+
+        Raises:
+            UsageError: a model is neither named nor declared.
+        """
+        from routectl.records import ModelPair
+        from routectl.workflow.judging import Judging
+
+        pair = None if route is None else route.pair
+        strong = self.strong_model or (None if pair is None else pair.strong)
+        weak = self.weak_model or (None if pair is None else pair.weak)
+        if strong is None or weak is None:
+            name = "NAME" if route is None else route.name
+            raise UsageError(
+                "name the two models with --strong-model and --weak-model, or declare them once: "
+                f"routectl route set {name} --strong MODEL --weak MODEL"
+            )
+        settings = dict(self.settings)
+        if route is not None:
+            settings["prices"] = route.prices(settings["prices"])
+        return Judging(pair=ModelPair(strong, weak), **settings)
+
+
 def judging(command: Command) -> Command:
-    """Add the options of a judging; the command gets a `Judging` as `setup`."""
+    """Add the options of a judging; the command gets a `JudgingOptions` as `asked`."""
 
     @functools.wraps(command)
     def run(
         *args: Any,
-        strong_model: str,
-        weak_model: str,
+        route: str | None,
+        strong_model: str | None,
+        weak_model: str | None,
         judge: str,
         endpoint: str,
         judge_endpoint: str | None,
@@ -111,23 +158,21 @@ def judging(command: Command) -> Command:
         **kwargs: Any,
     ) -> Any:
         from routectl.prices import parse_prices
-        from routectl.records import ModelPair
-        from routectl.workflow.judging import Judging
 
         url = endpoint.rstrip("/")
-        setup = Judging(
-            pair=ModelPair(strong_model, weak_model),
-            judge=judge,
-            url=url,
-            judge_url=(judge_endpoint or url).rstrip("/"),
-            max_tokens=max_tokens,
-            verdict_tokens=verdict_tokens,
-            seed=seed,
-            concurrency=concurrency,
-            max_cost=max_cost,
-            prices=parse_prices(price_texts),
-        )
-        return command(*args, setup=setup, **kwargs)
+        settings = {
+            "judge": judge,
+            "url": url,
+            "judge_url": (judge_endpoint or url).rstrip("/"),
+            "max_tokens": max_tokens,
+            "verdict_tokens": verdict_tokens,
+            "seed": seed,
+            "concurrency": concurrency,
+            "max_cost": max_cost,
+            "prices": parse_prices(price_texts),
+        }
+        asked = JudgingOptions(route, strong_model, weak_model, settings)
+        return command(*args, asked=asked, **kwargs)
 
     decorated = cast(Command, run)
     for option in reversed(_OPTIONS):

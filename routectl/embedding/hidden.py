@@ -4,7 +4,7 @@ A sentence embedding says what a prompt is about. The states inside a language m
 to answer also hold how hard it is (research/routers.md has what that is worth). The vector is the
 mean over the prompt's tokens after about a quarter of the layers, the same after two thirds of
 them, and the last token's, which has read everything, after two thirds; each of length 1. No layer
-above is computed. The prompt stands in the same text as for `causal_llm`.
+above is computed. The prompt is put into the same text as for `causal_llm`.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -30,6 +31,9 @@ CLASSIFIER = "bert:"
 """`bert:NAME`, where NAME is a `bert` checkpoint that ships, or else the folder of another one."""
 
 REMOTE = "openai:"
+
+HOST = "ROUTECTL_EMBEDDER_HOST"
+"""The hosts, with their ports and separated by commas, to which checkpoints may send prompts."""
 
 CHARACTERS = 8000
 """Read of a prompt unless a remote name says otherwise: in English about 1,800 tokens."""
@@ -128,5 +132,24 @@ def remote_host(name: str) -> str | None:
     Raises:
         UsageError: it is remote and its address is none.
     """
+    parts = parts_of(name)
+    if parts is not None:
+        return next(filter(None, map(remote_host, parts)), None)
     remote = parse_remote(name)
     return None if remote is None else remote.host
+
+
+def require_named(host: str, checkpoint: Path) -> None:
+    """Refuse to send prompts to a host that a checkpoint names and the user does not.
+
+    A checkpoint may come from anywhere, and would else decide who reads the prompts and the key.
+
+    Raises:
+        UsageError: HOST does not name it.
+    """
+    named = {name.strip().lower() for name in os.environ.get(HOST, "").split(",")}
+    if host.lower() not in named:
+        raise UsageError(
+            f"{checkpoint} has its prompts embedded at {host}, and a checkpoint sends nothing "
+            f"anywhere by itself: if the prompts may go there, set {HOST}={host}"
+        )

@@ -24,7 +24,7 @@ class Benchmark:
 
     name: str
     prompts: tuple[str, ...]
-    """As a router scores them; equal ones may stand in several rows."""
+    """As a router scores them; equal ones may be in several rows."""
     quality: Mapping[str, NDArray[np.float64]]
     """By model, shape (n,): the higher the better, in one unit for all; NaN where the model was
     not asked."""

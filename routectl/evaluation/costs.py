@@ -46,7 +46,7 @@ def answer_costs(
     """What the answers cost: what the benchmark says, else prices times tokens.
 
     Input tokens are then a quarter of the prompt's characters. A price of one's own for either
-    model goes before the benchmark's costs, for both: one kind of cost is not set beside another.
+    model goes before the benchmark's costs, for both: costs of two sources are not compared.
 
     Args:
         own: prices that go before the list's, as `prices.parse_prices` gives them.

@@ -10,7 +10,7 @@ their columns:
   routed on, and whose turns count as their mean (RouteLLM, section 5)
 
 `category`, `domain`, `task` or `subject` names a row's part, `options` are put as MMLU puts them.
-Beside FILE.csv lies FILE.contaminated.jsonl, if there is one: its prompts are left out.
+The prompts in FILE.contaminated.jsonl next to FILE.csv, if it exists, are left out.
 
 A folder holds `responses/*.csv` (MMLU), `gsm8k_responses.csv`, or `question.jsonl` with
 `judgements.jsonl` (MT-Bench), and mostly `contaminated_prompts.jsonl`.
@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from routectl.errors import InputError, UsageError
+from routectl.escaping import quoted_names
 from routectl.evaluation.benchmark import Benchmark
 from routectl.evaluation.exclusions import Exclusions
 from routectl.extraction import extract
@@ -189,7 +190,7 @@ def _file_rows(path: Path, part: str = "") -> Iterator[_Judged]:
     columns, rows = read_rows(path)
     if not any(column in columns for column in _PROMPTS):
         raise InputError(
-            f"{path} is no benchmark: its columns are {', '.join(columns[:8])}, and it needs "
+            f"{path} is no benchmark: its columns are {quoted_names(columns, 8)}, and it needs "
             "prompt, question or turns, and how good each model's answer was"
         )
     if "scores" in columns:
@@ -231,7 +232,7 @@ def _by_column(
     numeric = [m for m in models if any(_is_number(row.values.get(m)) for row in judged)]
     if not numeric:
         raise InputError(
-            f"{path} holds no qualities: of its columns ({', '.join(models[:8]) or 'none'}) none "
+            f"{path} holds no qualities: of its columns ({quoted_names(models, 8)}) none "
             "holds a number; each model needs a column of numbers, or of true and false"
         )
     for row in judged:

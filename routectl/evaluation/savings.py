@@ -50,8 +50,8 @@ def savings(
 ) -> dict[str, dict[float, Estimate]]:
     """The saving against always-strong at CPT(x), with its interval.
 
-    A draw of prompts has costs of its own beside its CPT. The draws are those of `bootstrap` with
-    the same seed, on the same rows.
+    A draw of prompts has a CPT and costs of its own. The draws are those of `bootstrap` with the
+    same seed, on the same rows.
 
     Args:
         scores: by router, shape (n,).

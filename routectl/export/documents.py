@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from routectl.errors import RoutectlError
+from routectl.errors import RoutectlError, UsageError
 from routectl.policy import POLICY_VERSION, THRESHOLD, Policy, named_pair
+
+_BEGINNINGS = (
+    rb"router-\S+-\d+(\.\d+)?\s*\Z",
+    rb"ROUTECTL_[A-Z_]+=",
+    rb"\{\s*\"config_string\":",
+    rb"config_string:",
+)
+"""Of the files that are written, format by format. A document begins with its first value."""
 
 _Values = dict[str, str | float | int | Mapping[str, str] | None]
 
@@ -27,6 +36,11 @@ class Exported:
 def document(exported: Exported, format: str) -> str:
     """The policy as "env", "json" or "yaml", ending in a newline."""
     return _WRITERS[format](_values(exported))
+
+
+def is_exported(head: bytes) -> bool:
+    """Whether a file that begins so was written by `routectl export`, in any of its formats."""
+    return any(re.match(pattern, head) for pattern in _BEGINNINGS)
 
 
 def _values(exported: Exported) -> _Values:
@@ -69,6 +83,14 @@ def _pairs(mapping: Mapping[str, str]) -> str:
 
 
 def _env(values: _Values) -> str:
+    for name, value in values.items():
+        if not str(value).isprintable():
+            # Not every reader of such a file knows quotes, and to one that does not a line break
+            # begins the next variable.
+            raise UsageError(
+                f"the {name.replace('_', ' ')} holds characters that no line of an env file can "
+                "hold: export it as json or yaml"
+            )
     texts = {
         name: _pairs(value) or None if isinstance(value, Mapping) else value
         for name, value in values.items()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 INJECTED = (
-    # Claude Code: reminders beside tool results and prompts, output of local commands, the names
+    # Claude Code: reminders next to tool results and prompts, output of local commands, the names
     # of slash commands, the editor's state. LiteLLM's complexity router strips the first one, too
     # (`_strip_reminder_blocks` of litellm/router_strategy/complexity_router).
     "system-reminder",
@@ -41,7 +41,7 @@ WRAPPED = (
     "user_query",  # Cursor
     "userRequest",  # GitHub Copilot Chat
 )
-"""Elements that hold the human text; what stands beside one is the client's."""
+"""Elements that hold the human text; the rest of the text is the client's."""
 
 _ALONE = re.compile(
     r"\[Request interrupted by user(?: for tool use)?\]"  # Claude Code
@@ -73,7 +73,7 @@ def is_plain(text: str) -> bool:
 def human_part(text: str) -> str:
     """Return what a human wrote of a text that is not empty; empty where that is nothing.
 
-    What remains is as it was, but for space at its ends where something beside it was taken off.
+    What remains is as it was, but for space at its ends where something next to it was taken off.
     An element that is not closed is text.
     """
     if len(text) < _LONGEST_ALONE and _ALONE.fullmatch(text.strip()):
@@ -100,7 +100,7 @@ def human_part(text: str) -> str:
 def _spans(
     lowered: str, pairs: tuple[tuple[str, str], ...], *, inner: bool = False
 ) -> list[tuple[int, int]]:
-    """Where closed elements stand. By `find`, and so linear in a text that anybody may send."""
+    """Where closed elements are. By `find`, and so linear in a text that anybody may send."""
     spans = []
     for opening, closing in pairs:
         cursor = 0

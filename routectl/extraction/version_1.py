@@ -21,7 +21,7 @@ def extract(body: object) -> str | None:
     """Return the last human text of a request's conversation.
 
     - A conversation is a string, or a list of turns; a string among the turns counts as one that
-      a human wrote. In a body it stands under `messages`, `input` or `prompt`, whichever is first
+      a human wrote. In a body it is under `messages`, `input` or `prompt`, whichever is first
       to hold something.
     - A turn is human if its role is `user`. Its text is its `content`, or the text parts of its
       `content` joined by a line break. Images, files, audio and tool results are not text, and a

@@ -1,6 +1,6 @@
 """Extraction version 2: more shapes of a conversation, and no text that a client injects.
 
-Read beside what version 1 knows: Gemini's `contents`, OpenTelemetry's GenAI `parts`, LangChain's
+More than version 1, it reads Gemini's `contents`, OpenTelemetry's GenAI `parts`, LangChain's
 and LangGraph's messages (as they are, by `type`, and as constructors), Semantic Kernel, ShareGPT,
 content as an object, roles in capitals, and a conversation that is itself written as JSON text.
 """
@@ -43,7 +43,7 @@ def extract(body: object) -> str | None:
     """Return the last human text of a request's conversation.
 
     - A conversation is a string, or a list of turns; a string among the turns counts as one that
-      a human wrote. In a body it stands under the first of `BODY_KEYS` that holds something.
+      a human wrote. In a body it is under the first of `BODY_KEYS` that holds something.
     - A turn is human if its role is `user` or `human`, in whatever case and field its shape has
       for it. Its text is its content, or the text parts of its content joined by a line break.
       Images, files, audio and tool results are not text, and a part that is blank is left out.

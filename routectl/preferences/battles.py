@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from routectl.errors import InputError
+from routectl.escaping import quoted_names
 from routectl.extraction import extract
 from routectl.records import Battle, Condition, Winner
 from routectl.tables import Row, keep, read_rows
@@ -56,7 +57,7 @@ def battle_reader(path: Path, columns: Sequence[str]) -> BattleReader | None:
 def no_battles(path: Path, columns: Sequence[str]) -> str:
     """The sentence about a file that has none of the shapes."""
     return (
-        f"{path} holds no battles: its columns are {_shown(columns)}, and battles have "
+        f"{path} holds no battles: its columns are {quoted_names(columns, 8)}, and battles have "
         "prompt, model_a, model_b, winner; or the columns of Chatbot Arena or AlpacaEval."
     )
 
@@ -176,8 +177,3 @@ def read_sibling_prompts(path: Path) -> Mapping[str, str]:
         )
     _, rows = read_rows(prompts_path)
     return {str(row.values.get("prompt_id")): _prompt(row, "prompt") for row in rows}
-
-
-def _shown(columns: Sequence[str]) -> str:
-    shown = ", ".join(columns[:8])
-    return f"{shown} and {len(columns) - 8} more" if len(columns) > 8 else shown

@@ -18,6 +18,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from routectl.errors import InputError
+from routectl.escaping import quoted_names
 from routectl.model_names import canonical_names
 from routectl.preferences.battles import read_battles
 from routectl.preferences.gold import GoldRow, read_gold
@@ -152,7 +153,7 @@ def _require_columns(paths: Sequence[Path], conditions: Sequence[Condition]) -> 
         if condition.field not in columns:
             raise InputError(
                 f"No file has the column {condition.field!r} of the condition {condition}; "
-                f"the columns are {', '.join(sorted(columns)[:20])}."
+                f"the columns are {quoted_names(sorted(columns), 20)}."
             )
 
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from routectl.errors import InputError
+from routectl.escaping import quoted_names
 from routectl.extraction import extract
 from routectl.records import Condition
 from routectl.tables import Row, keep, read_rows
@@ -46,7 +47,7 @@ def read_gold(path: Path, conditions: Sequence[Condition] = ()) -> Iterator[Gold
     reader = gold_reader(columns)
     if reader is None:
         raise InputError(
-            f"{path} holds no gold labels: its columns are {', '.join(columns[:8])}, and a gold "
+            f"{path} holds no gold labels: its columns are {quoted_names(columns, 8)}, and a gold "
             "table has prompt or question, and one column per model or a column scores."
         )
     return (reader(row) for row in rows if keep(row, conditions))

@@ -12,11 +12,12 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from routectl.errors import InputError, UsageError
+from routectl.errors import UsageError
+from routectl.escaping import visible
 from routectl.evaluation.benchmark import JudgedPair
+from routectl.output import Output
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -57,9 +58,9 @@ _STYLE = {
     # Without a salt, the ids in an SVG are drawn at random.
     "svg.hashsalt": "routectl",
 }
-_METADATA: dict[str, dict[str, None]] = {
-    "png": {"Software": None},
-    "svg": {"Date": None, "Creator": None},
+_METADATA: dict[str, dict[str, str | None]] = {
+    "png": {"Software": "routectl"},
+    "svg": {"Date": None, "Creator": "routectl"},
 }
 _CHARACTERS_PER_INCH = 13.5
 """Of small text: what a line of it holds."""
@@ -92,10 +93,8 @@ class Heading:
         rows = f"n = {self.prompts:,} prompts"
         if self.requests is not None:
             rows += f" that stand for {self.requests:,.0f} requests"
-        return wrapped(
-            f"{self.benchmark}: {what}, {rows}\n{self.strong} (strong) / {self.weak} (weak)",
-            0.9 * WIDTH,
-        )
+        pair = f"{visible(self.strong)} (strong) / {visible(self.weak)} (weak)"
+        return wrapped(f"{visible(self.benchmark)}: {what}, {rows}\n{pair}", 0.9 * WIDTH)
 
 
 @contextmanager
@@ -122,29 +121,31 @@ def check_suffix(suffix: str) -> None:
         raise UsageError(f"plots are written as {' or '.join(FORMATS)}, not as {asked}")
 
 
-def save(figure: Figure, path: Path) -> None:
+def is_plot(head: bytes) -> bool:
+    """Whether a file that begins so is a figure that `save` wrote."""
+    return b"Software\0routectl" in head or (b"<svg" in head and b">routectl<" in head)
+
+
+def save(figure: Figure, output: Output) -> None:
     """Write a figure as what the path's suffix says, PNG or SVG. Equal figures are equal files.
 
     Raises:
-        UsageError: another suffix, or none; nothing is written.
+        UsageError: another suffix, or none, or a path that must not be written.
         InputError: the file cannot be written.
     """
-    suffix = path.suffix.removeprefix(".").lower()
+    suffix = output.path.suffix.removeprefix(".").lower()
     check_suffix(suffix)
     buffer = io.BytesIO()
     with style(), warnings.catch_warnings():
         # A name in a script that the font lacks shows as boxes in a PNG, and whole in an SVG.
         warnings.filterwarnings("ignore", message="Glyph .* missing")
         figure.savefig(buffer, format=suffix, metadata=_METADATA[suffix])
-    try:
-        path.write_bytes(buffer.getvalue())
-    except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror}") from None
+    output.write(buffer.getvalue())
 
 
 def plain(text: str) -> str:
-    """Text that matplotlib does not read as mathematics."""
-    return text.replace("$", r"\$")
+    """A line of text that matplotlib does not read as mathematics, and that an SVG may hold."""
+    return visible(text).replace("$", r"\$")
 
 
 def percent(share: float) -> str:
@@ -167,16 +168,16 @@ def wrapped(text: str, width: float) -> str:
     """Text in lines that fit into so many inches, a word that is longer broken up."""
     most = int(width * _CHARACTERS_PER_INCH)
     lines = [line for paragraph in text.split("\n") for line in textwrap.wrap(paragraph, most)]
-    return plain("\n".join(lines))
+    return "\n".join(map(plain, lines))
 
 
 def panels_per_row(count: int) -> int:
-    """How many of so many panels stand side by side: three at most, four in a square."""
+    """How many of so many panels go into a row: three at most, four in a square."""
     return 2 if count == 4 else min(count, 3)
 
 
 def new_figure(height: float) -> Figure:
-    """An empty figure that makes room for what stands in and around its axes.
+    """An empty figure that makes room for what is drawn in and around its axes.
 
     Args:
         height: of the axes with their labels, in inches; titles and legends add theirs.

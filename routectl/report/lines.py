@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from routectl.escaping import visible
 from routectl.evaluation.router_results import ORACLE, RANDOM
 from routectl.report.drawing import COLOURS, GREY
 
@@ -75,7 +76,7 @@ def draw_lines(
             line.quality,
             color=colour(index),
             linestyle=_DASHES[index % len(_DASHES)],
-            label=line.name,
+            label=visible(line.name),
             zorder=3,
         )
     for line in baselines:
@@ -85,7 +86,7 @@ def draw_lines(
             color=GREY,
             linestyle=_BASELINE_DASHES.get(line.name, _OTHER_BASELINE),
             linewidth=1.2,
-            label=line.name,
+            label=visible(line.name),
             zorder=2,
         )
     return drawn
@@ -128,7 +129,7 @@ def draw_points(
             markeredgecolor="black",
             color=fill,
             linestyle="none",
-            label=f"{point.name}: {point.words}",
+            label=f"{visible(point.name)}: {point.words}",
             zorder=5,
             # An end of a curve lies on the edge of the axes.
             clip_on=False,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from routectl.escaping import visible
 from routectl.evaluation.bands import Band, quality_bands
 from routectl.evaluation.benchmark import JudgedPair
 from routectl.evaluation.metrics import Curve, oracle_curve, quality_curve, random_curve
@@ -169,7 +170,7 @@ def draw_quality_curves(curves: QualityCurves, heading: Heading) -> Figure:
                 panel.plot(100 * other.x, other.quality, color="0.75", linewidth=0.7, zorder=2)
             panel.plot(100 * line.x, line.quality, color=colour(index), zorder=3)
             _shade(panel, curves.bands[line.name], index)
-            panel.set_title(wrapped(line.name, WIDTH / 4))
+            panel.set_title(wrapped(visible(line.name), WIDTH / 4))
         axes.set_xlim(0, 100)
         axes.set_xlabel("strong fraction, % of requests")
         axes.set_ylabel(Y_LABEL)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from routectl.calibration.sample import check_win_rates
+from routectl.escaping import visible
 from routectl.evaluation.benchmark import JudgedPair
 from routectl.report.drawing import (
     BLUE,
@@ -174,7 +175,8 @@ def draw_reliabilities(panels: Mapping[str, Reliability], heading: Heading) -> F
             upper = figure.add_subplot(grid[2 * row, column])
             lower = figure.add_subplot(grid[2 * row + 1, column], sharex=upper)
             handles = _draw_panel(upper, lower, panel)
-            words = f"{name}\nECE {panel.calibration_error:.3f}, by chance {panel.by_chance:.3f}"
+            errors = f"ECE {panel.calibration_error:.3f}, by chance {panel.by_chance:.3f}"
+            words = f"{visible(name)}\n{errors}"
             upper.set_title(wrapped(words, 0.9 * WIDTH / columns), fontsize=9)
             if column == 0:
                 upper.set_ylabel("observed strong win rate")

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from routectl.calibration.sample import check_win_rates
+from routectl.escaping import visible
 from routectl.evaluation.benchmark import JudgedPair
 from routectl.policy import meets
 from routectl.report.drawing import (
@@ -258,4 +259,4 @@ def _panel_title(name: str, histogram: ScoreHistogram) -> str:
     ]
     if outside:
         words.append(f"not shown: {', '.join(outside)}")
-    return "\n".join((name, *words))
+    return "\n".join((visible(name), *words))

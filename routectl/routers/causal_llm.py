@@ -25,7 +25,7 @@ from routectl.errors import CheckpointError, RouterError
 from routectl.model_names import resolve
 from routectl.records import ModelPair, RouterIdentity
 from routectl.routers.causal_model import (
-    BESIDE,
+    LENGTH_WEIGHT,
     RATINGS,
     ROWS,
     TOKEN_BUDGET,
@@ -64,10 +64,10 @@ def open_router(
     scale: float = saved.get("adapter", "scale", kind=(int, float))
     tensors, digest = _read_adapter(saved, rank)
     length_feature = read_question_length(saved)
-    if (length_feature is None) != (BESIDE not in tensors):
+    if (length_feature is None) != (LENGTH_WEIGHT not in tensors):
         raise CheckpointError(
-            f"{saved.folder}: the config's 'surface' and the tensor {BESIDE!r} belong together, "
-            "and one is missing; restore the checkpoint."
+            f"{saved.folder}: the config's 'surface' and the tensor {LENGTH_WEIGHT!r} belong "
+            "together, and one is missing; restore the checkpoint."
         )
     template = Template(*(saved.get("template", k, kind=str) for k in ("before", "after")))
     score_threshold = _score_threshold(saved)
@@ -120,7 +120,7 @@ def open_router(
         model = load_model(base.folder)
         _require_fit(tensors, model.config.to_dict(), rank, saved)
         merge_adapter(model, tensors, scale)
-        head = Head(tensors["bias"], tensors.get(ROWS), length_feature, tensors.get(BESIDE))
+        head = Head(tensors["bias"], tensors.get(ROWS), length_feature, tensors.get(LENGTH_WEIGHT))
         return CausalLlmRouter(identity, model, reader, head, score_threshold)
 
     return OpenRouter(identity, description, load)
@@ -130,7 +130,7 @@ def _read_adapter(checkpoint: Checkpoint, rank: int) -> tuple[dict[str, NDArray[
     """The tensors of an adapter, each finite and of its rank, and the SHA-256 of their file."""
     tensors, digest = read_weights(checkpoint)
     for name, tensor in tensors.items():
-        if name in ("bias", BESIDE):
+        if name in ("bias", LENGTH_WEIGHT):
             require(tensors, name, (len(RATINGS),), checkpoint)
             continue
         if name == ROWS:
@@ -157,8 +157,8 @@ def _require_fit(
     shapes = adapter_shapes(base_config, rank)
     if ROWS in tensors:
         shapes[ROWS] = (len(RATINGS), int(base_config["hidden_size"]))
-        if BESIDE in tensors:
-            shapes[BESIDE] = (len(RATINGS),)
+        if LENGTH_WEIGHT in tensors:
+            shapes[LENGTH_WEIGHT] = (len(RATINGS),)
     for name, shape in shapes.items():
         require(tensors, name, shape, checkpoint)
     extra = sorted(set(tensors) - set(shapes))
@@ -180,7 +180,7 @@ def _score_threshold(checkpoint: Checkpoint) -> int:
 
 
 def _model_groups(checkpoint: Checkpoint) -> tuple[ModelPair, tuple[str, ...], tuple[str, ...]]:
-    """The default pair, and the models that stood on either side in training."""
+    """The default pair, and the models of either group in training."""
     groups = [
         tuple(str(m) for m in checkpoint.get("models", side, kind=list))
         for side in ("strong", "weak")
@@ -203,7 +203,7 @@ class Head:
     """What the state is multiplied with, shape (5, width); None is the rows of the base's own
     vocabulary."""
     question_length: QuestionLength | None = None
-    """What is made of the question's length, where that counts."""
+    """The features of the question's length, where that counts."""
     length_weight: NDArray[Any] | None = None
     """What that is multiplied with, shape (5,)."""
 

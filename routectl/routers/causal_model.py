@@ -22,8 +22,9 @@ TARGETS = ("q_proj", "v_proj")
 
 ROWS = "rows"
 """The tensor of a checkpoint that has rows of its own for the five ratings."""
-BESIDE = "beside"
-"""What the question's length, standardised, is multiplied with for each of them."""
+LENGTH_WEIGHT = "beside"
+"""The tensor that the question's length, standardised, is multiplied with for each of them. Its
+name is in checkpoints that ship, and stays."""
 
 TOKEN_BUDGET = 1024
 """Tokens of a batch on a CPU, padding included; it moves speed and the noise, and nothing else."""

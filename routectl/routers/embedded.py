@@ -82,9 +82,13 @@ class EmbedderOfCheckpoint:
         Raises:
             CheckpointError: it is not there, or not the one that the checkpoint was trained on.
             EmbeddingError: it is remote and does not answer as it should.
+            UsageError: it is remote, and the user has not named its host.
         """
+        from routectl.embedding.names import require_named
         from routectl.embedding.shared import open_shared
 
+        if self.host is not None:
+            require_named(self.host, self.folder)
         embedder = open_shared(self.name)
         if embedder.dimension != self.dimension:
             raise CheckpointError(

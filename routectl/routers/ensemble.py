@@ -1,7 +1,7 @@
 """An ensemble: several routers' scores, made comparable by rank and weighed.
 
 A member's score says little by its size, since routers use the range from 0 to 1 differently; so
-it is first replaced by where it stands among the member's scores of a reference sample, from 0
+it is first replaced by its rank among the member's scores of a reference sample, from 0
 (below all) to 1 (above all). The reference is stored with the checkpoint, so a prompt scores the
 same alone as in a batch. The strong win rate is `sigmoid(b + sum of w_i (2 r_i - 1))`, with the
 weights fitted by logistic stacking (`routectl train ensemble`).
@@ -48,7 +48,7 @@ class RankReference:
     """The share of the reference sample below each, ascending, from 0 to 1, shape (k,)."""
 
     def of(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Where scores stand, shape (n,), in [0, 1]; a higher score never stands lower."""
+        """Ranks of scores, shape (n,), in [0, 1]; a higher score never ranks lower."""
         import numpy as np
 
         return np.interp(scores, self.knots, self.ranks)

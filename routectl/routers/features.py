@@ -1,4 +1,4 @@
-"""What is made of a prompt's embedding before it is multiplied with what was learned."""
+"""A prompt's features: computed from its embedding, and multiplied with what was learned."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Features:
         return vectors
 
     def of(self, embeddings: NDArray[np.float32], prompts: Sequence[str]) -> NDArray[np.float32]:
-        """All of it, shape (n, D and the kinds' width)."""
+        """All of it, shape (n, D and the clusters' width)."""
         import numpy as np
 
         vectors = self.vectors(embeddings, prompts)
@@ -50,7 +50,7 @@ class Features:
 def read_features(
     checkpoint: Checkpoint, tensors: Mapping[str, NDArray[Any]], dimension: int
 ) -> Features:
-    """What a checkpoint makes of an embedding of `dimension` numbers.
+    """The features that a checkpoint computes from an embedding of `dimension` numbers.
 
     Raises:
         CheckpointError: a part of it is missing, or cannot be.

@@ -1,16 +1,19 @@
-"""Kinds of prompts: what lets difficulty have a direction of its own among prompts that are alike.
+"""Clusters of prompts: difficulty may have a direction of its own among prompts that are alike.
 
 What makes a word problem hard is not what makes a question about law hard. One direction for all
-prompts is a compromise between the kinds of the training; here each kind adds a direction of its
-own that counts near it and fades with the distance, so that far from all kinds the common direction
-alone is left. With q the prompt's vector and s its sentence embedding, of length 1, what stands
-beside q is, for each cluster k,
+prompts is a compromise between the clusters of the training; here each cluster adds a direction of
+its own that counts near it and fades with the distance, so that far from all clusters the common
+direction alone is left. With q the prompt's vector and s its sentence embedding, of length 1, the
+extra features of each cluster k are
 
     near_k * (C q - m_k)    with    near_k = exp((s . c_k - o_k) / T)
 
-C are the first principal components of the training's vectors, m_k their mean in the kind, so that
-no kind as a whole becomes harder or easier than another; c_k is the kind's centre, and o_k makes
+C are the first principal components of the training's vectors, m_k their mean in the cluster, so
+that no cluster as a whole becomes harder or easier than another; c_k is its centre, and o_k makes
 near_k 1 on average over its prompts.
+
+The option `--kinds`, the key "kinds" of a config and the tensors `kind_*` keep that name, because
+checkpoints that ship hold it and it is part of their fingerprints.
 """
 
 from __future__ import annotations
@@ -27,10 +30,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 COMPONENTS = 24
-"""Principal components that a kind's own direction is made of."""
+"""Principal components in which a cluster's own direction lies."""
 _TEMPERATURE = 0.1
 _FREEDOM = 2.0
-"""How much more freely a kind's own direction moves than the common one, as the ratio of the
+"""How much more freely a cluster's own direction moves than the common one, as the ratio of the
 standard deviations of their normal priors. This, `COMPONENTS` and `_TEMPERATURE` were chosen by
 five folds, with the benchmarks in sight, see research/routers.md."""
 _STARTS = 8
@@ -41,7 +44,7 @@ _AXES, _MEANS = "kind_components", "kind_means"
 
 @dataclass(frozen=True, slots=True)
 class Kinds:
-    """K kinds of prompts. r components, E numbers of a sentence embedding, D of a vector q."""
+    """K clusters of prompts. r components, E numbers of a sentence embedding, D of a vector q."""
 
     centres: NDArray[np.float32]
     """Shape (K, E), rows of length 1."""
@@ -58,7 +61,7 @@ class Kinds:
     def fit(
         cls, sentences: NDArray[np.float32], vectors: NDArray[np.float32], count: int, seed: int
     ) -> Kinds:
-        """Kinds of the prompts of a training, found by clustering their sentence embeddings.
+        """Clusters of the prompts of a training, by their sentence embeddings.
 
         Args:
             sentences: shape (n, E), of any length above 0.
@@ -67,7 +70,7 @@ class Kinds:
             seed: of the clustering.
 
         Raises:
-            InputError: the prompts do not fall into so many kinds.
+            InputError: the prompts do not fall into so many clusters.
         """
         import numpy as np
 
@@ -95,7 +98,7 @@ class Kinds:
         return len(self.centres) * len(self.components)
 
     def near(self, embeddings: NDArray[np.float32]) -> NDArray[np.float64]:
-        """How near prompts are to each kind, shape (n, K), 1 for a usual prompt of the kind.
+        """How near prompts are to each cluster, shape (n, K), 1 for a usual prompt of it.
 
         Args:
             embeddings: shape (n, at least E); their last E numbers are the sentence embedding.
@@ -176,11 +179,11 @@ class Kinds:
 def read_kinds(
     checkpoint: Checkpoint, tensors: Mapping[str, NDArray[Any]], embedded: int, dimension: int
 ) -> Kinds | None:
-    """The kinds of a checkpoint; None where it has one direction for all prompts.
+    """The clusters of a checkpoint; None where it has one direction for all prompts.
 
     Args:
         embedded: numbers of an embedding.
-        dimension: D, of the vectors that they stand beside.
+        dimension: D, of the vectors that they are features of.
 
     Raises:
         CheckpointError: a part is missing, of another shape than the config says, or cannot be.
@@ -195,7 +198,7 @@ def read_kinds(
     temperature: float = checkpoint.get("kinds", "temperature", kind=(int, float))
     if temperature != _TEMPERATURE or min(count, components, width) < 1 or width > embedded:
         raise CheckpointError(
-            f"{checkpoint.folder} has kinds of prompts that this routectl cannot use; upgrade "
+            f"{checkpoint.folder} has clusters of prompts that this routectl cannot use; upgrade "
             "routectl or restore the checkpoint."
         )
     kinds = Kinds(
@@ -207,7 +210,7 @@ def read_kinds(
     )
     if not (np.linalg.norm(kinds.centres, axis=1).all() and (kinds.most > 0).all()):
         raise CheckpointError(
-            f"{checkpoint.weights_path}: a kind of prompts has no centre, or no prompt near it; "
+            f"{checkpoint.weights_path}: a cluster of prompts has no centre, or no prompt near it; "
             "restore the checkpoint."
         )
     return kinds
@@ -242,7 +245,7 @@ def _clusters(
             best = loose, centres, kind.astype(np.int64)
     if best is None:
         raise InputError(
-            f"The prompts do not fall into {count} kinds, because too many are alike; ask for "
+            f"The prompts do not fall into {count} clusters, because too many are alike; ask for "
             "fewer, with --kinds."
         )
     _, centres, kind = best

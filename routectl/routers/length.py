@@ -70,7 +70,7 @@ def _read_lengths(checkpoint: Checkpoint) -> tuple[NDArray[np.int32], str]:
 def length_win_rates(
     lengths: NDArray[np.int64], reference: NDArray[np.int32]
 ) -> NDArray[np.float64]:
-    """Where each length stands among the reference lengths.
+    """The rank of each length among the reference lengths.
 
     A length that the reference holds gets its mid-rank's (r - 1/2) / n; between two reference
     lengths the value is interpolated linearly; below the shortest it falls towards 0 and above

@@ -202,7 +202,7 @@ def score_noise(direction_length: float, embedding_noise: float) -> float:
     The sigmoid's slope is at most 1/4, so |d score| <= |v| |d q| / 4 (Cauchy and Schwarz).
 
     Args:
-        direction_length: |v|, of what stands at the embedding; a length is exact.
+        direction_length: |v|, of what the embedding is multiplied with; a length is exact.
         embedding_noise: largest |d q| between batches, measured, with its safety factor.
     """
     return direction_length * embedding_noise / 4

@@ -22,7 +22,7 @@ def package(name: str) -> str | None:
 
 
 def third_party() -> dict[str, EntryPoint]:
-    """The entry points by name; one whose name could not stand in a config string is left out."""
+    """The entry points by name; one whose name cannot be part of a config string is left out."""
     return {
         entry.name: entry
         for entry in entry_points(group=ENTRY_POINT_GROUP)

@@ -1,6 +1,6 @@
 """An extra feature of a prompt: how long its question is.
 
-A sentence embedding holds next to nothing of a prompt's length, and among prompts of one kind a
+A sentence embedding holds next to nothing of a prompt's length, and among prompts of one task a
 longer question is a harder one: on every task whose strong models are mostly right, the length
 alone orders prompts better than chance (research/routers.md). Answers to choose from are no part of
 the question, and with them the length orders worse.

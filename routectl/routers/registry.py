@@ -22,7 +22,7 @@ _Opener = Callable[[Path | None, str | None, str | None], OpenRouter]
 def names() -> tuple[str, ...]:
     """The names that `open_router` knows: the built-in routers first, then third parties' A to Z.
 
-    An entry point whose name could not stand in a config string is left out.
+    An entry point whose name cannot be part of a config string is left out.
     """
     return (*BUILT_IN, *sorted(third_party()))
 
@@ -98,7 +98,7 @@ def _opener(name: str) -> _Opener:
         return cast(_Opener, entry.load())
     except Exception as error:
         raise RouterError(
-            f"The router {name!r} of {package(name)} cannot be imported ({error}); "
+            f"The router {name!r} of {package(name)} cannot be imported ({type(error).__name__}); "
             "reinstall or remove that package."
         ) from error
 

@@ -1,4 +1,4 @@
-"""Which prompts a router was trained on, kept beside its weights as digests and never as text.
+"""Which prompts a router was trained on, kept next to its weights as digests and never as text.
 
 Equal prompts are found but for case and white space. What merely resembles a training prompt is
 found by `routectl battles contamination`, which needs the data itself.

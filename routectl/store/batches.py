@@ -30,7 +30,7 @@ class Batch:
     """The distinct prompts."""
     alone: Columns
     """Rows that share neither source id nor attempt key with another of the batch. In place of
-    the prompt's id, which only the database knows, they have its "digest"; beside it they have
+    the prompt's id, which only the database knows, they have its "digest"; they also have
     the log's "call_id", which no table has."""
     others: Columns
     """All other rows, in their order, likewise; they may be none."""

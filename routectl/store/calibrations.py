@@ -7,7 +7,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection, RowMapping, insert, select
+from sqlalchemy import Connection, RowMapping, func, insert, select
 
 from routectl import __version__
 from routectl.errors import StoreError
@@ -25,6 +25,8 @@ def add_calibration(
     created_at: datetime,
     actor: str,
     note: str | None,
+    route_id: int,
+    run: str,
     router_id: int,
     router: RouterIdentity,
     population: Population,
@@ -32,18 +34,17 @@ def add_calibration(
     choice: Choice,
     policy: Policy,
     excluded: Mapping[str, float],
-    longer_than_read: float,
-    costs: Mapping[str, object] | None,
+    facts: Mapping[str, object],
     rows_digest: str,
 ) -> int:
     """Write a calibration; returns its id.
 
     Args:
+        run: names the command that makes it, the same for all of its calibrations.
         policy: as a calibration stores it, without mode, fallback and ids.
         excluded: weight of the requests without a score, by reason.
-        longer_than_read: weighted share of the requests whose prompt is longer than the router
-            reads.
-        costs: as plain JSON values, with the prices that they were computed from.
+        facts: what else was said and no column holds, as plain JSON values: costs with the prices
+            that they were computed from, what is known of quality, and so on.
         rows_digest: of the scores and weights that the threshold was chosen from.
     """
     cut, certainty, pair = choice.cut, choice.certainty, router.model_pair
@@ -77,14 +78,11 @@ def add_calibration(
         },
         "excluded": excluded,
         "rows_digest": rows_digest,
-        "details": _details(choice)
-        | {
-            "longer_than_read": longer_than_read,
-            "costs": costs,
-            "scored_as": dict(router.scored_as),
-        },
+        "details": _details(choice) | {"scored_as": dict(router.scored_as), **facts},
         "policy": policy.to_json(),
         "extraction_version": policy.extraction_version,
+        "route_id": route_id,
+        "run": run,
     }
     statement = insert(Calibration).values(**values).returning(Calibration.id)
     return int(connection.execute(statement).scalar_one())
@@ -122,19 +120,34 @@ def calibration(connection: Connection, calibration_id: int) -> Calibration:
     return _detached(row)
 
 
-def newest_calibration(connection: Connection, router: str | None = None) -> Calibration | None:
-    """The newest calibration (of a router), if any."""
-    query = select(Calibration.__table__).order_by(Calibration.id.desc()).limit(1)
-    if router is not None:
-        query = query.where(Calibration.router == router)
-    row = connection.execute(query).mappings().one_or_none()
-    return None if row is None else _detached(row)
+def newest_calibration(connection: Connection, route_id: int) -> Calibration | None:
+    """The newest calibration of a route, if any."""
+    newest = calibrations(connection, 1, route_id=route_id)
+    return newest[0] if newest else None
 
 
-def calibrations(connection: Connection, limit: int) -> list[Calibration]:
-    """The newest calibrations, newest first."""
+def calibrations(
+    connection: Connection, limit: int, *, route_id: int | None = None
+) -> list[Calibration]:
+    """The newest calibrations (of a route), newest first."""
     query = select(Calibration.__table__).order_by(Calibration.id.desc()).limit(limit)
+    if route_id is not None:
+        query = query.where(Calibration.route_id == route_id)
     return [_detached(row) for row in connection.execute(query).mappings()]
+
+
+def count_calibrations(connection: Connection, route_id: int) -> int:
+    """How many calibrations belong to a route."""
+    query = select(func.count()).where(Calibration.route_id == route_id)
+    return int(connection.execute(query).scalar_one())
+
+
+def run_of(connection: Connection, calibration: Calibration) -> list[int]:
+    """Ids of the calibrations that one run made, this one among them."""
+    if calibration.run is None:
+        return [calibration.id]
+    query = select(Calibration.id).where(Calibration.run == calibration.run)
+    return list(connection.execute(query.order_by(Calibration.id)).scalars())
 
 
 def _detached(row: RowMapping) -> Calibration:

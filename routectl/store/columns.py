@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import BigInteger, Connection, Double, bindparam, case, cast, func, literal, select
 from sqlalchemy.sql.elements import ColumnElement
 
+from routectl.store.column_types import DamagedValueError
 from routectl.store.engine import Store
 
 if TYPE_CHECKING:
@@ -183,17 +184,20 @@ class _Texts:
 
     def read(self, connection: Connection) -> None:
         """Read the next keys, until none are left."""
-        import numpy as np
 
         while (start := self._take(connection)) is not None:
             span = {"start": start, "end": start + KEYS_AT_ONCE}
             texts = connection.execute(self._read, span).one()
             part = self._parts[start] = {}
+            lengths = set()
             for (name, column), text in zip(self.rows.columns.items(), texts, strict=True):
-                codes: NDArray[np.int64] = np.fromstring(text or "", dtype=np.int64, sep=",")
+                codes = _parsed(text)
+                lengths.add(len(codes))
                 if isinstance(column, FloatColumn) and len(codes) and codes.min() <= _OUT_OF_RANGE:
                     self.out_of_range = True
                 part[name] = column.decoded(codes)
+            if len(lengths) > 1:
+                raise DamagedValueError
 
     def _take(self, connection: Connection) -> int | None:
         """The first key that nobody has read, if there is one: keys may lie far apart."""
@@ -218,6 +222,24 @@ class _Texts:
         }
 
 
+def _parsed(text: str | None) -> NDArray[np.int64]:
+    """The integers of a text that SQLite made, all of them.
+
+    NumPy parses up to the first that is none, such as a text in a column of a damaged file.
+    """
+    import numpy as np
+
+    if not text:
+        return np.empty(0, dtype=np.int64)
+    try:
+        codes: NDArray[np.int64] = np.fromstring(text, dtype=np.int64, sep=",")
+    except (DeprecationWarning, ValueError):  # where warnings are errors, and some day always
+        raise DamagedValueError from None
+    if len(codes) != text.count(",") + 1:
+        raise DamagedValueError
+    return codes
+
+
 def _read_row_by_row(connection: Connection, rows: Rows) -> dict[str, NDArray[Any]]:
     """The columns as one structured array, straight from the driver's cursor."""
     import numpy as np
@@ -227,7 +249,10 @@ def _read_row_by_row(connection: Connection, rows: Rows) -> dict[str, NDArray[An
     query = select(*(value.label(name) for name, (value, _) in plain.items()))
     result = connection.execute(query.where(*rows.where).order_by(rows.key))
     cursor: Any = result.cursor
-    values: NDArray[Any] = np.fromiter(cursor, dtype=fields)
+    try:
+        values: NDArray[Any] = np.fromiter(cursor, dtype=fields)
+    except (ValueError, TypeError, OverflowError):
+        raise DamagedValueError from None
     result.close()
     return {
         name: column.from_plain(np.ascontiguousarray(values[name]))

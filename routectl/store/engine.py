@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -13,10 +14,10 @@ from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
-from routectl.errors import StoreError, UsageError
-from routectl.store.failures import errors_as_sentences, reason_of
+from routectl.errors import StoreError, UsageError, reason_of
+from routectl.store.failures import errors_as_sentences
 
-SCHEMA_VERSION = "0005"
+SCHEMA_VERSION = "0006"
 """The newest migration. A test holds the two together, so that opening needs no Alembic."""
 
 BUSY_TIMEOUT_SECONDS = 30.0
@@ -35,6 +36,7 @@ _WRITER_LOCK = 0x726F7574  # "rout"; any number that no other program locks by
 _PAGE_BYTES = 16_384
 _LOG_BYTES = 20 * 2**20
 """How far SQLite's write-ahead log grows before it is carried over into the file."""
+_PRINTED = re.compile(r"[\w./:,-]*")
 _SQLITE_MAGIC = b"SQLite format 3\x00"
 
 
@@ -78,9 +80,21 @@ class Location:
     def __str__(self) -> str:
         if self.path:
             return str(self.path)
-        # A password may also stand in the query, where SQLAlchemy does not look for one.
-        hidden = {k: "***" if "password" in k.lower() else v for k, v in self.url.query.items()}
-        return self.url.set(query=hidden).render_as_string(hide_password=True)
+        return printed_url(self.url)
+
+
+def printed_url(url: URL) -> str:
+    """Of a server's URL what may be printed: its kind, host, port and database name.
+
+    A secret may be anywhere else, and in a URL that is not well-formed within these, too: so
+    they are printed only where they look like what they should be.
+    """
+    host = url.host or url.query.get("host") or ""
+    host = host if isinstance(host, str) else ",".join(host)
+    port = "" if url.port is None else f":{url.port}"
+    parts = [text if _PRINTED.fullmatch(text) else "***" for text in (host, url.database or "")]
+    # A folder of sockets is written as libpq reads it.
+    return f"{url.get_backend_name()}://{parts[0].replace('/', '%2F')}{port}/{parts[1]}"
 
 
 class Store:
@@ -181,9 +195,11 @@ def _set_up_sqlite(connection: sqlite3.Connection, _record: object) -> None:
             cursor.execute("PRAGMA journal_mode = WAL")
     except sqlite3.OperationalError as error:
         # A database that cannot be written can still be read in the mode that it is in.
-        if "readonly" not in str(error):
+        if not str(getattr(error, "sqlite_errorname", "")).startswith("SQLITE_READONLY"):
             raise
     cursor.execute("PRAGMA synchronous = NORMAL")
+    # A page that cannot be right is refused when it is first read.
+    cursor.execute("PRAGMA cell_size_check = ON")
     # Keys are digests, so an import touches every page of their indexes: with SQLite's own 2 MB
     # of cache and a checkpoint each 4 MB of log, it spends most of its time rewriting pages.
     cursor.execute("PRAGMA cache_size = -65536")

@@ -77,6 +77,19 @@ def evaluations(
     return list(connection.execute(query).mappings())
 
 
+def newest_evaluation(connection: Connection, fingerprint: str) -> RowMapping | None:
+    """The newest evaluation of a router at a fingerprint, without its rows: on traffic before one
+    on a benchmark."""
+    columns = [column for column in Evaluation.__table__.columns if column.name != "columns"]
+    query = (
+        select(*columns)
+        .where(Evaluation.fingerprint == fingerprint)
+        .order_by(Evaluation.kind.desc(), Evaluation.id.desc())  # traffic, then benchmark
+        .limit(1)
+    )
+    return connection.execute(query).mappings().one_or_none()
+
+
 def rows_of(stored: Evaluation) -> EvaluatedRows:
     """The rows that an evaluation was computed from.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import errno
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from sqlalchemy.exc import DBAPIError
 
 from routectl.errors import StoreError
+from routectl.store.column_types import DamagedValueError
 
 _LOCKED = "is locked by another process: try again when that has finished"
 _DISK_FULL = "is on a full disk: free some space and run the command again"
@@ -19,6 +20,8 @@ _LOST = (
 )
 _REFUSED = "refuses this user or password: check both in the database URL"
 _UNREACHABLE = "cannot be reached: check the host and the port, and that the server runs"
+
+_ABSENT = "is not there: make the database and the user, or name others with --db"
 
 _BY_STATE = {
     "55P03": _LOCKED,  # lock_not_available
@@ -34,22 +37,46 @@ _BY_STATE = {
 }
 """By SQLSTATE: https://www.postgresql.org/docs/current/errcodes-appendix.html."""
 
+_DAMAGED = (
+    "is damaged: keep the file, restore a copy of it and import the logs since then, or import all "
+    "logs into a new database; what else can be got back is in docs/troubleshooting.md"
+)
+_NOT_A_DATABASE = "is not a SQLite database, or is damaged: name the right file with --db"
+_DISK_ERROR = (
+    "could not be read or written (disk error or full disk); nothing was lost that had been "
+    "stored: run the command again when the disk is well"
+)
+
+_BY_CLASS = {
+    "08": _LOST,  # connection exceptions
+    "28": _REFUSED,
+    "3D": _ABSENT,  # invalid_catalog_name
+    "XX": _DAMAGED,  # internal errors: data_corrupted, index_corrupted
+}
+"""By the first two characters of a SQLSTATE, where it is not in `_BY_STATE`."""
+
+_BY_NAME = {
+    "SQLITE_BUSY": _LOCKED,
+    "SQLITE_LOCKED": _LOCKED,
+    "SQLITE_READONLY": "cannot be written: make the file and its folder writable",
+    "SQLITE_CANTOPEN": "cannot be opened: make the file and its folder readable and writable",
+    "SQLITE_FULL": _DISK_FULL,
+    "SQLITE_IOERR": _DISK_ERROR,
+    "SQLITE_CORRUPT": _DAMAGED,
+    "SQLITE_NOTADB": _NOT_A_DATABASE,
+    "SQLITE_FORMAT": _NOT_A_DATABASE,
+    "SQLITE_TOOBIG": _DAMAGED,  # no value that routectl stores is so long
+}
+"""By the name of SQLite's primary result code: https://www.sqlite.org/rescode.html."""
+
 _BY_SIGN = (
-    # SQLite
-    ("database is locked", _LOCKED),
-    ("readonly database", "cannot be written: make the file and its folder writable"),
-    ("unable to open", "cannot be opened: make the file and its folder readable and writable"),
-    ("disk is full", _DISK_FULL),
-    ("disk I/O error", "could not be read or written (disk error or full disk); nothing was lost "
-     "that had been stored: run the command again when the disk is well"),
-    ("malformed", "is damaged: restore a copy, or import the logs into a new database"),
-    ("not a database", "is not a SQLite database, or is damaged: name the right file with --db"),
     # PostgreSQL, where the connection ended before there was a SQLSTATE
     ("password authentication failed", _REFUSED),
     ("no password supplied", _REFUSED),
-    ("does not exist", "is not there: make the database and the user, or name others with --db"),
+    ("does not exist", _ABSENT),
     ("too many clients", "has no connection free: try again later"),
     ("the database system is", "is starting or stopping: try again in a moment"),
+    ("invalid connection option", "is given an option in its URL that PostgreSQL does not know"),
     ("connection timeout", _UNREACHABLE),
     ("connection to server", _UNREACHABLE),
     ("failed to resolve", _UNREACHABLE),
@@ -57,18 +84,28 @@ _BY_SIGN = (
     ("connection is lost", _LOST),
     ("server closed the connection", _LOST),
     ("SSL SYSCALL", _LOST),
-)  # fmt: skip
+)
+
+_UNDECODED = "Could not decode to UTF-8"
+"""How the message of SQLite's driver begins that quotes the text which is no UTF-8."""
 
 
 @contextmanager
 def errors_as_sentences(where: object) -> Iterator[None]:
-    """Turn what a driver raises into one sentence, without the statement or its values."""
+    """Turn what a driver raises into one sentence, without the statement or its values.
+
+    A driver's own message is never passed on, because it may quote a value. What a sentence may
+    quote is this: where the database is, an SQLSTATE or the name of SQLite's result code, and the
+    name of a table of ours.
+    """
     try:
         yield
     except DBAPIError as error:
         raise StoreError(_sentence(where, error.orig)) from None
     except sqlite3.Error as error:
         raise StoreError(_sentence(where, error)) from None
+    except (DamagedValueError, UnicodeDecodeError):
+        raise StoreError(damaged(where)) from None
     except UnicodeEncodeError:
         raise StoreError(
             "what was given is not valid UTF-8 and cannot be stored: check the locale, and the "
@@ -76,25 +113,54 @@ def errors_as_sentences(where: object) -> Iterator[None]:
         ) from None
 
 
-def reason_of(error: OSError) -> str:
-    """Why the file system refused, in words."""
-    return {
-        errno.EACCES: "permission denied",
-        errno.ENOENT: "the folder does not exist",
-        errno.ENOSPC: "the disk is full",
-        errno.EDQUOT: "the disk is full",
-        errno.EFBIG: "the file would be larger than is allowed here",
-        errno.EROFS: "the file system is read-only",
-    }.get(error.errno or 0, error.strerror or type(error).__name__)
+def damaged(where: object) -> str:
+    """The sentence of what holds values that were never stored there."""
+    return f"{where} {_DAMAGED}"
 
 
 def _sentence(where: object, error: BaseException | None) -> str:
+    name = getattr(error, "sqlite_errorname", None)
     state = getattr(error, "sqlstate", None)
-    if state in _BY_STATE:
-        return f"{where} {_BY_STATE[state]}"
-    reason = (str(error).strip().splitlines() or ["unknown error"])[0]
-    if state is None:
+    if name == "SQLITE_CONSTRAINT_TRIGGER" or state == "P0001":  # raise_exception
+        return f"{where} keeps what was decided: {_immutable(error)} are immutable"
+    if isinstance(error, sqlite3.Error):
+        return f"{where} {_of_sqlite(error, name)}"
+    if not (isinstance(state, str) and re.fullmatch("[0-9A-Z]{5}", state)):
+        # The connection's failure, which no value can be part of.
         for sign, sentence in _BY_SIGN:
-            if sign in reason:
+            if sign in str(error):
                 return f"{where} {sentence}"
-    return f"{where}: the database said: {reason}"
+        return f"{where} cannot be used ({type(error).__name__}): check the database URL"
+    by_state = _BY_STATE.get(state) or _BY_CLASS.get(state[:2])
+    if by_state is not None:
+        return f"{where} {by_state}"
+    return f"{where} refuses what was asked (SQLSTATE {state}{_table(error)}): {_CHECK}"
+
+
+def _of_sqlite(error: sqlite3.Error, name: str | None) -> str:
+    if name is None:
+        if str(error).startswith(_UNDECODED):
+            return _DAMAGED
+        return f"cannot be used ({type(error).__name__}): {_CHECK}"
+    # An extended code's name goes on after that of its primary code: SQLITE_IOERR_WRITE.
+    primary = "_".join(name.split("_")[:2])
+    return _BY_NAME.get(primary) or f"refuses what was asked ({name}): {_CHECK}"
+
+
+def _table(error: BaseException | None) -> str:
+    table = getattr(getattr(error, "diag", None), "table_name", None)
+    return f", table {table}" if _is_ours(table) else ""
+
+
+def _immutable(error: BaseException | None) -> str:
+    """The table of which a trigger of ours says so."""
+    said = re.match(r"(\w+) are immutable", str(error))
+    return said[1] if said and _is_ours(said[1]) else "calibrations and activations"
+
+
+def _is_ours(table: str | None) -> bool:
+    """Whether a name is spelled as all of our tables are: no value passes for one."""
+    return table is not None and re.fullmatch("[a-z_]{1,32}", table) is not None
+
+
+_CHECK = "`routectl db status` checks it"

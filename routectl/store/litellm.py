@@ -48,9 +48,8 @@ class SpendLogs:
 
     @property
     def name(self) -> str:
-        """The URL without its password and options."""
-        url = self._location.url
-        return url.set(query={}).render_as_string(hide_password=True)
+        """Where it is, as `printed_url` says it."""
+        return str(self._location)
 
     def lines(self, since: datetime | None) -> Iterator[bytes]:
         """Yield the rows as lines of JSON, oldest first, as one moment of the database has them.

@@ -5,50 +5,32 @@ Every change here is a migration in `migrations/versions`, and a test holds the 
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
-    JSON,
     BigInteger,
     CheckConstraint,
-    DateTime,
-    Dialect,
-    Double,
     ForeignKey,
     Index,
     Integer,
-    LargeBinary,
     MetaData,
-    Text,
-    TypeDecorator,
     UniqueConstraint,
     text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from routectl.store.column_types import (
+    StoredBytes,
+    StoredFloat,
+    StoredInteger,
+    StoredJson,
+    StoredText,
+    UtcDateTime,
+)
+
 # Only INTEGER PRIMARY KEY counts by itself in SQLite, and only BIGINT is wide enough elsewhere.
 Id = BigInteger().with_variant(Integer, "sqlite")
-
-
-class UtcDateTime(TypeDecorator[datetime]):
-    """An aware time, in UTC. SQLite keeps no zone, so it stores the UTC wall clock."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError("a time without a zone cannot be stored")
-        value = value.astimezone(UTC)
-        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
 class Base(DeclarativeBase):
@@ -64,12 +46,13 @@ class Base(DeclarativeBase):
         }
     )
     type_annotation_map = {  # noqa: RUF012 - SQLAlchemy's own spelling
-        str: Text,
-        float: Double,
+        str: StoredText,
+        int: StoredInteger,
+        float: StoredFloat,
         datetime: UtcDateTime,
-        bytes: LargeBinary,
-        dict[str, Any]: JSON,
-        list[Any]: JSON,
+        bytes: StoredBytes,
+        dict[str, Any]: StoredJson,
+        list[Any]: StoredJson,
     }
 
 
@@ -164,6 +147,8 @@ class Request(Base):
     tokens_out: Mapped[int | None] = mapped_column(BigInteger)
     cost: Mapped[float | None]
     """US dollars, as the proxy booked them."""
+    model: Mapped[str | None]
+    """That answered, where it has another name than the model group."""
     proxy_decision: Mapped[str | None]
     proxy_score: Mapped[float | None]
     proxy_fingerprint: Mapped[str | None]
@@ -260,23 +245,63 @@ class Calibration(Base):
     """SHA-256 of the sorted (score, weight) rows: the same digest, the same cut table."""
     details: Mapped[dict[str, Any]]
     """All else that was printed: undecided, shares of tokens and spend, the check in time."""
-    policy: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    policy: Mapped[dict[str, Any] | None] = mapped_column(StoredJson(none_as_null=True))
     """What decides by this calibration (`routectl.policy`), without mode, fallback and ids: the
     row's own id is its key. Null where a row is older than the record."""
     extraction_version: Mapped[int]
     """Of the text that was scored."""
+    route_id: Mapped[int] = mapped_column(ForeignKey("routes.id"), nullable=True)
+    """Never null: SQLite can add no column that says so."""
+    run: Mapped[str | None]
+    """Names the run that made it, and the others of that run; null in rows of before."""
 
 
 class Route(Base):
-    """A name that clients call."""
+    """A name that clients call, and what is declared of it (`routectl.route`).
+
+    A route that was removed keeps its row, because calibrations refer to it; another one may have
+    its name.
+    """
 
     __tablename__ = "routes"
-    __table_args__ = (UniqueConstraint("name"),)
+    __table_args__ = (
+        Index(
+            None,
+            "name",
+            unique=True,
+            sqlite_where=text("removed_at IS NULL"),
+            postgresql_where=text("removed_at IS NULL"),
+        ),
+    )
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)
     name: Mapped[str]
-    strong_deployment: Mapped[str | None]
-    weak_deployment: Mapped[str | None]
+    models: Mapped[list[Any] | None] = mapped_column(StoredJson(none_as_null=True))
+    """From weak to strong, each with its name and its own price, if it has one."""
+    router: Mapped[dict[str, Any] | None] = mapped_column(StoredJson(none_as_null=True))
+    """Its spec; null for the default one."""
+    population: Mapped[dict[str, Any] | None] = mapped_column(StoredJson(none_as_null=True))
+    created_at: Mapped[datetime]
+    removed_at: Mapped[datetime | None]
+
+
+class RouteChange(Base):
+    """What a command changed of a route. Append-only."""
+
+    __tablename__ = "route_changes"
+    __table_args__ = (
+        CheckConstraint("action IN ('set', 'rename', 'remove')", name="action_known"),
+    )
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    route_id: Mapped[int] = mapped_column(ForeignKey("routes.id"))
+    action: Mapped[str]
+    was: Mapped[dict[str, Any] | None] = mapped_column(StoredJson(none_as_null=True))
+    """What changed, as it was; null where the route was made."""
+    now: Mapped[dict[str, Any] | None] = mapped_column(StoredJson(none_as_null=True))
+    """The same, as it is now; null where the route was removed."""
+    actor: Mapped[str]
+    note: Mapped[str | None]
     created_at: Mapped[datetime]
 
 
@@ -301,7 +326,7 @@ class Activation(Base):
     actor: Mapped[str]
     note: Mapped[str | None]
     created_at: Mapped[datetime]
-    policy: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    policy: Mapped[dict[str, Any] | None] = mapped_column(StoredJson(none_as_null=True))
     """The calibration's, completed by what the activation says; its own id is the row's key. Null
     where the row, or its calibration, is older than the record."""
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
-from routectl.errors import StoreError
+from routectl.errors import StoreError, reason_of
+from routectl.output import make_private
 from routectl.store.engine import SCHEMA_VERSION, Location, Store, connect, schema_version
-from routectl.store.failures import reason_of
 
 
 def open_store(location: Location) -> Store:
@@ -77,9 +76,7 @@ def _has_tables(store: Store) -> bool:
 def _create_private_file(path: Path) -> None:
     """Make an empty file that only its owner can read: it will hold prompts."""
     try:
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-    except FileExistsError:
-        pass
+        make_private(path)
     except OSError as error:
         raise StoreError(
             f"cannot make a database at {path.absolute()}: {reason_of(error)}; "

@@ -30,6 +30,9 @@ def population_filter(population: Population) -> list[ColumnElement[bool]]:
         clauses.append(Request.time >= population.since.timestamp())
     if population.until is not None:
         clauses.append(Request.time < population.until.timestamp())
+    if population.routed is not None:
+        before = Request.time < population.routed.since.timestamp()
+        clauses.append(or_(before, Request.proxy_route.in_(population.routed.names)))
     return clauses
 
 
@@ -102,6 +105,40 @@ def overview(connection: Connection, population: Population, version: int) -> Ov
         cache_hits=cache_hits,
         sample_ids=list(connection.execute(samples).scalars()),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class AnsweredBy:
+    """Requests of a population that one model answered."""
+
+    model: str | None
+    """As the log names it; None where it only knows the group."""
+    decided: str | None
+    """The model that the proxy's router named."""
+    model_group: str | None
+    weight: float
+
+
+def answered_by(
+    connection: Connection, population: Population, version: int, *, newest: int
+) -> list[AnsweredBy]:
+    """The models that answered a population's newest requests, the most used first.
+
+    Args:
+        newest: how many requests to look at. The models that answer change seldom, and grouping a
+            million rows takes as long as a calibration.
+    """
+    requests = (
+        select(Request.model, Request.proxy_model, Request.model_group, Request.weight)
+        .where(*population_filter(population), Request.extraction_version == version)
+        .order_by(Request.id.desc())
+        .limit(newest)
+        .subquery()
+    )
+    names = (requests.c.model, requests.c.proxy_model, requests.c.model_group)
+    weight = func.sum(requests.c.weight)
+    rows = connection.execute(select(*names, weight).group_by(*names))
+    return sorted((AnsweredBy(*row) for row in rows), key=lambda answered: -answered.weight)
 
 
 def requests_by_version(

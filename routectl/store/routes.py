@@ -6,33 +6,103 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, insert, select, update
 
 from routectl.errors import StoreError
+from routectl.route import Declaration
 from routectl.store.dialects import insert_ignoring_conflicts
-from routectl.store.models import Activation, Route
+from routectl.store.models import Activation, Route, RouteChange
 
 
 def route(connection: Connection, name: str) -> Route | None:
-    """The route with this name, if any."""
-    row = connection.execute(select(Route.__table__).where(Route.name == name)).mappings().first()
+    """The route with this name, if there is one that was not removed."""
+    query = select(Route.__table__).where(Route.name == name, Route.removed_at.is_(None))
+    row = connection.execute(query).mappings().first()
     return None if row is None else Route(**row)
 
 
+def route_of(connection: Connection, route_id: int) -> Route:
+    """The route with this id, removed or not."""
+    query = select(Route.__table__).where(Route.id == route_id)
+    return Route(**connection.execute(query).mappings().one())
+
+
 def routes(connection: Connection) -> list[Route]:
-    """Every route, by name."""
-    rows = connection.execute(select(Route.__table__).order_by(Route.name)).mappings()
-    return [Route(**row) for row in rows]
+    """Every route that was not removed, by name."""
+    query = select(Route.__table__).where(Route.removed_at.is_(None)).order_by(Route.name)
+    return [Route(**row) for row in connection.execute(query).mappings()]
 
 
-def add_route(connection: Connection, name: str) -> Route:
-    """The route with this name, made when there is none."""
-    connection.execute(
-        insert_ignoring_conflicts(connection, Route), {"name": name, "created_at": _now()}
+def declaration(row: Route) -> Declaration:
+    """What is declared of a route; raises InputError where it is damaged."""
+    return Declaration.from_json(
+        {"models": row.models, "router": row.router, "population": row.population}
     )
+
+
+def add_route(connection: Connection, name: str, declared: Declaration | None = None) -> Route:
+    """The route with this name, made with this declaration when there is none."""
+    values = {"name": name, "created_at": _now(), **(declared or Declaration()).to_json()}
+    connection.execute(insert_ignoring_conflicts(connection, Route), values)
     row = route(connection, name)
     assert row is not None
     return row
+
+
+def change_route(connection: Connection, route_id: int, name: str, declared: Declaration) -> None:
+    """Give a route this name and this declaration."""
+    values = {"name": name, **declared.to_json()}
+    connection.execute(update(Route).where(Route.id == route_id).values(values))
+
+
+def remove_route(connection: Connection, route_id: int) -> None:
+    """Take a route out of use; its row stays."""
+    connection.execute(update(Route).where(Route.id == route_id).values(removed_at=_now()))
+
+
+def add_route_change(
+    connection: Connection,
+    *,
+    route_id: int,
+    action: str,
+    was: Mapping[str, Any] | None,
+    now: Mapping[str, Any] | None,
+    actor: str,
+    note: str | None,
+) -> None:
+    """Append what a command changed of a route.
+
+    Args:
+        action: set, rename or remove.
+        was: what changed, as plain JSON values; None where the route was made.
+        now: the same as it is now; None where the route was removed.
+    """
+    values = {
+        "route_id": route_id,
+        "action": action,
+        "was": None if was is None else dict(was),
+        "now": None if now is None else dict(now),
+        "actor": actor,
+        "note": note,
+        "created_at": _now(),
+    }
+    connection.execute(insert(RouteChange).values(**values))
+
+
+def names_of(connection: Connection, row: Route) -> tuple[str, ...]:
+    """The name of a route, then those that it had before and that no other route has now."""
+    changes = select(RouteChange.was).where(RouteChange.route_id == row.id).order_by(RouteChange.id)
+    before = [was["name"] for was in connection.execute(changes).scalars() if was and "name" in was]
+    taken = {other.name for other in routes(connection) if other.id != row.id}
+    return tuple(dict.fromkeys([row.name, *(name for name in before if name not in taken)]))
+
+
+def route_changes(connection: Connection, *, route_id: int | None, limit: int) -> list[RouteChange]:
+    """The newest changes (of a route), newest first."""
+    query = select(RouteChange.__table__).order_by(RouteChange.id.desc()).limit(limit)
+    if route_id is not None:
+        query = query.where(RouteChange.route_id == route_id)
+    return [RouteChange(**row) for row in connection.execute(query).mappings()]
 
 
 def add_activation(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 from alembic import command
@@ -12,9 +14,10 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
-from routectl.errors import StoreError, UsageError
+from routectl.errors import StoreError, UsageError, reason_of
+from routectl.output import keep_copy, remove_file
 from routectl.store.engine import Location, Store, version_in
-from routectl.store.failures import errors_as_sentences, reason_of
+from routectl.store.failures import errors_as_sentences
 
 
 def migrations_folder() -> Path:
@@ -46,9 +49,9 @@ def upgrade(store: Store, target: str) -> Migrated:
     _require_known(target)
     with store.write() as connection:
         before = version_in(connection)
-        copy = None
-        if before != target:
-            copy = _copy(store.location, before)
+        if before == target:
+            return Migrated(before, None)
+        with _copied(store.location, before) as copy:
             command.upgrade(_config(connection), target)
         return Migrated(before, copy)
 
@@ -63,36 +66,59 @@ def downgrade(store: Store, target: str) -> Migrated:
             raise UsageError(
                 f"{store.location} is at schema {before or 'base'}, not above {target}"
             )
-        copy = _copy(store.location, before)
-        command.downgrade(_config(connection), target)
+        if before == target:
+            return Migrated(before, None)
+        with _copied(store.location, before) as copy:
+            command.downgrade(_config(connection), target)
         return Migrated(before, copy)
 
 
-def _copy(location: Location, version: str | None) -> Path | None:
-    """Copy a SQLite file beside itself. Called by the one writer, so that nothing is written
-    between the copy and the change, and no other copy is made meanwhile."""
-    path = location.path
-    if path is None or version is None:
-        return None
-    copy = path.with_name(f"{path.name}.schema-{version}.bak")
-    partial = copy.with_name(f"{copy.name}.partial")
+@contextmanager
+def _copied(location: Location, version: str | None) -> Iterator[Path | None]:
+    """The copy of a SQLite file as it was before a change; of a change that failed, none is left.
+
+    It holds prompts and lies where the file lies.
+    """
+    copy = None if version is None else copy_of(location, f"schema-{version}")
     try:
-        partial.unlink(missing_ok=True)
-        partial.touch(mode=0o600)
+        yield copy
+    except BaseException:
+        if copy is not None:
+            remove_file(copy)
+        raise
+
+
+def copy_of(location: Location, reason: str) -> Path | None:
+    """Copy a SQLite file next to itself, and never over an older copy: None for a server.
+
+    Called by the one writer, so that nothing is written between the copy and the change.
+
+    Raises:
+        StoreError: it cannot be copied.
+    """
+    path = location.path
+    if path is None:
+        return None
+    names = (
+        path.with_name(f"{path.name}.{reason}{'' if number == 1 else f'.{number}'}.bak")
+        for number in count(1)
+    )
+
+    def fill(copy: Path) -> None:
         with (
-            errors_as_sentences(partial),
+            errors_as_sentences(copy),
             closing(sqlite3.connect(path)) as source,
-            closing(sqlite3.connect(partial)) as target,
+            closing(sqlite3.connect(copy)) as target,
         ):
             source.backup(target)
-        partial.replace(copy)
+
+    try:
+        return keep_copy(fill, names)
     except OSError as error:
         raise StoreError(
-            f"cannot copy the database to {copy}: {reason_of(error)}; its schema was not changed"
+            f"cannot copy the database to {path}.{reason}.bak: {reason_of(error)}; nothing was "
+            "changed"
         ) from None
-    finally:
-        partial.unlink(missing_ok=True)
-    return copy
 
 
 def _require_known(version: str) -> None:

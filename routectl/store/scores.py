@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, case, func, select, update
 
+from routectl.errors import StoreError
 from routectl.records import Population, RouterIdentity, RouterSpec
 from routectl.store.columns import Column, FloatColumn, IntColumn, Rows, read_columns
 from routectl.store.dialects import insert_ignoring_conflicts, insert_rows
 from routectl.store.engine import Store
+from routectl.store.failures import damaged
 from routectl.store.models import Prompt, Request, Router, Score
 from routectl.store.populations import population_filter
 
@@ -181,6 +183,8 @@ def scored_requests(
     import numpy as np
 
     requests, scores = read_columns(store, _requests(population, version, answers), _scores(router))
+    if not ((scores["win_rate"] >= 0) & (scores["win_rate"] <= 1)).all():
+        raise StoreError(damaged(store.location))
     # Two scans and a search: a join looks up a million scores one by one.
     prompts, scored_prompts = requests["prompt"], scores["key"] >> 1
     # SQLite scans in the key's order, but promises none.

@@ -125,10 +125,11 @@ def newest_read(
     return None if newest is None else datetime.fromtimestamp(newest, UTC)
 
 
-def routed_since(connection: Connection, route: str) -> datetime | None:
-    """When the first request came in whose log names the route that decided it."""
+def routed_since(connection: Connection, *names: str) -> datetime | None:
+    """When the first request came in whose log names a route, by one of its names, that decided
+    it."""
     first = connection.execute(
-        select(func.min(Request.time)).where(Request.proxy_route == route)
+        select(func.min(Request.time)).where(Request.proxy_route.in_(names))
     ).scalar()
     return None if first is None else datetime.fromtimestamp(first, UTC)
 
@@ -151,8 +152,8 @@ def add_requests(connection: Connection, sample_id: int, batch: Batch) -> Writte
     written = Written()
     newest_prompt, newest = connection.execute(_NEWEST).one()
     prompt_ids = _add_prompts(connection, batch.prompts, newest_prompt or 0)
-    # Keys of before are made of more, so that a key tells only whether a row is new in a database
-    # without any.
+    # Keys of before are digests of more, so that a key tells only whether a row is new in a
+    # database without any.
     has_legacy = connection.execute(_LEGACY).first() is not None
 
     def complete(columns: Columns) -> Columns:
@@ -277,6 +278,9 @@ def _asked(attempt: Mapping[str, Any], kept: Mapping[str, Any]) -> dict[str, Any
     for name in _OF_THE_FIRST:
         if of_both[name] is None:
             of_both[name] = attempt[name]
+    if kept["model"] is None and of_both["model_group"] != kept["model_group"]:
+        # It was the kept one's own group that answered.
+        of_both["model"] = kept["model_group"]
     return of_both
 
 
@@ -319,6 +323,7 @@ class _Stored:
             Request.weight,
             Request.time,
             Request.model_group,
+            Request.model,
             Request.proxy_route,
             Request.proxy_activation,
             Request.proxy_decision,

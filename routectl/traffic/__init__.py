@@ -1,6 +1,6 @@
 """Readers of log formats, filters, and sampling.
 
-One reader is one module beside its siblings and one line in the registry of `formats`.
+One reader is one module of this package and one line in the registry of `formats`.
 """
 
 from routectl.traffic.counts import ImportCounts

@@ -1,7 +1,7 @@
 """Azure API Management's log of LLM calls: rows of the table `ApiManagementGatewayLlmLog`.
 
 From Log Analytics as CSV (whose header has `TimeGenerated [UTC]`) or JSON, or from a storage
-account, where the columns stand in `properties`. `RequestMessages` is a list of turns as JSON; one
+account, where the columns are in `properties`. `RequestMessages` is a list of turns as JSON; one
 of more than 32 KB goes on in further rows of the same `CorrelationId`, by `SequenceNumber`, which
 are left out, and its first row is excluded as truncated. Source: Azure Monitor's table reference,
 and "Log LLM requests and responses" of API Management (2025).

@@ -2,7 +2,7 @@
 
 Lines of several types; those of type `user` that hold what somebody typed are requests. Results of
 tools, what the client inserted (`isMeta`, `isCompactSummary`), the prompts that it wrote for its
-own subagents (`isSidechain`) and all other types are left out. The model stands on the line of the
+own subagents (`isSidechain`) and all other types are left out. The model is on the line of the
 answer, which follows, and is not read. The files are no documented interface; seen with versions
 1.0 and 2.0.
 """

@@ -10,32 +10,45 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
+from typing import NamedTuple
 
 import orjson
 
-_CRI = re.compile(rb"\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:\d\d) (?:stdout|stderr) ([FP])(?::\S+)? ")
-_DOCKER = re.compile(rb'\{"log":"')
+_CRI = re.compile(
+    rb"(\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:\d\d)) (?:stdout|stderr) ([FP])(?::\S+)? "
+)
+_DOCKER = re.compile(rb'\{"log":\s*"')
 
-_Piece = tuple[bytes, bool]
-"""A piece of a line, and whether the line ends with it."""
+
+class _Piece(NamedTuple):
+    """A piece of a line."""
+
+    text: bytes
+    ends: bool
+    """The line ends with it."""
+    time: str
 
 
-def undriven(rows: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
-    """Return the rows of a log, numbered from 1, without what a log driver put around them.
+Line = tuple[int, bytes, str | None]
+"""Number from 1, text, and when the driver says that it was written."""
+
+
+def undriven(rows: Iterable[bytes]) -> Iterator[Line]:
+    """Return the rows of a log without what a log driver put around them.
 
     The first row that is not blank says which driver it was, if any. A line in pieces has the
-    number of its first.
+    number and the time of its first.
     """
     numbered = enumerate(rows, start=1)
-    first: list[tuple[int, bytes]] = []
+    first: list[Line] = []
     for number, raw in numbered:
-        taken_apart = _driver(raw)
-        if taken_apart is not None:
-            return chain(first, _joined(number, raw, numbered, taken_apart))
-        first.append((number, raw))
+        piece_of = _driver(raw)
+        if piece_of is not None:
+            return chain(first, _joined(number, raw, numbered, piece_of))
+        first.append((number, raw, None))
         if raw.strip():
             break
-    return chain(first, numbered)
+    return chain(first, ((number, raw, None) for number, raw in numbered))
 
 
 def _driver(raw: bytes) -> Callable[[bytes], _Piece | None] | None:
@@ -48,30 +61,33 @@ def _joined(
     number: int,
     raw: bytes,
     rest: Iterator[tuple[int, bytes]],
-    taken_apart: Callable[[bytes], _Piece | None],
-) -> Iterator[tuple[int, bytes]]:
-    held, begin = b"", number
+    piece_of: Callable[[bytes], _Piece | None],
+) -> Iterator[Line]:
+    held, begin, time = b"", number, ""
     while True:
-        piece = taken_apart(raw)
+        piece = piece_of(raw)
         if piece is None:
-            yield number, raw
+            yield number, raw, None
         else:
-            begin = begin if held else number
-            held += piece[0]
-            if piece[1]:
-                yield begin, held
+            if not held:
+                begin, time = number, piece.time
+            held += piece.text
+            if piece.ends:
+                yield begin, held, time
                 held = b""
         following = next(rest, None)
         if following is None:
             break
         number, raw = following
     if held:
-        yield begin, held
+        yield begin, held, time
 
 
 def _cri(raw: bytes) -> _Piece | None:
     prefix = _CRI.match(raw)
-    return None if prefix is None else (raw[prefix.end() :].rstrip(b"\r"), prefix[1] == b"F")
+    if prefix is None:
+        return None
+    return _Piece(raw[prefix.end() :].rstrip(b"\r"), prefix[2] == b"F", prefix[1].decode())
 
 
 def _docker(raw: bytes) -> _Piece | None:
@@ -82,4 +98,5 @@ def _docker(raw: bytes) -> _Piece | None:
     line = entry.get("log") if isinstance(entry, dict) and "stream" in entry else None
     if not isinstance(line, str):
         return None
-    return line.rstrip("\r\n").encode("utf-8", "replace"), line.endswith("\n")
+    text = line.rstrip("\r\n").encode("utf-8", "replace")
+    return _Piece(text, line.endswith("\n"), str(entry.get("time") or ""))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 
+from msgspec import structs
+
 from routectl.traffic.drivers import undriven
 from routectl.traffic.fields import mapping
 from routectl.traffic.rows import Head, Row, parsed_rows, values_on
@@ -49,7 +51,7 @@ def rows(
         holds: Whether an object is a row.
         quickly: Parses a line that is a row, or raises ValueError where it leaves that to others.
     """
-    for number, raw in undriven(source.rows()):
+    for number, raw, time in undriven(source.rows()):
         if quickly is not None:
             try:
                 yield Row(number, raw, quickly(raw), source)
@@ -57,7 +59,8 @@ def rows(
             except ValueError:
                 pass
         if raw.strip():
-            yield from _unwrapped(number, raw, source, holds)
+            unwrapped = _unwrapped(number, raw, source, holds)
+            yield from unwrapped if not time else (_written_at(time, row) for row in unwrapped)
 
 
 def _unwrapped(number: int, raw: bytes, source: Source, holds: Test) -> Iterator[Row]:
@@ -72,6 +75,11 @@ def _unwrapped(number: int, raw: bytes, source: Source, holds: Test) -> Iterator
             yield Row(number, written, item, source, None, row.part + part, around)
         if part < 0:
             yield row
+
+
+def _written_at(time: str, row: Row) -> Row:
+    """Return a row with the time of its log driver, which counts where the row has no other."""
+    return structs.replace(row, around={"time": time, **row.around})
 
 
 def inside(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from routectl.errors import InputError, UsageError
+from routectl.escaping import quoted_names
 from routectl.records import Exclusion, Reject
 from routectl.request import TrafficRequest
 from routectl.traffic import (
@@ -42,6 +43,7 @@ from routectl.traffic.paths import NAME as MAPPED
 from routectl.traffic.paths import Paths, mapped
 from routectl.traffic.rows import Format, Head, RowError
 from routectl.traffic.source import Source
+from routectl.traffic.tables import is_markdown
 
 _NAMED: tuple[Format, ...] = (
     # Sniffed in this order: what says most about itself first.
@@ -102,15 +104,18 @@ def sniff(head: Sequence[bytes], *, name: str = "the log", fallback: str | None 
         return format.name
     if fallback is not None:
         return fallback
+    if is_markdown(parsed):
+        raise InputError(f"{name} is a table in Markdown: export it as CSV or as JSON lines.")
     columns = table.columns_without_prompt(parsed)
     if columns is not None:
         raise InputError(
             f"{name} is a table without a column of prompts ({', '.join(table.PROMPTS)}); its "
-            f"columns are {', '.join(columns)}. Name the one that holds them: "
+            f"columns are {quoted_names(columns, 20)}. Name the one that holds them: "
             f"--map prompt=COLUMN."
         )
     keys = sorted({key for value in parsed.objects[:100] for key in value})
-    hint = f" Its objects have {', '.join(keys[:20])}: --map prompt=PATH reads any." if keys else ""
+    shown = quoted_names(keys, 20)
+    hint = f" Its objects have {shown}: --map prompt=PATH reads any." if keys else ""
     raise InputError(
         f"{name} is of no known format ({', '.join(FORMATS)}). If it is one of them, name it with "
         f"--format.{hint}"

@@ -1,7 +1,7 @@
 """Request bodies of Gemini's API, one per line, and lines of its Batch API.
 
 A body has `contents` (turns with `parts`; a role may be left out), `systemInstruction` and
-`generationConfig`; the model stands in the URL, and in a body only where a logger put it there. A
+`generationConfig`; the model is in the URL, and in a body only where a logger put it there. A
 line of a batch is `{"key": ..., "request": BODY}`, on Vertex AI `{"request": BODY, "response":
 ...}` in input and output. Sources: ai.google.dev/api/generate-content (v1beta) and its guide
 "Batch Mode"; Vertex AI's "Batch prediction for Gemini".

@@ -57,7 +57,7 @@ TRUNCATED = re.compile(
     r"|\.\.\.truncated by litellm, this logger does not support large content\Z"
     r"|\A\[truncated by litellm\]\.\.\."
 )
-"""The marks that LiteLLM leaves in a text of which it logged only a part."""
+"""The words that LiteLLM leaves in a text of which it logged only a part."""
 
 
 class _Part(msgspec.Struct, gc=False):
@@ -194,6 +194,10 @@ def _request(row: Row) -> TrafficRequest | Skip:
     time = instant(payload.startTime)
     if time is None and text(payload.startTime) is not None and payload.startTime != 0:
         row.source.unread["time"] += 1
+    model = name(payload.model)
+    # After a fallback the group is the one that answered. Without a proxy there are no groups, and
+    # LiteLLM leaves the field empty.
+    group = name(metadata.original_model_group) or name(payload.model_group) or model
     # In the order of the record's fields: by their names it takes three times as long to make.
     facts = (
         NAME,
@@ -201,9 +205,7 @@ def _request(row: Row) -> TrafficRequest | Skip:
         prompt if excluded is None else None,
         excluded,
         time,
-        # After a fallback the group is the one that answered. Without a proxy there are no
-        # groups, and LiteLLM leaves the field empty.
-        name(metadata.original_model_group) or name(payload.model_group) or name(payload.model),
+        group,
         call_type,
         status(payload.status),
         # LiteLLM writes null for a call that no cache answered.
@@ -217,6 +219,7 @@ def _request(row: Row) -> TrafficRequest | Skip:
         count(payload.prompt_tokens),
         count(payload.completion_tokens),
         number(payload.response_cost),
+        None if model == group else model,
     )
     routing = metadata.routing_decision
     images = count_images(messages) if is_list else None
@@ -253,7 +256,7 @@ def own_call(origin: object, is_silent: object) -> Skip | None:
     """Return why a call is one that the proxy made by itself, if it is.
 
     `internal_call_origin` names LiteLLM's classifier, its shadow evaluations and their judge
-    (InternalCallOrigin in litellm/types/utils.py); mirrored calls (`silent_model`) are marked.
+    (InternalCallOrigin in litellm/types/utils.py); `silent_model` is true in mirrored calls.
     """
     if is_silent is True:
         return Skip("mirrored call")
@@ -307,7 +310,7 @@ def exclusion(prompt: str | None) -> Exclusion | None:
         return Exclusion.NO_TEXT
     if prompt == REDACTED_TEXT:
         return Exclusion.REDACTED
-    # Every mark holds this word, and looking for it is fifty times as fast.
+    # Every one of them holds this word, and looking for it is fifty times as fast.
     if "truncated" in prompt and TRUNCATED.search(prompt):
         return Exclusion.TRUNCATED
     return None

@@ -57,7 +57,7 @@ FACTS: dict[str, tuple[str, ...]] = {
     "tokens_out": ("tokensout", "completiontokens", "outputtokens", "outputtokencount"),
     "cost": ("cost", "spend", "responsecost", "totalcost", "costusd"),
 }
-"""For each fact, the names that fields beside a prompt usually have, in plain spelling."""
+"""For each fact, the names that fields next to a prompt usually have, in plain spelling."""
 
 _AROUND_COUNTS = ("usage", "token_usage", "tokenUsage", "usageDetails")
 
@@ -65,7 +65,7 @@ _AROUND_COUNTS = ("usage", "token_usage", "tokenUsage", "usageDetails")
 def facts_of(*records: Mapping[str, Any]) -> dict[str, Any]:
     """Return what some objects say of a request under usual names; the first to have it counts.
 
-    Tokens may also stand in `usage`, and what is the log's own in `metadata`.
+    Tokens may also be in `usage`, and what is the log's own in `metadata`.
     """
     inner: list[Mapping[str, Any]] = []
     for record in records:
@@ -148,7 +148,7 @@ def with_id(request: TrafficRequest, source_id: str) -> TrafficRequest:
 
 
 def read(row: Row, what: str, reader: Callable[[object], T | None], value: object) -> T | None:
-    """Return what a reader makes of a value, and count it at the source where that is nothing."""
+    """Return what a reader reads from a value; where that is nothing, count it at the source."""
     result = reader(value)
     if result is None and text(value) is not None and str(value).lower() not in _NOTHING:
         row.source.unread[what] += 1
@@ -213,6 +213,13 @@ def prompt_of(conversation: object) -> str | None:
     Raises:
         RowError: It is turns written down in a way that cannot be read back.
     """
+    if isinstance(conversation, dict):
+        for key in BODY_KEYS:
+            written = conversation.get(key)
+            if isinstance(written, str) and (turns := structure_of(written)) is not written:
+                return extract(turns)
+            if written:
+                break
     return extract(structure_of(conversation))
 
 

@@ -1,4 +1,4 @@
-"""OpenAI request bodies, one per line: Chat Completions, and Responses and completions beside it.
+"""OpenAI request bodies, one per line: Chat Completions, Responses and completions.
 
 Facts of the format: docs/formats.md.
 """
@@ -23,7 +23,7 @@ from routectl.traffic.rows import Row, RowError, Skip
 NAME = "openai"
 
 _INSIDE = ("body", "request_body", "requestBody", "request", "req", "reqPayload", "payload")
-"""Where loggers keep a body, beside what they know of the call."""
+"""Where loggers keep a body, next to what they know of the call."""
 
 
 def is_body(value: dict[str, Any]) -> bool:
@@ -73,7 +73,7 @@ def own_id(value: dict[str, Any]) -> str | None:
 
 
 def body_facts(row: Row, body: dict[str, Any]) -> dict[str, Any]:
-    """Return what a body and what stands around it say of the request."""
+    """Return what a body and the object around it say of the request."""
     value = mapping(row.value)
     records = [value] if body is value else [value, body]
     facts = facts_of(*records, row.around)

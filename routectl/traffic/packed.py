@@ -98,13 +98,22 @@ def parquet_lines(path: str, name: str) -> Lines:
         ) from None
     try:
         file = pyarrow.parquet.ParquetFile(path)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{name} is a damaged Parquet file: {error}.") from error
+    except (OSError, ValueError):
+        # What the reader says may quote the file.
+        raise InputError(f"{name} is a damaged Parquet file.") from None
 
     def chunks() -> Iterator[bytes]:
         with file:
-            for batch in file.iter_batches(batch_size=_BATCH_ROWS):
-                yield b"".join(map(_line, batch.to_pylist()))
+            batches = file.iter_batches(batch_size=_BATCH_ROWS)
+            while True:
+                try:
+                    batch = next(batches, None)
+                    rows = [] if batch is None else batch.to_pylist()
+                except (OSError, ValueError, OverflowError, NotImplementedError):
+                    raise InputError(f"{name} is a damaged Parquet file.") from None
+                if batch is None:
+                    return
+                yield b"".join(map(_line, rows))
 
     return Lines(chunks())
 

@@ -13,6 +13,7 @@ from typing import Any
 from msgspec import structs
 
 from routectl.errors import InputError, UsageError
+from routectl.escaping import quoted_names
 from routectl.request import TrafficRequest
 from routectl.traffic.envelopes import rows as rows_in
 from routectl.traffic.fields import decoded, mapping
@@ -100,7 +101,7 @@ class Paths:
             if keys and field not in self._fitting:
                 raise InputError(
                     f"No row of {name} has anything at the path '{path}' of {field}; the rows have "
-                    f"the keys {', '.join(list(keys)[:_KEYS_SHOWN])}."
+                    f"the keys {quoted_names(keys, _KEYS_SHOWN)}."
                 )
 
 

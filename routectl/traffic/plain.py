@@ -33,17 +33,30 @@ _LOG_LINE = re.compile(
     rb")"
 )
 
+_SETTING = re.compile(rb"\s*(?:- +)?[A-Za-z_][\w-]*:(?:\s|\Z)")
+"""A line of YAML: a key, a colon and what it holds."""
+
 _LEAST_TABLE = 3
 
 
 def _is_text(head: Head) -> bool:
-    if _STRUCTURED.match(head.rows[0].strip()):
+    if _STRUCTURED.match(head.rows[0].strip()) or all(map(_is_list_of_texts, head.rows)):
         return False
     logged = sum(_LOG_LINE.match(row) is not None for row in head.rows)
     if 2 * logged >= len(head.rows) and logged > 0:
         return False
+    if len(head.rows) > 1 and all(_SETTING.match(row) for row in head.rows):
+        return False
     other = sum(not _is_utf8(row) for row in head.rows) + len(head.objects)
     return 2 * other < len(head.rows) and not _is_regular(head.rows)
+
+
+def _is_list_of_texts(row: bytes) -> bool:
+    stripped = row.strip()
+    if not stripped.startswith(b'["') or not stripped.endswith(b'"]'):
+        return False
+    values = decoded(stripped.decode("utf-8", "replace"))
+    return isinstance(values, list) and all(isinstance(value, str) for value in values)
 
 
 def _is_regular(rows: Sequence[bytes]) -> bool:
@@ -75,11 +88,9 @@ def _request(row: Row) -> TrafficRequest:
         line = row.raw.removesuffix(b"\r").decode()
     except UnicodeDecodeError:
         raise RowError("not UTF-8") from None
-    value = decoded(line) if line[:1] in "{[" else line
-    if not isinstance(value, str):
-        # A line that is a body or turns is one of another log; any other JSON may be asked about.
-        value = structure_of(line) if holds_turns(value) else line
-    prompt = extract(value)
+    # A line that is a body or turns is one of another log; any other literal may be asked about.
+    value = structure_of(line)
+    prompt = extract(value if holds_turns(value) else line)
     return TrafficRequest(
         source_kind=NAME,
         source_id=row.content_id(),

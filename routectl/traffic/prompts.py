@@ -1,7 +1,7 @@
 """JSON objects with a prompt and no model: data sets, and logs that somebody made.
 
-The prompt stands under `prompt`, `query`, `question` or `input`, as a text or as turns, and other
-facts under their usual names beside it. Seen: vLLM's custom dataset (`{"prompt": ...}`,
+The prompt is under `prompt`, `query`, `question` or `input`, as a text or as turns, and other
+facts under their usual names in the same object. Seen: vLLM's custom dataset (`{"prompt": ...}`,
 docs/benchmarking/cli.md of vllm-project/vllm).
 """
 

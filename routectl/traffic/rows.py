@@ -1,4 +1,4 @@
-"""What a reader of one format is made of, and how rows become values."""
+"""The parts of a reader of one format, and how rows become values."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ class Row(msgspec.Struct, frozen=True, eq=False, gc=False):
     number: int
     """1-based line (the first one, where a row has several), or object where `spans_lines`."""
     raw: bytes
-    """As it stands in the log."""
+    """As it is in the log."""
     value: object
     source: Source
     fault: str | None = None
     """Why `value` could not be read."""
     part: int = 0
-    """0-based, among the rows that stand on one line or in one envelope."""
+    """0-based, among the rows that are on one line or in one envelope."""
     around: Mapping[str, object] = NOTHING
     """The envelope that the value was taken out of."""
 
@@ -75,7 +75,7 @@ class Head:
     @cached_property
     def objects(self) -> list[dict[str, object]]:
         """The JSON objects among the rows."""
-        values = (value for _, raw in undriven(self.rows) for _, value, _ in values_on(raw))
+        values = (value for _, raw, _ in undriven(self.rows) for _, value, _ in values_on(raw))
         return [value for value in values if isinstance(value, dict)]
 
     def mostly(self, test: Callable[[dict[str, object]], bool]) -> bool:
@@ -86,7 +86,7 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """One log format. A new one is a module beside its siblings and a line in the registry."""
+    """One log format. A new one is a module of this package and a line in the registry."""
 
     name: str
     describe: str
@@ -144,15 +144,15 @@ def _cut_row(number: int, raw: bytes, source: Source) -> Row:
 
 _MOST_BEFORE = 400
 _AROUND_JSON = b"\xef\xbb\xbf\x1e \t\r\n"
-"""A byte-order mark, which stands in the middle where files were joined, and the separator of
+"""A byte-order mark, which is in the middle where files were joined, and the separator of
 JSON text sequences (RFC 7464)."""
 
 
 def values_on(raw: bytes) -> list[tuple[bytes, object, str | None]]:
-    """Return the JSON values on a line: as they stand there, parsed, and why they cannot be read.
+    """Return the JSON values on a line: as they are there, parsed, and why they cannot be read.
 
     One, unless the line is no JSON as a whole and holds objects one behind the other; these may
-    stand behind some other text, such as the prefix of a log.
+    follow some other text, such as the prefix of a log.
     """
     try:
         return [(raw, parse_json(raw), None)]

@@ -151,7 +151,7 @@ class Source:
         chunk = self._buffer.read1(_CHUNK)
         raw = self._unpacker or self._file
         while chunk:
-            # Lines that end in a carriage return alone. In JSON it stands nowhere else.
+            # Lines that end in a carriage return alone. In JSON it is nowhere else.
             yield chunk.replace(b"\r", b"\n") if self._carriage else chunk
             chunk = raw.take(_CHUNK)
         self._tell_damage()
@@ -294,7 +294,7 @@ def _resolved(path: str) -> Callable[[], str]:
 
 
 def _is_binary(probe: bytes) -> bool:
-    """Tell a binary file by its NULs: many, or beside what is not UTF-8 either.
+    """Tell a binary file by its NULs: many, or any together with what is not UTF-8.
 
     A few in what is text else, or in what begins like JSON, are one damaged row of a log.
     """

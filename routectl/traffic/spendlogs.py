@@ -76,16 +76,16 @@ def _request(row: Row) -> TrafficRequest | Skip:
     call_id = text(get("litellm_call_id")) or text(metadata.get("litellm_call_id"))
     conversation = text(get("session_id"))
     end_user, session = user_and_session(text(get("end_user")))
+    model = name(get("model"))
+    # After a fallback the group is the one that answered.
+    group = name(metadata.get("original_model_group")) or name(get("model_group")) or model
     return TrafficRequest(
         source_kind=NAME,
         source_id=row_id or row.content_id(),
         text=prompt if excluded is None else None,
         exclusion=excluded,
         time=time_of(row, get("startTime", get("start_time", get("starttime")))),
-        # After a fallback the group is the one that answered.
-        model_group=name(metadata.get("original_model_group"))
-        or name(get("model_group"))
-        or name(get("model")),
+        model_group=group,
         call_type=call_type,
         # Older versions have no column for it.
         status=status(get("status")) or status(metadata.get("status")),
@@ -100,6 +100,7 @@ def _request(row: Row) -> TrafficRequest | Skip:
         tokens_in=read(row, "number of tokens", count, get("prompt_tokens")),
         tokens_out=read(row, "number of tokens", count, get("completion_tokens")),
         cost=read(row, "cost", number, get("spend")),
+        model=None if model == group else model,
         proxy_decision=decision.decision,
         proxy_score=decision.score,
         proxy_fingerprint=decision.fingerprint,

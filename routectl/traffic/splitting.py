@@ -76,7 +76,7 @@ _BETWEEN = b" \t\r\n,[]\x1e"
 
 
 def objects(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield the outermost JSON objects of a text, and what else stands between them.
+    """Yield the outermost JSON objects of a text, and what else is between them.
 
     Only braces outside strings count. An object that passes `MAX_ROW` is passed over to its end
     without being held; it and one without an end are yielded as `Cut`.
@@ -131,7 +131,7 @@ def _end(pattern: re.Pattern[bytes], text: bytearray, begin: int) -> int:
 
 
 def _between(text: bytearray, *, cut: bool) -> Iterator[bytes]:
-    """Yield what stands beside the objects and is no separator, so that it is counted."""
+    """Yield what is between the objects and is no separator, so that it is counted."""
     other = bytes(text).strip(_BETWEEN)
     while other.startswith(MARK):
         other = other.removeprefix(MARK).strip(_BETWEEN)

@@ -9,7 +9,7 @@ from routectl.request import TrafficRequest
 from routectl.traffic.fields import Named, mapping
 from routectl.traffic.making import FACTS, facts_of, request_of
 from routectl.traffic.rows import Format, Head, Row
-from routectl.traffic.tables import cells_of_header, header, headline, table_rows
+from routectl.traffic.tables import cells_of_header, header, headline, is_markdown, table_rows
 
 NAME = "csv"
 
@@ -21,6 +21,8 @@ COLUMNS: dict[str, tuple[str, ...]] = {"prompt": PROMPTS, **FACTS}
 
 
 def _is_csv(head: Head) -> bool:
+    if is_markdown(head):
+        return False
     columns = header(headline(head.rows))
     # A line of one word may be a prompt.
     return columns == ["prompt"] or (len(columns) > 1 and not set(PROMPTS).isdisjoint(columns))

@@ -50,6 +50,15 @@ def _cells_of_header(first: bytes) -> tuple[str, list[str]]:
     return max(splits, key=lambda split: len(split[1]))
 
 
+_RULE = re.compile(rb"\s*\|?(?:\s*:?-{2,}:?\s*\|)+(?:\s*:?-{2,}:?\s*)?")
+"""The line between the header and the rows of a Markdown table."""
+
+
+def is_markdown(head: Head) -> bool:
+    """Tell a table that is written in Markdown: its cells are padded and its texts escaped."""
+    return len(head.rows) > 1 and _RULE.fullmatch(head.rows[1].rstrip(b"\r")) is not None
+
+
 def is_table(head: Head, *columns: str) -> bool:
     """Tell whether a log begins with a header that has all these columns, in plain spelling."""
     return set(columns) <= set(map(plain_name, cells_of_header(head.rows)))

@@ -12,6 +12,7 @@ from routectl.checkpoint import require_free
 from routectl.embedding import DEFAULT, open_embedder
 from routectl.embedding.trained_bert import Base, BertClassifier, require_fitting, trained_shapes
 from routectl.errors import CheckpointError, InputError
+from routectl.escaping import markdown
 from routectl.records import RouterIdentity, RouterSpec
 from routectl.routers.bert import BertRouter
 from routectl.training.data import TrainingData, held_out_apgr, read_training_data
@@ -29,7 +30,7 @@ from routectl.training.labels import (
     weak_quality,
     with_graded_scores,
 )
-from routectl.training.output.card import curve_files, flattered, model_card
+from routectl.training.output.card import curve_files, flattered, model_card, name_list
 from routectl.training.output.lineage import known_held_out, lineage_file
 from routectl.training.output.partial import PartialRun
 from routectl.training.output.report import TrainingReport
@@ -111,7 +112,7 @@ def train_bert(
     """Train a BERT classifier and write its checkpoint, whole or not at all.
 
     The same files and seed give the same weights on the same machine, however often the training
-    was stopped on the way: what the frozen layers make of the prompts is kept, and every epoch. The
+    was stopped on the way: the output of the frozen layers is kept, and every epoch. The
     states take 0.8 kB of memory a token (with the default base), about 0.1 GB for 1,000 prompts.
 
     Args:
@@ -288,7 +289,7 @@ def _states(
     partial: PartialRun,
     on_progress: Progress,
 ) -> States:
-    """What the layers below the trained ones make of the prompts; what was kept is taken up."""
+    """The output of the layers below the trained ones; what was kept is taken up."""
     import numpy as np
     import torch
 
@@ -398,7 +399,7 @@ def _card(
     learned_held_out: int,
 ) -> str:
     groups = _LIMITS.format(
-        strong=", ".join(labels.strong_models), weak=", ".join(labels.weak_models)
+        strong=name_list(labels.strong_models), weak=name_list(labels.weak_models)
     )
     introduction, limits = _INTRODUCTION, groups
     asked: dict[str, object] = asdict(settings)
@@ -412,7 +413,8 @@ def _card(
         report,
         request,
         introduction=introduction,
-        reads=f"{base.name}, {base.max_tokens} tokens (`head`), digest\n  `{base.digest}`",
+        reads=f"{markdown(base.name)}, {base.max_tokens} tokens (`head`), digest\n"
+        f"  `{base.digest}`",
         settings=asked,
         limits=limits,
     )

@@ -143,7 +143,7 @@ def embed_texts(
 
 
 def plain_features(data: TrainingData, embedder: Embedder, question_length: bool) -> Features:
-    """What is made of the embeddings of the prompts in use, with one direction for all of them.
+    """The features of the prompts in use, with one direction for all of them.
 
     Those that resemble a benchmark's have no say in the constants.
 
@@ -169,13 +169,14 @@ def projected_noise(
     project: Callable[[NDArray[np.float32], Sequence[str]], NDArray[np.floating]],
     steepest: float,
 ) -> float:
-    """The same of what is made of the vectors.
+    """The noise of features that are computed from the vectors.
 
     Where their numbers differ much in size, hardly any of the noise lies along what is learned.
 
     Args:
-        project: what is made of the vectors, shape (n, D), of n prompts: shape (n, d).
-        steepest: how far that moves at most where a vector moves by 1.
+        project: computes features, shape (n, d), from the vectors of n prompts, shape (n, D), and
+            the prompts.
+        steepest: how far features move at most where a vector moves by 1.
     """
     from routectl.embedding.noise import embedding_noise
 
@@ -193,7 +194,7 @@ def _of_all_lengths(prompts: Sequence[str]) -> list[str]:
 def held_out_apgr(
     win_rates: NDArray[np.float64], measured: Comparisons, pair: ModelPair
 ) -> dict[str, float]:
-    """APGR of a pair on held-out prompts, where the two met and surely have a gap there.
+    """APGR of a pair on held-out prompts, where the two met and their gap is significant.
 
     Args:
         win_rates: of all prompts of the comparisons, shape (prompts,); only those of prompts on

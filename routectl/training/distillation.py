@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from routectl.errors import InputError
+from routectl.escaping import markdown
 from routectl.records import ModelPair, RouterSpec
 from routectl.routers import OpenRouter, open_spec
 from routectl.training.output.partial import PartialRun
@@ -53,7 +54,7 @@ class TeacherScores:
     def introduced(self) -> str:
         """Their names and fingerprints, for the introduction of one."""
         return " and ".join(
-            f"**{spelled(spec)}** (fingerprint\n`{teacher.identity.fingerprint}`)"
+            f"**{markdown(spelled(spec))}** (fingerprint\n`{teacher.identity.fingerprint}`)"
             for spec, teacher in zip(self.specs, self.teachers, strict=True)
         )
 

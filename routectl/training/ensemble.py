@@ -125,7 +125,7 @@ def _require_some_held_out(members: Sequence[OpenRouter]) -> None:
         if folder is not None and learned_from_all(folder):
             raise UsageError(
                 f"{folder} has learned, or may have, from the prompts that its training held out, "
-                f"by itself or through what it is made of, {_SO_GIVE}"
+                f"by itself or through one of its parts, {_SO_GIVE}"
             )
 
 

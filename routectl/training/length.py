@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from routectl.checkpoint import require_free, write_checkpoint
+from routectl.escaping import markdown
 from routectl.preferences.comparisons import read_comparisons
 from routectl.routers.seen_prompts import seen_file
 from routectl.training.output.report import TrainingReport
@@ -61,10 +62,10 @@ def train_length(
 
 
 def _card(name: str, count: int) -> str:
-    return f"""# {name}
+    return f"""# {markdown(name)}
 
 A checkpoint of routectl's `length` router: the lengths, in characters, of {count:,} prompts, in
-ascending order. A prompt's score says where its length stands among them, from 0 (shorter than
+ascending order. A prompt's score is the rank of its length among them, from 0 (shorter than
 all) to 1 (longer than all). It holds no text, knows no models, and understands nothing: it is the
 baseline that a router has to beat.
 """

@@ -48,17 +48,17 @@ against the weak model's.
 """
 
 _KINDS = """;
-  beside that what lets the direction differ near each of {count} kinds of prompts"""
+  features that let the direction differ near each of {count} clusters of prompts"""
 
 _LIMITS_OF_KINDS = """
 It orders prompts by one difficulty, the same for every pair of models, which has a direction of its
-own near each kind of prompts that it learned from; pairs differ in how far their rates spread. How
-models differ on a whole kind of prompts is not in a rate.
+own near each cluster of prompts that it learned from; pairs differ in how far their rates spread.
+How models differ on a whole cluster of prompts is not in a rate.
 """
 
 _LIMITS = """
 It orders prompts by one difficulty, the same for every pair of models; pairs differ in how far
-their rates spread. How models differ on a whole kind of prompts is not in a rate.
+their rates spread. How models differ on a whole task is not in a rate.
 """
 
 
@@ -82,7 +82,7 @@ def train_mf(
         embedder: as for `embedding.open_embedder`; None is the one that is installed.
         settings: how the fit is done.
         question_length: whether the length of a prompt's question is an extra feature.
-        kinds: how many kinds of prompts have a direction of their own (`routers/kinds.py`); 0 is
+        kinds: how many clusters of prompts have a direction of their own (`routers/kinds.py`); 0 is
             one direction for all.
         refit: whether the weights are those of a second fit, of all prompts, once the held-out
             loss of the first is measured.
@@ -92,7 +92,7 @@ def train_mf(
         RouterError: the default pair is not in the data.
         CheckpointError: the embedder cannot be loaded, or the output is not free.
         EmbeddingError: the embedder is remote and does not answer as it should.
-        UsageError: kinds of prompts, of which the embedder knows nothing.
+        UsageError: clusters are asked for, and the embedder has no sentence embedding.
     """
     started = time.monotonic()
     settings = settings or DifficultySettings()
@@ -107,8 +107,8 @@ def train_mf(
         if kinds and not model.sentence_dimension:
             instead = f"write {model.name}+{DEFAULT}" if is_hidden(model.name) else "name another"
             raise UsageError(
-                f"Kinds of prompts are found by a sentence embedding, and {model.name!r} has none; "
-                f"{instead}."
+                f"Clusters of prompts are found by a sentence embedding, and {model.name!r} has "
+                f"none; {instead}."
             )
         data = read_training_data(request, model, partial, on_progress)
         features = _features(data, model, question_length, kinds, request.seed)
@@ -165,7 +165,7 @@ def _features(
     """Of the prompts in use: those that resemble a benchmark's have no say in the constants.
 
     Raises:
-        InputError: there are fewer prompts than kinds are asked for.
+        InputError: there are fewer prompts than clusters are asked for.
     """
     features = plain_features(data, model, question_length)
     if not kinds:
@@ -173,7 +173,8 @@ def _features(
     prompts, embeddings = data.used_prompts, data.vectors[data.used]
     if kinds > len(prompts):
         raise InputError(
-            f"{kinds} kinds of prompts cannot be found among {len(prompts)} prompts; ask for fewer."
+            f"{kinds} clusters of prompts cannot be found among {len(prompts)} prompts; ask for "
+            "fewer."
         )
     sentences = embeddings[:, -model.sentence_dimension :]
     vectors = features.vectors(embeddings, prompts)

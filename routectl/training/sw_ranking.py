@@ -32,7 +32,13 @@ from routectl.training.data import (
     read_training_data,
 )
 from routectl.training.fits.difficulty import DifficultySettings, fit_difficulty
-from routectl.training.output.card import embedder_limits, embedder_line, model_card, vector_lines
+from routectl.training.output.card import (
+    embedder_limits,
+    embedder_line,
+    model_card,
+    name_list,
+    vector_lines,
+)
 from routectl.training.output.lineage import embedder_part, known_held_out, lineage_file
 from routectl.training.output.partial import PartialRun
 from routectl.training.output.report import TrainingReport
@@ -286,7 +292,7 @@ def _projected_noise(data: TrainingData, model: Embedder, metric: Metric) -> flo
 
 
 def _unlike(data: TrainingData, model: Embedder, metric: Metric | None) -> NDArray[np.float32]:
-    """Vectors of prompts that are not in the ranking: some held out, some of other kinds."""
+    """Vectors of prompts that are not in the ranking: some held out, some of other tasks."""
     import numpy as np
 
     from routectl.embedding.remote import PROBES
@@ -332,5 +338,5 @@ def _tier_lines(ranking: Ranking) -> str:
     lines = []
     for number in range(ranking.tier_count):
         names = [m for m, tier in zip(ranking.models, ranking.tiers, strict=True) if tier == number]
-        lines.append(f"- {', '.join(names)}")
+        lines.append(f"- {name_list(names)}")
     return "The tiers, the strongest first:\n\n" + "\n".join(lines)

@@ -13,7 +13,7 @@ from routectl.policy import LIVE, THRESHOLD, Policy
 from routectl.store import routes
 from routectl.store.calibrations import calibration, calibrations, newest_calibration
 from routectl.store.engine import Location
-from routectl.store.models import Activation, Calibration
+from routectl.store.models import Activation, Calibration, Route, RouteChange
 from routectl.store.opening import open_store
 from routectl.workflow.actor import actor
 from routectl.workflow.policies import (
@@ -22,8 +22,7 @@ from routectl.workflow.policies import (
     require_extraction,
     unconditional,
 )
-
-DEFAULT_ROUTE = "default"
+from routectl.workflow.routing import declared_models, default_route, picked_route
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +48,7 @@ def activate(
     *,
     calibration_id: int | None,
     mode: str,
-    route: str,
+    route: str | None,
     note: str | None,
 ) -> Activated:
     """Append what a route runs from now on.
@@ -57,34 +56,33 @@ def activate(
     Args:
         calibration_id: for mode "threshold"; None takes the newest calibration.
         mode: threshold, always_strong or always_weak.
+        route: None is the only one there is.
 
     Raises:
-        StoreError: there is no such calibration, or it is of another extraction version.
+        StoreError: there is no such route or calibration, or the calibration is of another route or
+            extraction version.
+        UsageError: there are several routes, and none is named.
     """
     with open_store(location) as store, store.write() as connection:
         chosen: Calibration | None = None
-        route_id = routes.add_route(connection, route).id
+        stored = picked_route(connection, route) or default_route(connection)
         if mode == THRESHOLD:
-            chosen = (
-                newest_calibration(connection)
-                if calibration_id is None
-                else calibration(connection, calibration_id)
-            )
-            if chosen is None:
-                raise StoreError(
-                    "there is no calibration to activate: run "
-                    "`routectl calibrate --strong-fraction 0.3` first"
-                )
-            policy = replace(of_calibration(chosen), mode=LIVE, route=route)
+            chosen = _to_activate(connection, stored, calibration_id)
+            policy = replace(of_calibration(chosen), mode=LIVE, route=stored.name)
             require_extraction(policy)
         else:
-            log = routes.activations(connection, route_id)
-            policy = unconditional(mode, route, last_calibrated(connection, log))
+            log = routes.activations(connection, stored.id)
+            policy = unconditional(
+                mode,
+                stored.name,
+                last_calibrated(connection, log),
+                models=declared_models(routes.declaration(stored)),
+            )
         # What a calibration of before the record cannot say, its activation cannot say either.
         recorded = chosen is None or chosen.policy is not None
         row = routes.add_activation(
             connection,
-            route_id=route_id,
+            route_id=stored.id,
             mode=mode,
             calibration_id=None if chosen is None else chosen.id,
             restores_id=None,
@@ -92,26 +90,53 @@ def activate(
             note=note,
             policy=policy.to_json() if recorded else None,
         )
-        return _activated(connection, row, route, active=True)
+        return _activated(connection, row, stored.name, active=True)
 
 
-def roll_back(location: Location, *, route: str, to: int | None, note: str | None) -> Activated:
+def _to_activate(connection: Connection, route: Route, calibration_id: int | None) -> Calibration:
+    """The calibration that a route is to run: the one that was named, else its newest."""
+    if calibration_id is None:
+        newest = newest_calibration(connection, route.id)
+        if newest is None:
+            raise StoreError(
+                "there is no calibration to activate: run "
+                "`routectl calibrate --strong-fraction 0.3` first"
+            )
+        return newest
+    chosen = calibration(connection, calibration_id)
+    if chosen.route_id != route.id:
+        owner = routes.route_of(connection, chosen.route_id).name
+        raise StoreError(
+            f"calibration {chosen.id} was made for route {owner!r}, and what it says does not hold "
+            f"for {route.name!r}: run `routectl calibrate --route {route.name}`, whose scores are "
+            "there already"
+        )
+    return chosen
+
+
+def roll_back(
+    location: Location, *, route: str | None, to: int | None, note: str | None
+) -> Activated:
     """Append what a route ran before, or an earlier activation of it.
 
     Args:
         to: id of an activation of this route, earlier than the one that runs now.
 
+        route: None is the only one there is.
+
     Raises:
         StoreError: there is no such route or activation, or it is of another extraction version.
-        UsageError: the activation is not an earlier one.
+        UsageError: the activation is not an earlier one; or there are several routes, and none is
+            named.
     """
     with open_store(location) as store, store.write() as connection:
-        stored = routes.route(connection, route)
+        stored = picked_route(connection, route)
         if stored is None:
-            raise _unknown_route(connection, route)
+            raise StoreError("nothing was ever activated: there is nothing to roll back")
+        name = stored.name
         log = routes.activations(connection, stored.id)
-        target = routes.step_back(log, route) if to is None else _earlier(log, to, route)
-        require_extraction(_activated(connection, target, route, active=False).policy)
+        target = routes.step_back(log, name) if to is None else _earlier(log, to, name)
+        require_extraction(_activated(connection, target, name, active=False).policy)
         row = routes.add_activation(
             connection,
             route_id=stored.id,
@@ -122,33 +147,65 @@ def roll_back(location: Location, *, route: str, to: int | None, note: str | Non
             note=note,
             policy=target.policy,
         )
-        return _activated(connection, row, route, active=True)
+        return _activated(connection, row, name, active=True)
+
+
+@dataclass(frozen=True, slots=True)
+class CalibrationEntry:
+    """A calibration with its route's name and its policy."""
+
+    row: Calibration
+    route: str
+    policy: Policy
+
+
+@dataclass(frozen=True, slots=True)
+class RouteChangeEntry:
+    """A change of a route, with the name that the route has now."""
+
+    row: RouteChange
+    route: str
 
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """Calibrations with their policies, and activations, newest first."""
+    """Calibrations, activations and changes of routes, newest first."""
 
-    calibrations: list[tuple[Calibration, Policy]]
+    calibrations: list[CalibrationEntry]
     activations: list[Activated]
+    route_changes: list[RouteChangeEntry]
 
 
 def history(location: Location, *, route: str | None, limit: int) -> History:
-    """What was calibrated and what ran, newest first."""
+    """What was calibrated, what ran and what routes were, newest first.
+
+    Args:
+        route: of this one alone; None: of all.
+        limit: of each the newest entries.
+    """
     with open_store(location) as store, store.read() as connection:
-        named = routes.routes(connection)
-        if route is not None:
-            named = [r for r in named if r.name == route]
-            if not named:
-                raise _unknown_route(connection, route)
+        chosen = None if route is None else picked_route(connection, route)
+        named = routes.routes(connection) if chosen is None else [chosen]
         entries = [
             _activated(connection, row, r.name, active=index == 0)
             for r in named
             for index, row in enumerate(reversed(routes.activations(connection, r.id)))
         ]
         entries.sort(key=lambda entry: entry.id, reverse=True)
-        rows = calibrations(connection, limit)
-        return History([(row, of_calibration(row)) for row in rows], entries[:limit])
+        only = None if chosen is None else chosen.id
+        return History(
+            [
+                CalibrationEntry(
+                    row, routes.route_of(connection, row.route_id).name, of_calibration(row)
+                )
+                for row in calibrations(connection, limit, route_id=only)
+            ],
+            entries[:limit],
+            [
+                RouteChangeEntry(row, routes.route_of(connection, row.route_id).name)
+                for row in routes.route_changes(connection, route_id=only, limit=limit)
+            ],
+        )
 
 
 def last_calibrated(connection: Connection, log: Sequence[Activation]) -> Policy | None:
@@ -170,13 +227,6 @@ def _earlier(log: list[Activation], to: int, route: str) -> Activation:
             "use `routectl activate` to go forward"
         )
     return target
-
-
-def _unknown_route(connection: Connection, name: str) -> StoreError:
-    names = ", ".join(r.name for r in routes.routes(connection))
-    return StoreError(
-        f"no route {name!r}: " + (f"the routes are {names}" if names else "nothing was activated")
-    )
 
 
 def _activated(connection: Connection, row: Activation, route: str, *, active: bool) -> Activated:

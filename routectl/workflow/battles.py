@@ -12,6 +12,7 @@ from itertools import islice
 from pathlib import Path
 
 from routectl.errors import InputError, UsageError
+from routectl.output import Output, Write
 from routectl.preferences.battles import BattleReader, battle_reader, no_battles
 from routectl.preferences.gold import gold_reader
 from routectl.records import Battle, Reject
@@ -20,7 +21,6 @@ from routectl.store.battles import NewBattle, SourceCounts
 from routectl.store.engine import Location, Store
 from routectl.store.opening import create_or_open, open_store
 from routectl.tables import OnReject, Row, RowError, Table, open_table
-from routectl.workflow.files import new_file, rejects_file
 from routectl.workflow.reporter import Advance, Reporter
 
 REJECTS_SHOWN = 5
@@ -50,7 +50,7 @@ def import_battles(
     paths: Sequence[Path],
     *,
     source_name: str | None,
-    rejects_path: Path | None,
+    rejects: Output | None,
     reporter: Reporter,
 ) -> BattleImport:
     """Read files of battles into the database, which is made when there is none.
@@ -60,19 +60,22 @@ def import_battles(
 
     Args:
         source_name: the data set's name; else each file's own name.
-        rejects_path: where to write the rows that could not be read, as they are.
+        rejects: where to write the rows that could not be read, as they are.
 
     Raises:
         InputError: a file that holds no battles, cannot be read, or is damaged; what came before
             the damage is stored.
     """
+    if rejects is not None:
+        rejects = replace(rejects, inputs=paths)
+        rejects.check()
     for path in paths:
         _require_battles(path)
     result = BattleImport()
     with ExitStack() as stack:
         sink = None
-        if rejects_path is not None:
-            sink = stack.enter_context(rejects_file(rejects_path, paths))
+        if rejects is not None:
+            sink = stack.enter_context(rejects.writing())
         advance = stack.enter_context(reporter.progress("reading", _total_bytes(paths)))
         opened: list[Store] = []
         for path in paths:
@@ -168,12 +171,12 @@ def _read(
     advance(table.source.bytes_read - done)
 
 
-def _on_reject(result: BattleImport, sink: object) -> OnReject:
+def _on_reject(result: BattleImport, sink: Write | None) -> OnReject:
     def on_reject(reject: Reject) -> None:
         result.rows += 1
         result.rejected += 1
-        if callable(sink):
-            sink(reject.raw)
+        if sink is not None:
+            sink(reject.raw + b"\n")
         if len(result.rejects) < REJECTS_SHOWN:
             result.rejects.append(replace(reject, raw=b""))
 
@@ -248,17 +251,17 @@ class Exported:
     """Battles that were left out because their prompt's text was purged."""
 
 
-def export_battles(location: Location, path: Path, *, overwrite: bool) -> Exported:
+def export_battles(location: Location, output: Output) -> Exported:
     """Write the stored battles as JSON lines that `routectl train --battles` reads.
 
     Raises:
-        UsageError: the file is there, and is not to be overwritten.
+        UsageError: the file must not be written.
         InputError: it cannot be written; nothing of it is left.
     """
     with (
         open_store(location) as store,
         store.read() as connection,
-        new_file(path, overwrite=overwrite) as write,
+        output.writing() as write,
     ):
         prompts = stored.battle_prompts(connection)
         written = purged = 0
@@ -270,7 +273,7 @@ def export_battles(location: Location, path: Path, *, overwrite: bool) -> Export
                 purged += 1
         if not written:
             raise UsageError("the database holds no battles: run `routectl battles import FILE`")
-    return Exported(path, written, purged)
+    return Exported(output.path, written, purged)
 
 
 def battle_line(battle: stored.StoredBattle, prompt: str) -> bytes:

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from uuid import uuid4
 
 from routectl.calibration import (
     Caveat,
@@ -15,6 +16,7 @@ from routectl.calibration import (
     caveats,
     choose,
 )
+from routectl.errors import UsageError
 from routectl.extraction import EXTRACTION_VERSION
 from routectl.policy import PinnedRouter, Policy
 from routectl.prices import ModelPrice, require_asked
@@ -31,14 +33,17 @@ from routectl.store.scores import (
     scored_requests,
 )
 from routectl.workflow.actor import actor
+from routectl.workflow.answering import OtherModels, other_models, suggested_route
 from routectl.workflow.policies import UNDECLARED
 from routectl.workflow.populations import (
     ready_routers,
     refuse_an_empty_population,
     say_what_the_population_mixes,
 )
-from routectl.workflow.pricing import Costs, priced_requests
+from routectl.workflow.pricing import Costs, month_of, priced_requests, route_prices
+from routectl.workflow.quality import KnownQuality, known_quality
 from routectl.workflow.reporter import Reporter
+from routectl.workflow.routing import RouteInUse, declared_models, default_route
 from routectl.workflow.scoring import score_missing
 
 __all__ = ["CalibrationResult", "Question", "StrongFraction", "calibrate"]
@@ -49,12 +54,14 @@ class Question:
     """What a calibration asks."""
 
     target: StrongFraction
+    route: RouteInUse
     population: Population
+    """With the route's own, as `RouteInUse.population` joins them."""
     confidence: float
     next_requests: int
     note: str | None
     prices: Mapping[str, ModelPrice] = field(default_factory=dict)
-    """Those that go before the list's."""
+    """Those that go before the route's own and the list's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +70,8 @@ class CalibrationResult:
 
     id: int
     created_at: datetime
+    route: str
+    population: Population
     router: RouterIdentity
     policy: Policy
     choice: Choice
@@ -72,7 +81,13 @@ class CalibrationResult:
     longer_than_read: float
     """Weighted share of the requests whose prompt is longer than the router reads."""
     costs: Costs | None
-    """None where the router decides between no models, or no tokens or no price is known."""
+    """None where the route declares no models, or no tokens or no price is known."""
+    quality: KnownQuality | None
+    """What was evaluated of this router at this fingerprint."""
+    other_models: OtherModels | None
+    """Models that answered these requests and are not the route's."""
+    suggestion: str | None
+    """The `route set` command that would give costs, where the route declares no models."""
     rows_digest: str
     caveats: list[Caveat]
     """What a reader must know before they use the threshold."""
@@ -100,29 +115,64 @@ def calibrate(
     Raises:
         NoPromptsError: the population is empty, or none of its requests has a prompt.
         CalibrationError: no threshold can be chosen.
-        UsageError: a price of a model that none of the routers decides about.
+        UsageError: a price of a model that the route does not declare.
     """
-    pairs = [router.identity.model_pair for router in routers]
-    require_asked(
-        question.prices,
-        list(dict.fromkeys(m for pair in pairs if pair for m in (pair.strong, pair.weak))),
-    )
+    route = question.route
+    _refuse_other_prices(route, question.prices)
     with open_store(location) as store:
         with store.read() as connection:
             counts = overview(connection, question.population, EXTRACTION_VERSION)
         refuse_an_empty_population(counts, question.population)
         say_what_the_population_mixes(counts, question.population, reporter)
         wanted = ready_routers(store, routers, unnamed, question.population, reporter)
-        return [_calibrate(store, router, question, counts, reporter) for router in wanted]
+        with store.read() as connection:
+            traffic = _Traffic(
+                counts,
+                other_models(connection, route, question.population),
+                suggested_route(connection, route, question.population)
+                if route.pair is None
+                else None,
+                route_prices(route, question.prices, reporter),
+            )
+        run = uuid4().hex
+        return [_calibrate(store, router, question, traffic, run, reporter) for router in wanted]
+
+
+@dataclass(frozen=True, slots=True)
+class _Traffic:
+    """What is said of the population and its route, whatever the router."""
+
+    counts: Overview
+    other_models: OtherModels | None
+    suggestion: str | None
+    prices: tuple[ModelPrice, ModelPrice] | None
+    """Of the strong model and of the weak one."""
+
+
+def _refuse_other_prices(route: RouteInUse, prices: Mapping[str, ModelPrice]) -> None:
+    if prices and not route.declared.models:
+        raise UsageError(
+            f"--price is of a route's models, and route {route.name} declares none: name them with "
+            f"`routectl route set {route.name} --strong MODEL --weak MODEL`"
+        )
+    require_asked(prices, [model.name for model in route.declared.models])
 
 
 def _calibrate(
-    store: Store, router: OpenRouter, question: Question, counts: Overview, reporter: Reporter
+    store: Store,
+    router: OpenRouter,
+    question: Question,
+    traffic: _Traffic,
+    run: str,
+    reporter: Reporter,
 ) -> CalibrationResult:
-    rows, purged = _scored(store, router, question.population, counts, reporter)
+    counts, prices = traffic.counts, traffic.prices
+    rows, purged = _scored(
+        store, router, question.population, counts, reporter, answers=prices is not None
+    )
     excluded = dict(counts.excluded) | ({"purged": purged} if purged else {})
     identity = router.identity
-    priced = priced_requests(identity.model_pair, rows, question.prices, reporter)
+    priced = priced_requests(prices, rows)
     reporter.detail(f"choosing among the cuts of {len(rows.win_rates):,} scores")
     choice = choose(
         ScoredSample(
@@ -145,22 +195,28 @@ def _calibrate(
     spending = choice.cut.spending
     costs = None
     if priced is not None and spending is not None:
-        costs = Costs(priced.strong, priced.weak, spending)
+        costs = Costs(priced.strong, priced.weak, spending, month_of(rows, spending))
     longer = float(rows.weights[rows.longer_than_read].sum() / rows.weights.sum())
     created_at = datetime.now(UTC)
     digest = rows_digest(rows)
     policy = Policy(
-        models=UNDECLARED,
+        models=declared_models(question.route.declared) or UNDECLARED,
         routers=(PinnedRouter(router.spec, identity.fingerprint),),
         thresholds=(choice.cut.threshold,),
         extraction_version=EXTRACTION_VERSION,
     )
     with store.write() as connection:
+        quality = known_quality(connection, identity.fingerprint)
+        route_id = question.route.id
+        if route_id is None:
+            route_id = default_route(connection).id
         calibration_id = add_calibration(
             connection,
             created_at=created_at,
             actor=actor(),
             note=question.note,
+            route_id=route_id,
+            run=run,
             router_id=rows.router,
             router=identity,
             population=question.population,
@@ -168,13 +224,20 @@ def _calibrate(
             choice=choice,
             policy=policy,
             excluded=excluded,
-            longer_than_read=longer,
-            costs=None if costs is None else costs.to_json(),
+            facts={
+                "longer_than_read": longer,
+                "costs": None if costs is None else costs.to_json(),
+                "quality": None if quality is None else quality.to_json(),
+                "other_models": traffic.other_models and traffic.other_models.to_json(),
+                "suggested_route": traffic.suggestion,
+            },
             rows_digest=digest,
         )
     return CalibrationResult(
         id=calibration_id,
         created_at=created_at,
+        route=question.route.name,
+        population=question.population,
         router=identity,
         policy=replace(policy, calibration_id=calibration_id),
         choice=choice,
@@ -182,6 +245,9 @@ def _calibrate(
         excluded=excluded,
         longer_than_read=longer,
         costs=costs,
+        quality=quality,
+        other_models=traffic.other_models,
+        suggestion=traffic.suggestion,
         rows_digest=digest,
         caveats=caveats(choice.target, choice.cut, choice.certainty, choice.self_check, longer),
     )
@@ -193,10 +259,14 @@ def _scored(
     population: Population,
     counts: Overview,
     reporter: Reporter,
+    *,
+    answers: bool,
 ) -> tuple[ScoredRequests, float]:
-    """The population's scores, after scoring what is missing, and the weight of what cannot be."""
-    # Only between two models does it matter which tokens are the answer's.
-    answers = router.identity.model_pair is not None
+    """The population's scores, after scoring what is missing, and the weight of what cannot be.
+
+    Args:
+        answers: read the answers' tokens, too, which only prices ask for.
+    """
     with store.read() as connection:
         row_id = router_id(connection, router.identity)
     rows = None

@@ -6,10 +6,11 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from routectl.errors import InputError, UsageError
+from routectl.errors import InputError, UsageError, reason_of
+from routectl.output import Output, Write, check_folder, make_folder
 from routectl.preferences.battles import battle_reader, no_battles, read_sibling_prompts, sibling_of
 from routectl.preferences.contamination import read_benchmark
 from routectl.preferences.gold import gold_reader
@@ -20,7 +21,6 @@ from routectl.store.opening import open_store
 from routectl.tables import Row, Table, open_table
 from routectl.workflow.battles import battle_line
 from routectl.workflow.embedding import embed, open_for_comparison
-from routectl.workflow.files import Write, new_file
 from routectl.workflow.reporter import Reporter
 
 _PROMPT_ID = "prompt_id"
@@ -51,6 +51,7 @@ class Contamination:
     pairs: int
     inputs: list[Cleaned]
     pairs_file: Path | None
+    """None also where there are no pairs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,7 @@ def find_contamination(
     output: Path | None,
     pairs_path: Path | None,
     with_texts: bool,
-    overwrite: bool,
+    force: bool,
     embedder: str | None,
     reporter: Reporter,
 ) -> Contamination:
@@ -96,15 +97,29 @@ def find_contamination(
 
     Raises:
         InputError: a file cannot be read or written.
-        UsageError: a file is there already, and is not to be overwritten.
+        UsageError: a file must not be written.
     """
-    outputs = _outputs(files, output)
-    protected = {path.resolve() for path in (*files, *against)}
-    for path in [*outputs, pairs_path]:
-        if path is not None:
-            _require_free(path, protected, overwrite)
+
+    def checked(path: Path | None, option: str) -> Output | None:
+        if path is None:
+            return None
+        checked_output = Output(
+            path=path,
+            option=option,
+            database=location.path,
+            inputs=(*files, *map(sibling_of, files), *against),
+            force=force,
+        )
+        checked_output.check()
+        return checked_output
+
+    pairs_output = checked(pairs_path, "--pairs")
+    outputs = [checked(path, "--output") for path in _outputs(files, output)]
     file_inputs = [_FileInput(path, out) for path, out in zip(files, outputs, strict=True)]
-    inputs: Sequence[_Input] = file_inputs or [_StoreInput(location, output)]
+    for file_input in file_inputs:
+        if (sibling := file_input.prompts_output()) is not None:
+            sibling.check()
+    inputs: Sequence[_Input] = file_inputs or [_StoreInput(location, checked(output, "--output"))]
     prompts = list(dict.fromkeys(p for source in inputs for p in source.prompts()))
     others = _benchmark_prompts(against)
     other_texts = list(others)
@@ -119,9 +134,9 @@ def find_contamination(
         for query, other, cosine in zip(tile.query, tile.other, tile.cosine, strict=True)
     ]
     bad = {pair.prompt: list[_Place]() for pair in pairs}
-    cleaned = [source.clean(bad, overwrite) for source in inputs]
-    if pairs_path is not None:
-        with new_file(pairs_path, overwrite=overwrite) as write:
+    cleaned = [source.clean(bad) for source in inputs]
+    if pairs_output is not None:
+        with pairs_output.writing() as write:
             for line in _pair_lines(pairs, bad, others, with_texts):
                 write(line)
     return Contamination(
@@ -132,7 +147,7 @@ def find_contamination(
         contaminated=len(bad),
         pairs=len(pairs),
         inputs=cleaned,
-        pairs_file=pairs_path,
+        pairs_file=pairs_path if pairs else None,
     )
 
 
@@ -144,19 +159,13 @@ def _outputs(files: Sequence[Path], output: Path | None) -> list[Path | None]:
     if len({path.name for path in files}) < len(files):
         raise UsageError("two FILEs have one name, and would be one file in --output: clean each")
     try:
-        output.mkdir(exist_ok=True)
+        check_folder(output, "--output")
+        make_folder(output)
+    except UsageError as error:
+        raise UsageError(f"{error} (several FILEs are written into a folder)") from None
     except OSError as error:
-        raise InputError(
-            f"--output {output} must be a folder for several FILEs, and is none: {error.strerror}"
-        ) from None
+        raise InputError(f"cannot make --output {output}: {reason_of(error)}") from None
     return [output / path.name for path in files]
-
-
-def _require_free(path: Path, protected: set[Path], overwrite: bool) -> None:
-    if path.resolve() in protected:
-        raise UsageError(f"{path} is an input and would be overwritten: name another file")
-    if path.exists() and not overwrite:
-        raise UsageError(f"{path} is there already: add --overwrite, or name another file")
 
 
 def _benchmark_prompts(paths: Sequence[Path]) -> dict[str, list[_Place]]:
@@ -193,7 +202,7 @@ def _sha256(text: str) -> str:
 class _FileInput:
     """A file of battles or gold labels; it is read twice, so that memory holds its prompts only."""
 
-    def __init__(self, path: Path, output: Path | None) -> None:
+    def __init__(self, path: Path, output: Output | None) -> None:
         self._path = path
         self._output = output
 
@@ -203,13 +212,28 @@ class _FileInput:
         prompts = (reader(row) for row in table.rows)
         return (prompt for prompt in prompts if prompt is not None)
 
-    def clean(self, bad: Mapping[str, list[_Place]], overwrite: bool) -> Cleaned:
+    def clean(self, bad: Mapping[str, list[_Place]]) -> Cleaned:
         if self._output is None:
             return self._write(bad, lambda data: None)
-        with new_file(self._output, overwrite=overwrite) as write:
+        with self._output.writing() as write:
             cleaned = self._write(bad, write)
-        self._copy_prompts(bad, overwrite)
+        sibling = self.prompts_output()
+        if sibling is not None:
+            with sibling.writing() as write:
+                for number, prompt in read_sibling_prompts(self._path).items():
+                    if prompt not in bad:
+                        line = {_PROMPT_ID: number, "prompt": prompt}
+                        write(json.dumps(line, ensure_ascii=False).encode() + b"\n")
         return cleaned
+
+    def prompts_output(self) -> Output | None:
+        """The prompts file that belongs to AlpacaEval's long form, of the output."""
+        if self._output is None:
+            return None
+        columns = open_table(self._path, on_reject=lambda reject: None).columns
+        if _PROMPT_ID not in columns or "prompt" in columns or "question" in columns:
+            return None
+        return replace(self._output, path=sibling_of(self._output.path))
 
     def _write(self, bad: Mapping[str, list[_Place]], write: Write) -> Cleaned:
         table = open_table(self._path)
@@ -227,25 +251,14 @@ class _FileInput:
                 continue
             write((b",\n" if is_list and rows - removed > 1 else b"") + row.raw + end)
         write(b"\n]\n" if is_list else b"")
-        return Cleaned(str(self._path), rows, removed, self._output)
-
-    def _copy_prompts(self, bad: Mapping[str, list[_Place]], overwrite: bool) -> None:
-        """Write the prompts file that belongs to AlpacaEval's long form, without the bad ones."""
-        assert self._output is not None
-        columns = open_table(self._path).columns
-        if _PROMPT_ID not in columns or "prompt" in columns or "question" in columns:
-            return
-        with new_file(sibling_of(self._output), overwrite=overwrite) as write:
-            for number, prompt in read_sibling_prompts(self._path).items():
-                if prompt not in bad:
-                    line = {_PROMPT_ID: number, "prompt": prompt}
-                    write(json.dumps(line, ensure_ascii=False).encode() + b"\n")
+        path = None if self._output is None else self._output.path
+        return Cleaned(str(self._path), rows, removed, path)
 
 
 class _StoreInput:
     """The store's battles."""
 
-    def __init__(self, location: Location, output: Path | None) -> None:
+    def __init__(self, location: Location, output: Output | None) -> None:
         self._location = location
         self._output = output
 
@@ -258,13 +271,13 @@ class _StoreInput:
             )
         return iter(text_by_id.values())
 
-    def clean(self, bad: Mapping[str, list[_Place]], overwrite: bool) -> Cleaned:
+    def clean(self, bad: Mapping[str, list[_Place]]) -> Cleaned:
         out = self._output
         rows = removed = 0
         with (
             open_store(self._location) as store,
             store.read() as connection,
-            new_file(out, overwrite=overwrite) if out else nullcontext(lambda data: None) as write,
+            out.writing() if out else nullcontext(lambda data: None) as write,
         ):
             texts = stored.battle_prompts(connection)
             for battle in stored.stored_battles(connection):
@@ -277,7 +290,7 @@ class _StoreInput:
                     removed += 1
                 else:
                     write(battle_line(battle, prompt))
-        return Cleaned(str(self._location), rows, removed, out)
+        return Cleaned(str(self._location), rows, removed, out.path if out else None)
 
 
 _Input = _FileInput | _StoreInput

@@ -8,7 +8,7 @@ from pathlib import Path
 from routectl.errors import StoreError, UsageError
 from routectl.store.engine import SCHEMA_VERSION, Location, connect, schema_version
 from routectl.store.opening import create_or_open
-from routectl.store.statistics import row_counts
+from routectl.store.statistics import require_undamaged, row_counts
 
 
 def locate(text: str) -> Location:
@@ -34,8 +34,13 @@ class DatabaseStatus:
 
 
 def status(location: Location) -> DatabaseStatus:
-    """The status of a database of any schema; changes nothing."""
+    """The status of a database of any schema; changes nothing.
+
+    Raises:
+        StoreError: it is damaged.
+    """
     with connect(location) as store:
+        require_undamaged(store)
         return DatabaseStatus(
             location=str(location),
             schema=schema_version(store),

@@ -33,7 +33,7 @@ def open_for_comparison(name: str | None, whose: str, reporter: Reporter) -> Emb
     """
     host = None if name is None else remote_host(name)
     if host is not None:
-        reporter.note(f"the prompts of {whose} are sent to {host}")
+        reporter.warn(f"the prompts of {whose} are sent to {host}")
     embedder = open_embedder(name or DEFAULT)
     if not embedder.comparable:
         raise UsageError(

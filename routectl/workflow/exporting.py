@@ -9,9 +9,10 @@ from routectl.store.calibrations import calibration, newest_calibration
 from routectl.store.engine import Location
 from routectl.store.models import Calibration
 from routectl.store.opening import open_store
-from routectl.workflow.activating import DEFAULT_ROUTE, last_calibrated
+from routectl.workflow.activating import last_calibrated
 from routectl.workflow.policies import of_activation, of_calibration, require_extraction
 from routectl.workflow.reporter import Reporter
+from routectl.workflow.routing import picked_route
 
 
 def to_export(
@@ -19,30 +20,30 @@ def to_export(
 ) -> Exported:
     """What to export: a calibration that was named, else what the route runs.
 
-    Without either the default route is meant; when it runs nothing, the newest calibration is
+    Without either the only route there is is meant; when it runs nothing, its newest calibration is
     taken, with a word.
 
     Raises:
         StoreError: there is nothing to export, or it is of another extraction version.
+        UsageError: there are several routes, and none is named.
     """
-    name = route or DEFAULT_ROUTE
     with open_store(location) as store, store.read() as connection:
         if calibration_id is not None:
             return _of_calibration(calibration(connection, calibration_id))
-        stored = routes.route(connection, name)
+        stored = picked_route(connection, route)
         log = routes.activations(connection, stored.id) if stored is not None else []
-        if log:
+        if stored is not None and log:
             active = log[-1]
             strong_fraction = None
             if active.calibration_id is not None:
                 strong_fraction = calibration(connection, active.calibration_id).strong_fraction
-            policy = of_activation(active, name, last_calibrated(connection, log))
+            policy = of_activation(active, stored.name, last_calibrated(connection, log))
             require_extraction(policy)
             return Exported(policy, active.policy is not None, strong_fraction)
         if route is not None:
             names = ", ".join(r.name for r in routes.routes(connection)) or "none yet"
             raise StoreError(f"nothing is active on route {route!r}; the routes are: {names}")
-        newest = newest_calibration(connection)
+        newest = None if stored is None else newest_calibration(connection, stored.id)
         if newest is None:
             raise StoreError(
                 "there is nothing to export: run `routectl calibrate --strong-fraction 0.3` first"

@@ -21,7 +21,12 @@ def of_calibration(row: Calibration) -> Policy:
         InputError: the record is of a newer version, or damaged.
     """
     if row.policy is not None:
-        return replace(Policy.from_json(row.policy), calibration_id=row.id)
+        policy = Policy.from_json(row.policy)
+        # The columns say some of it again: where they differ, one of the two is damaged.
+        stated = (policy.thresholds[:1], [router.fingerprint for router in policy.routers[:1]])
+        if stated != ((row.threshold,), [row.fingerprint]):
+            raise StoreError(_contradiction(f"calibration {row.id}"))
+        return replace(policy, calibration_id=row.id)
     # Calibrations older than the option have no such detail.
     mapping: dict[str, str] = row.details.get("scored_as", {})
     pair = None
@@ -41,6 +46,8 @@ def of_calibration(row: Calibration) -> Policy:
 def of_activation(row: Activation, route: str, calibrated: Policy | None) -> Policy:
     """The policy that an activation stores, or what it meant where it is older than that.
 
+    It is the route's under the name that the route has now.
+
     Args:
         calibrated: the policy of its calibration; where it has none, because it is unconditional,
             that of the last one which the route ran before, if any.
@@ -49,22 +56,46 @@ def of_activation(row: Activation, route: str, calibrated: Policy | None) -> Pol
         InputError: the record is of a newer version, or damaged.
     """
     if row.policy is not None:
-        return replace(Policy.from_json(row.policy), activation_id=row.id)
+        policy = Policy.from_json(row.policy)
+        decided = (policy.rule, policy.calibration_id)
+        same = True
+        if calibrated is not None and calibrated.calibration_id == row.calibration_id:
+            same = policy.thresholds == calibrated.thresholds
+            same = same and policy.routers == calibrated.routers
+        if decided != (row.mode, row.calibration_id) or not same:
+            raise StoreError(_contradiction(f"activation {row.id}"))
+        return replace(policy, route=route, activation_id=row.id)
     if row.mode == THRESHOLD:
         assert calibrated is not None, "the database holds it to that"
         return replace(calibrated, mode=LIVE, route=route, activation_id=row.id)
     return replace(unconditional(row.mode, route, calibrated), activation_id=row.id)
 
 
-def unconditional(rule: str, route: str, before: Policy | None) -> Policy:
+def _contradiction(what: str) -> str:
+    return (
+        f"{what} contradicts itself, so the database is damaged: restore a copy of it, or "
+        "calibrate again"
+    )
+
+
+def unconditional(
+    rule: str,
+    route: str,
+    before: Policy | None,
+    *,
+    models: tuple[str | None, ...] | None = None,
+) -> Policy:
     """A live policy that gives every request the strong model, or the weak one.
 
     Args:
         before: what the route ran before, whose router a config string can name.
+        models: those that the route declares, from weak to strong; None: those of before.
     """
+    if models is None:
+        models = UNDECLARED if before is None else before.models
     return Policy(
         rule=rule,
-        models=UNDECLARED if before is None else before.models,
+        models=models,
         routers=() if before is None else before.routers,
         extraction_version=extraction.EXTRACTION_VERSION,
         mode=LIVE,

@@ -62,7 +62,7 @@ def refuse_an_empty_population(traffic: Overview, population: Population) -> Non
     """
     _refuse_other_versions(traffic.requests, traffic.other_versions)
     if traffic.requests == 0:
-        if population == Population():
+        if population.is_everything():
             raise NoPromptsError("the database holds no traffic: run `routectl import FILE` first")
         raise NoPromptsError(
             "no request matches the --where, --since and --until that were given: loosen them, "

@@ -16,6 +16,9 @@ class Reporter(Protocol):
     def note(self, sentence: str) -> None:
         """A remark or a warning: one sentence."""
 
+    def warn(self, sentence: str) -> None:
+        """A remark that nobody may overlook, such as where prompts are sent: one sentence."""
+
     def detail(self, sentence: str) -> None:
         """A step, for whoever wants to see each: one sentence."""
 

@@ -191,9 +191,13 @@ def test_an_export_that_cannot_be_written_leaves_the_old_file(
     one_sentence(routectl("export", "-o", tmp_path / "no" / "file"), "cannot write")
     target = tmp_path / "routing.json"
     target.write_text("old")
+    refused = routectl("export", "--format", "json", "-o", target)
+    one_sentence(refused, "add --force", code=2)
+    assert target.read_text() == "old"
+    assert routectl("export", "--format", "json", "-o", target, "--force").code == 0
     assert routectl("export", "--format", "json", "-o", target).code == 0
     assert json.loads(target.read_text())["mode"] == "threshold"
-    assert [p.name for p in tmp_path.iterdir() if p.name.startswith(".routing")] == []
+    assert [p.name for p in tmp_path.iterdir() if p.name.startswith(".")] == []
 
 
 def test_no_command_at_all_shows_the_help(routectl: Routectl) -> None:

@@ -28,7 +28,9 @@ def commands(command: click.Command, path: tuple[str, ...] = ()) -> Iterator[tup
 
 
 # Groups print nothing themselves, and a completion script is for a shell.
-NO_JSON = {(name,) for name in ("routers", "db", "train", "battles", "completion", "evaluations")}
+NO_JSON = {
+    (name,) for name in ("route", "routers", "db", "train", "battles", "completion", "evaluations")
+}
 
 
 @pytest.mark.parametrize("path", list(commands(group)), ids=" ".join)

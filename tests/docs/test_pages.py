@@ -4,14 +4,20 @@ A block in `sh` runs as it stands and must succeed. In a block in `console` each
 is 0 unless the line says another one, and its output is what the page prints: `...` stands for what
 is left out, and the name of the database, which goes to stderr each time, need not be there. Blocks
 in `text` need a server or another machine; they are few, and do not run.
+
+What is `routectl` commands and nothing else runs in this process, which saves most of the time; all
+else runs in a shell.
 """
 
 from __future__ import annotations
 
+import contextlib
 import gzip
+import io
 import json
 import os
 import re
+import shlex
 import shutil
 import sqlite3
 import subprocess
@@ -21,6 +27,7 @@ from pathlib import Path
 
 import pytest
 
+from routectl.cli.app import run
 from tests.conftest import payload, write_log
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -35,6 +42,8 @@ case "$1 $*" in
 esac
 exec "{python}" -m routectl "$@"
 """
+
+BASELINE = ("-r", "length")
 
 needs_the_sqlite_shell = pytest.mark.skipif(
     shutil.which("sqlite3") is None, reason="the pages use the sqlite3 shell"
@@ -52,14 +61,24 @@ class Reader:
         command.write_text(WITHOUT_A_MODEL.format(python=sys.executable))
         command.chmod(0o755)
         self.environment = {
-            **{name: value for name, value in os.environ.items() if name != "ROUTECTL_DB"},
+            **os.environ,
             "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
             "PYTHONPATH": str(DOCS.parent),
             "OMP_NUM_THREADS": "1",
         }
 
-    def types(self, command: str) -> tuple[int, str]:
+    def types(self, text: str) -> tuple[int, str]:
         """Exit code, and stdout and stderr as a terminal shows them."""
+        outputs = []
+        for command in commands_of(text):
+            arguments = plain_command(command)
+            code, output = self._shell(command) if arguments is None else self._here(arguments)
+            outputs.append(re.sub(r"^Database: .*\n", "", output, flags=re.MULTILINE))
+            if code != 0:
+                break
+        return code, "".join(outputs)
+
+    def _shell(self, command: str) -> tuple[int, str]:
         done = subprocess.run(
             ["sh", "-ec", command],
             cwd=self.folder,
@@ -69,7 +88,17 @@ class Reader:
             text=True,
             check=False,
         )
-        return done.returncode, re.sub(r"^Database: .*\n", "", done.stdout, flags=re.MULTILINE)
+        return done.returncode, done.stdout
+
+    def _here(self, arguments: list[str]) -> tuple[int, str]:
+        terminal = io.StringIO()
+        with (
+            contextlib.chdir(self.folder),
+            contextlib.redirect_stdout(terminal),
+            contextlib.redirect_stderr(terminal),
+        ):
+            code = run(arguments)
+        return code, terminal.getvalue()
 
     def follows(self, page: str) -> None:
         for language, block in blocks(page):
@@ -81,6 +110,25 @@ class Reader:
                     code, output = self.types(command)
                     assert code == expected_code, f"{command}\n{output}"
                     assert says(output, expected), f"{command}\n{output}\nis not\n{expected}"
+
+
+def commands_of(text: str) -> list[str]:
+    """The commands of a text that holds plain ones alone, each to run if the last did; or it."""
+    alone = [line for line in re.split(r"\n| && ", text.strip()) if line]
+    return alone if all(plain_command(line) is not None for line in alone) else [text]
+
+
+def plain_command(line: str) -> list[str] | None:
+    """The arguments of a line that is one `routectl` command, without a shell's own characters."""
+    line = line.partition("   # exit code ")[0]
+    if re.search(r"[\n$`<>|&;\\()#*?~]", re.sub(r"'[^']*'", "", line)):
+        return None
+    program, *arguments = shlex.split(line) or [""]
+    if program != "routectl":
+        return None
+    if arguments[0] in ("score", "calibrate") and "-r" not in arguments:
+        arguments += BASELINE
+    return arguments
 
 
 def blocks(page: str) -> list[tuple[str, str]]:
@@ -110,7 +158,8 @@ def says(output: str, expected: str) -> bool:
 
 
 @pytest.fixture
-def reader(tmp_path: Path) -> Reader:
+def reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Reader:
+    monkeypatch.delenv("ROUTECTL_DB", raising=False)
     return Reader(tmp_path)
 
 

@@ -1,14 +1,16 @@
-"""Every name says what it holds: a few words that say nothing are not used as names."""
+"""Names say what they hold, and sentences are in plain words that other projects use, too."""
 
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-PACKAGE = Path(__file__).parents[2] / "routectl"
+ROOT = Path(__file__).parents[2]
+PACKAGE = ROOT / "routectl"
 
 EMPTY_WORDS = frozenset({"found", "known", "each", "works"})
 
@@ -68,5 +70,104 @@ def test_no_name_in_the_package_is_an_empty_word() -> None:
         f"{path.relative_to(PACKAGE)}:{line} {name}"
         for path in sorted(PACKAGE.rglob("*.py"))
         for line, name in empty_words_in(path.read_text(encoding="utf-8"))
+    ]
+    assert places == []
+
+
+_SPACE = r"\s+(?:# |[\"'] *\n *f?[\"'])?"
+"""Between two words: a blank, or the end of a line of a text, of a comment or of a literal."""
+
+IDIOMS = {
+    "beside": r"beside",
+    "held back": rf"held{_SPACE}back",
+    "kinds of prompts": rf"kinds?{_SPACE}of{_SPACE}prompts?",
+    "made of": rf"(?:made|makes?){_SPACE}of",
+    "marks": r"mark(?:s|ed)?",
+    "stands": rf"st(?:ands?|anding|ood)(?!{_SPACE}(?:for|in{_SPACE}for)\b|-ins?\b)",
+    "surely": r"surely",
+}
+"""Words that say in a riddle what a plain word says: next to, an extra feature; the regularisation
+strength; clusters; computed from, consists of; scores; is in; significantly."""
+
+ALLOWED: dict[str, set[str]] = {
+    "CONTRIBUTING.md": {"marks"},  # of pytest
+    "README.md": {"beside", "surely"},
+    "docs/formats.md": {"marks"},  # of the order of bytes
+    "docs/routers.md": {"marks"},  # of questions
+    "docs/statistics.md": {"beside", "made of"},
+    "docs/troubleshooting.md": {"beside"},
+    "examples/traffic_settings.py": {"marks"},  # of exclamation
+    "routectl/cli/app.py": {"made of"},
+    "routectl/cli/calibration_table.py": {"beside"},
+    "routectl/cli/console.py": {"stands"},
+    "routectl/judging/verdicts.py": {"stands"},  # what judges are asked changes no more
+    "routectl/routers/causal_model.py": {"beside"},  # a tensor's name
+    "routectl/store/models.py": {"stands"},
+    "routectl/store/schema.py": {"beside"},
+    "routectl/traffic/rows.py": {"marks"},  # of the order of bytes
+    "routectl/traffic/splitting.py": {"marks"},
+}
+"""Where a word of `IDIOMS` means something else, or is part of a text that is kept as it is."""
+
+TEXTS = sorted(
+    path
+    for folder in (".", "docs", "routectl/**", "benchmarks", "examples", "research")
+    for path in ROOT.glob(f"{folder}/*.*")
+    if path.suffix in (".md", ".py", ".sh") and "checkpoints" not in path.parts
+)
+
+
+def idioms_in(text: str) -> list[tuple[int, str]]:
+    """Line and idiom of each sentence of ours that uses one."""
+    return sorted(
+        (text.count("\n", 0, match.start()) + 1, idiom)
+        for idiom, pattern in IDIOMS.items()
+        for match in re.finditer(rf"\b{pattern}\b", text, re.IGNORECASE)
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "idiom"),
+    [
+        ("It lies beside it.", "beside"),
+        ("Beside it", "beside"),
+        ("how strongly it is held\nback", "held back"),
+        ("# it is held\n    # back", "held back"),
+        ('"it is held "\n    "back"', "held back"),
+        ("six kinds of prompts", "kinds of prompts"),
+        ("what is made of a vector", "made of"),
+        ("what it makes of it", "made of"),
+        ("the mean mark", "marks"),
+        ("It stands there.", "stands"),
+        ("as it stood in the file", "stands"),
+        ("surely better", "surely"),
+    ],
+)
+def test_an_idiom_is_seen(text: str, idiom: str) -> None:
+    assert [name for _, name in idioms_in(text)] == [idiom]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Besides, it is",
+        "a benchmark",
+        "it stands for\nthe others",
+        "a stand-in",
+        "kinds",
+        "a remark",
+    ],
+)
+def test_plain_words_pass(text: str) -> None:
+    assert idioms_in(text) == []
+
+
+def test_code_help_and_pages_are_in_plain_words() -> None:
+    places = [
+        f"{name}:{line} {idiom}"
+        for path in TEXTS
+        for name in [str(path.relative_to(ROOT))]
+        for line, idiom in idioms_in(path.read_text(encoding="utf-8"))
+        if idiom not in ALLOWED.get(name, ())
     ]
     assert places == []

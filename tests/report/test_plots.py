@@ -8,8 +8,9 @@ import pytest
 
 from routectl.errors import InputError, UsageError
 from routectl.evaluation.benchmark import JudgedPair
-from routectl.report.drawing import COLOURS, Heading, percent, save
-from routectl.report.plots import draw_evaluation
+from routectl.output import Output
+from routectl.report.drawing import COLOURS, Heading, is_plot, percent, save
+from routectl.report.plots import draw_evaluation, plot_outputs
 from routectl.report.score_histogram import draw_score_histograms, score_histograms
 from tests.report.benchmarks import PROMPT, judged
 
@@ -37,10 +38,9 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     return draw_evaluation(
         benchmark(),
         scores("mine", "theirs", "a$b$c"),
-        tmp_path_factory.mktemp("drawn") / "plots",
+        plot_outputs("own", tmp_path_factory.mktemp("drawn") / "plots", ("png", "svg")),
         baselines=scores("length"),
         thresholds=THRESHOLDS,
-        formats=("png", "svg"),
         draws=20,
         seed=7,
         confidence=0.9,
@@ -119,10 +119,14 @@ def test_no_prompt_is_in_any_file(drawn: list[Path]) -> None:
         assert "secret" not in unescape(path.read_text("latin-1"))
 
 
+def a_plot(path: Path) -> Output:
+    return Output(path=path, option="plot", is_ours=is_plot)
+
+
 def histogram_file(path: Path) -> bytes:
     """One plot, drawn anew."""
     histograms = score_histograms(benchmark(), scores("mine"))
-    save(draw_score_histograms(histograms, Heading.of(benchmark())), path)
+    save(draw_score_histograms(histograms, Heading.of(benchmark())), a_plot(path))
     return path.read_bytes()
 
 
@@ -135,9 +139,9 @@ def test_equal_plots_are_equal_files(suffix: str, tmp_path: Path) -> None:
 def test_without_costs_the_other_plots_are_drawn_and_names_become_file_names(
     tmp_path: Path,
 ) -> None:
-    paths = draw_evaluation(
-        benchmark("../our team/q 1", costs=False), scores("mine"), tmp_path, draws=5
-    )
+    named = benchmark("../our team/q 1", costs=False)
+    outputs = plot_outputs(named.benchmark, tmp_path)
+    paths = draw_evaluation(named, scores("mine"), outputs, draws=5)
     assert [path.name for path in paths] == [
         f"our-team-q-1-{kind}.png" for kind in ("quality", "scores", "reliability")
     ]
@@ -160,7 +164,11 @@ def test_few_rows_ties_and_a_gap_below_0_are_drawn_without_a_warning(
     pair = judged(strong, weak, "模型", strong_cost=np.full(n, 0.002), weak_cost=np.full(n, 0.001))
     thresholds = {"mine": ("router-mine-1.0", 1.0)}
     paths = draw_evaluation(
-        pair, {"mine": np.array(found)}, tmp_path, thresholds=thresholds, draws=5
+        pair,
+        {"mine": np.array(found)},
+        plot_outputs(pair.benchmark, tmp_path),
+        thresholds=thresholds,
+        draws=5,
     )
     assert [path.name for path in paths] == [f"模型-{kind}.png" for kind in KINDS]
 
@@ -182,21 +190,21 @@ def test_the_users_own_settings_of_matplotlib_change_nothing_and_stay(tmp_path: 
 @pytest.mark.parametrize("suffix", ["pdf", "jpg", ""])
 def test_another_format_is_refused_before_anything_is_written(suffix: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="plots are written as png or svg, not as"):
-        draw_evaluation(benchmark(), scores("mine"), tmp_path / "new", formats=("png", suffix))
+        plot_outputs("own", tmp_path / "new", formats=("png", suffix))
     assert list(tmp_path.iterdir()) == []
 
 
 def test_the_suffix_of_a_path_decides(tmp_path: Path) -> None:
     from matplotlib.figure import Figure
 
-    save(Figure(), tmp_path / "a.SVG")
+    save(Figure(), a_plot(tmp_path / "a.SVG"))
     assert b"<svg" in (tmp_path / "a.SVG").read_bytes()
-    save(Figure(), tmp_path / "a.png")
+    save(Figure(), a_plot(tmp_path / "a.png"))
     assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG\r\n")
     with pytest.raises(UsageError, match="not as 'gif'"):
-        save(Figure(), tmp_path / "a.gif")
+        save(Figure(), a_plot(tmp_path / "a.gif"))
     with pytest.raises(UsageError, match="not as a file without a suffix"):
-        save(Figure(), tmp_path / "a")
+        save(Figure(), a_plot(tmp_path / "a"))
 
 
 def test_without_matplotlib_one_sentence_names_the_extra(
@@ -204,14 +212,29 @@ def test_without_matplotlib_one_sentence_names_the_extra(
 ) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib.style", None)
     with pytest.raises(UsageError, match=r"run `pip install 'routectl\[plots\]'`"):
-        draw_evaluation(benchmark(), scores("mine"), tmp_path / "new")
+        draw_evaluation(benchmark(), scores("mine"), plot_outputs("own", tmp_path / "new"))
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match=r"cannot make the folder .*file: "):
-        draw_evaluation(benchmark(), scores("mine"), tmp_path / "file", draws=5)
+    with pytest.raises(UsageError, match=r"file is there already and no folder"):
+        plot_outputs("own", tmp_path / "file")
+    below = plot_outputs("own", tmp_path / "file" / "below")
+    with pytest.raises(InputError, match=r"cannot make the folder .*below: "):
+        draw_evaluation(benchmark(), scores("mine"), below, draws=5)
+
+
+@pytest.mark.parametrize("suffix", ["png", "svg"])
+def test_a_plot_is_drawn_again_and_another_picture_is_not_replaced(
+    suffix: str, tmp_path: Path
+) -> None:
+    drawn = histogram_file(tmp_path / f"own-scores.{suffix}")
+    assert histogram_file(tmp_path / f"own-scores.{suffix}") == drawn
+    (tmp_path / f"own-quality.{suffix}").write_bytes(b"\x89PNG\r\n of somebody else")
+    with pytest.raises(UsageError, match=f"own-quality.{suffix} is there already.* --force"):
+        plot_outputs("own", tmp_path, (suffix,))
+    plot_outputs("own", tmp_path, (suffix,), force=True)
 
 
 def test_a_share_reads_as_all_or_nothing_only_where_it_is() -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from tests.embedding.endpoint_server import Server
-from tests.routers.checkpoints import write_mf
+from tests.routers.checkpoints import write_mf, write_tiny_mf
 from tests.routers.published_layouts import text_vector
 
 
@@ -12,6 +12,12 @@ from tests.routers.published_layouts import text_vector
 def mf_folder(tmp_path: Path) -> Path:
     """A small mf checkpoint that is in order."""
     return write_mf(tmp_path / "checkpoint")
+
+
+@pytest.fixture
+def tiny_mf_folder(tiny: str, tmp_path: Path) -> Path:
+    """A small mf checkpoint that is in order, and quick, because its embedder is small too."""
+    return write_tiny_mf(tmp_path / "checkpoint", tiny)
 
 
 @pytest.fixture

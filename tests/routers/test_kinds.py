@@ -1,4 +1,4 @@
-"""Kinds of prompts, near each of which difficulty has a direction of its own."""
+"""Clusters of prompts, near each of which difficulty has a direction of its own."""
 
 from pathlib import Path
 
@@ -79,9 +79,9 @@ def test_the_same_seed_finds_the_same_kinds() -> None:
         np.testing.assert_array_equal(tensor, second[name])
 
 
-def test_prompts_that_are_too_much_alike_for_so_many_kinds_are_a_sentence() -> None:
+def test_prompts_that_are_too_much_alike_for_so_many_clusters_are_a_sentence() -> None:
     alike = np.repeat(np.eye(8, dtype=np.float32)[:2], 20, axis=0)
-    with pytest.raises(InputError, match="do not fall into 5 kinds"):
+    with pytest.raises(InputError, match="do not fall into 5 clusters"):
         Kinds.fit(alike, alike, 5, seed=0)
 
 
@@ -178,17 +178,17 @@ def test_kinds_are_part_of_the_fingerprint(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"temperature": 0.2}, "has kinds of prompts that this routectl cannot use; upgrade"),
-        ({"count": 0}, "has kinds of prompts that this routectl cannot use"),
-        ({"sentence_dimension": 385}, "has kinds of prompts that this routectl cannot use"),
+        ({"temperature": 0.2}, "has clusters of prompts that this routectl cannot use; upgrade"),
+        ({"count": 0}, "has clusters of prompts that this routectl cannot use"),
+        ({"sentence_dimension": 385}, "has clusters of prompts that this routectl cannot use"),
         ({"count": 3}, r"'kind_centres' has the shape \(2, 384\).* calls for \(3, 384\)"),
         ({"count": "two"}, r"no usable value for 'kinds\.count'"),
-        ({"kind_most": [0, 1]}, "a kind of prompts has no centre, or no prompt near it"),
-        ({"kind_centres": np.zeros((2, 384))}, "a kind of prompts has no centre"),
+        ({"kind_most": [0, 1]}, "a cluster of prompts has no centre, or no prompt near it"),
+        ({"kind_centres": np.zeros((2, 384))}, "a cluster of prompts has no centre"),
         ({"kind_means": np.full((2, 3), np.nan)}, "'kind_means'"),
     ],
 )
-def test_kinds_that_cannot_be_are_refused(
+def test_clusters_that_cannot_be_are_refused(
     tmp_path: Path, changes: dict[str, object], sentence: str
 ) -> None:
     with pytest.raises(CheckpointError, match=sentence):

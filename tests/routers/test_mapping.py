@@ -98,10 +98,10 @@ def test_a_pair_for_baselines_alone_is_refused(routectl: Routectl, log: Path) ->
 
 
 def test_baselines_stand_beside_a_router_with_a_pair(
-    routectl: Routectl, mf_folder: Path, log: Path
+    routectl: Routectl, tiny_mf_folder: Path, log: Path
 ) -> None:
     routectl("import", log)
-    asked = ("-r", f"mf={mf_folder}", "-r", "length", *NEW)
+    asked = ("-r", f"mf={tiny_mf_folder}", "-r", "length", *NEW)
     calibrated = routectl("calibrate", "--strong-fraction", "0.3", *asked, "--json")
     assert calibrated.code == 0, calibrated.err
     mf, length = calibrated.json
@@ -111,10 +111,10 @@ def test_baselines_stand_beside_a_router_with_a_pair(
 
 
 def test_the_mapping_is_said_wherever_the_pair_is(
-    routectl: Routectl, mf_folder: Path, log: Path
+    routectl: Routectl, tiny_mf_folder: Path, log: Path
 ) -> None:
     said = "gpt-5 scored as Large-Model-v1"
-    mine = ("-r", f"mf={mf_folder}")
+    mine = ("-r", f"mf={tiny_mf_folder}")
     routectl("import", log)
     assert said in " ".join(routectl("score", *mine, *NEW).out.split())
     calibrated = routectl("calibrate", "--strong-fraction", "0.3", *mine, *NEW)
@@ -128,10 +128,10 @@ def test_the_mapping_is_said_wherever_the_pair_is(
 
 
 def test_renaming_a_pair_scores_nothing_anew(
-    routectl: Routectl, mf_folder: Path, log: Path, database_url: str
+    routectl: Routectl, tiny_mf_folder: Path, log: Path, database_url: str
 ) -> None:
     routectl("import", log)
-    mine = ("score", "-r", f"mf={mf_folder}", "--json")
+    mine = ("score", "-r", f"mf={tiny_mf_folder}", "--json")
     assert routectl(*mine, *NEW).json[0]["scored"] == 200
     renamed = ("--strong-model", "gpt-6", "--as", "gpt-6=Large-Model-v1")
     for names in (renamed, NEW, ()):

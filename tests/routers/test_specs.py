@@ -92,11 +92,11 @@ def test_an_ensemble_whose_member_ships_no_more_says_so(tmp_path: Path) -> None:
 
 
 def test_a_router_that_is_named_in_several_spellings_scores_once(
-    routectl: Routectl, mf_folder: Path, log: Path, monkeypatch: pytest.MonkeyPatch
+    routectl: Routectl, tiny_mf_folder: Path, log: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     routectl("import", log)
-    monkeypatch.chdir(mf_folder.parent)
-    spellings = (str(mf_folder), f"{mf_folder}/", "checkpoint", "./checkpoint/")
+    monkeypatch.chdir(tiny_mf_folder.parent)
+    spellings = (str(tiny_mf_folder), f"{tiny_mf_folder}/", "checkpoint", "./checkpoint/")
     named = [word for spelling in spellings for word in ("-r", f"mf={spelling}")]
     scored = routectl("score", *named, "-r", "length", "-r", "length=length_1", "--json")
     assert [router["router"] for router in scored.json] == ["mf", "length"]
@@ -114,18 +114,18 @@ def test_all_leaves_a_router_unnamed_that_is_named_nowhere_else() -> None:
 
 
 def test_scores_of_a_checkpoint_that_is_gone_stay_readable(
-    routectl: Routectl, mf_folder: Path, log: Path
+    routectl: Routectl, tiny_mf_folder: Path, log: Path
 ) -> None:
     routectl("import", log)
-    mine = ("-r", f"mf={mf_folder}")
+    mine = ("-r", f"mf={tiny_mf_folder}")
     calibrated = routectl("calibrate", "--strong-fraction", "0.3", *mine, "--json").json[0]
     routectl("activate")
-    shutil.rmtree(mf_folder)
+    shutil.rmtree(tiny_mf_folder)
     assert routectl("export").out == f"router-mf-{calibrated['threshold']}\n"
     history = routectl("history", "--json").json["calibrations"]
     assert history[0]["fingerprint"] == calibrated["fingerprint"]
     for command in (("score",), ("calibrate", "--strong-fraction", "0.3")):
-        one_sentence(routectl(*command, *mine), f"no checkpoint at {mf_folder}; if its folder")
+        one_sentence(routectl(*command, *mine), f"no checkpoint at {tiny_mf_folder}; if its folder")
         one_sentence(routectl(*command, "-r", "mf=mf_0"), "those that ship are mf_")
 
 

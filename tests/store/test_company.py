@@ -11,6 +11,7 @@ from typing import TypeVar
 import pytest
 from sqlalchemy import Connection, func, select
 
+from routectl.prices import parse_prices
 from routectl.records import Population
 from routectl.store import leases
 from routectl.store.engine import Location
@@ -19,6 +20,7 @@ from routectl.store.opening import create_or_open, open_store
 from routectl.workflow.activating import activate, history, roll_back
 from routectl.workflow.databases import init, upgrade
 from routectl.workflow.importing import ImportResult, import_traffic
+from routectl.workflow.routing import Wanted, set_route
 from tests.conftest import Routectl, Silence, payload, write_log
 from tests.databases import damage, rows_by_table
 
@@ -43,8 +45,14 @@ def location(database_url: str) -> Location:
     return Location.parse(database_url)
 
 
+def declare(location: Location, name: str) -> None:
+    prices = parse_prices(["big=2/8", "small=1/1"])
+    wanted = Wanted(strong="big", weak="small", prices=prices)
+    set_route(location, name, wanted, note=None, reporter=Silence())
+
+
 def test_rollbacks_at_once_each_walk_one_step_back(location: Location) -> None:
-    init(location)
+    declare(location, "smart")
     for number in range(MANY + 2):
         activate(location, calibration_id=None, mode="always_weak", route="smart", note=str(number))
     done = at_once(lambda _: roll_back(location, route="smart", to=None, note=None))
@@ -57,10 +65,10 @@ def test_activations_at_once_make_one_route_and_lose_none(location: Location) ->
     init(location)
     done = at_once(
         lambda n: activate(
-            location, calibration_id=None, mode="always_strong", route="new", note=str(n)
+            location, calibration_id=None, mode="always_strong", route=None, note=str(n)
         )
     )
-    log = history(location, route="new", limit=100).activations
+    log = history(location, route="default", limit=100).activations
     assert {a.id for a in log} == {a.id for a in done}
     assert len(log) == MANY
 
@@ -71,7 +79,7 @@ def test_readers_that_share_work_see_one_state_while_another_writes(location: Lo
 
     def write() -> None:
         while not done.is_set():
-            activate(location, calibration_id=None, mode="always_weak", route="busy", note=None)
+            activate(location, calibration_id=None, mode="always_weak", route=None, note=None)
 
     def count(connection: Connection) -> int:
         return connection.execute(select(func.count()).select_from(Activation)).scalar_one()
@@ -161,7 +169,7 @@ def import_once(location: Location, log: Path) -> ImportResult:
         format=None,
         population=Population(),
         sample_size=None,
-        rejects_path=None,
+        rejects=None,
         source_name=None,
         reporter=Silence(),
     )

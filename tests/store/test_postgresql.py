@@ -87,7 +87,7 @@ def test_the_server_listens_on_no_network(postgresql_server: PostgresqlServer) -
         ("postgresql://u:hunter2@host.invalid/x", "cannot be reached"),
         ("postgresql:///x?host=/nowhere", "cannot be reached"),
         ("postgresql://u@127.0.0.1:1/x?password=hunter2", "cannot be reached"),
-        ("postgresql:///x?nonsense=1", "nonsense"),
+        ("postgresql:///x?nonsense=hunter2", "an option in its URL that PostgreSQL does not know"),
     ],
 )
 def test_a_server_that_is_not_there_is_told(routectl: Routectl, url: str, sentence: str) -> None:

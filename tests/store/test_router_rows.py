@@ -15,15 +15,15 @@ from routectl.store.engine import Location, connect
 from routectl.store.models import Router, Score
 from tests.conftest import Routectl
 from tests.databases import rows_by_table
-from tests.routers.checkpoints import write_mf
+from tests.routers.checkpoints import write_tiny_mf
 
 KNOWN, NEW = "Large-Model-v1", "gpt-5"
 ASKED = ("--strong-model", NEW, "--as", f"{NEW}={KNOWN}")
 
 
 @pytest.fixture
-def mf_folder(tmp_path: Path) -> Path:
-    return write_mf(tmp_path / "checkpoint")
+def mf_folder(tiny: str, tmp_path: Path) -> Path:
+    return write_tiny_mf(tmp_path / "checkpoint", tiny)
 
 
 @pytest.fixture

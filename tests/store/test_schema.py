@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,12 @@ from routectl.store import schema
 from routectl.store.engine import SCHEMA_VERSION, Location, Store, connect, schema_version
 from routectl.store.models import Base
 from routectl.store.opening import open_store
-from tests.conftest import Routectl
+from tests.conftest import MODELS, Routectl
 from tests.databases import rows_by_table
+from tests.store.test_evaluations import add as add_evaluation_row
+
+LOST = ("policy", "checkpoint", "run")
+"""Columns that a downgrade to the first schema empties."""
 
 
 def test_the_schema_constant_is_the_newest_migration() -> None:
@@ -36,7 +41,7 @@ def test_upgrade_downgrade_and_upgrade_again_keep_every_row(
     routectl("calibrate", "--strong-fraction", "0.3", "-r", "random")
     routectl("activate", "--note", "first")
     # What an older schema has no column for, a downgrade cannot keep.
-    before = rows_by_table(database_url, without=("policy", "checkpoint"))
+    before = rows_by_table(database_url, without=LOST)
 
     for _ in range(2):
         assert routectl("db", "downgrade", "0001").code == 0
@@ -48,7 +53,7 @@ def test_upgrade_downgrade_and_upgrade_again_keep_every_row(
     # Columns that the oldest schema did not have are empty afterwards.
     kept = len(oldest[0])
     assert [row[:kept] for row in before.pop("requests")] == oldest
-    after = rows_by_table(database_url, without=("policy", "checkpoint"))
+    after = rows_by_table(database_url, without=LOST)
     assert [row[:kept] for row in after.pop("requests")] == oldest
     assert after == before
 
@@ -98,20 +103,63 @@ def test_an_unknown_schema_version_names_the_known_ones(store: Store) -> None:
         schema.downgrade(store, "9999")
 
 
-@pytest.mark.parametrize("table", ["calibrations", "activations"])
-@pytest.mark.parametrize("change", ["UPDATE {} SET actor = 'somebody'", "DELETE FROM {}"])
-def test_what_was_decided_cannot_be_changed_even_by_hand(
-    routectl: Routectl, log: Path, database_url: str, table: str, change: str
-) -> None:
+IMMUTABLE = ("calibrations", "activations", "evaluations", "route_changes")
+
+
+@pytest.fixture
+def decided(routectl: Routectl, log: Path, database_url: str) -> None:
+    """A database with a row in each table of what was decided."""
+    routectl("route", "set", "smart", *MODELS)
     routectl("import", log)
     routectl("calibrate", "--strong-fraction", "0.3", "-r", "random")
     routectl("activate")
+    with open_store(Location.parse(database_url)) as store, store.write() as connection:
+        add_evaluation_row(connection)
+
+
+@pytest.mark.usefixtures("decided")
+def test_what_was_decided_cannot_be_changed_even_by_hand(
+    routectl: Routectl, database_url: str
+) -> None:
+    refuses_every_change(database_url, IMMUTABLE)
+    assert routectl("db", "downgrade", "0005").code == 0
+    assert routectl("db", "upgrade").code == 0
+    # An older schema has no changes of routes to keep.
+    refuses_every_change(database_url, IMMUTABLE[:-1])
+
+
+def refuses_every_change(url: str, tables: Sequence[str]) -> None:
+    """The database refuses each way to change what it holds, and every row stays as it was."""
+    before = rows_by_table(url)
+    assert all(before[table] for table in tables)
+    postgresql = url.startswith("postgresql")
+    for table in tables:
+        for change in (*CHANGES, *(ON_POSTGRESQL if postgresql else ON_SQLITE)):
+            refuses(url, table, change.format(table))
+    if postgresql:
+        # Whatever a table refers to takes it along.
+        refuses(url, "[a-z_]+", "TRUNCATE routes CASCADE")
+        refuses(url, "[a-z_]+", "TRUNCATE routers CASCADE")
+    assert rows_by_table(url) == before
+
+
+CHANGES = ("UPDATE {} SET actor = 'somebody'", "DELETE FROM {}", "DELETE FROM {} WHERE id = 1")
+ON_SQLITE = (
+    "REPLACE INTO {0} SELECT * FROM {0}",
+    "INSERT OR REPLACE INTO {0} SELECT * FROM {0}",
+    "UPDATE OR REPLACE {} SET id = 1",
+    "INSERT INTO {0} SELECT * FROM {0} WHERE true ON CONFLICT DO UPDATE SET actor = 'somebody'",
+)
+ON_POSTGRESQL = ("TRUNCATE {} CASCADE",)
+
+
+def refuses(url: str, table: str, statement: str) -> None:
     with (
-        open_store(Location.parse(database_url)) as store,
+        open_store(Location.parse(url)) as store,
         pytest.raises(StoreError, match=f"{table} are immutable"),
         store.write() as connection,
     ):
-        connection.execute(text(change.format(table)))
+        connection.execute(text(statement))
 
 
 @pytest.mark.parametrize(
@@ -159,3 +207,55 @@ def test_the_questions_of_the_schema_page_have_answers(
     else:
         assert row["requests"] == 200
         assert 0 < row["strong"] < 1
+
+
+def test_copies_of_a_sqlite_file_are_never_replaced(
+    routectl: Routectl, log: Path, database: Path
+) -> None:
+    routectl("import", log)
+    routectl("calibrate", "--strong-fraction", "0.3", "-r", "random")
+    url = str(database)
+    policies = "SELECT count(*) FROM calibrations WHERE policy IS NOT NULL"
+    if not database.exists():
+        pytest.skip("a server is copied by its own tools")
+
+    for command in (["downgrade", "0001"], ["upgrade"], ["downgrade", "0004"], ["upgrade"]):
+        assert routectl("db", *command).code == 0
+    copies = sorted(database.parent.glob("*.bak"))
+    assert [copy.name.removeprefix(database.name) for copy in copies] == [
+        ".schema-0001.bak",
+        ".schema-0004.bak",
+        f".schema-{SCHEMA_VERSION}.2.bak",
+        f".schema-{SCHEMA_VERSION}.bak",
+    ]
+    # What the first downgrade dropped stands in its copy alone.
+    counts = {}
+    for name in (url, f"{url}.schema-{SCHEMA_VERSION}.bak", f"{url}.schema-{SCHEMA_VERSION}.2.bak"):
+        with connect(Location.parse(name)) as store, store.read() as connection:
+            counts[name] = connection.execute(text(policies)).scalar_one()
+    assert list(counts.values()) == [0, 1, 0]
+
+
+def test_no_copy_is_made_where_nothing_changes(
+    routectl: Routectl, log: Path, database: Path
+) -> None:
+    routectl("import", log)
+    assert routectl("db", "upgrade").code == 0
+    assert routectl("db", "downgrade", SCHEMA_VERSION).code == 0
+    assert routectl("db", "downgrade", "0004").code == 0
+    assert "already" in routectl("db", "downgrade", "0004").out
+    assert routectl("db", "downgrade", "9999").code == 2
+    expected = [f"routectl.db.schema-{SCHEMA_VERSION}.bak"] if database.exists() else []
+    assert [path.name for path in database.parent.glob("*.bak")] == expected
+
+
+def test_a_migration_that_fails_leaves_no_copy(
+    routectl: Routectl, log: Path, database: Path, database_url: str
+) -> None:
+    routectl("import", log)
+    assert routectl("db", "downgrade", "0001").code == 0
+    copies = sorted(database.parent.glob("*.bak"))
+    with connect(Location.parse(database_url)) as store, store.write() as connection:
+        connection.execute(text("CREATE TABLE battles (mine INTEGER)"))
+    assert routectl("db", "upgrade").code == 1
+    assert sorted(database.parent.glob("*.bak")) == copies

@@ -202,6 +202,7 @@ def test_a_fallback_to_another_model_group_is_an_attempt_of_the_group_that_was_a
         add(store, *batch)
     (row,) = rows(store)
     assert (row["status"], row["model_group"], row["proxy_route"]) == ("success", "smart", "smart")
+    assert row["model"] == "backup", "that is what answered"
     assert add(store, *ordered).changed == 0
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,9 @@ from .conftest import Read, payload
 Row = dict[str, Any]
 LONG = "x" * 40_000
 """Longer than what log drivers keep of a line in one piece."""
+
+
+DOCKER = {"log": '{"prompt": "Why?"}\n', "stream": "stdout", "time": "2026-01-02T03:04:05.5Z"}
 
 
 def rows() -> list[Row]:
@@ -133,3 +137,29 @@ def test_no_part_of_a_broken_row_is_taken_for_a_row(tmp_path: Path, broken: byte
     result = Read(log, None, None)
     assert result.texts == ["Hi"]
     assert [reject.raw for reject in result.rejects] == [broken]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        compact(DOCKER).encode(),
+        json.dumps(DOCKER).encode(),
+        b'2026-01-02T03:04:05.500000000Z stdout F {"prompt": "Why?"}',
+    ],
+    ids=["Docker", "Docker, reformatted", "CRI"],
+)
+def test_a_row_without_a_time_has_that_of_its_log_driver(tmp_path: Path, line: bytes) -> None:
+    log = tmp_path / "container.log"
+    log.write_bytes(line + b"\n")
+    (request,) = Read(log, None, None).requests
+    assert request.text == "Why?"
+    assert request.time == datetime(2026, 1, 2, 3, 4, 5, 500_000, tzinfo=UTC)
+
+
+def test_the_time_of_a_row_goes_before_that_of_its_log_driver(tmp_path: Path) -> None:
+    log = tmp_path / "container.log"
+    log.write_bytes(
+        b'2026-01-02T03:04:05Z stdout F {"prompt": "Why?", "time": "2026-01-01T00:00:00Z"}\n'
+    )
+    (request,) = Read(log, None, None).requests
+    assert request.time == datetime(2026, 1, 1, tzinfo=UTC)

@@ -34,6 +34,7 @@ def test_all_that_the_log_knows_arrives(read_log: ReadLog) -> None:
             tokens_in=10,
             tokens_out=20,
             cost=0.000225,
+            model="gpt-4o-2024-08-06",
         )
     ]
 

@@ -62,6 +62,7 @@ EVERYTHING = TrafficRequest(
     tokens_in=10,
     tokens_out=20,
     cost=0.000225,
+    model="gpt-4o-2024-08-06",
 )
 
 

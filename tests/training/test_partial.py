@@ -81,7 +81,10 @@ main()
 """`routectl`, which keeps its work in small pieces, and is killed when it has kept the first."""
 
 
-@pytest.mark.parametrize(("router", "train"), [("mf", train_mf), ("sw_ranking", train_sw_ranking)])
+@pytest.mark.parametrize(
+    ("router", "train"),
+    [("mf", train_mf), pytest.param("sw_ranking", train_sw_ranking, marks=pytest.mark.slow)],
+)
 def test_a_killed_training_run_again_ends_at_the_same_weights(
     router: str,
     train: Callable[..., TrainingReport],
@@ -91,7 +94,7 @@ def test_a_killed_training_run_again_ends_at_the_same_weights(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     gold = tmp_path / "gold.csv"
-    lines = [f"prompt {number},1,{number % 2}" for number in range(600)]
+    lines = [f"prompt {number},1,{number % 2}" for number in range(300)]
     gold.write_text("\n".join(["prompt,strong,weak", *lines]))
     output = tmp_path / "killed"
     arguments = ["train", router, "--gold", str(gold)]

@@ -138,6 +138,7 @@ main()
 """
 
 
+@pytest.mark.slow
 def test_a_killed_training_run_again_ends_at_the_same_weights(
     tiny: str, tmp_path: Path, routectl: Routectl
 ) -> None:

@@ -40,7 +40,7 @@ def test_the_fit_of_one_difficulty_makes_a_checkpoint_like_any_other(
     assert "one difficulty" in card
 
 
-def test_the_length_of_a_question_can_be_learned_beside_the_vector(
+def test_the_length_of_a_question_can_be_learned_as_an_extra_feature(
     tiny: str, tmp_path: Path
 ) -> None:
     # Hard is what is long, and the embedder reads the beginning alone.
@@ -139,7 +139,7 @@ def test_a_fit_that_is_regularised_more_believes_the_labels_less(
     assert spread[0] > 2 * spread[1]
 
 
-def test_mf_learns_kinds_of_prompts_beside_what_is_hard(
+def test_mf_learns_clusters_of_prompts_besides_what_is_hard(
     routectl: Routectl, gold: Path, tiny: str, tmp_path: Path
 ) -> None:
     output = tmp_path / "kinds"
@@ -159,7 +159,7 @@ def test_mf_learns_kinds_of_prompts_beside_what_is_hard(
         alone.append(router.strong_win_rates([text])[0])
     assert np.abs(rates - np.array(alone)).max() <= opened.identity.noise < 1e-4
     card = (output / "README.md").read_text()
-    assert "the direction differ near each of 2 kinds" in " ".join(card.split())
+    assert "the direction differ near each of 2 clusters" in " ".join(card.split())
     assert "| kinds | 2 |" in card
 
 

@@ -8,7 +8,6 @@ import pytest
 
 from tests.cli.test_bad_input import one_sentence
 from tests.conftest import Routectl, payload, write_log
-from tests.embedding.tiny import make_tiny_model
 from tests.workflow.test_battles import write_votes
 
 SOUND = [
@@ -16,11 +15,6 @@ SOUND = [
     ("How do I boil rice?", "big", "small", "model_b"),
     ("How do I boil tea?", "big", "small", "tie"),
 ]
-
-
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return str(make_tiny_model(tmp_path_factory.mktemp("tiny")))
 
 
 def test_battles_that_can_be_learned_from_pass(routectl: Routectl, tmp_path: Path) -> None:

@@ -118,13 +118,13 @@ def test_nothing_is_overwritten_unasked(
     votes = write_votes(tmp_path / "votes.jsonl", VOTES)
     before = votes.read_bytes()
     check = ("battles", "contamination", votes, "--against", benchmark)
-    one_sentence(routectl(*check, "-o", votes, "--overwrite"), "is an input", code=2)
+    one_sentence(routectl(*check, "-o", votes, "--force"), "is an input", code=2)
     there = tmp_path / "there"
     there.write_text("mine")
-    one_sentence(routectl(*check, "-o", there), "--overwrite", code=2)
-    one_sentence(routectl(*check, "--pairs", there), "--overwrite", code=2)
+    one_sentence(routectl(*check, "-o", there), "--force", code=2)
+    one_sentence(routectl(*check, "--pairs", there), "--force", code=2)
     assert (votes.read_bytes(), there.read_text()) == (before, "mine")
-    assert routectl(*check, "-o", there, "--overwrite").code == 0
+    assert routectl(*check, "-o", there, "--force").code == 0
 
 
 def test_a_file_that_is_nothing_to_learn_from_is_a_sentence(

@@ -24,7 +24,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 FOREIGN: dict[str, tuple[bytes, str]] = {
-    "README.md": (b"# Logs\n\nOne file a day.\n", "plain text beside structured logs"),
+    "README.md": (b"# Logs\n\nOne file a day.\n", "plain text next to structured logs"),
     "aa.bin": (bytes(range(256)) * 50, "binary file"),
     "passwd": (b"root:x:0:0:root:/root:/bin/sh\n" * 5, "no known format"),
     "packed.zip": (b"PK\x03\x04" + b"x" * 50, "packed with zip"),

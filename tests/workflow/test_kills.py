@@ -19,7 +19,15 @@ from tests.killing import (
 )
 from tests.postgresql import PostgresqlServer
 
-KILLS = {
+FEW_KILLS = {
+    "import": 4,
+    "score": 4,
+    "calibrate": 3,
+    "activate": 3,
+    "db upgrade": 4,
+    "evaluate": 3,
+}
+MANY_KILLS = {
     "import": 26,
     "score": 20,
     "score by two": 12,
@@ -28,7 +36,9 @@ KILLS = {
     "db upgrade": 20,
     "evaluate": 16,
 }
-assert sum(KILLS.values()) >= 100
+assert sum(MANY_KILLS.values()) >= 100
+
+slow = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
@@ -47,27 +57,36 @@ def long_log(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_log(tmp_path_factory.mktemp("log") / "litellm.jsonl", records)
 
 
-@pytest.mark.parametrize("name", KILLS)
+@pytest.mark.parametrize(
+    ("name", "kills"),
+    [
+        *FEW_KILLS.items(),
+        *(pytest.param(name, kills, marks=slow) for name, kills in MANY_KILLS.items()),
+    ],
+)
 def test_a_killed_command_run_again_ends_as_if_it_had_not_been_killed(
-    name: str, nursery: Nursery, long_log: Path, tmp_path: Path
+    name: str, kills: int, nursery: Nursery, long_log: Path, tmp_path: Path
 ) -> None:
     scene = scenes(long_log)[name]
     fresh = copies_of(nursery, scene, tmp_path)
-    report = kill_and_run_again(nursery, scene, fresh, kills=KILLS[name], seed=1)
+    report = kill_and_run_again(nursery, scene, fresh, kills=kills, seed=1)
     assert report.wrong == []
-    assert report.kills >= KILLS[name]
+    assert report.kills >= kills
 
 
-@pytest.mark.parametrize("name", ["import", "score"])
+@pytest.mark.parametrize(
+    ("name", "kills"),
+    [("score", 3), pytest.param("import", 8, marks=slow), pytest.param("score", 8, marks=slow)],
+)
 def test_the_same_holds_on_postgresql(
-    name: str, nursery: Nursery, long_log: Path, postgresql_server: PostgresqlServer
+    name: str, kills: int, nursery: Nursery, long_log: Path, postgresql_server: PostgresqlServer
 ) -> None:
     scene = scenes(long_log)[name]
     with ExitStack() as schemas:
         fresh = schemas_of(nursery, scene, postgresql_server, schemas)
-        report = kill_and_run_again(nursery, scene, fresh, kills=8, seed=2)
+        report = kill_and_run_again(nursery, scene, fresh, kills=kills, seed=2)
     assert report.wrong == []
-    assert report.kills >= 8
+    assert report.kills >= kills
 
 
 def schemas_of(

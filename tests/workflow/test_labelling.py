@@ -89,6 +89,18 @@ def test_the_first_line_says_yes_of_a_router_that_knows_who_wins(
     assert [server.asked(model) for model in PRICES] == [PROMPTS, PROMPTS, 2 * PROMPTS]
 
 
+def test_a_calibration_says_what_the_labelling_measured(label: Label, routectl: Routectl) -> None:
+    prices = ("--price", "big=2.5/10", "--price", "small=0.15/0.6")
+    routectl("route", "set", "smart", "--strong", STRONG, "--weak", WEAK, *prices)
+    apgr = label("--json", sample=PROMPTS).json["routers"][0]["figures"]["APGR"]
+    calibrate = ("calibrate", "--strong-fraction", "0.3", "--tolerance", "1", "-r", "length")
+    shown = " ".join(routectl(*calibrate).out.split())
+    low, high = ("any" if apgr[end] is None else f"{apgr[end]:.3f}" for end in ("low", "high"))
+    figure = f"APGR {apgr['value']:.3f} ({low} to {high}) of {STRONG} / {WEAK}, evaluation e1"
+    assert f"quality {figure} on your traffic" in shown
+    assert "USD a month" in shown
+
+
 def test_what_is_stored_can_be_computed_again(label: Label, database: Path) -> None:
     done = label("--json", "--note", "before Q4", "-r", "random")
     assert done.code == 0, done.err

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from routectl.embedding import endpoint
+from routectl.embedding.names import HOST
 from routectl.endpoint import OPENAI_KEY, Patience
 from routectl.training import TrainingRequest, train_mf
 from tests.conftest import Routectl
@@ -19,9 +20,10 @@ from tests.loopback_server import answered, status
 
 
 @pytest.fixture(autouse=True)
-def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+def _quick(monkeypatch: pytest.MonkeyPatch, running: Server) -> None:
     for name in (endpoint.KEY, OPENAI_KEY):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(HOST, f"other.example,{running.host}")
     monkeypatch.setattr(
         endpoint, "PATIENCE", Patience(request=5, first_delay=0.01, attempts=3, total=5)
     )
@@ -87,6 +89,39 @@ def test_an_outage_keeps_what_was_scored_and_the_next_run_goes_on_from_there(
     assert first.items() <= both.items()
     again = routectl("score", "-r", f"mf={checkpoint}")
     assert "sends" not in again.err
+
+
+@pytest.mark.parametrize("named", [None, "", "other.example", "127.0.0.1", "evil-{host}"])
+def test_a_checkpoint_sends_nothing_to_a_host_that_the_user_has_not_named(
+    server: Server,
+    checkpoint: Path,
+    routectl: Routectl,
+    log: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    named: str | None,
+) -> None:
+    assert routectl("import", log).code == 0
+    if named is None:
+        monkeypatch.delenv(HOST)
+    else:
+        monkeypatch.setenv(HOST, named.format(host=server.host))
+    for command in (
+        ("score", "-r", f"mf={checkpoint}"),
+        ("calibrate", "-r", f"mf={checkpoint}", "--strong-fraction", "0.3"),
+    ):
+        refused = routectl(*command)
+        assert refused.code == 2
+        assert f"set {HOST}={server.host}" in refused.err
+    assert server.requests == []
+
+
+def test_where_prompts_go_is_said_even_when_only_the_result_is_wanted(
+    server: Server, checkpoint: Path, routectl: Routectl, log: Path
+) -> None:
+    assert routectl("import", log).code == 0
+    done = routectl("score", "-r", f"mf={checkpoint}", "--quiet")
+    assert done.code == 0
+    assert f"Warning: mf sends the prompts' texts to {server.host}.\n" in done.err
 
 
 def test_a_model_that_changed_behind_its_name_is_refused(

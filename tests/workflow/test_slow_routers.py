@@ -9,15 +9,18 @@ from pathlib import Path
 import pytest
 
 from routectl.records import Population
+from routectl.route import DEFAULT_ROUTE, Declaration
 from routectl.routers import open_router
 from routectl.store.engine import Location
 from routectl.workflow.calibrating import Question, StrongFraction, calibrate
+from routectl.workflow.routing import RouteInUse
 from routectl.workflow.scoring import score
 from tests.conftest import Routectl, Silence, payload, write_log
 from tests.routers.tiny_llama import make_base, write_adapter
 
 QUESTION = Question(
     target=StrongFraction(0.5, tolerance=1.0),
+    route=RouteInUse(None, DEFAULT_ROUTE, Declaration()),
     population=Population(),
     confidence=0.95,
     next_requests=100,
@@ -61,7 +64,8 @@ def test_a_slow_router_that_is_named_is_run_and_says_how_long_it_will_take(
 ) -> None:
     named = f"causal_llm={checkpoint}"
     result = routectl(
-        "calibrate", "--strong-fraction", 0.5, "--tolerance", 1, "-r", "all", "-r", named, "--json"
+        *("calibrate", "--strong-fraction", 0.5, "--tolerance", 1),
+        *("-r", "length", "-r", named, "--json"),
     )
     assert result.code == 0, result.err
     assert "causal_llm" in {one["router"] for one in result.json}

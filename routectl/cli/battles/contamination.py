@@ -46,7 +46,7 @@ from routectl.cli.train.shared import ManyFiles
     help="Write the pairs as JSON lines: rows, digests and cosine.",
 )
 @click.option("--texts", "with_texts", is_flag=True, help="Put the prompts into --pairs, too.")
-@battle_options.overwrite
+@options.force
 @battle_options.embedder
 @options.database
 @options.output
@@ -57,7 +57,7 @@ def command(
     output: Path | None,
     pairs_path: Path | None,
     with_texts: bool,
-    overwrite: bool,
+    force: bool,
     embedder: str | None,
     db: str,
     console: Console,
@@ -83,7 +83,7 @@ def command(
         output=output,
         pairs_path=pairs_path,
         with_texts=with_texts,
-        overwrite=overwrite,
+        force=force,
         embedder=embedder,
         reporter=console,
     )

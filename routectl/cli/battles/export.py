@@ -13,10 +13,10 @@ from routectl.cli.console import Console
 
 @click.command("export")
 @click.argument("file", type=battle_options.FILE, metavar="FILE")
-@battle_options.overwrite
+@options.force
 @options.database
 @options.output
-def command(file: Path, overwrite: bool, db: str, console: Console) -> None:
+def command(file: Path, force: bool, db: str, console: Console) -> None:
     """Write the battles to FILE as JSON lines, to train on; gzipped if its name ends in .gz.
 
     \b
@@ -24,10 +24,12 @@ def command(file: Path, overwrite: bool, db: str, console: Console) -> None:
       routectl battles export gathered.jsonl.gz
       routectl train mf --battles gathered.jsonl.gz --output my-checkpoint
     """
+    from routectl.output import Output
     from routectl.workflow.battles import export_battles
 
     location = options.parse_database(db)
-    done = export_battles(location, file, overwrite=overwrite)
+    output = Output(path=file, option="FILE", database=location.path, force=force)
+    done = export_battles(location, output)
     console.database(location)
     if done.purged:
         console.note(f"{done.purged:,} battles were left out: the text of their prompt was purged")

@@ -24,12 +24,14 @@ from routectl.cli.console import Console
     metavar="FILE",
     help="Write the rows that cannot be read to this file, as they are.",
 )
+@options.force
 @options.database
 @options.output
 def command(
     files: tuple[Path, ...],
     source_name: str | None,
     rejects_path: Path | None,
+    force: bool,
     db: str,
     console: Console,
 ) -> None:
@@ -48,7 +50,11 @@ def command(
 
     location = options.parse_database(db)
     result = import_battles(
-        location, files, source_name=source_name, rejects_path=rejects_path, reporter=console
+        location,
+        files,
+        source_name=source_name,
+        rejects=options.rejects_output(rejects_path, location, force=force),
+        reporter=console,
     )
     console.database(location)
     for reject in result.rejects:

@@ -13,7 +13,10 @@ from routectl.cli.console import Console
 from routectl.cli.judging_options import count_and_share
 
 if TYPE_CHECKING:
-    from routectl.workflow.judging import Judging, JudgingReport
+    from routectl.cli.judging_options import JudgingOptions
+    from routectl.store.engine import Location
+    from routectl.workflow.judging import JudgingReport
+    from routectl.workflow.routing import RouteInUse
 
 
 @click.command("judge")
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
     metavar="N",
     help="Only so many prompts, drawn at random; a larger N later keeps those of a smaller one.",
 )
+@options.force
 @judging_options.yes
 @options.database
 @options.output
@@ -39,13 +43,14 @@ if TYPE_CHECKING:
 def command(
     ctx: click.Context,
     files: tuple[Path, ...],
-    setup: Judging,
+    asked: JudgingOptions,
     output: Path,
     from_traffic: bool,
     where: tuple[str, ...],
     since: str | None,
     until: str | None,
     sample: int | None,
+    force: bool,
     yes: bool,
     db: str,
     console: Console,
@@ -57,6 +62,8 @@ def command(
     a tie. Prompts leave this machine: what goes where at which price is said first, and nothing is
     sent without --yes. Keys come from ROUTECTL_JUDGE_KEY, and ROUTECTL_MODELS_KEY if the judge has
     an address of its own.
+
+    Models and prices that are not named are those of the route, and so is its population.
 
     A run that was stopped goes on when it is run again. Exits with 3 if --max-cost did not last;
     the battles so far are written, and a larger one goes on.
@@ -70,6 +77,7 @@ def command(
         --price big=2.5/10 --price small=0.15/0.6 --output judged.jsonl --yes
     """
     from routectl.errors import UsageError
+    from routectl.output import Output
     from routectl.workflow import judging
 
     if from_traffic == bool(files):
@@ -78,17 +86,24 @@ def command(
         raise UsageError(
             "--where, --since and --until choose among the traffic: add --from-traffic"
         )
-    judging.require_free(output)
-    if from_traffic:
-        location = options.parse_database(db)
-        population = options.parse_population(where, since, until)
+    location, route = options.parse_database(db), None
+    target = judging.continued(
+        Output(path=output, option="--output", database=location.path, inputs=files, force=force)
+    )
+    target.check()
+    # Files of prompts and named models need no database.
+    if from_traffic or asked.needs_route:
+        route = _route(location, asked, from_traffic)
+    setup = asked.judging(route)
+    if from_traffic and route is not None:
+        population = route.population(options.parse_population(where, since, until))
         console.database(location)
         prompts = judging.population_prompts(location, population, sample, setup.seed, console)
     else:
         prompts = judging.file_prompts(files, sample, setup.seed)
     plan = judging.plan_judging(prompts, setup, judging.work_path(output))
     judging_options.confirm(plan, setup, console, yes=yes)
-    report = judging.judge_to_file(prompts, setup, output, console)
+    report = judging.judge_to_file(prompts, setup, target, console)
     if console.as_json:
         console.json(judging_options.judging_json(report))
     else:
@@ -96,6 +111,16 @@ def command(
     if not report.complete:
         judging_options.note_the_limit(setup, console)
         ctx.exit(3)
+
+
+def _route(location: Location, asked: JudgingOptions, from_traffic: bool) -> RouteInUse | None:
+    """The route that the models or the prompts are of; None where there is no database for it."""
+    from routectl.workflow.routing import route_in_use
+
+    path = location.path
+    if path is not None and not path.exists() and not from_traffic and asked.route is None:
+        return None
+    return route_in_use(location, asked.route)
 
 
 def _print_report(console: Console, report: JudgingReport) -> None:

@@ -14,4 +14,3 @@ embedder = click.option(
     help="A sentence-transformers model, or one behind an OpenAI-compatible endpoint; else the "
     "built-in one.",
 )
-overwrite = click.option("--overwrite", is_flag=True, help="Replace files that are there.")

@@ -14,7 +14,7 @@ def command() -> None:
     """Train a router's checkpoint from preference data.
 
     A training that was stopped goes on from where it was when the same command is run again; until
-    then its work lies beside the output, in OUTPUT.partial.
+    then its work is kept next to the output, in OUTPUT.partial.
 
     \b
     Example:

@@ -103,8 +103,8 @@ embedder = click.option(
     "--embedder",
     metavar="NAME|PATH|hidden:NAME[+NAME]|bert:NAME|openai:URL#MODEL",
     help="A sentence-transformers model, the hidden states of a language model (and such a model "
-    "beside them), the token vectors of a bert checkpoint, or a model behind an OpenAI-compatible "
-    "endpoint; else the built-in one.",
+    "joined to them), the token vectors of a bert checkpoint, or a model behind an "
+    "OpenAI-compatible endpoint; else the built-in one.",
 )
 
 
@@ -186,7 +186,7 @@ def _weights(texts: Sequence[str], files: Sequence[Path]) -> dict[Path, float]:
         if Path(name) not in files:
             raise UsageError(
                 f"--weight {text!r} is of a file that neither --battles nor --gold names; write it "
-                "as it stands there"
+                "as it is written there"
             )
         if Path(name) in weights:
             raise UsageError(f"--weight names {name} twice; give each file one weight")
@@ -200,7 +200,7 @@ def say_where_prompts_go(console: Console, embedder: str | None) -> None:
 
     host = None if embedder is None else remote_host(embedder)
     if host is not None:
-        console.note(f"the prompts of the training data are sent to {host}")
+        console.warn(f"the prompts of the training data are sent to {host}")
 
 
 def scoring_routers(console: Console, names: Sequence[str]) -> list[RouterSpec]:
@@ -214,7 +214,7 @@ def scoring_routers(console: Console, names: Sequence[str]) -> list[RouterSpec]:
     for name, spec in zip(names, specs, strict=True):
         host = open_spec(spec).description.sends_prompts_to
         if host is not None:
-            console.note(f"{name} sends the prompts of the training data to {host}")
+            console.warn(f"{name} sends the prompts of the training data to {host}")
     return specs
 
 

@@ -103,7 +103,7 @@ def _read_texts(folder: Path) -> _Texts:
         except (OSError, ValueError) as error:
             raise CheckpointError(
                 f"{folder / name} cannot be read; a published causal_llm checkpoint holds the "
-                f"texts {_SYSTEM} and {_CLASSIFIER} beside its weights."
+                f"texts {_SYSTEM} and {_CLASSIFIER} next to its weights."
             ) from error
     texts = _Texts(*contents)
     try:

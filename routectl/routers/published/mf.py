@@ -2,7 +2,7 @@
 
 The tensors are `P.weight` (a vector per model), `text_proj.0.weight` (W1) and
 `classifier.0.weight` (w2), and the config holds the sizes alone. Which row of P is which model,
-and which embedder the prompts go to, stands in the published code only, and so here.
+and which embedder the prompts go to, is said in the published code only, and so here.
 """
 
 from __future__ import annotations

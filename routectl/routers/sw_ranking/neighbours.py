@@ -35,7 +35,7 @@ _SEGMENT = 8
 class Neighbours:
     """Prompts with the counts of their battles.
 
-    Prompts whose counts are equal lie beside each other, so that a sum over each such segment and
+    Prompts whose counts are equal lie next to each other, so that a sum over each such segment and
     one small product count them all.
     """
 

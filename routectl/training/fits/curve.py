@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 from dataclasses import dataclass
 
+from routectl.escaping import visible
+
 
 @dataclass(frozen=True, slots=True)
 class LossCurve:
@@ -45,7 +47,7 @@ def curve_picture(curve: LossCurve, title: str) -> bytes | None:
     )
     axes.set_xlabel("epoch")
     axes.set_ylabel("cross-entropy, nats")
-    axes.set_title(title)
+    axes.set_title(visible(title).replace("$", r"\$"))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(color="0.9")
     axes.legend()

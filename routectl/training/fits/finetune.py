@@ -1,6 +1,6 @@
 """The fit of `bert`: the last layers of an encoder and a head of three classes, by AdamW.
 
-The layers below stay as they are, so what they make of a prompt is computed once and kept; an epoch
+The layers below stay as they are, so their output is computed once and kept; an epoch
 then costs only what is trained. Pooler and head read the first token's vector, so the last layer is
 computed for no other.
 """
@@ -42,7 +42,7 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class States:
-    """What the layers that stay as they are make of n prompts with T tokens in all."""
+    """The output of the layers that stay as they are, of n prompts with T tokens in all."""
 
     values: NDArray[np.float16]
     """The prompts' tokens behind each other, shape (T, H)."""
@@ -92,7 +92,7 @@ def fine_tune(
     Args:
         model: a BertForSequenceClassification of three labels.
         trained: names of its parameters that are trained.
-        states: what its lower layers make of n prompts.
+        states: the output of its lower layers, of n prompts.
         outcome: shares of the three classes, shape (n, 3), rows sum to 1.
         task_intercept: added to the logits while learning and measuring, shape (n, 3); see
             `labels.task_intercepts`.

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 
 from routectl.embedding import Embedder
 from routectl.embedding.names import is_classifier
+from routectl.escaping import markdown, markdown_code
 from routectl.preferences.contamination import SIMILAR
 from routectl.routers.features import Features
 from routectl.training.fits.curve import curve_picture
@@ -18,8 +19,8 @@ CURVE, LOSSES = "training_curve.png", "training_curve.json"
 
 _STANDARDISED = """;
   each number standardised over the prompts of the training"""
-_BESIDE = """;
-  beside it the length of the whole question, without lettered answers"""
+_LENGTH_FEATURE = """;
+  as an extra feature the length of the whole question, without lettered answers"""
 
 
 def model_card(
@@ -47,19 +48,22 @@ def model_card(
         refitted: whether the weights are of a second fit, with the held-out prompts.
     """
     files = "\n".join(
-        f"| `{path.name}` | {request.weights.get(path, 1.0):g} | `{file_digest(path)}` |"
+        f"| {markdown_code(path.name)} | {request.weights.get(path, 1.0):g} | "
+        f"`{file_digest(path)}` |"
         for path in request.files
     )
-    filters = ", ".join(f"`{condition}`" for condition in request.conditions) or "none"
-    chosen = "\n".join(f"| {name} | {value} |" for name, value in settings.items())
+    filters = ", ".join(markdown_code(str(c)) for c in request.conditions) or "none"
+    chosen = "\n".join(
+        f"| {markdown(name)} | {markdown(str(value))} |" for name, value in settings.items()
+    )
     further = f"\n{limits.strip()}\n" if limits else ""
-    return f"""# {report.path.name}
+    return f"""# {markdown(report.path.name)}
 
 {introduction.strip()}
 
-- Default pair: **{report.default_pair}** (strong / weak)
+- Default pair: **{markdown(str(report.default_pair))}** (strong / weak)
 - Reads: {reads}
-- Licence: {request.licence or "not stated; the data's licences decide"}
+- Licence: {markdown(request.licence or "not stated; the data's licences decide")}
 
 ## Data
 
@@ -89,20 +93,27 @@ def model_card(
 
 ## Models
 
-{", ".join(report.models)}
+{name_list(report.models)}
 
 ## Limits
 
-It knows the models above and no other. It has learned from the kinds of prompts in its data, and
-on others it may order prompts no better than chance: compare it with the baselines `random` and
-`length` on labels of your own. Its scores are for ranking; choose a threshold on your own traffic.
+It knows the models above and no other. It has learned from prompts such as those of its
+data, and on others it may order prompts no better than chance: compare it with the baselines
+`random` and `length` on labels of your own. Its scores are for ranking; choose a threshold on your
+own traffic.
 {further}"""
 
 
 def embedder_line(embedder: Embedder) -> str:
     """What an embedder reads of a prompt, for `model_card`."""
     unit = "tokens" if embedder.probe is None else "characters"
-    return f"{embedder.name}, {embedder.max_tokens} {unit} (`head`), digest\n  `{embedder.digest}`"
+    name = markdown(embedder.name)
+    return f"{name}, {embedder.max_tokens} {unit} (`head`), digest\n  `{embedder.digest}`"
+
+
+def name_list(names: Iterable[str]) -> str:
+    """Names of models, for a paragraph of `model_card`."""
+    return ", ".join(map(markdown, names))
 
 
 def embedder_limits(embedder: Embedder, learned_held_out: int) -> str | None:
@@ -132,9 +143,9 @@ def flattered(learned_held_out: int) -> str:
 
 
 def vector_lines(features: Features) -> str:
-    """What is made of an embedding, for behind `embedder_line`."""
+    """The features computed from an embedding, for behind `embedder_line`."""
     return (_STANDARDISED if features.standardisation is not None else "") + (
-        _BESIDE if features.question_length is not None else ""
+        _LENGTH_FEATURE if features.question_length is not None else ""
     )
 
 
@@ -153,7 +164,7 @@ def curve_files(report: TrainingReport) -> dict[str, bytes]:
 def _contamination(report: TrainingReport, request: TrainingRequest) -> str:
     if not request.benchmarks:
         return "not checked against any benchmark"
-    names = ", ".join(f"`{path.name}`" for path in request.benchmarks)
+    names = ", ".join(markdown_code(path.name) for path in request.benchmarks)
     return (
         f"after {report.similar_prompts:,} were left out because they resemble\n  one of a "
         f"benchmark's (cosine of {SIMILAR} or above; {names})"
@@ -192,5 +203,5 @@ def _figures(report: TrainingReport, more: Mapping[str, str]) -> str:
             f"{metrics['apgr']:.3f} ({interval})"
         )
     rows |= more
-    lines = [f"| {name} | {value} |" for name, value in rows.items()]
+    lines = [f"| {markdown(name)} | {markdown(value)} |" for name, value in rows.items()]
     return "\n".join(["| on the held-out prompts | |", "|---|---|", *lines])

@@ -59,7 +59,7 @@ def lineage_file(
 
 
 def embedder_part(name: str) -> Path | None:
-    """The checkpoint that an embedder is made of, by the embedder's name; None is none."""
+    """The checkpoint that an embedder computes with, by the embedder's name; None is none."""
     return classifier_folder(name) if is_classifier(name) else None
 
 

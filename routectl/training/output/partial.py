@@ -1,4 +1,4 @@
-"""What a stopped training keeps: tensors in `OUTPUT.partial/`, beside the folder to be written.
+"""What a stopped training keeps: tensors in `OUTPUT.partial/`, next to the folder to be written.
 
 Each piece is a safetensors file that is there whole or not at all. The folder says which training
 it belongs to; another one does not go on with it. It is removed once the checkpoint is written.
@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import fcntl
 import json
-import os
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from routectl.checkpoint import tensor_bytes
 from routectl.errors import CheckpointError
+from routectl.output import open_kept, own_folder, remove_folder, replace_own
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -41,8 +40,8 @@ class PartialRun:
         self.folder = output.with_name(f"{output.name}.partial")
         self._facts = json.loads(json.dumps(facts))
         self._lock: IO[bytes] | None = None
-        if self.folder.exists():
-            self._take(create=False)
+        if self.folder.exists() or self.folder.is_symlink():
+            self._take()
 
     def save(
         self,
@@ -59,10 +58,10 @@ class PartialRun:
             CheckpointError: the folder cannot be written.
         """
         if self._lock is None:
-            self._take(create=True)
+            self._take()
         data = tensor_bytes(tensors, {"facts": json.dumps(facts or {})})
         try:
-            self._write(self._path(name), data)
+            replace_own(self._path(name), data)
         except OSError as error:
             raise CheckpointError(f"{self.folder} cannot be written: {error.strerror}.") from error
 
@@ -90,7 +89,7 @@ class PartialRun:
     def remove(self) -> None:
         """Forget all that was kept: the checkpoint is written."""
         if self._lock is not None:
-            shutil.rmtree(self.folder, ignore_errors=True)
+            remove_folder(self.folder)
         self._release()
 
     def __enter__(self) -> PartialRun:
@@ -104,13 +103,12 @@ class PartialRun:
     ) -> None:
         self._release()
 
-    def _take(self, *, create: bool) -> None:
+    def _take(self) -> None:
         path = self.folder / _FACTS
         try:
-            if create:
-                self.folder.mkdir(parents=True, exist_ok=True)
+            own_folder(self.folder)
             # The lock ends with the process, however it ends.
-            self._lock = (self.folder / "lock").open("ab")
+            self._lock = open_kept(self.folder / "lock")
         except OSError as error:
             raise CheckpointError(f"{self.folder} cannot be written: {error.strerror}.") from error
         try:
@@ -123,7 +121,7 @@ class PartialRun:
             ) from None
         if not path.is_file():  # stopped before it kept anything
             try:
-                self._write(path, json.dumps(self._facts, indent=2).encode())
+                replace_own(path, json.dumps(self._facts, indent=2).encode())
             except OSError as error:
                 raise CheckpointError(
                     f"{self.folder} cannot be written: {error.strerror}."
@@ -139,14 +137,6 @@ class PartialRun:
                 f"{self.folder} keeps the work of another training (other data, options or "
                 "routectl); remove it to begin again, or give another output folder."
             )
-
-    def _write(self, path: Path, data: bytes) -> None:
-        temporary = path.with_name(f".{path.name}")
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
 
     def _path(self, name: str) -> Path:
         return self.folder / f"{name}.safetensors"

@@ -52,7 +52,7 @@ class RouterCosts:
 
 @dataclass(frozen=True, slots=True)
 class BenchmarkCosts:
-    """What a benchmark's answers cost, and what routers make of it."""
+    """What a benchmark's answers cost, and what that means for routers."""
 
     answers: AnswerCosts
     always_strong: float

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from routectl.errors import CheckFailed, InputError, UsageError
 from routectl.evaluation.benchmark import Benchmark, JudgedPair
 from routectl.evaluation.reading import read_benchmark
-from routectl.model_names import canonical
+from routectl.model_names import canonical, find
 from routectl.prices import TYPICAL_ANSWER, ModelPrice
 from routectl.records import ModelPair
 from routectl.routers import OpenRouter
@@ -26,7 +26,11 @@ class Question:
     """What an evaluation asks."""
 
     pair: ModelPair | None
-    """Whose answers are compared; None: those of the routers' own pair."""
+    """Whose answers are compared; None: the route's models', else those of the routers' own
+    pair."""
+    route_pair: ModelPair | None = None
+    """Models of the route, whatever pair the routers decide between; for a benchmark that holds
+    answers of both."""
     transfer: bool = False
     """Whether routers may be judged on another pair than the one they decide between."""
     leave_out: Sequence[Path] = ()
@@ -42,7 +46,9 @@ class Question:
     bins: int | None = None
     """Also the published procedure, with so many bins."""
     prices: Mapping[str, ModelPrice] = field(default_factory=dict)
-    """Those that go before the list's."""
+    """Those that go before the route's own and the list's."""
+    route_prices: Mapping[str, ModelPrice] = field(default_factory=dict)
+    """The route's own."""
     answer_tokens: int = TYPICAL_ANSWER
     """Of each answer, where the benchmark has no costs."""
     draws: int = 1000
@@ -52,6 +58,8 @@ class Question:
     plots: Path | None = None
     """Folder for pictures; None: none are drawn."""
     plot_formats: Sequence[str] = ("png",)
+    force: bool = False
+    """Replace pictures whatever the files hold."""
     note: str | None = None
 
 
@@ -121,6 +129,11 @@ def _refuse_seen(
 def _pair(benchmark: Benchmark, routers: Sequence[OpenRouter], question: Question) -> ModelPair:
     """The models to compare, as the benchmark spells them."""
     asked = question.pair
+    routed = question.route_pair
+    if asked is None and routed is not None:
+        strong, weak = (find(model, benchmark.models) for model in (routed.strong, routed.weak))
+        if strong is not None and weak is not None:
+            return ModelPair(strong, weak)
     if asked is None:
         own = [r.identity.model_pair for r in routers if r.identity.model_pair is not None]
         if not own:

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Connection
 
 from routectl.errors import UsageError
+from routectl.output import Output
 from routectl.policy import config_string, threshold_value
+from routectl.prices import ModelPrice, prices_within
 from routectl.routers import OpenRouter
 from routectl.store import routes
 from routectl.store.calibrations import calibration
@@ -30,8 +32,10 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from routectl.evaluation.benchmark import JudgedPair
     from routectl.evaluation.router_results import RouterResult
 
+_Plots = Mapping[tuple[str, str], Output]
 LENGTH = "length"
 _PROMPTS_AT_ONCE = 5_000
 """Prompts that one transaction stores."""
@@ -61,15 +65,31 @@ def evaluate(
         CheckFailed: `strict`, and a router was trained on some of the prompts.
     """
     prepared = [Prepared.of(path, routers, question) for path in paths]
+    plots = [_plot_outputs(benchmark.judged.benchmark, question, paths) for benchmark in prepared]
     with open_store(location) as store:
         similarities: Sequence[TrainingSimilarity | None] = [None] * len(prepared)
         if question.trained_on:
             judged = [benchmark.judged for benchmark in prepared]
             similarities = training_similarities(judged, question.trained_on, reporter)
         return [
-            _evaluate(store, benchmark, similarity, routers, question, reporter, unnamed)
-            for benchmark, similarity in zip(prepared, similarities, strict=True)
+            _evaluate(store, benchmark, similarity, routers, question, outputs, reporter, unnamed)
+            for benchmark, similarity, outputs in zip(prepared, similarities, plots, strict=True)
         ]
+
+
+def _plot_outputs(benchmark: str, question: Question, paths: Sequence[Path]) -> _Plots:
+    """The files of a benchmark's plots, checked before any work."""
+    if question.plots is None:
+        return {}
+    from routectl.report.plots import plot_outputs
+
+    return plot_outputs(
+        benchmark,
+        question.plots,
+        question.plot_formats,
+        inputs=(*paths, *question.leave_out, *question.trained_on),
+        force=question.force,
+    )
 
 
 def _evaluate(
@@ -78,6 +98,7 @@ def _evaluate(
     training_similarity: TrainingSimilarity | None,
     routers: Sequence[OpenRouter],
     question: Question,
+    plots: _Plots,
     reporter: Reporter,
     unnamed: Collection[str],
 ) -> Evaluated:
@@ -117,7 +138,7 @@ def _evaluate(
             wanted, scored, results.routers, thresholds, strict=False
         )
     ]
-    answers = known_costs(judged, question.prices, question.answer_tokens, reporter)
+    answers = known_costs(judged, _prices(judged, question), question.answer_tokens, reporter)
     costs = None
     if answers is not None:
         points = {part.result.name: part.operating_points for part in parts}
@@ -135,14 +156,23 @@ def _evaluate(
         question=question,
     )
     stored = store_evaluated(store, evaluated, ids)
-    if question.plots is None:
+    if not plots:
         return stored
-    return replace(stored, plots=_draw(stored, question.plots, baseline, reporter))
+    return replace(stored, plots=_draw(stored, plots, baseline, reporter))
+
+
+def _prices(judged: JudgedPair, question: Question) -> dict[str, ModelPrice]:
+    """Prices that go before the list's: those that were given, then the route's own of the models
+    that are compared."""
+    own = question.route_prices
+    names = prices_within(own, (judged.pair.strong, judged.pair.weak))
+    given = {name: own[name] for name in names if not prices_within(question.prices, [name])}
+    return given | dict(question.prices)
 
 
 def _draw(
     evaluated: Evaluated,
-    folder: Path,
+    plots: _Plots,
     baselines: Mapping[str, NDArray[np.float64]],
     reporter: Reporter,
 ) -> list[Path]:
@@ -165,10 +195,9 @@ def _draw(
     return draw_evaluation(
         judged,
         {part.result.name: part.scores for part in evaluated.routers},
-        folder,
+        plots,
         baselines=baselines,
         thresholds=thresholds,
-        formats=question.plot_formats,
         draws=question.draws,
         seed=question.seed,
         confidence=question.confidence,

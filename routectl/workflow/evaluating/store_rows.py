@@ -59,7 +59,7 @@ class Evaluated:
     """With the baselines."""
     length: RouterResult
     repeated: int
-    """Rows whose prompt stands in an earlier row, too."""
+    """Rows whose prompt is in an earlier row, too."""
     unseen_left_out: int
     training_similarity: TrainingSimilarity | None
     """To the training data that the question names; None where it names none."""

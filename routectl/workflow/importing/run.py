@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import stat
-from collections.abc import Callable, Iterator, Sequence, Set
+from collections.abc import Iterator, Sequence, Set
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -15,6 +15,7 @@ from pathlib import Path
 
 from routectl.errors import InputError, NoPromptsError, RoutectlError, UsageError
 from routectl.extraction import EXTRACTION_VERSION
+from routectl.output import Output, Write
 from routectl.records import Population, Reject
 from routectl.request import TrafficRequest
 from routectl.store.batches import prepare
@@ -36,7 +37,6 @@ from routectl.traffic import (
     source_of,
     take,
 )
-from routectl.workflow.files import rejects_file
 from routectl.workflow.importing.writing import (
     BATCH,
     SampleWriter,
@@ -75,6 +75,8 @@ class ImportResult:
 
 
 _PLAIN_TEXT = "text"
+_STANDARD_INPUT = Path("/dev/stdin")
+"""Of the file that it is redirected from, if it is."""
 _REJECTS_SHOWN = 5
 _ADVANCE_EVERY = 256
 _BATCH_CHARACTERS = 2_000_000
@@ -88,7 +90,7 @@ def import_traffic(
     format: str | None,
     population: Population,
     sample_size: int | None,
-    rejects_path: Path | None,
+    rejects: Output | None,
     source_name: str | None,
     reporter: Reporter,
     mapping: Sequence[str] = (),
@@ -102,7 +104,7 @@ def import_traffic(
     Args:
         paths: files, directories and patterns; "-" is standard input.
         sample_size: keep about so many requests (conversations whole); None keeps all.
-        rejects_path: where to write the lines that could not be read, as they are.
+        rejects: where to write the lines that could not be read, as they are.
         source_name: names standard input, so that its rows keep their ids from run to run.
         mapping: `field=PATH` assignments for rows of no known format.
         litellm_db: URL of a LiteLLM proxy's database, whose spend logs are read in place of files.
@@ -122,10 +124,9 @@ def import_traffic(
     result = ImportResult(sources=[_source(p, source_name) for p in paths], formats=[])
     with ExitStack() as stack:
         sink = None
-        if rejects_path is not None:
-            sink = stack.enter_context(
-                rejects_file(rejects_path, [Path(path) for path in paths if path != "-"])
-            )
+        if rejects is not None:
+            inputs = [_STANDARD_INPUT if path == "-" else Path(path) for path in paths]
+            sink = stack.enter_context(replace(rejects, inputs=inputs).writing())
         advance = stack.enter_context(reporter.progress("reading", _total_bytes(paths)))
         reading = _Reading(
             format=format,
@@ -253,7 +254,7 @@ class _Reading:
     paths: Paths | None
     source_name: str | None
     result: ImportResult
-    sink: Callable[[bytes], None] | None
+    sink: Write | None
     advance: Advance
     reporter: Reporter
     structured: str | None = None
@@ -317,7 +318,7 @@ class _Reading:
             self.structured = name
         elif self.structured is not None and not alone:
             raise InputError(
-                f"{source.name} would be plain text beside structured logs, and was passed over: "
+                f"{source.name} would be plain text next to structured logs, and was passed over: "
                 "if its lines are prompts, import it with --format text."
             )
         return name
@@ -351,7 +352,7 @@ class _Reading:
 
     def _on_reject(self, reject: Reject) -> None:
         if self.sink is not None:
-            self.sink(reject.raw)
+            self.sink(reject.raw + b"\n")
         if len(self.result.rejects) < _REJECTS_SHOWN:
             self.result.rejects.append(replace(reject, raw=b""))
 

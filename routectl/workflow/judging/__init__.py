@@ -4,9 +4,9 @@ from routectl.workflow.judging.gathering import file_prompts, population_prompts
 from routectl.workflow.judging.planning import Plan, plan_judging
 from routectl.workflow.judging.run import (
     JudgingReport,
+    continued,
     judge_prompts,
     judge_to_file,
-    require_free,
     work_path,
     write_battles,
 )
@@ -16,12 +16,12 @@ __all__ = [
     "Judging",
     "JudgingReport",
     "Plan",
+    "continued",
     "file_prompts",
     "judge_prompts",
     "judge_to_file",
     "plan_judging",
     "population_prompts",
-    "require_free",
     "work_path",
     "write_battles",
 ]

@@ -11,7 +11,7 @@ from decimal import Decimal
 from pathlib import Path
 from threading import Event
 
-from routectl.errors import EndpointError, UsageError
+from routectl.errors import EndpointError
 from routectl.judging.verdicts import (
     JUDGE_PROMPT,
     JudgedPrompt,
@@ -24,9 +24,9 @@ from routectl.judging.verdicts import (
     parse_verdict,
     winner_of,
 )
+from routectl.output import Output, remove_file
 from routectl.prices import ModelPrice
 from routectl.records import ModelPair, Winner
-from routectl.workflow.files import new_file
 from routectl.workflow.judging import setup as defaults
 from routectl.workflow.judging.asking import ChatModel, RefusedError
 from routectl.workflow.judging.budget import Budget, LimitReachedError
@@ -70,7 +70,7 @@ def work_path(output: Path) -> Path:
 
 
 def judge_to_file(
-    prompts: Sequence[str], setup: Judging, output: Path, reporter: Reporter
+    prompts: Sequence[str], setup: Judging, output: Output, reporter: Reporter
 ) -> JudgingReport:
     """Judge prompts and write the battles as JSON lines, in the order of the prompts; gzipped where
     the output's name ends in .gz.
@@ -79,45 +79,43 @@ def judge_to_file(
     larger one goes on.
 
     Raises:
-        UsageError: the output is there, and is not of a judging that can go on.
+        UsageError: the output must not be written, see `continued`.
         EndpointError: as `judge_prompts`; or no prompt could be judged at all.
         InputError: a file cannot be written.
     """
-    require_free(output)
+    output = continued(output)
+    output.check()
+    work = work_path(output.path)
     done: dict[str, JudgedPrompt] = {}
 
     def keep(judged: JudgedPrompt) -> None:
         done[judged.prompt] = judged
 
-    report = judge_prompts(prompts, setup, work_path(output), reporter, keep)
+    report = judge_prompts(prompts, setup, work, reporter, keep)
     judged = [done[text] for text in prompts if text in done and done[text].winner is not None]
     if not judged:
         return report
     write_battles(judged, setup, output)
     if report.complete:
-        work_path(output).unlink(missing_ok=True)
-    return replace(report, output=output)
+        remove_file(work)
+    return replace(report, output=output.path)
 
 
-def write_battles(judged: Sequence[JudgedPrompt], setup: Judging, output: Path) -> None:
-    """Write prompts that have a winner as battles, in place of what is there.
+def write_battles(judged: Sequence[JudgedPrompt], setup: Judging, output: Output) -> None:
+    """Write prompts that have a winner as battles.
 
     Raises:
-        InputError: the file cannot be written.
+        UsageError, InputError: the file must not, or cannot be written.
     """
-    with new_file(output, overwrite=True) as write:
+    with output.writing() as write:
         for prompt in judged:
             row = battle_row(prompt, setup.pair, setup.judge)
             write(json.dumps(row, ensure_ascii=False).encode() + b"\n")
 
 
-def require_free(output: Path) -> None:
-    """
-    Raises:
-        UsageError: the output is there, and is not of a judging that can go on.
-    """
-    if output.exists() and not work_path(output).exists():
-        raise UsageError(f"{output} is there already: name another file")
+def continued(output: Output) -> Output:
+    """The output of a judging, which is replaced where an earlier run of it was stopped."""
+    return replace(output, force=output.force or work_path(output.path).exists())
 
 
 def judge_prompts(

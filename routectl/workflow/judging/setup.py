@@ -15,7 +15,7 @@ from routectl.records import ModelPair
 
 MODELS_KEY, JUDGE_KEY = "ROUTECTL_MODELS_KEY", "ROUTECTL_JUDGE_KEY"
 
-PATIENCE = Patience(request=300.0, longest_delay=60.0, attempts=8, total=900.0)
+PATIENCE = Patience(request=300.0, answer=600.0, longest_delay=60.0, attempts=8, total=900.0)
 """An answer comes whole, and a long one takes minutes."""
 
 _TOO_LONG = "look at --max-tokens, and at prompts that are longer than the model takes"
@@ -100,7 +100,12 @@ class Judging:
 
 def _service(name: str, keys: tuple[str, ...]) -> Service:
     return Service(
-        name=name, path="/chat/completions", keys=keys, too_long=_TOO_LONG, error=EndpointError
+        name=name,
+        path="/chat/completions",
+        keys=keys,
+        largest_answer=4 * 2**20,  # 32,000 tokens take 200 KB
+        too_long=_TOO_LONG,
+        error=EndpointError,
     )
 
 

@@ -18,10 +18,12 @@ from pathlib import Path
 from threading import Lock
 from typing import IO, Any
 
-from routectl.errors import InputError
-from routectl.store.failures import reason_of
+from routectl.errors import InputError, reason_of
+from routectl.output import open_kept
 
 _FORMAT = 1
+_FIRST_LINE = json.dumps({"format": _FORMAT})[:-1].encode()
+"""How a work file begins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +128,7 @@ def open_work(path: Path, facts: Mapping[str, object]) -> Iterator[WorkFile]:
             process is at work on it.
     """
     try:
-        file = os.fdopen(os.open(path, os.O_CREAT | os.O_RDWR, 0o600), "r+b")
+        file = open_kept(path)
     except OSError as error:
         raise InputError(f"{path} cannot be written: {reason_of(error)}") from None
     with file:
@@ -147,6 +149,8 @@ def open_work(path: Path, facts: Mapping[str, object]) -> Iterator[WorkFile]:
 def _read(path: Path, data: bytes, facts: Mapping[str, object]) -> tuple[Kept, int]:
     """The content of the whole lines, and how many bytes they are."""
     whole = data.rfind(b"\n") + 1
+    if data and not whole and not _FIRST_LINE.startswith(data[: len(_FIRST_LINE)]):
+        raise InputError(f"{path} is no file of a judging: move it away, or name another output")
     kept = Kept({}, {})
     under_way: dict[int, tuple[str, str, Decimal]] = {}
     for number, line in enumerate(data[:whole].splitlines(), start=1):

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from routectl.judging.verdicts import JudgedPrompt
+from routectl.output import Output, make_folder
 from routectl.store.engine import Location
 from routectl.workflow.judging import Judging, JudgingReport, judge_prompts, write_battles
 from routectl.workflow.judging.store_rows import open_work, read_work
@@ -56,7 +57,7 @@ def label(
     drawn: DrawnTraffic,
     setup: Judging,
     question: Question,
-    output: Path | None,
+    output: Output | None,
     reporter: Reporter,
 ) -> LabelReport:
     """Have drawn prompts judged, and store what that says of each router.
@@ -73,7 +74,7 @@ def label(
             verdict.
     """
     kept = kept_work(location, setup)
-    kept.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_folder(kept.parent, 0o700)
     done: dict[str, JudgedPrompt] = {}
 
     def keep(judged: JudgedPrompt) -> None:
@@ -86,7 +87,7 @@ def label(
         judged = [done[text] for text in drawn.prompts]
         if output is not None:
             write_battles([prompt for prompt in judged if prompt.winner is not None], setup, output)
-            report = replace(report, output=output)
+            report = replace(report, output=output.path)
         rows = JudgedRows.of(drawn, judged, read_work(kept, setup.facts).costs)
         shares, strata = rows.shares, len(set(rows.strata.tolist()))
         routers = evaluate(location, drawn, rows, report, question)

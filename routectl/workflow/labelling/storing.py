@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from routectl.evaluation.benchmark import JudgedPair
 
 TRAFFIC = "traffic"
-"""Stands in `evaluations.benchmark` where the prompts were traffic."""
+"""The value of `evaluations.benchmark` where the prompts were traffic."""
 _QUALITY: Mapping[str, float] = {"model_a": 1.0, "tie": 0.5, "model_b": 0.0}
 """Of the strong model, by winner; the weak model's is what is left of 1."""
 

@@ -213,7 +213,7 @@ def _score_under_leases(
     for job in jobs:
         host = job.router.description.sends_prompts_to
         if host is not None:
-            reporter.note(f"{job.name} sends the prompts' texts to {host}")
+            reporter.warn(f"{job.name} sends the prompts' texts to {host}")
         if job.router.description.notice is not None:
             reporter.note(job.router.description.notice)
         loaded.append(guarded(job.name, job.router.load, "when it was loaded"))

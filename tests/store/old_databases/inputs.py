@@ -73,6 +73,25 @@ def log(numbers: range) -> list[dict[str, Any]]:
     return records
 
 
+def decided(numbers: range) -> list[dict[str, Any]]:
+    """Calls whose log names the route that decided them, and what it decided."""
+    records = []
+    for number in numbers:
+        call = record(number, PROMPTS[number * 5 % len(PROMPTS)])
+        router = {
+            "route": "smart",
+            "activation": "a2",
+            "decision": "strong" if number % 3 else "weak",
+            "model": "gpt-5" if number % 3 else "gpt-5-mini",
+            "score": number % 10 / 10,
+            "reason": "threshold",
+            "extraction_version": 2,
+        }
+        written = {"spend_logs_metadata": {"routectl": router}}
+        records.append(call | {"metadata": call["metadata"] | written})
+    return records
+
+
 def battles() -> list[dict[str, str]]:
     """Which of two models answered better, for every third prompt."""
     winners = ("model_a", "model_b", "tie")
@@ -99,6 +118,7 @@ def main(folder: Path) -> None:
     files = {
         "first.jsonl": log(range(60)),
         "second.jsonl": log(range(60, 90)),
+        "decided.jsonl": decided(range(90, 110)),
         "battles.jsonl": battles(),
     }
     for name, records in files.items():

@@ -61,6 +61,18 @@ COMMANDS = {
             --as gpt-5=gpt-4-1106-preview
         {LOOK} -r ensemble -r mf=mf_2
     """,
+    "0005": f"""
+        import - --source first.jsonl
+        battles import battles.jsonl
+        {LOOK} -r mf -r random -r length --note 'a first look'
+        activate 1 --note '30 % strong, agreed with finance'
+        activate 3 --route smart
+        evaluate --benchmark known.csv -r mf -r length --note 'is it better than the length?'
+        import - --source second.jsonl
+        {OWN} -r mf --as gpt-5=gpt-4-1106-preview
+        {OWN} -r mf -r sw_ranking --as gpt-5=gpt-4-1106-preview --where model_group=smart
+        import - --source decided.jsonl
+    """,
 }
 """What a team did, up to the schema's newest table.
 

@@ -20,7 +20,7 @@ from routectl.training import TrainingReport, TrainingRequest, train_mf, train_r
 from routectl.training.fits.difficulty import DifficultySettings
 from tests.conftest import Routectl
 from tests.routers.tiny_llama import make_base, write_adapter
-from tests.training.test_causal_llm import prompts
+from tests.training.causal_llm.test_adapter import prompts
 
 pytestmark = pytest.mark.slow
 

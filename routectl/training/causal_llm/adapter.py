@@ -1,9 +1,9 @@
-"""Training of the `causal_llm` router: files of preference data in, an adapter out."""
+"""An adapter of a base model, learned from preference data."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,10 +12,11 @@ from routectl.checkpoint import require_free
 from routectl.embedding import DEFAULT, open_embedder
 from routectl.embedding.base_models import BaseFiles, default_base, keep_base
 from routectl.embedding.language_model import DEFAULT_TEMPLATE, load_model
-from routectl.embedding.noise import SAFETY_FACTOR
 from routectl.errors import CheckpointError
+from routectl.escaping import markdown
 from routectl.routers.causal_model import RATINGS, RatingReader
-from routectl.training.data import TrainingData, held_out_apgr, read_training_data
+from routectl.training.causal_llm.measures import HELD_OUT_EXAMPLES, measured_apgr, score_noise
+from routectl.training.data import TrainingData, read_training_data
 from routectl.training.fits.adapter import AdapterSettings, Examples, FitState, fit_adapter
 from routectl.training.fits.curve import LossCurve
 from routectl.training.labels import (
@@ -25,7 +26,7 @@ from routectl.training.labels import (
     weak_quality,
     with_graded_scores,
 )
-from routectl.training.output.card import curve_files, model_card
+from routectl.training.output.card import curve_files, model_card, name_list
 from routectl.training.output.lineage import lineage_file
 from routectl.training.output.partial import PartialRun
 from routectl.training.output.report import TrainingReport
@@ -43,11 +44,6 @@ MAX_TOKENS = 512
 """Tokens that are read when scoring, template included."""
 SCORE_THRESHOLD = 4
 """From which rating on the weak model's answer is good enough (RouteLLM's default)."""
-HELD_OUT_EXAMPLES = 96
-"""Held-out prompts that the loss is taken on, at most: each costs as much as a scored one."""
-
-_NOISE_SAMPLE = 16
-_NOISE_BUDGETS = (1, 512, 2048)
 
 # What a battle's outcome says of the weak model's answer. A rating of 4 or 5 is good enough, so a
 # tie is 4 and a win of the weak model 5; how bad a lost answer was is not known, so it is 1.
@@ -143,14 +139,14 @@ def train_causal_llm(
             introduction=_INTRODUCTION.format(
                 threshold=SCORE_THRESHOLD,
                 parameters=sum(tensor.size for tensor in tensors.values()),
-                base=base_files.name,
+                base=markdown(base_files.name),
             ),
             reads=f"the beginning of a long prompt, {MAX_TOKENS} tokens with the template",
             settings={**chosen, "score threshold": SCORE_THRESHOLD},
             limits=_LIMITS.format(
                 learned=len(learned),
                 measured=len(measured),
-                strong=", ".join(labels.strong_models),
+                strong=name_list(labels.strong_models),
             ),
         )
         seen = lineage_file(data, learned=learned.prompt, measured=measured.prompt)
@@ -289,56 +285,3 @@ def _as_it_scores(
     reader = RatingReader(base.folder, DEFAULT_TEMPLATE, MAX_TOKENS)
     identity = RouterIdentity("causal_llm", "", None, 0.0)
     return CausalLlmRouter(identity, model, reader, Head(tensors["bias"]), SCORE_THRESHOLD)
-
-
-def measured_apgr(
-    router: CausalLlmRouter, data: TrainingData, on_progress: Progress
-) -> dict[str, float]:
-    """APGR of the default pair, on `HELD_OUT_EXAMPLES` of the held-out prompts where it met."""
-    import numpy as np
-
-    measured = data.measured
-    strong, weak = (measured.models.index(name) for name in (data.pair.strong, data.pair.weak))
-    both = {strong, weak}
-    met = [
-        {int(a), int(b)} == both for a, b in zip(measured.model_a, measured.model_b, strict=True)
-    ]
-    prompts = np.unique(measured.prompt[np.array(met, dtype=np.bool_)])
-    prompts = np.random.default_rng(0).permutation(prompts)[:HELD_OUT_EXAMPLES]
-    if len(prompts) == 0:
-        return {}
-    wanted = np.zeros(len(data.comparisons.prompts), dtype=np.bool_)
-    wanted[prompts] = True
-    rates = np.full(len(wanted), np.nan)
-    texts = [data.comparisons.prompts[row] for row in prompts]
-    rates[prompts] = _scored(router, texts, on_progress)
-    return held_out_apgr(rates, measured.of_prompts(wanted), data.pair)
-
-
-def _scored(
-    router: CausalLlmRouter, prompts: Sequence[str], on_progress: Progress
-) -> NDArray[np.float64]:
-    import numpy as np
-
-    rates = np.empty(len(prompts))
-    for start in range(0, len(prompts), 16):
-        on_progress("measure", start, len(prompts))
-        rates[start : start + 16] = router.strong_win_rates(prompts[start : start + 16])
-    on_progress("measure", len(prompts), len(prompts))
-    return rates
-
-
-def score_noise(router: CausalLlmRouter, data: TrainingData, on_progress: Progress) -> float:
-    """The largest difference of two scores of one prompt over batch sizes, with a safety factor."""
-    import numpy as np
-
-    by_length = sorted((data.comparisons.prompts[row] for row in data.used), key=len)
-    step = max(1, len(by_length) // _NOISE_SAMPLE)
-    sample = by_length[::step][:_NOISE_SAMPLE]
-    rates = []
-    for number, budget in enumerate(_NOISE_BUDGETS):
-        on_progress("noise", number, len(_NOISE_BUDGETS))
-        rates.append(router.strong_win_rates(sample, token_budget=budget))
-    seen = float(np.ptp(np.stack(rates), axis=0).max())
-    # Two scores that happen to agree in every bit do not show that all do.
-    return max(seen, float(np.finfo(np.float32).eps)) * SAFETY_FACTOR

@@ -18,7 +18,7 @@ from routectl.embedding import DEFAULT, open_embedder
 from routectl.errors import CheckpointError
 from routectl.routers import open_router
 from routectl.training import TrainingReport, TrainingRequest, train_causal_llm
-from routectl.training.causal_llm import targets
+from routectl.training.causal_llm.adapter import targets
 from routectl.training.data import read_training_data
 from routectl.training.fits.adapter import AdapterSettings, faster_dtype, learning_rate
 from routectl.training.labels import weak_quality
@@ -138,7 +138,7 @@ def test_a_killed_training_goes_on_and_ends_at_the_same_weights(
     code = (
         "import os, signal, sys\nfrom pathlib import Path\n"
         "from routectl.training import TrainingRequest, train_causal_llm\n"
-        "from tests.training.test_causal_llm import SETTINGS\n"
+        "from tests.training.causal_llm.test_adapter import SETTINGS\n"
         "def progress(phase, done, total):\n"
         "    if phase == 'train' and done >= 200: os.kill(os.getpid(), signal.SIGKILL)\n"
         "base, gold, output = map(Path, sys.argv[1:])\n"

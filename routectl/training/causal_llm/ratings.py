@@ -1,12 +1,12 @@
-"""The other training of `causal_llm`: an adapter that is there, and new rows for the five ratings.
+"""New rows for the five ratings of a `causal_llm` checkpoint, whose adapter stays as it is.
 
 What a language model's last layer holds of a prompt is more than what the rows of its vocabulary
 for "1" to "5" read from it. Here these five rows are learned and nothing below them, so each prompt
 is read once and no gradient goes through the model. What is learned is the direction in which
-difficulty grows (`difficulty.py`), u, standardised; rating r then has the logit (3 - r) u, a rating
-scale on which one step costs as much as the next.
+difficulty grows (`fits/difficulty.py`), u, standardised; rating r then has the logit (3 - r) u, a
+rating scale on which one step costs as much as the next.
 
-With teachers (`teaching.py`), u is what they say of a prompt, by ridge regression.
+With teachers (`distillation.py`), u is what they say of a prompt, by ridge regression.
 """
 
 from __future__ import annotations
@@ -26,14 +26,15 @@ from routectl.checkpoint import (
 )
 from routectl.embedding import DEFAULT, open_embedder
 from routectl.errors import InputError
+from routectl.escaping import markdown
 from routectl.records import RouterSpec
 from routectl.routers.causal_llm import Head, open_router
-from routectl.routers.causal_model import BESIDE, RATINGS, ROWS
+from routectl.routers.causal_model import LENGTH_WEIGHT, RATINGS, ROWS
 from routectl.routers.features import Features
 from routectl.routers.mf import Factors, Scoring
 from routectl.routers.question_length import QuestionLength
 from routectl.routers.standardised import Standardisation
-from routectl.training.causal_llm import HELD_OUT_EXAMPLES, measured_apgr, score_noise
+from routectl.training.causal_llm.measures import HELD_OUT_EXAMPLES, measured_apgr, score_noise
 from routectl.training.data import TrainingData, read_training_data
 from routectl.training.distillation import (
     TeacherScores,
@@ -44,7 +45,13 @@ from routectl.training.distillation import (
 )
 from routectl.training.fits.difficulty import DifficultySettings, fit_difficulty
 from routectl.training.labels import StrongWeakLabels, strong_weak_labels
-from routectl.training.output.card import curve_files, flattered, model_card, vector_lines
+from routectl.training.output.card import (
+    curve_files,
+    flattered,
+    model_card,
+    name_list,
+    vector_lines,
+)
 from routectl.training.output.lineage import known_held_out, lineage_file
 from routectl.training.output.partial import PartialRun
 from routectl.training.output.report import TrainingReport
@@ -207,7 +214,7 @@ def train_rating_rows(
 
 
 def _parts(taken: Checkpoint, teacher_scores: TeacherScores | None) -> list[Path | None]:
-    """The checkpoints that the new one is made of."""
+    """The checkpoints that the new one is built on."""
     return [taken.folder, *(() if teacher_scores is None else teacher_scores.parts)]
 
 
@@ -232,8 +239,8 @@ def _card(
     threshold = taken.config["score_threshold"]
     introduction = _INTRODUCTION.format(
         threshold=threshold,
-        adapter=taken.folder.name,
-        base=taken.get("base", "name", kind=str),
+        adapter=markdown(taken.folder.name),
+        base=markdown(taken.get("base", "name", kind=str)),
     )
     settings = {**chosen, "score threshold": threshold}
     if teacher_scores is not None:
@@ -253,7 +260,7 @@ def _card(
             measured=len(measured),
             before="The adapter" if teacher_scores is None else "The adapter and the teachers",
             flattered=flattered(known_held_out(data, _parts(taken, teacher_scores))),
-            strong=", ".join(labels.strong_models),
+            strong=name_list(labels.strong_models),
         ),
         early_stopping=False,
     )
@@ -313,7 +320,7 @@ def _states(
 def _tensors(head: Head) -> dict[str, NDArray[Any]]:
     assert head.rows is not None
     tensors = {ROWS: head.rows, "bias": head.bias}
-    return tensors if head.length_weight is None else {**tensors, BESIDE: head.length_weight}
+    return tensors if head.length_weight is None else {**tensors, LENGTH_WEIGHT: head.length_weight}
 
 
 @dataclass(frozen=True, slots=True)
@@ -384,7 +391,7 @@ def _head(
     """The head whose ratings say how difficult a prompt is.
 
     Args:
-        direction: shape (D,), of the vectors that features make of states.
+        direction: shape (D,), of the vectors that features compute from states.
         learned: the vectors that were learned from, shape (n, D).
         width: of a state.
     """

@@ -1,0 +1,83 @@
+"""`routectl route set`."""
+
+from __future__ import annotations
+
+import click
+
+from routectl.cli import options
+from routectl.cli.console import Console
+
+
+@click.command("set")
+@click.argument("name", metavar="NAME")
+@click.option("--strong", metavar="MODEL", help="Model that the harder requests go to.")
+@click.option("--weak", metavar="MODEL", help="Model that all others go to.")
+@click.option(
+    "--router",
+    "router_text",
+    metavar="NAME[=DIR]",
+    help="Router that scores its prompts, with a checkpoint folder of your own, or the name of one "
+    "that ships, if it is not the default one. Without it, mf.",
+)
+@options.where
+@click.option(
+    "--price",
+    "price_texts",
+    multiple=True,
+    metavar="MODEL=IN/OUT",
+    help="US dollars per million input and output tokens of one of the two models, in place of the "
+    "list price. May repeat.",
+)
+@options.note
+@options.database
+@options.output
+def command(
+    name: str,
+    strong: str | None,
+    weak: str | None,
+    router_text: str | None,
+    where: tuple[str, ...],
+    price_texts: tuple[str, ...],
+    note: str | None,
+    db: str,
+    console: Console,
+) -> None:
+    """Declare the route NAME, or change what is declared of it.
+
+    The models are the deployments that you pay for, at list prices unless --price says others. The
+    population (--where) takes the model groups of before and after the cut-over: values of one
+    field are alternatives. Of a route that is there only what is given changes; what it runs stays.
+    A database whose only route is `default` has it renamed. Makes the database when there is none.
+
+    \b
+    Examples:
+      routectl route set smart --strong gpt-5 --weak gpt-5-mini \\
+        --where model_group=gpt-5 --where model_group=smart
+      routectl route set smart --price gpt-5=1.1/9 --note "new contract"
+      routectl route set batch --strong big --weak small --price big=2/8 --price small=0.2/0.8
+    """
+    from routectl.cli.route_table import print_set, set_json
+    from routectl.prices import parse_prices
+    from routectl.routers import open_spec
+    from routectl.workflow.routing import Wanted, set_route
+
+    location = options.parse_database(db)
+    wanted = Wanted(
+        strong=strong,
+        weak=weak,
+        # Opened once, so that what is stored opens again, and a misspelt name is told now.
+        router=None if router_text is None else open_spec(options.parse_router(router_text)).spec,
+        population=options.parse_population(where, None, None) if where else None,
+        prices=parse_prices(price_texts),
+    )
+    console.database(location)
+    done = set_route(location, name, wanted, note=note, reporter=console)
+    if console.as_json:
+        console.json(set_json(done))
+    else:
+        print_set(console, done)
+    for other in done.overlaps:
+        console.note(
+            f"a request can belong to both {done.name} and {other}, and counts for each: choose "
+            "--where that exclude each other if that is not meant"
+        )

@@ -1,0 +1,175 @@
+"""How routes, and what changed of them, are shown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from routectl.cli.console import Console, population_text, when
+from routectl.records import Population
+
+if TYPE_CHECKING:
+    from routectl.prices import ModelPrice
+    from routectl.route import Declaration
+    from routectl.workflow.activating import RouteChangeEntry
+    from routectl.workflow.routing import RouteSet, RouteView
+
+
+def print_set(console: Console, done: RouteSet) -> None:
+    """What `route set` did, then the route as it is now."""
+    if not done.changed:
+        console.line(f"Nothing changes: route {done.name} is declared so already.")
+    elif done.created:
+        console.line(f"Route {done.name} is declared.")
+    elif done.renamed_from is not None:
+        console.line(f"Route {done.renamed_from}, the only one, is now {done.name}.")
+    else:
+        console.line(f"Route {done.name} has changed: {', '.join(done.changed)}.")
+    console.line()
+    console.table(_facts(done.declared, done.prices))
+
+
+def set_json(done: RouteSet) -> dict[str, object]:
+    """What `route set` did, for programs."""
+    return {
+        "route": done.name,
+        "created": done.created,
+        "renamed_from": done.renamed_from,
+        "changed": done.changed,
+        **done.declared.to_json(),
+        "prices": [price.to_json() for price in done.prices],
+        "overlaps": done.overlaps,
+    }
+
+
+def print_routes(console: Console, views: Sequence[RouteView]) -> None:
+    """All routes, one a row."""
+    if not views:
+        console.line(
+            "No routes yet: `routectl route set NAME --strong MODEL --weak MODEL` declares one."
+        )
+        return
+    console.table(
+        [
+            (
+                view.name,
+                view.declared.strong or "-",
+                view.declared.weak or "-",
+                _router(view.declared),
+                "-" if view.activation_id is None else f"a{view.activation_id}",
+                _population(view.declared),
+            )
+            for view in views
+        ],
+        headers=["route", "strong", "weak", "router", "runs", "population"],
+    )
+
+
+def print_route(console: Console, view: RouteView) -> None:
+    """One route in full."""
+    from routectl.workflow.routing import declared_prices
+
+    active = "nothing yet" if view.activation_id is None else f"activation a{view.activation_id}"
+    console.table(
+        [
+            ("route", f"{view.name}, since {when(view.created_at)}"),
+            *_facts(view.declared, declared_prices(view.declared)),
+            ("runs", active),
+            ("calibrations", f"{view.calibrations:,}"),
+        ]
+    )
+
+
+def view_json(view: RouteView) -> dict[str, object]:
+    """A route for programs."""
+    return {
+        "route": view.name,
+        **view.declared.to_json(),
+        "created_at": view.created_at,
+        "activation_id": view.activation_id,
+        "calibrations": view.calibrations,
+    }
+
+
+def print_changes(console: Console, entries: Sequence[RouteChangeEntry]) -> None:
+    """What was declared of routes, newest first."""
+    console.line("Routes")
+    console.table(
+        [
+            (
+                when(entry.row.created_at),
+                entry.route,
+                entry.row.actor,
+                _change(entry) + (f" ({entry.row.note})" if entry.row.note else ""),
+            )
+            for entry in entries
+        ],
+        headers=["time", "route", "actor", "change"],
+    )
+
+
+def change_json(entry: RouteChangeEntry) -> dict[str, object]:
+    """A change of a route for programs."""
+    row = entry.row
+    return {
+        "change_id": row.id,
+        "route": entry.route,
+        "action": row.action,
+        "was": row.was,
+        "now": row.now,
+        "actor": row.actor,
+        "note": row.note,
+        "created_at": row.created_at,
+    }
+
+
+def _facts(declared: Declaration, prices: Sequence[ModelPrice]) -> list[tuple[str, str]]:
+    if prices:
+        # From strong to weak, as the prices are.
+        models = [("strong model", str(prices[0])), ("weak model", str(prices[-1]))]
+    else:
+        models = [("models", "none declared: --strong MODEL and --weak MODEL declare them")]
+    return [*models, ("router", _router(declared)), ("population", _population(declared))]
+
+
+def _router(declared: Declaration) -> str:
+    spec = declared.router
+    if spec is None:
+        return "the default"
+    return spec.name if spec.checkpoint is None else f"{spec.name}={spec.checkpoint}"
+
+
+def _population(declared: Declaration) -> str:
+    return population_text(declared.population or Population())
+
+
+def _change(entry: RouteChangeEntry) -> str:
+    was, now = entry.row.was or {}, entry.row.now or {}
+    if entry.row.action == "remove":
+        return "removed"
+    if entry.row.was is None:
+        parts = [_said(name, value) for name, value in now.items() if name != "name" and value]
+        return "; ".join(["declared", *parts])
+    return "; ".join(f"{_said(name, was[name])} -> {_value(name, now[name])}" for name in now)
+
+
+def _said(name: str, value: Any) -> str:
+    return f"{name} {_value(name, value)}"
+
+
+def _value(name: str, value: Any) -> str:
+    """A value of `route_changes` for people."""
+    if value is None:
+        return "none"
+    if name == "models":
+        return " / ".join(_model(model) for model in reversed(value))
+    if name == "router":
+        return str(value["checkpoint"] or value["name"])
+    if name == "population":
+        return " ".join(value["where"]) or "all requests"
+    return str(value)
+
+
+def _model(model: Mapping[str, Any]) -> str:
+    price = model["price"]
+    return str(model["name"]) + (f" at {price['input']}/{price['output']}" if price else "")

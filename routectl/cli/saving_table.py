@@ -1,0 +1,97 @@
+"""What a calibration saves, and what is known of its quality, in words."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from routectl.cli.console import WIDTH, percent
+
+if TYPE_CHECKING:
+    from routectl.workflow.answering import OtherModels
+    from routectl.workflow.calibrating import CalibrationResult
+    from routectl.workflow.pricing import Costs, Month
+    from routectl.workflow.quality import KnownQuality
+
+
+def saving_rows(result: CalibrationResult) -> Iterator[tuple[str, str]]:
+    """Rows of a table: what it saves a month, and what is known of quality.
+
+    Nothing where no models are declared: `suggestion_lines` says how to.
+    """
+    if result.suggestion is not None:
+        return
+    yield "saving", saving(result.costs)
+    yield "quality", quality(result)
+
+
+def suggestion_lines(result: CalibrationResult) -> list[str]:
+    """How the route's models are declared, where they are not; else nothing."""
+    if result.suggestion is None:
+        return []
+    said = "For what it saves, declare the models that you route between:"
+    return [said, *_command_lines(result.suggestion)]
+
+
+def _command_lines(command: str) -> list[str]:
+    """A command in as many lines as the width takes, which a shell reads as one."""
+    words = [shlex.quote(word) for word in shlex.split(command)]
+    name, pairs = words[:4], words[4:]
+    lines = [" ".join(name)]
+    for option, value in zip(pairs[::2], pairs[1::2], strict=True):
+        if len(lines[-1]) + len(option) + len(value) + len("   \\") > WIDTH:
+            lines.append(" ")
+        lines[-1] += f" {option} {value}"
+    return [f"{line} \\" for line in lines[:-1]] + lines[-1:]
+
+
+def saving(costs: Costs | None) -> str:
+    """What a month saves, in US dollars, or why that is not known."""
+    if costs is None:
+        return "not known: the log has no tokens, or a price is missing"
+    if isinstance(costs.month, str):
+        return f"no monthly figure: {costs.month}"
+    return _month(costs.month, costs.strong.model)
+
+
+def _month(month: Month, strong: str) -> str:
+    # By the amounts as they are printed: a difference below a cent is none.
+    saved = round(month.saved, 2)
+    share = "" if month.saved_share is None else f" ({percent(abs(month.saved_share))})"
+    volume = f"at {month.requests:,.0f} requests in 30 days, as in the log"
+    if saved < 0:
+        return f"none: {-saved:,.2f} USD a month{share} more than always {strong}, {volume}"
+    return f"{saved:,.2f} USD a month{share} against always {strong}, {volume}"
+
+
+def quality(result: CalibrationResult) -> str:
+    """What is known of the router's quality, or how to find out."""
+    evaluated = result.quality
+    unmeasured = "not measured on your traffic; `routectl label` does"
+    if evaluated is None:
+        return unmeasured
+    if evaluated.on_traffic:
+        return f"{_figure(evaluated)} on your traffic"
+    return f"{unmeasured}. {_figure(evaluated)} on {evaluated.benchmark}"
+
+
+def _figure(evaluated: KnownQuality) -> str:
+    """An APGR with its interval; an end that is not bounded is written as `any`."""
+    models = (
+        f"{evaluated.strong_model} / {evaluated.weak_model}, evaluation e{evaluated.evaluation_id}"
+    )
+    apgr = evaluated.apgr
+    if apgr is None or apgr["value"] is None:
+        return f"no gap was shown between {models}"
+    low, high = ("any" if apgr[end] is None else f"{apgr[end]:.3f}" for end in ("low", "high"))
+    return f"APGR {apgr['value']:.3f} ({low} to {high}) of {models}"
+
+
+def other_models(other: OtherModels) -> str:
+    """A warning that others than the route's models answered."""
+    names = ", ".join(other.models[:3]) + (", ..." if len(other.models) > 3 else "")
+    return (
+        f"{percent(other.share)} of the requests were answered by models that are not the route's "
+        f"({names}): their answers may be longer or shorter than those of its models"
+    )

@@ -1,0 +1,122 @@
+"""What is declared of a route: its models with their prices, its router, its population.
+
+The models are deployments that people pay for; the pair of models that a router knows is a
+property of the router's spec, and another thing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from routectl.errors import InputError, UsageError
+from routectl.records import Population, RouterSpec
+
+DEFAULT_ROUTE = "default"
+"""The route of a database in which nobody declared one."""
+
+LONGEST_NAME = 200
+"""Characters."""
+
+
+@dataclass(frozen=True, slots=True)
+class OwnPrice:
+    """What a model costs by one's own contract or machines, US dollars per million tokens."""
+
+    input: Decimal
+    output: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class RouteModel:
+    """A deployment that a route's requests are sent to."""
+
+    name: str
+    price: OwnPrice | None = None
+    """None: the list's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Declaration:
+    """What is declared of a route; what nobody declared is empty or None."""
+
+    models: tuple[RouteModel, ...] = ()
+    """From weak to strong."""
+    router: RouterSpec | None = None
+    population: Population | None = None
+
+    @property
+    def strong(self) -> str | None:
+        """The name of the strongest model."""
+        return self.models[-1].name if self.models else None
+
+    @property
+    def weak(self) -> str | None:
+        """The name of the weakest model."""
+        return self.models[0].name if self.models else None
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain JSON values, by the names of the table's columns; prices are texts."""
+        models = [
+            {
+                "name": model.name,
+                "price": None
+                if model.price is None
+                else {
+                    "input": f"{model.price.input.normalize():f}",
+                    "output": f"{model.price.output.normalize():f}",
+                },
+            }
+            for model in self.models
+        ]
+        return {
+            "models": models or None,
+            "router": None if self.router is None else self.router.to_json(),
+            "population": None if self.population is None else self.population.to_json(),
+        }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Declaration:
+        """What `to_json` wrote.
+
+        Raises:
+            InputError: it is something else.
+        """
+        try:
+            models = tuple(
+                RouteModel(model["name"], _price(model["price"])) for model in value["models"] or ()
+            )
+            router, population = value["router"], value["population"]
+            return cls(
+                models,
+                None if router is None else RouterSpec.from_json(router),
+                None if population is None else Population.from_json(population),
+            )
+        except (KeyError, TypeError, ValueError, ArithmeticError):
+            raise InputError(
+                "the declaration of a route cannot be read: it was written by another routectl, or "
+                "is damaged"
+            ) from None
+
+
+def _price(value: Mapping[str, str] | None) -> OwnPrice | None:
+    return None if value is None else OwnPrice(Decimal(value["input"]), Decimal(value["output"]))
+
+
+def require_name(text: str, what: str) -> str:
+    """A route's or a model's name, as it was given.
+
+    Raises:
+        UsageError: it is empty, too long, or could not be printed as it is.
+    """
+    if not text:
+        raise UsageError(f"{what} is empty: name it, or leave it out")
+    if len(text) > LONGEST_NAME:
+        raise UsageError(f"{what} is longer than {LONGEST_NAME} characters")
+    if not text.isprintable() or text != text.strip():
+        raise UsageError(
+            f"{what} begins or ends with a space, or holds a character that cannot be printed"
+        )
+    return text
