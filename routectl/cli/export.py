@@ -22,10 +22,10 @@ from routectl.cli.console import Console
 @click.option(
     "--format",
     "format",
-    type=click.Choice(["string", "env", "json", "yaml"]),
+    type=click.Choice(["string", "env", "json", "yaml", "routes"]),
     default="string",
     show_default=True,
-    help="The bare config string, or a document that says where it is from.",
+    help="The bare config string, a document that says where it is from, or routes.json.",
 )
 @click.option(
     "-o",
@@ -55,12 +55,15 @@ def command(
       routectl export
       export MODEL=$(routectl export --route smart)
       routectl export --format yaml --output routing.yaml
+      routectl export --format routes --output routes.json
     """
     from routectl.errors import UsageError
-    from routectl.export import document, is_exported
+    from routectl.export import document, is_exported, is_routes_document, routes_document
     from routectl.output import PUBLIC, Output
-    from routectl.workflow.exporting import to_export
+    from routectl.workflow.exporting import active_routes, to_export
 
+    if format == "routes" and calibration_id is not None:
+        raise UsageError("--format routes holds what is active, so leave --calibration out")
     if console.as_json and format not in ("string", "json"):
         raise UsageError(f"--json and --format {format} contradict each other")
     if route is not None and calibration_id is not None:
@@ -72,19 +75,22 @@ def command(
             path=output,
             option="--output",
             database=location.path,
-            is_ours=is_exported,
+            is_ours=is_routes_document if format == "routes" else is_exported,
             force=force,
             mode=PUBLIC,
         )
         target.check()
     console.database(location)
-    exported = to_export(location, calibration_id=calibration_id, route=route, reporter=console)
-    if console.as_json:
-        format = "json"
-    if format == "string":
-        text = f"{exported.policy.config_string()}\n"
+    if format == "routes":
+        text = routes_document(active_routes(location, route))
     else:
-        text = document(exported, format)
+        exported = to_export(location, calibration_id=calibration_id, route=route, reporter=console)
+        if console.as_json:
+            format = "json"
+        if format == "string":
+            text = f"{exported.policy.config_string()}\n"
+        else:
+            text = document(exported, format)
     if target is None:
         console.document(text)
     else:

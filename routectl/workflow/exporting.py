@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from sqlalchemy import Connection
+
 from routectl.errors import StoreError
-from routectl.export import Exported
+from routectl.export import ActiveRoute, Exported
 from routectl.store import routes
 from routectl.store.calibrations import calibration, newest_calibration
 from routectl.store.engine import Location
-from routectl.store.models import Calibration
+from routectl.store.models import Calibration, Route
 from routectl.store.opening import open_store
 from routectl.workflow.activating import last_calibrated
 from routectl.workflow.policies import of_activation, of_calibration, require_extraction
@@ -33,13 +35,8 @@ def to_export(
         stored = picked_route(connection, route)
         log = routes.activations(connection, stored.id) if stored is not None else []
         if stored is not None and log:
-            active = log[-1]
-            strong_fraction = None
-            if active.calibration_id is not None:
-                strong_fraction = calibration(connection, active.calibration_id).strong_fraction
-            policy = of_activation(active, stored.name, last_calibrated(connection, log))
-            require_extraction(policy)
-            return Exported(policy, active.policy is not None, strong_fraction)
+            active = _active(connection, stored)
+            return Exported(active.policy, log[-1].policy is not None, active.strong_fraction)
         if route is not None:
             names = ", ".join(r.name for r in routes.routes(connection)) or "none yet"
             raise StoreError(f"nothing is active on route {route!r}; the routes are: {names}")
@@ -53,6 +50,36 @@ def to_export(
             "`routectl activate` makes it what runs"
         )
         return _of_calibration(newest)
+
+
+def active_routes(location: Location, route: str | None) -> dict[str, ActiveRoute]:
+    """What each route runs, by name; of a route that is named, this one's alone.
+
+    Raises:
+        StoreError: nothing is active, or there is no such route.
+    """
+    with open_store(location) as store, store.read() as connection:
+        if route is not None:
+            picked = picked_route(connection, route)
+            stored = [] if picked is None else [picked]
+        else:
+            stored = routes.routes(connection)
+        running = [row for row in stored if routes.activations(connection, row.id)]
+        if not running:
+            where = "on any route" if route is None else f"on route {route!r}"
+            raise StoreError(f"nothing is active {where}: `routectl activate` makes it so")
+        return {row.name: _active(connection, row) for row in running}
+
+
+def _active(connection: Connection, row: Route) -> ActiveRoute:
+    """What a route runs that was activated once."""
+    log = routes.activations(connection, row.id)
+    active, strong_fraction = log[-1], None
+    if active.calibration_id is not None:
+        strong_fraction = calibration(connection, active.calibration_id).strong_fraction
+    policy = of_activation(active, row.name, last_calibrated(connection, log))
+    require_extraction(policy)
+    return ActiveRoute(policy, strong_fraction)
 
 
 def _of_calibration(row: Calibration) -> Exported:
