@@ -27,6 +27,8 @@ COMMANDS = (
     "rollback",
     "history",
     "export",
+    "decide",
+    "serve",
     "evaluate",
     "evaluations",
     "routers",
