@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+import yaml
 
 from routectl.export import read_routes
 from tests.conftest import Routectl, payload, write_log
@@ -71,3 +72,33 @@ def test_a_calibration_that_is_not_active_is_no_route(calibrated: Routectl) -> N
     done = calibrated("export", "--format", "routes", "--calibration", 1)
 
     assert (done.code, "leave --calibration out" in done.err) == (2, True)
+
+
+def test_litellm_gets_a_model_list_and_the_line_to_add(
+    calibrated: Routectl, tmp_path: Path
+) -> None:
+    path = tmp_path / "smart.yaml"
+
+    done = calibrated("export", "--format", "litellm", "--output", path)
+    again = calibrated("export", "--format", "litellm", "--output", path)
+
+    assert (done.code, again.code) == (0, 0), done.err
+    assert 'callbacks: ["routectl.proxy.litellm_hook.plugin"]' in done.err
+    (entry,) = yaml.safe_load(path.read_text())["model_list"]
+    config = entry["litellm_params"]["complexity_router_config"]
+    assert entry["model_name"] == "smart"
+    assert config["tiers"] == {"SIMPLE": "small", "REASONING": "gpt-4"}
+    assert config["classifier_plugin"] == "routectl.proxy.litellm_hook.plugin"
+    assert config["route_housekeeping_to_cheapest_tier"] is False
+
+
+def test_litellm_gets_no_route_without_models(routectl: Routectl, tmp_path: Path) -> None:
+    log = write_log(tmp_path / "log.jsonl", [payload(n) for n in range(50)])
+    routectl("import", log)
+    routectl("calibrate", "-r", "length", "--strong-fraction", 0.3)
+    assert routectl("activate").code == 0
+
+    done = routectl("export", "--format", "litellm")
+
+    assert (done.code, done.out) == (1, "")
+    assert "does not declare two models" in done.err
