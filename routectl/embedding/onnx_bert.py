@@ -24,7 +24,7 @@ _OPSET, _IR = 20, 10
 the range in pyproject.toml reads it whatever version of onnx wrote it."""
 
 Output = Literal["mean", "first"]
-"""What is made of a text's token vectors: their mean, or the first token's alone."""
+"""What is computed from a text's token vectors: their mean, or the first one alone."""
 
 
 def is_installed() -> bool:
@@ -120,7 +120,7 @@ class _Graph:
 
     def __init__(self) -> None:
         self.large: dict[str, NDArray[np.float32]] = {}
-        """Weights, which are handed over in memory beside the graph."""
+        """Weights, which are handed over in memory apart from the graph."""
         self._small: list[Any] = []
         self._nodes: list[Any] = []
 

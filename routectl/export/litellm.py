@@ -14,7 +14,7 @@ WEAK_TIER, STRONG_TIER = "SIMPLE", "REASONING"
 """LiteLLM's names for the cheapest and the dearest tier."""
 
 CALLBACK = f'litellm_settings: {{callbacks: ["{PLUGIN}"]}}'
-"""What must stand in the operator's own settings: included ones would replace them whole."""
+"""What the operator must add to their own settings: included ones would replace them whole."""
 
 _TIMEOUT_MS = 10_000
 """Covers the loading of the router at the first request; after it, the policy's deadline is far

@@ -59,7 +59,7 @@ def _address(text: str) -> str:
         port_is_good = parts.port != 0
     except ValueError:
         port_is_good = False
-    # The address is not repeated: what stands in front of an @ may be a key.
+    # The address is not repeated: what precedes an @ may be a key.
     if not port_is_good or parts.scheme not in ("http", "https") or not parts.hostname:
         raise UsageError("--upstream takes an address such as https://HOST/v1")
     if "@" in parts.netloc or parts.query or parts.fragment:
