@@ -7,10 +7,11 @@ K models and for segments, although two models and no segment are all that is fi
 
 from __future__ import annotations
 
+import hashlib
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -46,6 +47,12 @@ class Reason(StrEnum):
     """The policy is unconditional."""
     ALWAYS_WEAK = "always_weak"
     """The policy is unconditional."""
+    NO_TEXT = "no_text"
+    """It has no human text to score, so the fallback decides."""
+    NO_SCORE = "no_score"
+    """Its text could not be scored, so the fallback decides."""
+    TIMEOUT = "timeout"
+    """Its score came too late, so the fallback decides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,6 +326,32 @@ def decide(policy: Policy, scores: ArrayLike, facts: Facts | None = None) -> Dec
         model = np.where(met.any(axis=1), dearest, 0)
     model[needs_strong], reason[needs_strong] = strongest, Reason.NEEDS_STRONG
     return _decisions(policy, model, reason)
+
+
+def without_score(
+    policy: Policy, strong_fraction: float | None, request: bytes, reason: Reason
+) -> Decisions:
+    """What a request gets that has no score, by the policy's fallback.
+
+    Args:
+        strong_fraction: the calibrated share, which `share` sends to the strong model, where the
+            policy sets no fallback, too. Without it such a request is strong.
+        request: what is drawn by, so that every process decides a request alike.
+    """
+    import numpy as np
+
+    strongest = len(policy.models) - 1
+    share = {"strong": 1.0, "weak": 0.0}.get(policy.fallback or "share", strong_fraction)
+    share = 1.0 if share is None else share
+    # 52 bits of the digest, in [0, 1).
+    drawn = (int.from_bytes(hashlib.sha256(request).digest()[:8], "big") >> 12) / 2**52
+    is_strong = drawn < share
+    decisions = _decisions(
+        policy,
+        np.array([strongest if is_strong else 0]),
+        np.array([reason], dtype=object),
+    )
+    return replace(decisions, probability=np.array([share if is_strong else 1.0 - share]))
 
 
 def _decisions(policy: Policy, model: NDArray[np.int64], reason: NDArray[np.object_]) -> Decisions:

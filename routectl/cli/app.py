@@ -27,6 +27,8 @@ SECTIONS = {
         "history": "Show what was calibrated, what ran, what was declared.",
         "export": "Print what the proxy takes: router-NAME-THRESHOLD.",
         "traffic": "Say what requests the database holds.",
+        "serve": "Decide and pass on calls over HTTP, as an OpenAI-compatible server.",
+        "decide": "Decide requests on standard input, a line each.",
     },
     "A closer look": {
         "show": "Show a calibration again, as it was printed.",

@@ -22,10 +22,11 @@ from routectl.cli.console import Console
 @click.option(
     "--format",
     "format",
-    type=click.Choice(["string", "env", "json", "yaml"]),
+    type=click.Choice(["string", "env", "json", "yaml", "routes", "litellm"]),
     default="string",
     show_default=True,
-    help="The bare config string, or a document that says where it is from.",
+    help="The bare config string, a document that says where it is from, routes.json, or "
+    "what LiteLLM's configuration includes.",
 )
 @click.option(
     "-o",
@@ -57,36 +58,55 @@ def command(
       export MODEL=$(routectl export --route smart)
       routectl export --format yaml --output routing.yaml
       routectl export --calibration c4
+      routectl export --format routes --output routes.json
+      routectl export --format litellm --output smart.yaml
     """
     from routectl.errors import UsageError
-    from routectl.export import document, is_exported
+    from routectl.export import (
+        CALLBACK,
+        document,
+        is_exported,
+        is_litellm_fragment,
+        is_routes_document,
+        litellm_fragment,
+        routes_document,
+    )
     from routectl.output import PUBLIC, Output
-    from routectl.workflow.exporting import to_export
+    from routectl.workflow.exporting import active_routes, to_export
 
+    if format in ("routes", "litellm") and calibration_id is not None:
+        raise UsageError(f"--format {format} holds what is active, so leave --calibration out")
     if console.as_json and format not in ("string", "json"):
         raise UsageError(f"--json and --format {format} contradict each other")
     if route is not None and calibration_id is not None:
         raise UsageError("name one of --route and --calibration")
     location = options.parse_database(db)
+    recognisers = {"routes": is_routes_document, "litellm": is_litellm_fragment}
     target = None
     if output is not None:
         target = Output(
             path=output,
             option="--output",
             database=location.path,
-            is_ours=is_exported,
+            is_ours=recognisers.get(format, is_exported),
             force=force,
             mode=PUBLIC,
         )
         target.check()
     console.database(location)
-    exported = to_export(location, calibration_id=calibration_id, route=route)
-    if console.as_json:
-        format = "json"
-    if format == "string":
-        text = f"{exported.policy.live_config_string()}\n"
+    if format == "routes":
+        text = routes_document(active_routes(location, route))
+    elif format == "litellm":
+        text = litellm_fragment(active_routes(location, route))
+        console.note(f"the proxy's own configuration must have, too: {CALLBACK}")
     else:
-        text = document(exported, format)
+        exported = to_export(location, calibration_id=calibration_id, route=route)
+        if console.as_json:
+            format = "json"
+        if format == "string":
+            text = f"{exported.policy.live_config_string()}\n"
+        else:
+            text = document(exported, format)
     if target is None:
         console.document(text)
     else:

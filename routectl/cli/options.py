@@ -315,3 +315,14 @@ def _open_plain(texts: tuple[str, ...]) -> list[OpenRouter]:
             if all(router.spec != other.spec for other in opened):
                 opened.append(router)
     return opened
+
+
+routes_file = click.option(
+    "--routes",
+    "routes_file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    envvar="ROUTECTL_ROUTES",
+    required=True,
+    metavar="FILE",
+    help="What `routectl export --format routes` wrote. Also ROUTECTL_ROUTES.",
+)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import groupby
 
 
 def batches(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
@@ -22,3 +23,12 @@ def batches(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
         size = max(1, budget // max(1, lengths[order[start]]))
         yield order[start : start + size]
         start += size
+
+
+def runs(lengths: Sequence[int]) -> Iterator[tuple[int, int, int]]:
+    """Neighbours of one length: first token, texts, tokens of each."""
+    start = 0
+    for length, group in groupby(lengths):
+        count = len(list(group))
+        yield start, count, length
+        start += count * length

@@ -19,7 +19,7 @@ from routectl.embedding.trained_bert import open_encoder
 from routectl.errors import CheckpointError
 
 if TYPE_CHECKING:
-    from routectl.embedding.bert import Bert
+    from routectl.embedding.engines import PlainBert
 
 
 def open_classifier(name: str) -> LocalEmbedder:
@@ -52,7 +52,7 @@ def open_classifier(name: str) -> LocalEmbedder:
 # Routers of several model pairs share one; the config, which has the weights' digest, tells a
 # changed folder.
 @functools.lru_cache(maxsize=1)
-def _loaded(folder: Path, _config: bytes) -> tuple[Bert, str]:
+def _loaded(folder: Path, _config: bytes) -> tuple[PlainBert, str]:
     return open_encoder(folder)
 
 

@@ -13,8 +13,11 @@ from routectl.errors import CheckpointError
 
 if TYPE_CHECKING:
     import numpy as np
-    import torch
     from numpy.typing import NDArray
+
+
+_SHORTEST = 1e-12
+"""A vector shorter than that is taken for one of that length, as torch does."""
 
 
 class LocalModel(Protocol):
@@ -27,7 +30,7 @@ class LocalModel(Protocol):
     prefix: str
     """What the model wants before every text."""
 
-    def pool(self, tokens: Sequence[Sequence[int]]) -> torch.Tensor:
+    def pool(self, tokens: Sequence[Sequence[int]]) -> NDArray[np.float32]:
         """A vector of any length for each text's token ids, shape (n, dimension)."""
 
 
@@ -44,13 +47,14 @@ def load(files: EmbedderFiles) -> LocalEmbedder:
 # Routers of several model pairs share one embedder; the digest tells a changed folder.
 @functools.lru_cache(maxsize=1)
 def _model(files: EmbedderFiles, digest: str) -> LocalModel:
-    from routectl.embedding.bert import Bert, bert_settings
+    from routectl.embedding.bert_files import bert_settings
+    from routectl.embedding.engines import load_bert
     from routectl.embedding.sentence_transformer import AnyModel, load_sentence_transformer
 
     settings = bert_settings(files)
     try:
         if settings is not None:
-            return Bert(settings)
+            return load_bert(settings)
         return AnyModel(files.name, load_sentence_transformer(files))
     except CheckpointError:
         raise
@@ -87,14 +91,13 @@ class LocalEmbedder:
             Shape (n, dimension), rows of length 1.
         """
         import numpy as np
-        import torch
 
         tokens = self._reader.read([self._model.prefix + text for text in texts])
         vectors = np.empty((len(texts), self.dimension), dtype=np.float32)
-        with torch.inference_mode():
-            for rows in batches([len(ids) for ids in tokens], token_budget):
-                output = self._model.pool([tokens[row] for row in rows])
-                vectors[rows] = torch.nn.functional.normalize(output, dim=1).numpy()
+        for rows in batches([len(ids) for ids in tokens], token_budget):
+            output = self._model.pool([tokens[row] for row in rows])
+            length = np.linalg.norm(output, axis=1, keepdims=True)
+            vectors[rows] = output / np.maximum(length, _SHORTEST)
         return vectors
 
     def longer_than_read(self, texts: Sequence[str]) -> NDArray[np.bool_]:

@@ -11,7 +11,8 @@ from routectl.embedding.files import EmbedderFiles
 from routectl.errors import CheckpointError
 
 if TYPE_CHECKING:
-    import torch
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 def load_sentence_transformer(files: EmbedderFiles) -> Any:
@@ -70,10 +71,14 @@ class AnyModel:
         self._pad = int(model.tokenizer.pad_token_id or 0)
         self._type_ids = "token_type_ids" in model.tokenizer.model_input_names
 
-    def pool(self, tokens: Sequence[Sequence[int]]) -> torch.Tensor:
+    def pool(self, tokens: Sequence[Sequence[int]]) -> NDArray[np.float32]:
         """Shape (n, dimension)."""
-        output: torch.Tensor = self._model(self._features(tokens))["sentence_embedding"]
-        return output.float()
+        import torch
+
+        with torch.inference_mode():
+            output = self._model(self._features(tokens))["sentence_embedding"]
+            vectors: NDArray[np.float32] = output.float().numpy()
+        return vectors
 
     def _features(self, tokens: Sequence[Sequence[int]]) -> dict[str, Any]:
         import torch

@@ -15,10 +15,10 @@ from routectl.checkpoint import Checkpoint, read_checkpoint, read_weights, requi
 from routectl.errors import CheckpointError
 
 if TYPE_CHECKING:
-    import torch
+    import numpy as np
     from numpy.typing import NDArray
 
-    from routectl.embedding.bert import Bert
+    from routectl.embedding.engines import PlainBert
 
 CLASSES = ("strong wins", "tie", "weak wins")
 """In the order of the head's outputs."""
@@ -98,7 +98,7 @@ def read_base(checkpoint: Checkpoint) -> Base:
     )
 
 
-def open_encoder(folder: Path) -> tuple[Bert, str]:
+def open_encoder(folder: Path) -> tuple[PlainBert, str]:
     """The encoder of a checkpoint with its trained layers, and a digest of all of its weights.
 
     Raises:
@@ -123,7 +123,7 @@ def load_classifier(
     Raises:
         CheckpointError: the encoder is missing, damaged, or not the one under the checkpoint.
     """
-    from routectl.embedding.bert import encoder_settings
+    from routectl.embedding.bert_files import encoder_settings
     from routectl.embedding.files import locate_encoder
 
     files = locate_encoder(base.name)
@@ -166,7 +166,7 @@ def require_fitting(tokenizer: Any, vocabulary: int, folder: Path) -> None:
 class BertClassifier:
     """A base with trained last layers, pooler and head."""
 
-    def __init__(self, bert: Bert, head: Mapping[str, torch.Tensor]) -> None:
+    def __init__(self, bert: PlainBert, head: Mapping[str, NDArray[np.float32]]) -> None:
         """Take an encoder and the tensors of pooler and classifier by name."""
         self.bert = bert
         self._head = head
@@ -179,25 +179,20 @@ class BertClassifier:
             Exception: the base's files are damaged.
         """
         import numpy as np
-        import torch
 
-        from routectl.embedding.bert import Bert
+        from routectl.embedding.engines import load_bert
 
         tensors = {
-            name.removeprefix("bert."): torch.from_numpy(tensor.astype(np.float32))
+            name.removeprefix("bert."): tensor.astype(np.float32)
             for name, tensor in weights.items()
         }
-        return cls(Bert(settings, tensors), tensors)
+        return cls(load_bert(settings, tensors), tensors)
 
-    def logits(self, tokens: Sequence[Sequence[int]]) -> torch.Tensor:
+    def logits(self, tokens: Sequence[Sequence[int]]) -> NDArray[np.float32]:
         """Shape (n, 3)."""
-        import torch
-        from torch.nn import functional
+        import numpy as np
 
-        head = self._head
-        pooled = torch.tanh(
-            functional.linear(
-                self.bert.first(tokens), head["pooler.dense.weight"], head["pooler.dense.bias"]
-            )
-        )
-        return functional.linear(pooled, head["classifier.weight"], head["classifier.bias"])
+        head, first = self._head, self.bert.first(tokens)
+        pooled = np.tanh(first @ head["pooler.dense.weight"].T + head["pooler.dense.bias"])
+        logits: NDArray[np.float32] = pooled @ head["classifier.weight"].T + head["classifier.bias"]
+        return logits

@@ -22,7 +22,6 @@ from routectl.routers.protocol import EXTRACTION_FACT, OpenRouter, RouterDescrip
 
 if TYPE_CHECKING:
     import numpy as np
-    import torch
     from numpy.typing import NDArray
 
     from routectl.embedding.reading import TokenReader
@@ -124,7 +123,7 @@ def _load(
 class Classifier(Protocol):
     """A model that is in memory."""
 
-    def logits(self, tokens: Sequence[Sequence[int]]) -> torch.Tensor:
+    def logits(self, tokens: Sequence[Sequence[int]]) -> NDArray[np.float32]:
         """Of each text's token ids the three classes' logits, shape (n, 3)."""
 
 
@@ -148,15 +147,13 @@ class BertRouter:
                 nothing else.
         """
         import numpy as np
-        import torch
 
         from routectl.embedding.batches import batches
 
         tokens = self._reader.read(prompts)
         logits = np.empty((len(prompts), len(CLASSES)))
-        with torch.inference_mode():
-            for rows in batches([len(ids) for ids in tokens], token_budget):
-                logits[rows] = self._classifier.logits([tokens[row] for row in rows]).numpy()
+        for rows in batches([len(ids) for ids in tokens], token_budget):
+            logits[rows] = self._classifier.logits([tokens[row] for row in rows])
         return win_rates(logits)
 
     def longer_than_read(self, prompts: Sequence[str]) -> NDArray[np.bool_]:

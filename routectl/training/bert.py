@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from routectl.embedding.bert import BertSettings
+    from routectl.embedding.bert_files import BertSettings
     from routectl.embedding.files import EmbedderFiles
 
 # Of the classes; the third is a win of the weak model. A right answer ties with a perfect one.
@@ -239,7 +239,7 @@ def _open_base(name: str, settings: Settings, seed: int) -> _Encoder:
     """Find a base, and make a classifier of it whose head is drawn by the seed."""
     import torch
 
-    from routectl.embedding.bert import encoder_settings
+    from routectl.embedding.bert_files import encoder_settings
     from routectl.embedding.files import locate_encoder
     from routectl.embedding.sentence_transformer import quiet
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Connection
 
 from routectl.errors import StoreError
-from routectl.export import Exported
+from routectl.export import ActiveRoute, Exported
 from routectl.records import IdKind
 from routectl.route import DEFAULT_ROUTE
 from routectl.store import routes
@@ -35,13 +35,8 @@ def to_export(location: Location, *, calibration_id: int | None, route: str | No
         log = [] if stored is None else routes.activations(connection, stored.id)
         if stored is None or not log:
             raise StoreError(_nothing_is_active(connection, stored))
-        active = log[-1]
-        strong_fraction = None
-        if active.calibration_id is not None:
-            strong_fraction = calibration(connection, active.calibration_id).strong_fraction
-        policy = of_activation(active, stored.name, last_calibrated(connection, log))
-        require_extraction(policy)
-        return Exported(policy, active.policy is not None, strong_fraction)
+        active = _active(connection, stored)
+        return Exported(active.policy, log[-1].policy is not None, active.strong_fraction)
 
 
 def _nothing_is_active(connection: Connection, route: Route | None) -> str:
@@ -63,6 +58,36 @@ def _nothing_is_active(connection: Connection, route: Route | None) -> str:
             f"`routectl export --calibration {ref}` prints that without activating it"
         )
     return f"nothing is active on route {name!r}{running}: {how}"
+
+
+def active_routes(location: Location, route: str | None) -> dict[str, ActiveRoute]:
+    """What each route runs, by name; of a route that is named, this one's alone.
+
+    Raises:
+        StoreError: nothing is active, or there is no such route.
+    """
+    with open_store(location) as store, store.read() as connection:
+        if route is not None:
+            picked = picked_route(connection, route)
+            stored = [] if picked is None else [picked]
+        else:
+            stored = routes.routes(connection)
+        running = [row for row in stored if routes.activations(connection, row.id)]
+        if not running:
+            where = "on any route" if route is None else f"on route {route!r}"
+            raise StoreError(f"nothing is active {where}: `routectl activate` makes it so")
+        return {row.name: _active(connection, row) for row in running}
+
+
+def _active(connection: Connection, row: Route) -> ActiveRoute:
+    """What a route runs that was activated once."""
+    log = routes.activations(connection, row.id)
+    active, strong_fraction = log[-1], None
+    if active.calibration_id is not None:
+        strong_fraction = calibration(connection, active.calibration_id).strong_fraction
+    policy = of_activation(active, row.name, last_calibrated(connection, log))
+    require_extraction(policy)
+    return ActiveRoute(policy, strong_fraction)
 
 
 def _of_calibration(row: Calibration) -> Exported:

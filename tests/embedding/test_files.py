@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from routectl.embedding import files, open_embedder
-from routectl.embedding.bert import bert_settings
+from routectl.embedding.bert_files import bert_settings
 from routectl.embedding.files import DEFAULT, locate
 from routectl.errors import CheckpointError
 from tests.embedding.tiny import make_tiny_model

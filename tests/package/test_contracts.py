@@ -26,6 +26,9 @@ PLANTED = [
     ("prices.py", "routectl.endpoint", FLOORS),
     ("training/length.py", "routectl.report", FLOORS),
     ("training/length.py", "routectl.store.engine", STORE),
+    ("proxy/decider.py", "routectl.evaluation", FLOORS),
+    ("proxy/decider.py", "routectl.workflow", FLOORS),
+    ("proxy/decider.py", "routectl.store.engine", STORE),
     ("cli/score.py", "routectl.routers.mf", COMMAND_LINE),
 ]
 """File of the package, what it imports there, and the contract that says no."""

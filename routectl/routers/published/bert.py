@@ -21,7 +21,8 @@ from routectl.routers.protocol import EXTRACTION_FACT, OpenRouter, RouterDescrip
 from routectl.routers.published.folder import published_config, weights_file
 
 if TYPE_CHECKING:
-    import torch
+    import numpy as np
+    from numpy.typing import NDArray
 
 ARCHITECTURE = "XLMRobertaForSequenceClassification"
 PAIR = ModelPair("gpt-4-1106-preview", "Mixtral-8x7B-Instruct-v0.1")
@@ -170,7 +171,7 @@ class PublishedClassifier:
         self._model = model
         self._pad = int(model.config.pad_token_id)
 
-    def logits(self, tokens: Sequence[Sequence[int]]) -> torch.Tensor:
+    def logits(self, tokens: Sequence[Sequence[int]]) -> NDArray[np.float32]:
         """Shape (n, 3)."""
         import torch
 
@@ -180,5 +181,7 @@ class PublishedClassifier:
         for row, row_ids in enumerate(tokens):
             ids[row, : len(row_ids)] = torch.tensor(row_ids)
             mask[row, : len(row_ids)] = 1
-        logits: torch.Tensor = self._model(input_ids=ids, attention_mask=mask).logits
-        return logits.float()
+        with torch.inference_mode():
+            output = self._model(input_ids=ids, attention_mask=mask).logits
+            logits: NDArray[np.float32] = output.float().numpy()
+        return logits

@@ -280,7 +280,14 @@ def _steps(prompt_ids: Sequence[int], first: int) -> Iterator[Sequence[int]]:
 def _versions() -> dict[str, str]:
     """Library versions that may move a score within its noise."""
     versions = {}
-    for package in ("routectl", "numpy", "torch", "transformers", "sentence-transformers"):
+    for package in (
+        "routectl",
+        "numpy",
+        "onnxruntime",  # which is the engine where it is installed
+        "torch",
+        "transformers",
+        "sentence-transformers",
+    ):
         try:
             versions[package] = version(package)
         except PackageNotFoundError:

@@ -1,0 +1,88 @@
+"""`routectl serve`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from routectl.cli import options
+from routectl.cli.console import Console
+
+
+@click.command("serve")
+@options.routes_file
+@click.option(
+    "--host", default="127.0.0.1", show_default=True, help="Address to listen on, this machine's."
+)
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8400,
+    show_default=True,
+    help="0 is any free one.",
+)
+@click.option(
+    "--upstream",
+    metavar="URL",
+    help="OpenAI-compatible endpoint that has the routes' models; without it, only decisions.",
+)
+@click.option(
+    "--deadline",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
+    help="Wait so long for a score; by default three times what a long prompt takes.",
+)
+@click.option(
+    "--max-body",
+    type=click.IntRange(min=1),
+    default=10_485_760,
+    show_default=True,
+    metavar="BYTES",
+    help="Refuse longer requests.",
+)
+@click.option(
+    "--max-concurrent",
+    type=click.IntRange(min=1),
+    default=1000,
+    show_default=True,
+    metavar="N",
+    help="Answer 503 to more requests at once.",
+)
+@options.output
+def command(
+    routes_file: Path,
+    host: str,
+    port: int,
+    upstream: str | None,
+    deadline: float | None,
+    max_body: int,
+    max_concurrent: int,
+    console: Console,
+) -> None:
+    """Decide requests over HTTP, and pass them on to the model of their route.
+
+    POST /v1/decide answers which model a request gets. With --upstream, /v1/chat/completions
+    takes a route's name as its model and sends the request to the model that the policy says.
+    routes.json is read again while it changes.
+
+    Clients send ROUTECTL_TOKEN as a bearer token, where it is set; on an address that is not this
+    machine's alone it must be. The upstream gets ROUTECTL_UPSTREAM_KEY.
+
+    \b
+    Examples:
+      routectl serve --routes routes.json
+      routectl serve --routes routes.json --upstream https://api.openai.com/v1
+    """
+    from routectl.proxy import Settings, serve
+
+    settings = Settings.from_environment(
+        upstream=upstream, deadline=deadline, max_body=max_body, max_concurrent=max_concurrent
+    )
+    serve(
+        routes_file,
+        settings,
+        host=host,
+        port=port,
+        on_ready=lambda address: console.note(f"routectl serves {address}"),
+    )

@@ -1,0 +1,106 @@
+"""Inside LiteLLM's proxy: the classifier of its complexity router, and a callback of the proxy.
+
+One object is both. As a callback it puts an empty record into the request's metadata, in place of
+whatever a client sent there; as the classifier it decides by routes.json (ROUTECTL_ROUTES), and
+fills the record, which LiteLLM then writes to its log. `routectl export --format litellm` writes
+the configuration that names it.
+
+LiteLLM copies only the top level of a request's metadata between the two calls, so the record that
+the classifier fills is the one that is logged. A test holds it to that.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from litellm.integrations.custom_logger import CustomLogger
+
+from routectl.errors import InputError
+from routectl.export import STRONG_TIER, WEAK_TIER
+from routectl.proxy.decider import Decider
+from routectl.proxy.running import Running
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+log = logging.getLogger("routectl.proxy")
+
+ROUTES = "ROUTECTL_ROUTES"
+_METADATA = ("litellm_metadata", "metadata")
+"""Where LiteLLM keeps its own of a request: the first one that is there."""
+_LOGGED, _RECORD = "spend_logs_metadata", "routectl"
+
+
+class RoutectlPlugin(CustomLogger):  # type: ignore[misc, unused-ignore]
+    """Decides for LiteLLM. The router is loaded when the first request comes: a worker that takes
+    longer than five seconds to start is ended by uvicorn."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._loading: asyncio.Task[Decider] | None = None
+
+    async def async_pre_call_hook(
+        self, user_api_key_dict: Any, cache: Any, data: dict[str, Any], call_type: Any
+    ) -> dict[str, Any]:
+        """Give a request its record; one of a client's own is taken off every request."""
+        held = [key for key in _METADATA if isinstance(data.get(key), dict)]
+        for key in held:
+            logged = data[key].get(_LOGGED)
+            if isinstance(logged, dict) and _RECORD in logged:
+                data[key][_LOGGED] = {k: v for k, v in logged.items() if k != _RECORD}
+        if held:
+            logged = data[held[0]].get(_LOGGED)
+            record = {"route": data.get("model")}
+            data[held[0]][_LOGGED] = {
+                **(logged if isinstance(logged, dict) else {}),
+                _RECORD: record,
+            }
+        return data
+
+    async def classify(self, context: Any) -> str | None:
+        """The tier of a request; None where no route of that name runs."""
+        record = _record(context.metadata)
+        route = record.get("route")
+        decider = await self._ready()
+        try:
+            # What is logged is what is scored: the messages as they came.
+            body = context.raw_messages or context.structured_messages
+            decision = await decider.decide(str(route), body)
+        except InputError as error:
+            log.error("a request was not decided: %s", error)
+            return None
+        record.update(decision.to_json())
+        return STRONG_TIER if decision.decision == "strong" else WEAK_TIER
+
+    async def _ready(self) -> Decider:
+        if self._loading is None or (self._loading.done() and self._loading.exception()):
+            self._loading = asyncio.create_task(asyncio.to_thread(_load))
+        # A request that does not wait any longer must not stop it.
+        return await asyncio.shield(self._loading)
+
+
+def _record(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    logged = metadata.get(_LOGGED)
+    record = logged.get(_RECORD) if isinstance(logged, dict) else None
+    return record if isinstance(record, dict) else {}
+
+
+def _load() -> Decider:
+    path = os.environ.get(ROUTES)
+    if not path:
+        raise InputError(f"{ROUTES} is not set: it is the path of routes.json")
+    try:
+        running = Running(Path(path))
+    except InputError as error:
+        log.error("%s", error)
+        raise
+    running.watch()
+    return Decider(running)
+
+
+plugin = RoutectlPlugin()
+"""What the configuration of the proxy names."""

@@ -1,0 +1,156 @@
+"""A proxy decides as the calibration did: same text, same score, same policy."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from routectl.errors import InputError
+from routectl.export import ActiveRoute
+from routectl.policy import decide
+from routectl.proxy import Decider, Decision, Running
+from routectl.routers import open_router
+from tests.proxy.routes import route, write_routes
+
+ROOT = Path(__file__).parents[2]
+
+
+def chat(text: str) -> dict[str, Any]:
+    return {"messages": [{"role": "user", "content": text}]}
+
+
+def decided(
+    tmp_path: Path, active: ActiveRoute, *bodies: object, deadline: float | None = None
+) -> list[Decision]:
+    """What each body gets, all at once."""
+    running = Running(write_routes(tmp_path / "routes.json", smart=active))
+    decider = Decider(running, deadline)
+
+    async def all_of_them() -> list[Decision]:
+        return await asyncio.gather(*(decider.decide("smart", body) for body in bodies))
+
+    try:
+        return asyncio.run(all_of_them())
+    finally:
+        running.close()
+
+
+def test_each_request_gets_what_its_stored_score_says(tmp_path: Path) -> None:
+    active = route("0.5")
+    texts = ["word " * number for number in range(1, 200)]
+    stored = open_router("length").load().strong_win_rates(texts)
+    expected = decide(active.policy, stored)
+
+    decisions = decided(tmp_path, active, *map(chat, texts))
+
+    assert [d.score for d in decisions] == stored.tolist()
+    assert [d.model for d in decisions] == expected.name.tolist()
+    assert {d.decision for d in decisions} == {"strong", "weak"}
+    assert {(d.reason, d.activation, d.extraction_version) for d in decisions} == {
+        ("threshold", "a7", 2)
+    }
+    assert {d.fingerprint for d in decisions} == {active.policy.routers[0].fingerprint}
+
+
+def test_the_last_human_text_is_scored_in_any_shape(tmp_path: Path) -> None:
+    parts = [{"type": "text", "text": "why?"}, {"type": "image_url", "image_url": {"url": "x"}}]
+    bodies = [
+        chat("why?"),
+        {"messages": [{"role": "user", "content": parts}, {"role": "tool", "content": "42"}]},
+        {"input": "why?"},
+        "why?",
+    ]
+
+    assert len({d.score for d in decided(tmp_path, route(), *bodies)}) == 1
+
+
+@pytest.mark.parametrize("body", [{}, [], None, 7, chat(""), chat(" \n"), {"messages": {"a": 1}}])
+def test_a_request_without_text_gets_the_fallback(tmp_path: Path, body: object) -> None:
+    (decision,) = decided(tmp_path, route(fallback="weak"), body)
+
+    assert (decision.model, decision.reason, decision.score) == ("small", "no_text", None)
+
+
+@pytest.mark.parametrize(
+    ("fallback", "share"), [("strong", 1.0), ("weak", 0.0), ("share", 0.3), (None, 0.3)]
+)
+def test_after_the_deadline_the_fallback_decides(
+    tmp_path: Path, fallback: str | None, share: float
+) -> None:
+    bodies = [chat(f"question {number}") for number in range(1500)]
+
+    decisions = decided(tmp_path, route(fallback=fallback), *bodies, deadline=-1.0)
+
+    assert {d.reason for d in decisions} == {"timeout"}
+    # Which requests are strong is their hash, so this share is always the same.
+    strong = np.mean([d.decision == "strong" for d in decisions])
+    assert strong == pytest.approx(share, abs=0.03)
+    again = decided(tmp_path, route(fallback=fallback), *bodies[:50], deadline=-1.0)
+    assert again == decisions[:50]
+
+
+def test_an_unconditional_policy_scores_nothing(tmp_path: Path) -> None:
+    active = route(rule="always_weak", thresholds=(), share=None)
+
+    (decision,) = decided(tmp_path, active, chat("word " * 5000))
+
+    assert (decision.model, decision.reason, decision.score) == ("small", "always_weak", None)
+
+
+def test_a_route_that_does_not_run_is_one_sentence(tmp_path: Path) -> None:
+    running = Running(write_routes(tmp_path / "routes.json", smart=route()))
+    with pytest.raises(InputError, match="the routes are smart"):
+        asyncio.run(Decider(running).decide("router-../../x-0.5", {}))
+    running.close()
+
+
+BLOCKED = """
+import asyncio, json, sys
+
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in ("torch", "transformers", "sqlalchemy", "scipy"):
+            raise ModuleNotFoundError(name)
+
+sys.meta_path.insert(0, Absent())
+from pathlib import Path
+from routectl.proxy import Decider, Running
+running = Running(Path(sys.argv[1]))
+decision = asyncio.run(Decider(running).decide("smart", {"input": "why?"}))
+print(json.dumps(decision.to_json()))
+"""
+
+
+@pytest.mark.parametrize(
+    "router",
+    [
+        "length",
+        "random",
+        pytest.param("mf", marks=pytest.mark.slow),
+        pytest.param("bert", marks=pytest.mark.slow),
+        pytest.param("sw_ranking", marks=pytest.mark.slow),
+        pytest.param("ensemble", marks=pytest.mark.slow),
+    ],
+)
+def test_a_proxy_needs_no_torch_transformers_or_sqlalchemy(tmp_path: Path, router: str) -> None:
+    if router not in ("length", "random"):
+        pytest.importorskip("onnxruntime")
+    path = write_routes(tmp_path / "routes.json", smart=route(router=router))
+
+    done = subprocess.run(
+        [sys.executable, "-c", BLOCKED, path], capture_output=True, text=True, check=False, cwd=ROOT
+    )
+
+    assert done.returncode == 0, done.stderr
+    decision = json.loads(done.stdout)
+    stored = open_router(router).load().strong_win_rates(["why?"])[0]
+    noise = open_router(router).identity.noise
+    assert decision["score"] == pytest.approx(stored, abs=max(noise, 1e-12))
+    assert decision["reason"] == "threshold"

@@ -1,0 +1,269 @@
+"""`routectl serve` and `routectl decide`: real processes, a real upstream on loopback."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from routectl.policy import decide
+from routectl.routers import open_router
+from tests.loopback_server import Fault, LoopbackHandler, LoopbackServer, Request
+from tests.proxy.routes import route, write_routes
+
+for package in ("starlette", "uvicorn", "httpx2", "prometheus_client"):
+    pytest.importorskip(package)
+
+ROOT = Path(__file__).parents[2]
+EVENTS = b'data: {"choices":[{"delta":{"content":"a"}}]}\n\ndata: [DONE]\n\n'
+
+
+class Upstream(LoopbackHandler):
+    """Answers with the model's name, or with a stream of two events."""
+
+    server: LoopbackServer
+
+    def respond(self, request: Request, fault: Fault | None) -> None:
+        if request.get("stream"):
+            self.answer(200, EVENTS, content_type="text/event-stream")
+        else:
+            self.answer(200, json.dumps({"model": request["model"]}).encode())
+
+
+@pytest.fixture
+def upstream() -> Iterator[LoopbackServer]:
+    with LoopbackServer(Upstream).started() as server:
+        yield server
+
+
+def lower(headers: dict[str, str]) -> dict[str, str]:
+    return {name.lower(): value for name, value in headers.items()}
+
+
+def environment(**more: str) -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", **more}
+
+
+class Served:
+    """A server that runs, and a client of it."""
+
+    def __init__(self, address: str, token: str | None) -> None:
+        self._host = address.removeprefix("http://")
+        self._headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+
+    def ask(
+        self, method: str, path: str, body: bytes | None = None, **headers: str
+    ) -> tuple[int, bytes, dict[str, str]]:
+        connection = http.client.HTTPConnection(self._host, timeout=60)
+        try:
+            connection.request(method, path, body, {**self._headers, **headers})
+            answer = connection.getresponse()
+            return answer.status, answer.read(), dict(answer.getheaders())
+        finally:
+            connection.close()
+
+    def post(self, path: str, body: object) -> tuple[int, Any]:
+        status, answer, _ = self.ask("POST", path, json.dumps(body).encode())
+        return status, json.loads(answer)
+
+
+@contextmanager
+def serving(path: Path, *arguments: str, **environ: str) -> Iterator[Served]:
+    command = [sys.executable, "-m", "routectl", "serve", "--routes", path, "--port", "0"]
+    process = subprocess.Popen(
+        [*command, *arguments],
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=path.parent,
+        env=environment(**environ),
+    )
+    assert process.stderr is not None
+    try:
+        for line in process.stderr:
+            if "serves http" in line:
+                address = line.strip().removesuffix(".").rpartition(" ")[2]
+                yield Served(address, environ.get("ROUTECTL_TOKEN"))
+                break
+        else:
+            pytest.fail(f"it ended with {process.wait()}")
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+        process.stderr.close()
+
+
+def chat(text: str, **more: object) -> dict[str, object]:
+    return {"model": "smart", "messages": [{"role": "user", "content": text}], **more}
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return write_routes(tmp_path / "routes.json", smart=route("0.5"))
+
+
+def test_each_request_goes_to_the_model_that_its_score_says(
+    path: Path, upstream: LoopbackServer
+) -> None:
+    texts = ["word " * number for number in (1, 3, 10, 100, 300, 1000)]
+    stored = open_router("length").load().strong_win_rates(texts)
+    models = decide(route("0.5").policy, stored).name.tolist()
+    tools = {"tools": [{"type": "function", "function": {"name": "f"}}], "temperature": 0.5}
+
+    with serving(
+        path,
+        *("--upstream", f"{upstream.url}"),
+        ROUTECTL_TOKEN="of-clients",
+        ROUTECTL_UPSTREAM_KEY="of-upstream",
+    ) as server:
+        answers = [server.post("/v1/chat/completions", chat(text, **tools)) for text in texts]
+        decisions = [server.post("/v1/decide", chat(text)) for text in texts]
+        _, metrics, _ = server.ask("GET", "/metrics")
+
+    assert answers == [(200, {"model": model}) for model in models]
+    assert {"small", "large"} == set(models)
+    assert [sent["model"] for sent in upstream.requests] == models
+    assert all(sent["tools"] == tools["tools"] for sent in upstream.requests)
+    keys = {sent.get("authorization") for sent in map(lower, upstream.headers)}
+    assert keys == {"Bearer of-upstream"}
+    assert [(d["model"], d["score"]) for _, d in decisions] == list(
+        zip(models, stored.tolist(), strict=True)
+    )
+    count = 2 * models.count("large")
+    label = b'routectl_requests_total{decision="strong",reason="threshold",route="smart"}'
+    assert label + f" {count}.0".encode() in metrics
+
+
+def test_a_stream_is_passed_on_as_it_is(path: Path, upstream: LoopbackServer) -> None:
+    with serving(path, "--upstream", upstream.url) as server:
+        body = json.dumps(chat("hi", stream=True)).encode()
+        status, answer, headers = server.ask("POST", "/v1/chat/completions", body)
+
+    assert (status, answer, headers["content-type"]) == (200, EVENTS, "text/event-stream")
+
+
+def test_bad_requests_get_a_clear_answer_and_the_server_stays(
+    path: Path, upstream: LoopbackServer
+) -> None:
+    deep = b'{"model": "smart", "messages": ' + b"[" * 100_000
+    bodies: list[tuple[bytes, int]] = [
+        (b"", 400),
+        (b"{", 400),
+        (b"[1]", 400),
+        (b"\xff\xfe", 400),
+        (deep, 400),
+        (b"{}", 400),
+        (b'{"model": 7}', 400),
+        (b'{"model": "router-../../x-0.5"}', 404),
+        (b'{"model": "router-mf-nan", "messages": []}', 404),
+        (b'{"model": "smart", "messages": "' + b"x" * 2000 + b'"}', 413),
+        (b'{"model": "smart", "n": NaN, "messages": []}', 400),
+        (b'{"model": "smart"}', 200),
+        (b'{"model": "smart", "messages": {"role": 1}}', 200),
+        (rb'{"model": "smart", "messages": [{"role": "user", "content": "\ud800"}]}', 200),
+    ]
+    with serving(path, "--upstream", upstream.url, "--max-body", "1000") as server:
+        deep_limit = 413  # it is longer than this server takes
+        for body, status in bodies:
+            got, answer, _ = server.ask("POST", "/v1/chat/completions", body)
+            assert got == (deep_limit if body is deep else status), body[:60]
+            if got != 200:
+                assert json.loads(answer)["error"]["message"]
+        assert server.ask("GET", "/health")[0] == 200
+
+
+def test_without_its_token_a_client_gets_nothing(path: Path, upstream: LoopbackServer) -> None:
+    with serving(path, "--upstream", upstream.url, ROUTECTL_TOKEN="right") as server:
+        for headers in ({"Authorization": ""}, {"Authorization": "Bearer wrong"}):
+            for where in ("/v1/chat/completions", "/v1/decide"):
+                body = json.dumps(chat("hi")).encode()
+                assert server.ask("POST", where, body, **headers)[0] == 401
+            assert server.ask("GET", "/v1/models", **headers)[0] == 401
+        _, models, _ = server.ask("GET", "/v1/models")
+
+    assert upstream.requests == []
+    assert [model["id"] for model in json.loads(models)["data"]] == ["smart"]
+
+
+def test_a_new_threshold_is_taken_up_and_a_broken_file_is_not(path: Path) -> None:
+    def wait_for(told: Callable[[bytes], bool]) -> None:
+        while not told(server.ask("GET", "/metrics")[1]):
+            pass
+
+    with serving(path) as server:
+        assert server.post("/v1/decide", chat("hi"))[1]["decision"] == "weak"
+        write_routes(path, smart=route("0.0"))
+        wait_for(lambda text: b"routectl_routes_changes_total 1.0" in text)
+        assert server.post("/v1/decide", chat("hi"))[1]["decision"] == "strong"
+        path.write_text("{")
+        wait_for(lambda text: b"routectl_routes_failures_total 1.0" in text)
+        assert server.post("/v1/decide", chat("hi"))[1]["decision"] == "strong"
+
+
+def test_an_upstream_that_is_gone_is_a_502(path: Path) -> None:
+    with serving(path, "--upstream", "http://127.0.0.1:9/v1") as server:
+        assert server.post("/v1/chat/completions", chat("hi"))[0] == 502
+
+
+def run(*arguments: object, stdin: str = "", **environ: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "routectl", *map(str, arguments)],
+        input=stdin,
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environment(**environ),
+    )
+
+
+def test_what_cannot_be_served_is_one_sentence(path: Path, tmp_path: Path) -> None:
+    undeclared = write_routes(tmp_path / "other.json", smart=route(models=(None, None)))
+    with serving(path) as server:
+        port = server._host.rpartition(":")[2]
+        refused = [
+            (run("serve", "--routes", path, "--port", port), "name another --port", 2),
+            (run("serve", "--routes", path, "--host", "0.0.0.0"), "set ROUTECTL_TOKEN", 2),
+            (run("serve", "--routes", tmp_path / "no.json"), "it cannot be read", 1),
+            (run("serve", "--routes", path, "--upstream", "ftp://x"), "takes an address", 2),
+            (run("serve", "--routes", path, "--upstream", "http://k@x"), "takes an address", 2),
+            (
+                run("serve", "--routes", undeclared, "--upstream", "http://127.0.0.1:9"),
+                "declares no models",
+                1,
+            ),
+        ]
+    for done, sentence, code in refused:
+        assert sentence in done.stderr
+        assert (done.returncode, "Traceback" in done.stderr) == (code, False)
+
+
+def test_decide_says_each_line(path: Path) -> None:
+    lines = ["hi", "", json.dumps(chat("word " * 2000)), "{not JSON", json.dumps({"messages": []})]
+
+    done = run("decide", "--routes", path, "--json", stdin="\n".join(lines))
+    people = run("decide", "--routes", path, stdin="hi\n")
+
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [(row["decision"], row["reason"]) for row in rows[:3]] == [
+        ("weak", "threshold"),
+        ("strong", "threshold"),
+        ("weak", "threshold"),
+    ]
+    assert (rows[3]["reason"], rows[3]["score"]) == ("no_text", None)
+    assert people.stdout.split() == ["weak", f"{rows[0]['score']:.6f}", "small", "threshold"]
+
+
+def test_decide_wants_a_route_where_there_are_several(tmp_path: Path) -> None:
+    path = write_routes(tmp_path / "routes.json", smart=route(), other=route("0.9"))
+
+    assert run("decide", "--routes", path, stdin="hi").returncode == 2
+    assert run("decide", "--routes", path, "--route", "other", stdin="hi").returncode == 0
+    unknown = run("decide", "--routes", path, "--route", "none", stdin="hi")
+    assert (unknown.returncode, "the routes are smart, other" in unknown.stderr) == (1, True)
