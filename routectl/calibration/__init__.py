@@ -1,6 +1,6 @@
 """Choosing a threshold: pure functions on arrays, no I/O, no torch.
 
-The cut table is the object in the middle; docs/statistics.md has the formulas, with an
+The cut table is the object in the middle; research/statistics.md has the formulas, with an
 example on five requests that can be checked by hand.
 """
 

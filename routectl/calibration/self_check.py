@@ -37,8 +37,9 @@ class SelfCheck:
     """The beginning of the first day of the later part, in seconds since 1970 in UTC."""
     earlier_requests: int
     later_requests: int
-    earlier_days: int
-    later_days: int
+    earlier_days: int | None
+    later_days: int | None
+    """None in a record of before days were looked at."""
     threshold: str
     """Refitted on the earlier part. What is exported is the threshold of the full sample."""
     later_share: float

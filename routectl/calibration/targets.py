@@ -190,10 +190,10 @@ class StrongFraction:
         return miss if miss > self.tolerance + ROUNDING else None
 
     def to_json(self) -> dict[str, float | bool | None]:
-        """What is stored with a calibration."""
-        return {
+        """What is stored with a calibration; a guarantee only where there is one, as before."""
+        value: dict[str, float | bool | None] = {
             "strong_fraction": self.share,
             "at_most": self.at_most,
             "tolerance": self.tolerance,
-            "guarantee": self.guarantee,
         }
+        return value if self.guarantee is None else value | {"guarantee": self.guarantee}

@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+from routectl.cli.numbers import bound
+
 _TAKEN = ("import", "list")
 
 
@@ -47,7 +49,7 @@ class LazyGroup(click.Group):
         name = f"{cmd_name}_" if cmd_name in _TAKEN else cmd_name
         module = import_module(f"{self._package}.{name}")
         command: click.Command = module.command
-        return command
+        return bound(command)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         if not self._sections:

@@ -13,6 +13,7 @@ import click
 
 from routectl.cli import options
 from routectl.cli.console import Console, percent, say
+from routectl.cli.numbers import MOST
 from routectl.errors import UsageError
 from routectl.route import quoted
 
@@ -30,8 +31,8 @@ def _money(_ctx: click.Context, _param: click.Parameter, value: str | None) -> D
         amount = Decimal(value)
     except InvalidOperation:
         amount = Decimal("NaN")
-    if not amount.is_finite() or amount < 0:
-        raise click.BadParameter(f"{value!r} is no amount of US dollars")
+    if not amount.is_finite() or not 0 <= amount <= MOST:
+        raise click.BadParameter(f"it must be an amount of US dollars up to {MOST:,}")
     return amount
 
 

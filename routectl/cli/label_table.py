@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from routectl.workflow.labelling import LabelledRouter, LabelReport
 
 ROUGH_BELOW = 100
-"""Prompts: of fewer, a stated 95 % held the truth less often (docs/statistics.md)."""
+"""Prompts: of fewer, a stated 95 % held the truth less often (research/statistics.md)."""
 
 
 def print_label(console: Console, report: LabelReport) -> None:

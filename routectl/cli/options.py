@@ -93,7 +93,7 @@ confidence = click.option(
 
 draws = click.option(
     "--draws",
-    type=click.IntRange(min=1),
+    type=click.IntRange(min=1, max=1_000_000),
     default=1000,
     show_default=True,
     metavar="N",

@@ -22,7 +22,7 @@ def runs_text(policy: Policy) -> str:
 def mode_text(policy: Policy) -> str:
     """live, shadow, or a canary with its share in percent."""
     kind, _, share = (policy.mode or LIVE).partition("=")
-    return f"{kind} {Decimal(share) * 100:.6g} %" if share else kind
+    return f"{kind} {(Decimal(share) * 100).normalize():f} %" if share else kind
 
 
 def checkpoint_words(policy: Policy) -> list[str]:

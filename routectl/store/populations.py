@@ -169,7 +169,10 @@ def weights_by(
     connection: Connection, field: str, population: Population, version: int
 ) -> dict[str | None, float]:
     """Weight of a population's requests by the value of a column, the largest first."""
-    column = Request.proxy_model if field == "model" else getattr(Request, field)
+    column: ColumnElement[Any] = getattr(Request, field)
+    if field == "model":
+        # The log's model where it is not the group, then what the proxy's router named.
+        column = func.coalesce(Request.model, Request.proxy_model, Request.model_group)
     query = (
         select(column, func.sum(Request.weight))
         .where(*population_filter(population), Request.extraction_version == version)

@@ -184,7 +184,10 @@ def _agno_turn(turn: object) -> dict[str, object] | None:
     match = _AGNO_TURN.match(turn) if isinstance(turn, str) else None
     if match is None:
         return {"role": "tool"} if isinstance(turn, str) and turn.startswith("role='") else None
-    return {"role": match[1], "content": ast.literal_eval(match[2])}
+    try:
+        return {"role": match[1], "content": ast.literal_eval(match[2])}
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return None
 
 
 def _tokens(row: Row, usage: dict[str, object], direction: str, total: object) -> int | None:

@@ -164,7 +164,7 @@ def _recorded(connection: Connection, row: Calibration) -> RecordedCalibration:
             target=target,
             cut=_cut(row, stored, None if costs is None else costs.spending),
             certainty=_certainty(row, stored),
-            self_check=_one(SelfCheck, stored.get("self_check")),
+            self_check=_self_check(row, stored.get("self_check")),
             self_check_skipped=stored.get("self_check_skipped"),
         ),
         weight=stored.get("weight"),
@@ -237,6 +237,18 @@ def _without(stored: Mapping[str, Any] | None) -> WithoutPrompts | None:
     if stored is None:
         return None
     return WithoutPrompts(**{**stored, "long_run": Interval(**stored["long_run"])})
+
+
+def _self_check(row: Calibration, stored: Mapping[str, Any] | None) -> SelfCheck | None:
+    if stored is None:
+        return None
+    # Before days were counted, its confidence was that of the intervals and was not said again.
+    before = {
+        "earlier_days": None,
+        "later_days": None,
+        "confidence": row.intervals["long_run"]["confidence"],
+    }
+    return SelfCheck(**(before | stored))
 
 
 def _one(kind: type[Any], stored: Mapping[str, Any] | None) -> Any:

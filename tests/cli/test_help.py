@@ -63,6 +63,17 @@ def test_the_reference_page_is_what_the_commands_say() -> None:
     assert written == module.reference(), "run `make docs`"
 
 
+def test_the_json_page_is_what_the_commands_print() -> None:
+    spec = importlib.util.spec_from_file_location("json_guide", ROOT / "docs" / "json_guide.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["json_guide"] = module  # dataclasses look their module up
+    spec.loader.exec_module(module)
+    written = (ROOT / "docs" / "json.md").read_text(encoding="utf-8")
+    assert written == module.json_page(), "run `make docs`"
+
+
 @pytest.mark.parametrize("arguments", [["--help"], ["calibrate", "--help"], ["--version"]])
 def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
     code = (

@@ -25,6 +25,7 @@ def mixed(routectl: Routectl, tmp_path: Path) -> None:
     records = [
         payload(
             n,
+            startTime=1_790_000_000.0 + 7200 * n,
             model_group="small" if n % 4 == 0 else "smart",
             status="failure" if n % 10 == 3 else "success",
         )
@@ -91,7 +92,7 @@ def times_of(value: Any, path: str = "") -> list[tuple[str, object]]:
 @pytest.mark.usefixtures("mixed")
 def test_every_time_is_iso_8601_with_its_zone(routectl: Routectl) -> None:
     routectl(*CALIBRATE, "-r", "length", "--since", "2026-09-21")
-    routectl("activate", "--note", "x")
+    routectl("activate", "--force", "--note", "x")
     found = [
         hit
         for command in (("history",), ("show", "c1"), ("traffic",))
@@ -139,7 +140,7 @@ def test_a_dry_run_records_no_calibration_and_says_so(routectl: Routectl, databa
     assert as_json["calibration_id"] is None
     recorded = routectl(*CALIBRATE, "-r", "length", "--json").json[0]
     differing = {key for key in recorded if recorded[key] != as_json[key]}
-    assert differing == {"calibration_id", "created_at", "policy"}
+    assert differing == {"calibration_id", "run", "created_at", "policy"}
     assert "Scores are kept" in " ".join(routectl("calibrate", "--help").out.split())
 
 
@@ -197,7 +198,7 @@ def test_no_table_is_wider_than_the_terminal_and_no_id_is_cut(
     monkeypatch.setenv("COLUMNS", str(columns))
     where = ("--where", "model_group=smart", "--where", "team!=" + "a-team-with-a-long-name " * 4)
     routectl(*CALIBRATE, "-r", "length", *where, "--note", "a note that goes on, " * 8)
-    routectl("activate", "c1", "--note", "agreed with finance, " * 8)
+    routectl("activate", "--force", "c1", "--note", "agreed with finance, " * 8)
     routectl(*CALIBRATE, "-r", "random", "-r", "length")
     strings = [c["config_string"] for c in routectl("history", "--json").json["calibrations"]]
     for command in (
@@ -218,7 +219,7 @@ def test_history_shows_checkpoint_filters_and_the_calibration_of_an_activation(
     routectl: Routectl,
 ) -> None:
     routectl(*CALIBRATE, "-r", "length", "--where", "model_group=smart")
-    routectl("activate", "c1")
+    routectl("activate", "--force", "c1")
     activations, _, calibrations = routectl("history").out.partition("Calibrations")
     assert re.search(r"^\*a1 .* c1 .*router-length-", activations, re.MULTILINE)
     assert re.search(r"^c1 .*router-length-", calibrations, re.MULTILINE)

@@ -64,7 +64,6 @@ def test_what_is_stored_is_what_was_printed(answer: dict[str, object], database:
         "strong_fraction": 0.3,
         "at_most": False,
         "tolerance": 0.02,
-        "guarantee": None,
     }
     intervals = json.loads(row["intervals"])
     assert intervals["long_run"] == answer["long_run"]

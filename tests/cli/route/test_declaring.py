@@ -72,9 +72,10 @@ def test_only_what_is_given_changes_and_the_history_says_what(routectl: Routectl
     assert first["now"]["population"]["where"] == ["team=web"]
     assert list(second["was"]) == list(second["now"]) == ["models"]
     table = routectl("history").out
-    shown = " ".join(table.split())
-    assert "big at 2/8 / small at 0.25/1 -> big at 3/9 / small at 0.25/1" in shown
-    assert "new contract" in shown
+    assert (
+        "big at 2/8 / small at 0.25/1 -> big at 3/9 / small at 0.25/1; by tester: new contract"
+        in (" ".join(table.split()))
+    )
     assert max(map(len, table.splitlines())) <= 100
 
 
@@ -162,7 +163,7 @@ def test_a_removed_route_is_gone_and_its_name_is_free(routectl: Routectl, log: P
     assert routectl("route", "remove", "trial", "--note", "done").out == "Route trial is removed.\n"
     assert declared(routectl) == {}
     assert "No routes yet" in routectl("route", "list").out
-    one_sentence(routectl("activate", "1"), "calibration c1 was made for route 'trial'")
+    one_sentence(routectl("activate", "--force", "1"), "calibration c1 was made for route 'trial'")
     one_sentence(routectl("route", "show", "trial"), "there is no route 'trial'")
     one_sentence(routectl("route", "remove", "trial"), "there is no route 'trial'")
     assert routectl("route", "set", "trial", *MODELS, "--where", "team=web").code == 0

@@ -40,8 +40,8 @@ def test_of_several_routes_one_must_be_named(
 def test_each_route_has_its_own_calibrations_and_runs_them(routectl: Routectl) -> None:
     routectl(*CALIBRATE, "--route", "smart")
     assert routectl("activate", "--force", "--route", "smart").code == 0
-    one_sentence(routectl("activate", "--route", "batch"), "no calibration to activate")
-    other = routectl("activate", "1", "--route", "batch")
+    one_sentence(routectl("activate", "--force", "--route", "batch"), "no calibration to activate")
+    other = routectl("activate", "--force", "1", "--route", "batch")
     one_sentence(other, "calibration c1 was made for route 'smart'")
     assert routectl("export", "--route", "smart").code == 0
     one_sentence(routectl("export", "--route", "batch"), "nothing is active on route 'batch'")
@@ -58,7 +58,9 @@ def test_the_only_route_need_not_be_named(routectl: Routectl, log: Path) -> None
     assert "Route smart now runs" in routectl("activate", "--always-weak").out
     assert "Route smart now runs" in routectl("rollback").out
     assert routectl("export", "--json").json["route"] == "smart"
-    one_sentence(routectl("activate", "--route", "default"), "no route 'default'", "smart")
+    one_sentence(
+        routectl("activate", "--force", "--route", "default"), "no route 'default'", "smart"
+    )
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
