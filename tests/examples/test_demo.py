@@ -34,7 +34,8 @@ def test_the_demo_ends_with_the_table_and_the_config_string(printed: str) -> Non
     assert re.fullmatch(r"router-mf-0\.\d+", lines[-1])
     assert f"Config string: {lines[-1]}" in lines
     assert re.search(r"strong fraction +(29|30)\.\d+ % of the requests", printed)
-    for table in ("to the strong model", "long-run share", "next 1,000 requests", "saving"):
+    assert re.search(r"saving +\d+\.\d\d USD a month \(\d+\.\d %\) against always gpt-4o", printed)
+    for table in ("to the strong model", "long-run share", "next 1,000 requests"):
         assert table in printed
 
 
