@@ -248,7 +248,7 @@ def _self_check(row: Calibration, stored: Mapping[str, Any] | None) -> SelfCheck
         "later_days": None,
         "confidence": row.intervals["long_run"]["confidence"],
     }
-    return SelfCheck(**(before | stored))
+    return SelfCheck(**{**before, **stored})
 
 
 def _one(kind: type[Any], stored: Mapping[str, Any] | None) -> Any:
