@@ -11,7 +11,7 @@ WHOLE = 1000
 
 CHARACTERS_PER_TOKEN = 4
 PROMPT_TOKENS = 4
-"""What a prompt costs besides its text, in tokens: the marks around it, and its row in the
+"""What a prompt costs besides its text, in tokens: the special tokens around it, and its row in the
 database."""
 
 
