@@ -19,7 +19,7 @@ from contextlib import ExitStack, redirect_stderr, redirect_stdout
 from io import StringIO
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1]))  # the harness lies beside the tests
+sys.path.insert(0, str(Path(__file__).parents[1]))  # the harness is part of the tests
 
 from benchmarks.hostile import attack
 from routectl.cli.app import run
@@ -44,20 +44,22 @@ def kills(count: int, postgresql: int, seed: int) -> tuple[int, int, list[str]]:
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         nursery = stack.enter_context(Nursery.opened())
         records = [payload(n, f"question {n * 7 % 1999}") for n in range(REQUESTS)]
-        known = scenes(write_log(Path(folder) / "litellm.jsonl", records))
+        scene_by_name = scenes(write_log(Path(folder) / "litellm.jsonl", records))
         for name in IMPORTANT:
-            fresh = copies_of(nursery, known[name], Path(folder) / name)
+            fresh = copies_of(nursery, scene_by_name[name], Path(folder) / name)
             share = -(-count // len(IMPORTANT))
-            report = kill_and_run_again(nursery, known[name], fresh, kills=share, seed=seed)
+            report = kill_and_run_again(nursery, scene_by_name[name], fresh, kills=share, seed=seed)
             hit += report.kills
             wrong += report.wrong
             print(f"  {name}: {report.kills} kills", flush=True)
         if postgresql:
             server = stack.enter_context(PostgresqlServer.started())
             for name in IMPORTANT:
-                fresh = _schemas(nursery, known[name], server, stack)
+                fresh = _schemas(nursery, scene_by_name[name], server, stack)
                 share = -(-postgresql // len(IMPORTANT))
-                report = kill_and_run_again(nursery, known[name], fresh, kills=share, seed=seed)
+                report = kill_and_run_again(
+                    nursery, scene_by_name[name], fresh, kills=share, seed=seed
+                )
                 hit_on_server += report.kills
                 wrong += report.wrong
                 print(f"  {name} on PostgreSQL: {report.kills} kills", flush=True)
@@ -81,7 +83,11 @@ def _schemas(
 
 def hostile_text() -> tuple[int, dict[str, list[str]]]:
     """Command lines that ran on hostile text, and what they printed that they should not."""
-    found: dict[str, list[str]] = {"tracebacks": [], "control characters": [], "prompts": []}
+    printed_wrongly: dict[str, list[str]] = {
+        "tracebacks": [],
+        "control characters": [],
+        "prompts": [],
+    }
     ran = 0
     for name in (setup.JUDGE_KEY, setup.MODELS_KEY):
         os.environ.pop(name, None)
@@ -98,13 +104,13 @@ def hostile_text() -> tuple[int, dict[str, list[str]]]:
                 line = ascii(" ".join((*step[:2], *more)))
                 ran += 1
                 if any(words in printed for words in FAILED):
-                    found["tracebacks"].append(f"{line}: {err.getvalue()[-300:]!a}")
+                    printed_wrongly["tracebacks"].append(f"{line}: {err.getvalue()[-300:]!a}")
                 if acting_characters(printed) or forged_lines(printed):
-                    found["control characters"].append(line)
+                    printed_wrongly["control characters"].append(line)
                 if SECRET in printed:
-                    found["prompts"].append(line)
+                    printed_wrongly["prompts"].append(line)
         os.chdir(here)
-    return ran, found
+    return ran, printed_wrongly
 
 
 def main() -> int:
@@ -119,20 +125,24 @@ def main() -> int:
     def told(what: str) -> None:
         print(f"{what} ({time.monotonic() - started:.0f} s)", flush=True)
 
-    lines, found = hostile_text()
+    lines, printed_wrongly = hostile_text()
     told(f"{lines} command lines on hostile text")
     drawn, broken = attack(LONGEST, arguments.inputs, arguments.seed, list(PROPERTIES))
     told(f"{sum(drawn.values()):,} fuzzed inputs, {len(broken)} of {len(drawn)} properties broken")
     hit, hit_on_server, wrong = kills(arguments.kills, arguments.postgresql_kills, arguments.seed)
     told(f"{hit + hit_on_server} kills, {hit_on_server} of them on PostgreSQL")
-    for sentence in (*wrong, *broken, *(each for some in found.values() for each in some)):
+    for sentence in (
+        *wrong,
+        *broken,
+        *(line for some in printed_wrongly.values() for line in some),
+    ):
         print(f"  {sentence}")
     print(
-        f"{len(wrong)} lost, {len(found['tracebacks']) + len(broken)} tracebacks, "
-        f"{len(found['control characters'])} raw control characters, "
-        f"{len(found['prompts'])} prompts in errors"
+        f"{len(wrong)} lost, {len(printed_wrongly['tracebacks']) + len(broken)} tracebacks, "
+        f"{len(printed_wrongly['control characters'])} raw control characters, "
+        f"{len(printed_wrongly['prompts'])} prompts in errors"
     )
-    return int(bool(wrong or broken or any(found.values())))
+    return int(bool(wrong or broken or any(printed_wrongly.values())))
 
 
 if __name__ == "__main__":

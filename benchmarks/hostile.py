@@ -15,7 +15,7 @@ import traceback
 from itertools import cycle
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1]))  # the properties lie beside the tests
+sys.path.insert(0, str(Path(__file__).parents[1]))  # the properties are part of the tests
 
 from tests.fuzz.properties import PROPERTIES
 from tests.fuzz.run import fuzz

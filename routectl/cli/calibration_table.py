@@ -457,7 +457,7 @@ def _effective(certainty: Certainty) -> str:
 
 
 def _decided(certainty: Certainty) -> str:
-    """What the sample consists of, and what of it decides how sure the share is."""
+    """The independent parts of the sample, and which of them decides how sure the share is."""
     units = _units(certainty.clusters, certainty.cluster_kind)
     if certainty.cluster_kind == "prompt" and certainty.recurring_prompts:
         # Requests with a recurring prompt are each a unit.

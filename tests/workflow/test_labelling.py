@@ -304,7 +304,7 @@ def test_without_yes_nothing_is_sent_and_all_is_said(
     ("more", "code", "sentence"),
     [
         (["--sample", "61"], 2, "60 distinct prompts, fewer than --sample 61: name at most 60"),
-        (["--where", "model_group=none"], 1, "no request matches the --where"),
+        (["--where", "model_group=none"], 1, "no request matches --where model_group=none"),
         (["-r", "nobody"], 1, "no router named 'nobody'"),
         (["--weak-model", STRONG], 2, "cannot be judged against itself"),
         (["--judge", "nameless"], 2, "no price is known for nameless: .*--price nameless=IN/OUT"),
