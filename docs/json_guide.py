@@ -1,6 +1,6 @@
 """What the keys of the JSON mean, for docs/json.md: the page comes from what commands print.
 
-`shapes()` runs the commands on a log of its own and looks at what comes out. A key that is printed
+`json_page` runs the commands on a log of its own and looks at what comes out. A key that is printed
 and not described here, or described and never printed, is an error.
 """
 

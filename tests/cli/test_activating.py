@@ -136,7 +136,7 @@ def test_a_calibration_whose_check_said_no_wants_force(routectl: Routectl, tmp_p
 
 def test_a_failed_check_in_time_wants_force(routectl: Routectl, tmp_path: Path) -> None:
     # The prompts of the last fifth are of another kind.
-    prompts = ["short?" + " x" * (n % 50) for n in range(160)]
+    prompts = [f"{n:03} short?" + " x" * (n * 37 % 50) for n in range(160)]
     prompts += [f"{n} " + "a much longer prompt " * 60 for n in range(160, 200)]
     records = [
         payload(n, prompt, startTime=1_790_000_000.0 + 7200 * n) for n, prompt in enumerate(prompts)

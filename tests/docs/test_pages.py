@@ -129,6 +129,8 @@ def plain_command(line: str) -> list[str] | None:
         return None
     if arguments[0] in ("score", "calibrate") and "-r" not in arguments:
         arguments += BASELINE
+    if arguments[0] == "activate":
+        arguments += ("--force",)  # which a baseline wants
     return arguments
 
 
