@@ -25,6 +25,7 @@ BENCHMARKS: tuple[tuple[str, ...], ...] = (
     ("bert_speed.py", "--prompts", PROMPTS),
     ("sw_ranking_speed.py",),
     ("interval_coverage.py",),
+    ("daily_coverage.py",),
 )
 
 

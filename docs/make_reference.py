@@ -1,4 +1,5 @@
-"""Write docs/reference.md, the pages of `--help`: `make docs`. A test holds it to the CLI."""
+"""Write docs/reference.md, the pages of `--help`, and docs/json.md, the keys of the JSON: `make
+docs`. A test holds both to the CLI."""
 
 from __future__ import annotations
 
@@ -40,4 +41,7 @@ def _pages(command: click.Command, context: click.Context, level: int) -> Iterat
 
 
 if __name__ == "__main__":
+    from json_guide import json_page
+
     TARGET.write_text(reference(), encoding="utf-8")
+    TARGET.with_name("json.md").write_text(json_page(), encoding="utf-8")

@@ -22,8 +22,6 @@ run() {
 
 run routectl route set smart --strong gpt-4o --weak gpt-4o-mini --where model_group=smart
 run routectl import examples/traffic.jsonl.gz
-run routectl score
-run routectl activate --always-strong --note "before calibration"
 run routectl calibrate --strong-fraction 0.3
-run routectl activate --note "30 % strong"
+run routectl activate --note "agreed with finance"
 run routectl export

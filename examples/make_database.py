@@ -1,9 +1,8 @@
 """Build routectl.db.example from the traffic sample: `make example`.
 
 The route `smart` is declared, every router that ships scores the sample, slow ones left out; the mf
-calibration for 30 % strong is
-activated, and the file is compacted. Times, ids and the actor are of the run; all else is the same
-every time.
+calibration for 30 % strong is activated, and the file is compacted. Times, ids and the actor are of
+the run; all else is the same every time.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ STEPS = (
     ("route", "set", *ROUTE),
     ("import", "examples/traffic.jsonl.gz"),
     ("score", *ROUTERS),
-    ("calibrate", "--strong-fraction", "0.3", *ROUTERS, "--where", "model_group=smart"),
+    ("calibrate", "--strong-fraction", "0.3", *ROUTERS),
     ("activate", "1", "--note", "30 % strong"),
 )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,14 +28,14 @@ def checkpoint_name(folder: Path) -> str:
 
     However a folder is spelled, it has one name.
     """
-    folder = folder.resolve()
+    folder = Path(os.path.realpath(folder))  # `resolve` fails on a loop of links
     return folder.name if folder.parent == SHIPPED.resolve() else str(folder)
 
 
 def named_checkpoint(text: str) -> str:
     """What a router spec says of the checkpoint that a person named: a folder that is here, else a
     name as it was given, of one that ships or of one on the model hub."""
-    folder = Path(text).expanduser()
+    folder = Path(os.path.expanduser(text))  # noqa: PTH111 - never fails for a user unknown
     return checkpoint_name(folder) if folder.exists() else str(folder)
 
 

@@ -155,6 +155,20 @@ class Policy:
             )
         return config_string(self.routers[0].spec.name, self.thresholds[0])
 
+    def live_config_string(self) -> str:
+        """The policy as one config string, for whoever carries out just that.
+
+        Raises:
+            RoutectlError: no config string says this policy: as `config_string`, or its mode is not
+                live, which the string would leave out.
+        """
+        if self.mode not in (None, LIVE):
+            raise RoutectlError(
+                f"route {self.route!r} runs in mode {self.mode}, which no config string can say "
+                "(whoever takes it would send every request by it): take --format env, json or yaml"
+            )
+        return self.config_string()
+
     def to_json(self) -> dict[str, Any]:
         """As plain JSON values, with the record's version."""
         import msgspec

@@ -22,6 +22,23 @@ class Exclusion(StrEnum):
     """The log replaced the prompt by a placeholder."""
 
 
+class IdKind(StrEnum):
+    """What an id counts. The value is the letter that people write before the number."""
+
+    CALIBRATION = "c"
+    ACTIVATION = "a"
+    EVALUATION = "e"
+
+    def ref(self, number: int | None) -> str:
+        """The id as people write it, such as c12; a dash where there is none."""
+        return "-" if number is None else f"{self.value}{number}"
+
+    @property
+    def word(self) -> str:
+        """The thing itself, with its article."""
+        return f"an {self.name.lower()}" if self.name[0] in "AE" else f"a {self.name.lower()}"
+
+
 @dataclass(frozen=True, slots=True)
 class Reject:
     """A line that could not be read, kept so that it can be reported and written out."""

@@ -12,6 +12,13 @@ import msgspec
 
 from routectl.records import Exclusion
 
+MOST_TOKENS = 10**9
+"""Of one call, in and out each: far above any real one, and sums of many stay exact."""
+MOST_DOLLARS = 1e6
+"""Of one call, up or down."""
+FIRST_TIME, LAST_TIME = 0.0, 7_258_118_400.0
+"""1970 and 2200, in seconds since 1970: a call's time is from the one on and before the other."""
+
 
 class TrafficRequest(msgspec.Struct, frozen=True, gc=False):
     """One call in the traffic, as a reader found it in a log.

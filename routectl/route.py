@@ -6,6 +6,7 @@ property of the router's spec, and another thing.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -103,6 +104,11 @@ class Declaration:
 
 def _price(value: Mapping[str, str] | None) -> OwnPrice | None:
     return None if value is None else OwnPrice(Decimal(value["input"]), Decimal(value["output"]))
+
+
+def quoted(name: str) -> str:
+    """A name within a command that is printed for people to type."""
+    return shlex.quote(name) if name.isprintable() else "NAME"
 
 
 def require_name(text: str, what: str) -> str:

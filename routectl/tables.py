@@ -48,7 +48,7 @@ class Row:
         value = self.values.get(column)
         try:
             return float(value)  # type: ignore[arg-type]  # a TypeError is caught
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             raise self.error(f"column {column!r} must hold a number and does not") from None
 
     def error(self, what: str) -> RowError:

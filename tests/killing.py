@@ -71,6 +71,7 @@ IMPORTED_AHEAD = (
     "routectl.cli.evaluation_table",
     "routectl.cli.export",
     "routectl.cli.import_",
+    "routectl.cli.rollback",
     "routectl.cli.score",
     "routectl.evaluation.router_results",
     "routectl.store.schema",
@@ -154,7 +155,8 @@ def scenes(log: Path) -> dict[str, Scene]:
     """Every command that writes, by name."""
     imported = ("import", str(log))
     calibrated = ("calibrate", "-r", "random", "--strong-fraction", "0.3")
-    activated = ("activate", "--note", "before")
+    activated = ("activate", "--force", "--note", "before")
+    reactivated = ("activate", "--force", "--note", "new")
     downgraded = ("db", "downgrade", "0001")
     judged = own_benchmark(log.with_name("own.csv"), rows=2_000)
     evaluated = ("evaluate", "--benchmark", str(judged), "-r", "length", "--draws", "50")
@@ -167,7 +169,13 @@ def scenes(log: Path) -> dict[str, Scene]:
             Scene("score by two", (imported,), ("score", "-r", "random", "-r", "length")),
             Scene("calibrate", (imported,), calibrated),
             Scene("evaluate", (("init",),), (*evaluated, *pair)),
-            Scene("activate", (imported, calibrated, activated), ("activate", "--note", "new")),
+            Scene("activate", (imported, calibrated, activated), reactivated),
+            # One that is killed after it was stored walks a step back, and so does the next.
+            Scene(
+                "rollback",
+                (imported, calibrated, *[activated] * (KILLS_IN_A_ROW + 2)),
+                ("rollback",),
+            ),
             Scene("db upgrade", (imported, calibrated, activated, downgraded), ("db", "upgrade")),
         )
     }

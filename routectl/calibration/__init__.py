@@ -1,12 +1,18 @@
 """Choosing a threshold: pure functions on arrays, no I/O, no torch.
 
-The cut table is the object in the middle; docs/statistics.md has the formulas, with an
+The cut table is the object in the middle; research/statistics.md has the formulas, with an
 example on five requests that can be checked by hand.
 """
 
-from routectl.calibration.certainty import Caveat, Certainty, caveats
+from routectl.calibration.certainty import (
+    Caveat,
+    Certainty,
+    RecurringPrompt,
+    WithoutPrompts,
+    caveats,
+)
 from routectl.calibration.choice import Choice, choose
-from routectl.calibration.cut import Cut, Spending, Tie
+from routectl.calibration.cut import Cut, PassedOver, Spending, Tie
 from routectl.calibration.cut_table import CutTable, Events, Ranking, cut_table
 from routectl.calibration.decimals import shortest_decimal
 from routectl.calibration.effective_size import EffectiveSize, effective_size
@@ -29,12 +35,15 @@ __all__ = [
     "EffectiveSize",
     "Events",
     "Interval",
+    "PassedOver",
     "Ranking",
+    "RecurringPrompt",
     "ScoredSample",
     "SelfCheck",
     "Spending",
     "StrongFraction",
     "Tie",
+    "WithoutPrompts",
     "caveats",
     "choose",
     "cut_table",

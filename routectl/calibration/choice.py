@@ -8,12 +8,14 @@ import numpy as np
 
 from routectl.calibration.arrays import Integers
 from routectl.calibration.certainty import Certainty, certainty_of
+from routectl.calibration.clusters import dense
 from routectl.calibration.cut import Cut
-from routectl.calibration.effective_size import dense
+from routectl.calibration.effective_size import Dependence
 from routectl.calibration.sample import ScoredSample
 from routectl.calibration.self_check import SelfCheck, check_in_time
 from routectl.calibration.targets import StrongFraction
 from routectl.errors import UsageError
+from routectl.policy import meets
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,7 @@ def choose(
 
     Raises:
         UsageError: the confidence or N is out of range.
+        CalibrationError: no cut has what the target asks for.
     """
     if not 0.0 < confidence < 1.0:
         raise UsageError(
@@ -57,13 +60,17 @@ def choose(
 
     # Once, because both the whole sample and its earlier part ask who shares a conversation.
     sample = replace(sample, conversations=_numbered(sample.conversations))
-    cut = target.cut(sample.cut_table(), noise)
+    dependence = Dependence.of(sample.weights, sample.prompts, sample.conversations, sample.times)
+    cut = target.cut(
+        sample.cut_table(), noise, lambda t: dependence.size(meets(sample.win_rates, t))
+    )
     checked = check_in_time(sample, target, noise=noise, confidence=confidence)
     return Choice(
         target=target,
         cut=cut,
         certainty=certainty_of(
             sample,
+            dependence,
             cut,
             noise=noise,
             excluded_weight=excluded_weight,

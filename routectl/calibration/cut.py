@@ -23,6 +23,17 @@ class Tie:
 
 
 @dataclass(frozen=True, slots=True)
+class PassedOver:
+    """A share nearer to the target, not taken because another cut has a wider gap."""
+
+    share: float
+    gap: float
+    """Between the two scores that its threshold would lie between."""
+    within_noise: bool
+    """The router's noise can carry a score from one side of such a threshold to the other."""
+
+
+@dataclass(frozen=True, slots=True)
 class Spending:
     """US dollars per 1,000 requests, over those whose cost with either model is known."""
 
@@ -67,6 +78,11 @@ class Cut:
     lowest_share: float | None = None
     """The lowest share that any threshold up to 1 achieves, where the target is below it because
     scores equal 1.0; else None."""
+    passed_over: PassedOver | None = None
+    """The share nearest the target, where another cut within 0.1 point of it was taken."""
+    guaranteed: float | None = None
+    """What the long-run share is not above, with the confidence that the target asks for; None
+    where it asks for none."""
 
     @classmethod
     def of(cls, table: CutTable, index: int, threshold: str) -> Cut:

@@ -190,12 +190,8 @@ class CutTable:
         Args:
             share: in [0, 1].
         """
-        eligible = np.ones(len(self), dtype=np.bool_)
-        if at_most:
-            eligible = self.share <= share + ROUNDING
-        eligible[0] = True
-        distance = np.where(eligible, np.abs(self.share - share), np.inf)
-        nearest = int(np.flatnonzero(distance <= distance.min() + ROUNDING)[0])
+        eligible, distance = self._eligible(share, at_most)
+        nearest = self.closest(share, at_most=at_most)
         last = len(self) - 1
         if nearest in (0, last):
             return nearest
@@ -207,6 +203,19 @@ class CutTable:
         width = self.upper[candidates] - self.lower[candidates]
         widest = candidates[width >= width.max() * (1 - 1e-9)]
         return int(widest[np.argmin(distance[widest])])
+
+    def closest(self, share: float, *, at_most: bool = False) -> int:
+        """The cut whose share is nearest, however narrow its gap; else as `nearest`."""
+        _, distance = self._eligible(share, at_most)
+        return int(np.flatnonzero(distance <= distance.min() + ROUNDING)[0])
+
+    def _eligible(self, share: float, at_most: bool) -> tuple[npt.NDArray[np.bool_], Floats]:
+        """Which cuts may be taken for a share, and how far each is from it; else infinitely far."""
+        eligible = np.ones(len(self), dtype=np.bool_)
+        if at_most:
+            eligible = self.share <= share + ROUNDING
+        eligible[0] = True
+        return eligible, np.where(eligible, np.abs(self.share - share), np.inf)
 
 
 def cut_table(events: Events, *, lowest: float = -math.inf, highest: float = math.inf) -> CutTable:

@@ -6,15 +6,24 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from routectl.calibration.clusters import sums
 from routectl.calibration.cut_table import Events, cut_table
-from routectl.calibration.effective_size import effective_size
-from routectl.calibration.intervals import next_requests_interval
+from routectl.calibration.days import (
+    DAYS_A_WEEK,
+    FEWEST_DAYS,
+    SECONDS_A_DAY,
+    WEEKS_FROM,
+    CalendarDays,
+)
+from routectl.calibration.effective_size import Dependence
+from routectl.calibration.intervals import interval_on_days
 from routectl.calibration.sample import ScoredSample
 from routectl.calibration.targets import StrongFraction
+from routectl.errors import CalibrationError
 from routectl.policy import meets, threshold_value
 
-EARLIER = 0.8
-"""The threshold is refitted on the earlier four fifths."""
+LATER = 0.2
+"""The threshold is refitted without the last fifth."""
 
 FEWEST_REQUESTS = 50
 """Below this the last fifth has fewer than ten requests, and any share would pass."""
@@ -22,19 +31,24 @@ FEWEST_REQUESTS = 50
 
 @dataclass(frozen=True, slots=True)
 class SelfCheck:
-    """The threshold of the earlier four fifths, tried on the last fifth."""
+    """The threshold of the earlier days, tried on the last ones."""
 
     split_at: float
-    """The time of the first request of the last part, in seconds since 1970 in UTC."""
+    """The beginning of the first day of the later part, in seconds since 1970 in UTC."""
     earlier_requests: int
     later_requests: int
+    earlier_days: int | None
+    later_days: int | None
+    """None in a record of before days were looked at."""
     threshold: str
     """Refitted on the earlier part. What is exported is the threshold of the full sample."""
     later_share: float
     """The strong fraction that it has on the later part."""
     low: float
-    """The range that the earlier part gives for a next batch of `later_requests` requests."""
+    """The range that the earlier part gives for so many requests on the later part's days."""
     high: float
+    confidence: float
+    """Of that range: traffic that does not change fails the check at most in the rest."""
     inside: bool
 
 
@@ -45,46 +59,72 @@ def check_in_time(
     noise: float,
     confidence: float,
 ) -> SelfCheck | str:
-    """Refit on the earlier four fifths and look at the last fifth, or say why that cannot be.
+    """Refit on the earlier days and look at the last ones, or say why that cannot be.
 
-    Requests without a time are left out. Requests of one time are not split.
+    The later part is the last fifth of the days, from 4 whole weeks on in whole weeks; days are
+    never split, because a day has its own mix. Requests without a time are left out.
     """
-    timed = np.isfinite(sample.times)
-    count = int(np.count_nonzero(timed))
+    calendar = CalendarDays.of(sample.times)
+    if not len(calendar):
+        return "no request has a time"
+    day_of_request = calendar.of_request
+    is_timed = day_of_request >= 0
+    count = int(np.count_nonzero(is_timed))
     if count < FEWEST_REQUESTS:
-        if not count:
-            return "no request has a time"
         return f"only {count:,} requests have a time, and it takes {FEWEST_REQUESTS}"
-    times = sample.times[timed]
-    boundary = int(EARLIER * count)
-    split_at = float(np.partition(times, boundary)[boundary])
-    is_earlier = timed & (sample.times < split_at)
-    if not is_earlier.any():
-        return "most requests have the same, earliest time"
-    is_later = timed & (sample.times >= split_at)
-    later_count = int(np.count_nonzero(is_later))
+    first_later = _first_later_day(calendar)
+    earlier_days = int(np.searchsorted(calendar.numbers, first_later))
+    if earlier_days < FEWEST_DAYS:
+        days = f"{len(calendar)} day{'s' if len(calendar) > 1 else ''} (UTC)"
+        return f"the requests are of {days}, and it takes {FEWEST_DAYS} days before the last fifth"
+    is_earlier = is_timed & (day_of_request < earlier_days)
+    is_later = is_timed & (day_of_request >= earlier_days)
+    earlier_count, later_count = (int(np.count_nonzero(part)) for part in (is_earlier, is_later))
 
     win_rates, weights = sample.win_rates[is_earlier], sample.weights[is_earlier]
-    table = cut_table(Events(win_rates, weights), lowest=0.0, highest=1.0)
-    refitted = target.cut(table, noise).threshold
-    threshold = threshold_value(refitted)
-    size = effective_size(
-        meets(win_rates, threshold),
+    dependence = Dependence.of(
         weights,
         sample.prompts[is_earlier],
         sample.conversations[is_earlier],
+        sample.times[is_earlier],
     )
-    expected = next_requests_interval(size, later_count, confidence)
-    later_weights = sample.weights[is_later]
+    table = cut_table(Events(win_rates, weights), lowest=0.0, highest=1.0)
+    try:
+        refitted = target.cut(
+            table, noise, lambda t: dependence.size(meets(win_rates, t))
+        ).threshold
+    except CalibrationError:
+        return "the earlier days alone cannot meet the target"
+    threshold = threshold_value(refitted)
+    later_weights, later_days = sample.weights[is_later], len(calendar) - earlier_days
+    expected = interval_on_days(
+        dependence.size(meets(win_rates, threshold)),
+        later_count,
+        sums(day_of_request[is_later] - earlier_days, later_days, later_weights),
+        calendar.weekdays[earlier_days:],
+        confidence,
+    )
     later_strong = meets(sample.win_rates[is_later], threshold)
     later_share = float(later_weights[later_strong].sum() / later_weights.sum())
     return SelfCheck(
-        split_at=split_at,
-        earlier_requests=count - later_count,
+        split_at=float(first_later * SECONDS_A_DAY),
+        earlier_requests=earlier_count,
         later_requests=later_count,
+        earlier_days=earlier_days,
+        later_days=later_days,
         threshold=refitted,
         later_share=later_share,
         low=expected.low,
         high=expected.high,
+        confidence=confidence,
         inside=expected.low <= later_share <= expected.high,
     )
+
+
+def _first_later_day(calendar: CalendarDays) -> int:
+    """Days since 1970-01-01. Of the days with a request, the later part has at least one."""
+    if calendar.whole_weeks >= WEEKS_FROM:
+        weeks = max(1, round(LATER * calendar.span / DAYS_A_WEEK))
+        return int(calendar.numbers[-1]) + 1 - DAYS_A_WEEK * weeks
+    later = max(1, round(LATER * len(calendar)))
+    return int(calendar.numbers[-later])

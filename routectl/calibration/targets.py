@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
-from routectl.calibration.cut import Cut, Tie, threshold_text
+from routectl.calibration.cut import Cut, PassedOver, Tie, threshold_text
 from routectl.calibration.cut_table import RESOLUTION, ROUNDING, CutTable
-from routectl.errors import UsageError
+from routectl.calibration.effective_size import EffectiveSize
+from routectl.calibration.intervals import upper_limit
+from routectl.errors import CalibrationError, UsageError
+
+SizeAt = Callable[[float], EffectiveSize]
+"""The effective size behind the share that a threshold has."""
+
+_STEPS = 20
+"""Cuts that the search for a guaranteed one looks at before it only goes down."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +26,7 @@ class StrongFraction:
     """A share of the requests for the strong model.
 
     Raises:
-        UsageError: the share is no number in [0, 1].
+        UsageError: the share is no number in [0, 1], or the guarantee none in [0.5, 1).
     """
 
     share: float
@@ -24,13 +34,23 @@ class StrongFraction:
     """Never above the share, where the scores allow it."""
     tolerance: float = 0.02
     """How far the achieved share may be from the asked one before it counts as a miss."""
+    guarantee: float | None = None
+    """The confidence that the long-run share is not above `share`; None: not asked for."""
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.share <= 1.0:
             raise UsageError(f"A strong fraction lies between 0 and 1, not at {self.share}.")
+        if self.guarantee is not None and not 0.5 <= self.guarantee < 1.0:
+            raise UsageError(
+                "A guarantee is a confidence from 0.5 to below 1, for example 0.95, "
+                f"not {self.guarantee}."
+            )
 
-    def cut(self, table: CutTable, noise: float) -> Cut:
+    def cut(self, table: CutTable, noise: float, size_at: SizeAt | None = None) -> Cut:
         """The cut whose share is nearest (see `CutTable.nearest`), and its threshold.
+
+        With a guarantee it is the cut with the largest share whose long-run share is above the
+        target with a probability of at most 1 - guarantee.
 
         A target of 1 means always and a target of 0 means never, for scores not yet seen too, so
         they get "0.0" and "1.0" where the cut allows it.
@@ -38,8 +58,17 @@ class StrongFraction:
         Args:
             table: made for thresholds in [0, 1].
             noise: the largest difference between two scores of one prompt by this router.
+            size_at: of the sample that the table was made from; a guarantee needs it.
+
+        Raises:
+            CalibrationError: no cut has the guarantee.
         """
-        index = table.nearest(self.share, at_most=self.at_most)
+        guaranteed = None
+        if self.guarantee is None:
+            index = table.nearest(self.share, at_most=self.at_most)
+        else:
+            assert size_at is not None
+            index, guaranteed = self._guaranteed(table, size_at, self.guarantee)
         if self.share == 1.0 and index == len(table) - 1:
             threshold = "0.0"
         elif self.share == 0.0 and table.share[index] == 0.0:
@@ -48,9 +77,75 @@ class StrongFraction:
             threshold = threshold_text(table, index, noise)
         return replace(
             Cut.of(table, index, threshold),
-            tie=self._tie(table),
+            tie=self._tie(table) if self.guarantee is None else None,
+            passed_over=self._passed_over(table, index, noise) if self.guarantee is None else None,
             lowest_share=float(table.share[0]) if table.share[0] > self.share + ROUNDING else None,
+            guaranteed=guaranteed,
         )
+
+    def _passed_over(self, table: CutTable, taken: int, noise: float) -> PassedOver | None:
+        """The cut that is nearer to the share than the one that was taken, if there is one."""
+        nearer = table.closest(self.share, at_most=self.at_most)
+        distance = np.abs(table.share[[nearer, taken]] - self.share)
+        if distance[1] <= distance[0] + ROUNDING:
+            return None
+        gap = float(table.upper[nearer] - table.lower[nearer])
+        return PassedOver(float(table.share[nearer]), gap, within_noise=gap <= 2 * noise)
+
+    def _guaranteed(self, table: CutTable, size_at: SizeAt, guarantee: float) -> tuple[int, float]:
+        """The cut with the guarantee, and the limit of its long-run share.
+
+        The limit depends on the effective size, and that on the cut: each cut that is looked at
+        names the next one, until one names itself. A cut may only name a smaller share after
+        20 of them, so this ends.
+        """
+        if self.share == 0.0 and table.share[0] == 0.0:
+            return 0, 0.0
+
+        def limit(index: int, of: int) -> float:
+            """Of the cut `index`, with the effective size of the cut `of`."""
+            return upper_limit(float(table.share[index]), sizes(of), guarantee)
+
+        corrected: dict[int, float] = {}
+
+        def sizes(index: int) -> float:
+            if index not in corrected:
+                size = size_at(float(table.upper[index]))
+                corrected[index] = size.corrected_one_sided(guarantee)
+            return corrected[index]
+
+        def largest(of: int) -> int:
+            """The largest share whose limit is not above the target, -1 if there is none."""
+            low, high = -1, len(table) - 1
+            while low < high:
+                middle = (low + high + 1) // 2
+                if limit(middle, of) <= self.share:
+                    low = middle
+                else:
+                    high = middle - 1
+            return low
+
+        index = max(0, table.nearest(self.share, at_most=True))
+        for step in range(len(table) + _STEPS):
+            named = largest(index)
+            if named == index or (step >= _STEPS and named > index):
+                break
+            if named < 0:
+                index = named
+                break
+            index = named if step < _STEPS else min(named, index - 1)
+        first = int(np.argmax(table.share > 0.0))
+        if index < first:
+            raise CalibrationError(
+                f"No threshold keeps the long-run share at or below {self.share:.2%} with "
+                f"{guarantee:.4g} confidence: the lowest one above 0 is {table.share[first]:.2%}, "
+                f"and it may be {limit(first, first):.2%} in the long run. More requests on more "
+                "days make it surer; a higher share or a lower guarantee can be met."
+            )
+        wider = table.nearest(float(table.share[index]), at_most=True)
+        if wider >= first and limit(wider, wider) <= self.share:
+            index = wider
+        return index, limit(index, index)
 
     def _tie(self, table: CutTable) -> Tie | None:
         """The tie that keeps the share out of reach, if one does.
@@ -73,15 +168,32 @@ class StrongFraction:
             share_above=high,
         )
 
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> StrongFraction:
+        """What `to_json` wrote."""
+        share = stored["strong_fraction"]
+        return cls(
+            share,
+            stored.get("at_most", False),
+            stored.get("tolerance", 0.02),
+            stored.get("guarantee"),
+        )
+
     def missed_by(self, cut: Cut) -> float | None:
-        """How far the cut's share is from the asked one, where that is more than the tolerance."""
+        """How far the cut's share is from the asked one, where that is more than the tolerance.
+
+        None where there is a guarantee: that share is lower than the asked one on purpose.
+        """
+        if self.guarantee is not None:
+            return None
         miss = abs(cut.strong_fraction - self.share)
         return miss if miss > self.tolerance + ROUNDING else None
 
-    def to_json(self) -> dict[str, float | bool]:
-        """What is stored with a calibration."""
-        return {
+    def to_json(self) -> dict[str, float | bool | None]:
+        """What is stored with a calibration; a guarantee only where there is one, as before."""
+        value: dict[str, float | bool | None] = {
             "strong_fraction": self.share,
             "at_most": self.at_most,
             "tolerance": self.tolerance,
         }
+        return value if self.guarantee is None else value | {"guarantee": self.guarantee}

@@ -2,17 +2,59 @@
 
 from __future__ import annotations
 
+import re
+from decimal import Decimal
+
 import click
 
-from routectl.cli import options
+from routectl.cli import ids, options
 from routectl.cli.console import Console
+from routectl.policy import ALWAYS_STRONG, ALWAYS_WEAK, FALLBACKS, LIVE, SHADOW, THRESHOLD
+
+MOST_DIGITS = 12
+
+
+def _mode(_ctx: click.Context, _param: click.Parameter, value: str | None) -> str | None:
+    """Callback of --mode: live, shadow, or canary=SHARE with the share as a decimal."""
+    if value is None or value in (LIVE, SHADOW):
+        return value
+    match = re.fullmatch(r"canary=([0-9]*\.?[0-9]+)\s*(%?)", value)
+    share = Decimal(0) if match is None else Decimal(match[1]) / (100 if match[2] else 1)
+    # As the policy writes it: neither an exponent nor more digits than anybody means.
+    text = f"{share:f}"
+    if not 0 < share < 1 or len(text) > MOST_DIGITS:
+        raise click.BadParameter(
+            f"{value!r} is not live, shadow or a canary with a share between 0 and 1, such as "
+            "canary=5% or canary=0.05"
+        )
+    return f"canary={text}"
 
 
 @click.command("activate")
-@click.argument("calibration_id", required=False, type=click.IntRange(min=1), metavar="[ID]")
+@click.argument("calibration_id", required=False, type=ids.CALIBRATION, metavar="[ID]")
 @options.route
 @click.option("--always-strong", is_flag=True, help="Send every request to the strong model.")
 @click.option("--always-weak", is_flag=True, help="Send every request to the weak model.")
+@click.option(
+    "--mode",
+    callback=_mode,
+    metavar="live|shadow|canary=5%",
+    help="How it runs: live decides every request, shadow decides none and is logged, a canary "
+    "decides a share. Stored with the policy; the proxy obeys it. Without it, as the route ran "
+    "before, at first live.",
+)
+@click.option(
+    "--fallback",
+    type=click.Choice(FALLBACKS),
+    help="What is served where no score can be had: strong, weak, or the calibrated share drawn "
+    "at random. Without it, as before.",
+)
+@click.option(
+    "--force",
+    is_flag=True,
+    help="Activate also a baseline, another router or other filters than before, and a calibration "
+    "whose check said no.",
+)
 @options.note
 @options.database
 @options.output
@@ -21,32 +63,42 @@ def command(
     route: str | None,
     always_strong: bool,
     always_weak: bool,
+    mode: str | None,
+    fallback: str | None,
+    force: bool,
     note: str | None,
     db: str,
     console: Console,
 ) -> None:
     """Make a calibration what a route runs from now on.
 
-    ID is a calibration of the route (`routectl history` lists them); without it, its newest.
-    Nothing is overwritten: `routectl rollback` brings back what ran before.
+    ID is a calibration (`routectl history` lists them); it may be left out when the last run made
+    exactly one. What changes is printed. Nothing is overwritten: `routectl rollback` brings back
+    what ran before.
 
     \b
     Examples:
       routectl activate --note "30 % strong, agreed with finance"
-      routectl activate 3 --route smart
+      routectl activate c3 --route smart --mode canary=5% --fallback strong
       routectl activate --always-weak --note "provider outage"
     """
-    from routectl.cli.activation_table import to_json, to_sentence
+    from routectl.cli.activation_table import print_activated, to_json
     from routectl.errors import UsageError
-    from routectl.workflow.activating import activate
+    from routectl.workflow.activating import Asked, activate
 
     if always_strong + always_weak + (calibration_id is not None) > 1:
         raise UsageError("name one of ID, --always-strong and --always-weak")
-    mode = "always_strong" if always_strong else "always_weak" if always_weak else "threshold"
+    asked = Asked(
+        rule=ALWAYS_STRONG if always_strong else ALWAYS_WEAK if always_weak else THRESHOLD,
+        calibration_id=calibration_id,
+        mode=mode,
+        fallback=fallback,
+        force=force,
+    )
     location = options.parse_database(db)
     console.database(location)
-    done = activate(location, calibration_id=calibration_id, mode=mode, route=route, note=note)
+    done = activate(location, asked, route=route, note=note)
     if console.as_json:
         console.json(to_json(done))
     else:
-        console.line(to_sentence(done))
+        print_activated(console, done)

@@ -4,43 +4,122 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from routectl.cli.console import percent
-from routectl.policy import THRESHOLD
+from routectl.cli.console import Console, minute, percent
+from routectl.cli.policy_text import (
+    by_whom,
+    checkpoint_words,
+    filters_text,
+    mode_text,
+    runs_text,
+)
+from routectl.policy import LIVE, THRESHOLD
+from routectl.records import IdKind
 
 if TYPE_CHECKING:
     from routectl.workflow.activating import Activated
 
 
-def what_runs(entry: Activated) -> str:
-    """What a route does with a request under this activation."""
-    if entry.policy.rule != THRESHOLD:
-        return entry.policy.rule.replace("_", "-")
-    return entry.policy.config_string()
+def print_activated(console: Console, activated: Activated) -> None:
+    """An activation that was just made, and what changes by it."""
+    was = activated.was
+    if activated.nothing_changes and was is not None:
+        console.line(
+            f"Nothing changes: route {activated.route} runs {runs_text(activated.policy)} already, "
+            f"since {IdKind.ACTIVATION.ref(was.id)}. Activation "
+            f"{IdKind.ACTIVATION.ref(activated.id)} by {activated.actor}."
+        )
+        return
+    console.line(to_sentence(activated))
+    changed = changes(activated)
+    if changed and was is not None:
+        console.line()
+        console.table(
+            [(name, before, "->", now) for name, (before, now) in changed.items()],
+            headers=["", "was", "", "now"],
+            wrapped=(1, 3),
+        )
 
 
-def to_sentence(entry: Activated) -> str:
-    """An activation that was just made."""
-    text = f"Route {entry.route} now runs {what_runs(entry)}"
-    if entry.calibration is not None:
-        fraction = percent(entry.calibration.strong_fraction)
-        text += f" (calibration {entry.calibration.id}, {fraction} strong)"
-    if entry.restores is not None:
-        text += f", as in activation {entry.restores}"
-    return f"{text}. Activation {entry.id} by {entry.actor}."
+def changes(activated: Activated) -> dict[str, tuple[str, str]]:
+    """What is otherwise than before: name -> what it was, and what it is now."""
+    if activated.was is None:
+        return {}
+    before, now = _facts(activated.was), _facts(activated)
+    return {name: (before[name], now[name]) for name in now if before[name] != now[name]}
 
 
-def to_json(entry: Activated) -> dict[str, object]:
-    """An activation for programs."""
+def _facts(activated: Activated) -> dict[str, str]:
+    calibration, policy = activated.calibration, activated.policy
+    router = policy.routers[0] if policy.routers and policy.rule == THRESHOLD else None
     return {
-        "activation_id": entry.id,
-        "route": entry.route,
-        "mode": entry.policy.rule,
-        "runs": what_runs(entry),
-        "calibration_id": None if entry.calibration is None else entry.calibration.id,
-        "restores": entry.restores,
-        "actor": entry.actor,
-        "note": entry.note,
-        "created_at": entry.created_at,
-        "active": entry.active,
-        "policy": entry.policy.to_json() if entry.recorded else None,
+        "runs": runs_text(policy),
+        "calibration": IdKind.CALIBRATION.ref(None if calibration is None else calibration.id),
+        "threshold": policy.thresholds[0] if policy.thresholds else "-",
+        "strong": percent(None if calibration is None else calibration.strong_fraction),
+        "router": "-" if router is None else router.spec.name,
+        "checkpoint": (None if router is None else router.spec.checkpoint) or "-",
+        "fingerprint": "-" if router is None else router.fingerprint[:12],
+        "filters": "-" if calibration is None else filters_text(calibration.population),
+        "mode": mode_text(policy),
+        "fallback": policy.fallback or "-",
+    }
+
+
+def to_sentence(activated: Activated) -> str:
+    """An activation that was just made."""
+    text = f"Route {activated.route} now runs {runs_text(activated.policy)}"
+    if activated.calibration is not None:
+        fraction = percent(activated.calibration.strong_fraction)
+        text += f" ({IdKind.CALIBRATION.ref(activated.calibration.id)}, {fraction} strong)"
+    if activated.policy.mode not in (None, LIVE):
+        text += f", in mode {mode_text(activated.policy)}"
+    if activated.restores is not None:
+        text += f", as in {IdKind.ACTIVATION.ref(activated.restores)}"
+    return f"{text}. Activation {IdKind.ACTIVATION.ref(activated.id)} by {activated.actor}."
+
+
+def entry(activated: Activated) -> tuple[tuple[str, ...], str]:
+    """An activation in a list: its cells, and its details."""
+    calibration, policy = activated.calibration, activated.policy
+    cells = (
+        f"{'*' if activated.active else ' '}{IdKind.ACTIVATION.ref(activated.id)}",
+        minute(activated.created_at),
+        "-" if calibration is None else IdKind.CALIBRATION.ref(calibration.id),
+        runs_text(policy),
+        activated.route,
+    )
+    details: list[str] = []
+    if activated.restores is not None:
+        details.append(f"back to {IdKind.ACTIVATION.ref(activated.restores)}")
+    if calibration is not None:
+        details.append(filters_text(calibration.population))
+        details += checkpoint_words(policy)
+    if policy.mode not in (None, LIVE):
+        details.append(f"mode {mode_text(policy)}")
+    if policy.fallback is not None:
+        details.append(f"fallback {policy.fallback}")
+    details.append(by_whom(activated.actor, activated.note))
+    return cells, "; ".join(details)
+
+
+def to_json(activated: Activated) -> dict[str, object]:
+    """An activation for programs."""
+    calibration = activated.calibration
+    return {
+        "activation_id": activated.id,
+        "route": activated.route,
+        "mode": activated.policy.rule,
+        "runs": runs_text(activated.policy),
+        "calibration_id": None if calibration is None else calibration.id,
+        "restores": activated.restores,
+        "actor": activated.actor,
+        "note": activated.note,
+        "created_at": activated.created_at,
+        "active": activated.active,
+        "policy_mode": activated.policy.mode,
+        "fallback": activated.policy.fallback,
+        "changes": {
+            name: {"was": was, "now": now} for name, (was, now) in changes(activated).items()
+        },
+        "policy": activated.policy.to_json() if activated.recorded else None,
     }

@@ -17,34 +17,46 @@ from routectl.cli.console import say, say_lines
 from routectl.cli.groups import LazyGroup
 from routectl.errors import RoutectlError
 
-COMMANDS = (
-    "init",
-    "route",
-    "import",
-    "score",
-    "calibrate",
-    "activate",
-    "rollback",
-    "history",
-    "export",
-    "decide",
-    "serve",
-    "evaluate",
-    "evaluations",
-    "routers",
-    "train",
-    "battles",
-    "label",
-    "db",
-    "completion",
-)
-"""In the order in which a newcomer needs them. Each is a module of this package."""
+SECTIONS = {
+    "Every day": {
+        "route": "Declare what is routed: models, prices, which requests.",
+        "import": "Read request logs into the database.",
+        "calibrate": "Choose the threshold for a share of strong calls.",
+        "activate": "Make a calibration what a route runs from now on.",
+        "rollback": "Bring back what a route ran before.",
+        "history": "Show what was calibrated, what ran, what was declared.",
+        "export": "Print what the proxy takes: router-NAME-THRESHOLD.",
+        "serve": "Decide requests over HTTP, and pass them on.",
+        "decide": "Say of prompts on standard input which model each gets.",
+        "traffic": "Say what requests the database holds.",
+    },
+    "A closer look": {
+        "show": "Show a calibration again, as it was printed.",
+        "score": "Score the prompts that a router has not scored yet.",
+        "label": "Say whether a router is better than random on your traffic.",
+        "evaluate": "Say how good routers are on judged prompts.",
+        "evaluations": "List, show and compare evaluations.",
+        "routers": "Look at the routers that can score.",
+    },
+    "Training and research": {
+        "train": "Train a router's checkpoint from preference data.",
+        "battles": "Keep, check and make preference records.",
+    },
+    "Setting up": {
+        "init": "Make an empty database.",
+        "samples": "List what imports brought, and take it out again.",
+        "db": "Look at the database and change its schema.",
+        "completion": "Print the completion script of a shell.",
+    },
+}
+"""Commands by what they are for, in the order in which a newcomer needs them. Each is a module of
+this package. Its line is here, so that the first screen loads none of them."""
 
 
 @click.group(
     cls=LazyGroup,
     package="routectl.cli",
-    names=COMMANDS,
+    sections=SECTIONS,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 @click.version_option(__version__, prog_name="routectl")
@@ -73,7 +85,7 @@ def run(arguments: Sequence[str]) -> int:
     except BaseException as error:  # a panic in a library's Rust is no Exception
         if interrupts.raised():
             raise  # an Abort of Click's, or whatever else a library has made of the interrupt
-        return _exit_code(error)
+        return _exit_code(error, arguments)
     return code if isinstance(code, int) else 0
 
 
@@ -89,7 +101,7 @@ def _open_closed_streams() -> None:
         sys.stderr = sys.stderr or open(2, "w")  # noqa: SIM115
 
 
-def _exit_code(error: BaseException) -> int:
+def _exit_code(error: BaseException, arguments: Sequence[str]) -> int:
     """The exit code of an error, after it was said in a sentence."""
     match error:
         case RoutectlError():
@@ -99,7 +111,11 @@ def _exit_code(error: BaseException) -> int:
             say_lines(error.format_message().splitlines())
             return error.exit_code
         case click.ClickException():
-            _say(f"{_without_secrets(error.format_message())}{_hint(error)}")
+            from routectl.cli.sentences import usage_sentence
+
+            if isinstance(error, click.UsageError) and error.ctx is None:
+                error.ctx = _context_of(arguments)
+            _say(f"{_without_secrets(usage_sentence(error))}{_hint(error)}")
             return error.exit_code
         case click.Abort():
             _say("Interrupted; what was finished is kept")
@@ -140,6 +156,18 @@ def report_in_thread(arguments: threading.ExceptHookArgs) -> None:
     """What Python does of an error that a thread ends by, without the error's message."""
     if arguments.exc_value is not None:
         _report_a_bug(arguments.exc_value)
+
+
+def _context_of(arguments: Sequence[str]) -> click.Context:
+    """The command that the arguments name: Click's parser does not say whose options it read."""
+    context = click.Context(routectl, info_name="routectl")
+    for argument in arguments:
+        group = context.command
+        command = group.get_command(context, argument) if isinstance(group, click.Group) else None
+        if command is None:
+            break
+        context = click.Context(command, info_name=argument, parent=context)
+    return context
 
 
 def _report_a_bug(error: BaseException) -> None:

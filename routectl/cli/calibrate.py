@@ -19,6 +19,12 @@ from routectl.errors import CheckFailed
 )
 @click.option("--at-most", is_flag=True, help="Never above the target: the nearest share below it.")
 @click.option(
+    "--guarantee",
+    callback=options.optional_fraction,
+    metavar="SHARE",
+    help="Confidence that the long-run share is not above the target: 0.95 is 95 %.",
+)
+@click.option(
     "--tolerance",
     default="0.02",
     show_default=True,
@@ -40,12 +46,18 @@ from routectl.errors import CheckFailed
     help="State the range for the next N requests.",
 )
 @options.price
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Record no calibration. Scores are kept, so that the next run is quick.",
+)
 @options.note
 @options.database
 @options.output
 def command(
     strong_fraction: float,
     at_most: bool,
+    guarantee: float | None,
     tolerance: float,
     route: str | None,
     router_names: tuple[str, ...],
@@ -58,6 +70,7 @@ def command(
     confidence: float,
     next_requests: int,
     price_texts: tuple[str, ...],
+    dry_run: bool,
     note: str | None,
     db: str,
     console: Console,
@@ -75,6 +88,7 @@ def command(
     Examples:
       routectl calibrate --strong-fraction 0.3
       routectl calibrate --strong-fraction 0.2 --at-most -r all --where model_group=smart
+      routectl calibrate --strong-fraction 0.3 --guarantee 0.95
       routectl calibrate --strong-fraction 0.3 --since 7d --note "Q4 budget"
       routectl calibrate --strong-fraction 0.3 --route smart --price gpt-5-mini=0.2/1.6
     """
@@ -87,13 +101,14 @@ def command(
     given = options.parse_population(where, since, until)
     in_use = route_in_use(location, route)
     question = Question(
-        target=StrongFraction(strong_fraction, at_most, tolerance),
+        target=StrongFraction(strong_fraction, at_most, tolerance, guarantee),
         route=in_use,
         population=in_use.population(given),
         confidence=confidence,
         next_requests=next_requests,
         note=note,
         prices=parse_prices(price_texts),
+        dry_run=dry_run,
     )
     router_names = router_names or in_use.router_texts
     routers = options.open_routers(router_names, strong_model, weak_model, scored_as)
@@ -105,6 +120,8 @@ def command(
         console.json([to_json(result) for result in results])
     else:
         print_calibrations(console, results)
+    if dry_run:
+        console.note("a dry run: no calibration was recorded, and the scores were kept")
     missed = [result for result in results if result.missed_by is not None]
     if missed:
         raise CheckFailed(
@@ -114,5 +131,6 @@ def command(
                 f"{result.router.name} sends {percent(result.choice.cut.strong_fraction, 2)}"
                 for result in missed
             )
-            + f" to the strong model, not {percent(strong_fraction)}; the calibration is recorded"
+            + f" to the strong model, not {percent(strong_fraction)}; "
+            + ("nothing is recorded" if dry_run else "the calibration is recorded")
         )

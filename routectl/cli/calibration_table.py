@@ -7,91 +7,176 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from routectl.cli.console import Console, dollars, pair_text, percent, population_text, when
+from routectl.cli.console import Console, dollars, minute, pair_text, percent, when
+from routectl.cli.policy_text import by_whom, checkpoint_words, filters_text, router_text
 from routectl.cli.saving_table import other_models, saving_rows, suggestion_lines
+from routectl.records import IdKind
 
 if TYPE_CHECKING:
-    from routectl.calibration import Caveat, Certainty, Choice, Cut, Interval
+    from routectl.calibration import (
+        Caveat,
+        Certainty,
+        Choice,
+        Cut,
+        Interval,
+        SelfCheck,
+        StrongFraction,
+    )
     from routectl.prices import ModelPrice
-    from routectl.workflow.calibrating import CalibrationResult
     from routectl.workflow.pricing import Costs
+    from routectl.workflow.recorded import RecordedCalibration
 
 
-def print_calibrations(console: Console, results: Sequence[CalibrationResult]) -> None:
+def print_calibrations(console: Console, results: Sequence[RecordedCalibration]) -> None:
     """One calibration in full, or several side by side."""
     if len(results) == 1:
         _print_in_full(console, results[0])
     else:
         _print_side_by_side(console, results)
     for result in results:
-        for warning in warnings(result):
-            console.note(warning if len(results) == 1 else f"{result.router.name}: {warning}")
+        for sentence in _cautions(result):
+            console.note(sentence if len(results) == 1 else f"{result.router.name}: {sentence}")
 
 
-def to_json(result: CalibrationResult) -> dict[str, object]:
-    """A calibration for programs."""
-    pair = result.router.model_pair
+def print_again(console: Console, result: RecordedCalibration) -> None:
+    """A recorded calibration as it was printed when it was made."""
+    for note in result.notes:
+        console.note(note)
+    print_calibrations(console, [result])
+    if not result.is_complete:
+        console.note(
+            f"{IdKind.CALIBRATION.ref(result.id)} was recorded by an older routectl: what that one "
+            "did not record is left out (the notes on the population, and how many requests a "
+            "sample stands for)"
+        )
+
+
+def entry(result: RecordedCalibration) -> tuple[tuple[str, ...], str]:
+    """A calibration in a list: its cells, and its details."""
+    cells = (
+        IdKind.CALIBRATION.ref(result.id),
+        minute(result.created_at),
+        _short_target(result.choice.target),
+        percent(result.choice.cut.strong_fraction, 2),
+        result.policy.config_string(),
+    )
+    details = [
+        f"{result.choice.certainty.requests:,} requests of {filters_text(result.population)}",
+        f"route {result.route}",
+        *checkpoint_words(result.policy),
+        by_whom(result.actor, result.note),
+    ]
+    return cells, "; ".join(details)
+
+
+def to_json(result: RecordedCalibration) -> dict[str, object]:
+    """A calibration for programs: one shape wherever it is printed. docs/json.md says what is what.
+
+    None is what an older record does not hold.
+    """
+    pair, choice = result.router.model_pair, result.choice
+    strong, weak = (None, None) if pair is None else (pair.strong, pair.weak)
+    cut, certainty = asdict(choice.cut), choice.certainty
+    del cut["spending"]  # `costs` has it, with the prices
     return {
         "calibration_id": result.id,
         "created_at": result.created_at,
         "route": result.route,
+        "run": result.run,
+        "actor": result.actor,
+        "note": result.note,
         "config_string": result.policy.config_string(),
         "router": result.router.name,
+        "checkpoint": result.policy.routers[0].spec.checkpoint,
         "fingerprint": result.router.fingerprint,
         "model_pair": None if pair is None else asdict(pair),
+        "strong_model": strong,
+        "weak_model": weak,
         "scored_as": result.router.scored_as,
         "noise": result.router.noise,
-        **_choice_json(result.choice),
-        "excluded_by_reason": result.excluded,
-        "longer_than_read": result.longer_than_read,
-        "costs": result.costs and result.costs.to_json(),
         "models": result.policy.models,
         "quality": result.quality and result.quality.to_json(),
         "other_models": result.other_models and result.other_models.to_json(),
         "suggested_route": result.suggestion,
-        "population": result.population.to_json(),
-        "model_groups": result.overview.model_groups,
-        "sample_ids": result.overview.sample_ids,
-        "rows_digest": result.rows_digest,
-        "missed_by": result.missed_by,
-        "warnings": warnings(result),
-    }
-
-
-def _choice_json(choice: Choice) -> dict[str, object]:
-    cut, certainty = asdict(choice.cut), choice.certainty
-    del cut["spending"]  # `costs` has it, with the prices
-    return {
-        "target": choice.target.share,
+        "population": result.population,
+        "target": choice.target.to_json(),
         "at_most": choice.target.at_most,
+        "guarantee": choice.target.guarantee,
         **cut,
         **asdict(certainty),
         "rough": certainty.rough,
         "many_undecided": certainty.many_undecided,
-        "self_check": None if choice.self_check is None else asdict(choice.self_check),
+        "intervals": result.intervals,
+        "self_check": _self_check_json(choice.self_check),
         "self_check_skipped": choice.self_check_skipped,
+        "excluded_by_reason": result.excluded,
+        "longer_than_read": result.longer_than_read,
+        "costs": result.costs and result.costs.to_json(),
+        "weight": result.weight,
+        "model_groups": result.model_groups,
+        "sample_ids": result.sample_ids,
+        "rows_digest": result.rows_digest,
+        "missed_by": result.missed_by,
+        "warnings": warnings(result),
+        "policy": result.policy.to_json() if result.has_policy else None,
     }
 
 
-def _print_in_full(console: Console, result: CalibrationResult) -> None:
-    target, cut, certainty = result.choice.target, result.choice.cut, result.choice.certainty
+def _self_check_json(check: SelfCheck | None) -> dict[str, object] | None:
+    if check is None:
+        return None
+    return asdict(check) | {"split_at": datetime.fromtimestamp(check.split_at, UTC)}
+
+
+def _print_in_full(console: Console, result: RecordedCalibration) -> None:
+    """What was asked first; below a line what it rests on."""
+    console.table(_answer(result))
+    for line in suggestion_lines(result):
+        console.line(line)
+    console.line(f"Config string: {result.policy.config_string()}")
+    console.line()
+    console.line("What it rests on")
+    console.table(_grounds(result))
+    console.line()
+    _print_shares(console, result.choice.cut, result.costs)
+
+
+def _answer(result: RecordedCalibration) -> list[tuple[str, str]]:
+    cut, certainty = result.choice.cut, result.choice.certainty
     long_run, next_share = certainty.long_run, certainty.next_share
     at = f"{percent(long_run.confidence, 0)} interval"
     rows = [
-        ("calibration", f"{result.id} of route {result.route}, {when(result.created_at)}"),
-        ("router", f"{result.router.name}, fingerprint {result.router.fingerprint[:12]}"),
-        ("model pair", pair_text(result.router) or "none: a baseline"),
-        ("population", _population(result)),
-        ("filters", population_text(result.population)),
-        ("target", f"{percent(target.share)} strong{', at most' if target.at_most else ''}"),
         ("threshold", cut.threshold),
         ("strong fraction", f"{percent(cut.strong_fraction, 2)} of the requests"),
-        ("reachable beside it", _beside(cut)),
+    ]
+    passed_over = passed_over_sentence(cut)
+    if passed_over is not None:
+        rows.append(("passed over", passed_over))
+    guarantee = result.choice.target.guarantee
+    if cut.guaranteed is not None and guarantee is not None:
+        limit = f"{percent(cut.guaranteed, 2)} ({100 * guarantee:g} % confidence)"
+        rows.append(("long run at most", limit))
+    rows += [
         ("long-run share", f"{_interval(long_run)} ({at})"),
-        (
-            f"next {certainty.next_requests:,} requests",
-            f"{_interval(next_share)} ({at})",
-        ),
+        (f"next {certainty.next_requests:,} requests", f"{_interval(next_share)} ({at})"),
+        *saving_rows(result),
+    ]
+    return rows
+
+
+def _grounds(result: RecordedCalibration) -> list[tuple[str, str]]:
+    target, cut, certainty = result.choice.target, result.choice.cut, result.choice.certainty
+    name = "not recorded" if result.id is None else IdKind.CALIBRATION.ref(result.id)
+    rows = [
+        ("calibration", f"{name} of route {result.route}, {when(result.created_at)}"),
+        ("made by", result.actor),
+        *([("note", result.note)] if result.note else []),
+        ("router", router_text(result.policy)),
+        ("model pair", pair_text(result.router) or "none: a baseline"),
+        ("population", filters_text(result.population)),
+        ("requests", _requests(result)),
+        ("target", _target(target)),
+        ("nearest shares", _nearest_shares(cut)),
         ("effective sample", _effective(certainty)),
         ("undecided", f"{percent(certainty.undecided, 2)} within the router's noise"),
         ("check in time", _check_in_time(result.choice)),
@@ -106,14 +191,20 @@ def _print_in_full(console: Console, result: CalibrationResult) -> None:
     if result.costs is not None:
         rows.append(("price of strong", _price(result.costs.strong)))
         rows.append(("price of weak", _price(result.costs.weak)))
-    rows += saving_rows(result)
-    console.table(rows)
-    console.line()
-    _print_shares(console, cut, result.costs)
-    console.line()
-    for line in suggestion_lines(result):
-        console.line(line)
-    console.line(f"Config string: {result.policy.config_string()}")
+    return rows
+
+
+def passed_over_sentence(cut: Cut) -> str | None:
+    """That a share nearer to the target was reachable; None where it would print as the same."""
+    nearer = cut.passed_over
+    if nearer is None or percent(nearer.share, 2) == percent(cut.strong_fraction, 2):
+        return None
+    why = (
+        "within less than the router's noise"
+        if nearer.within_noise
+        else f"in a gap of {nearer.gap:.1g} between two scores"
+    )
+    return f"{percent(nearer.share, 2)} was reachable, {why}; the cut with the widest gap was taken"
 
 
 def _print_shares(console: Console, cut: Cut, costs: Costs | None) -> None:
@@ -143,24 +234,28 @@ def _print_shares(console: Console, cut: Cut, costs: Costs | None) -> None:
     console.table(cells, headers=headers)
 
 
-def _print_side_by_side(console: Console, results: Sequence[CalibrationResult]) -> None:
+def _print_side_by_side(console: Console, results: Sequence[RecordedCalibration]) -> None:
     first = results[0]
     spent = dollars([None if r.costs is None else r.costs.spending.this_threshold for r in results])
     # There is room for one of the two.
     priced = any(result.costs is not None for result in results)
-    console.line(f"Target: {percent(first.choice.target.share)} strong of {_population(first)}")
-    console.line(f"Filters: {population_text(first.population)}")
+    console.table(
+        [
+            ("target", _target(first.choice.target)),
+            ("population", filters_text(first.population)),
+            ("requests", _requests(first)),
+        ]
+    )
     console.line()
     console.table(
         [
             (
                 result.router.name,
-                str(result.id),
+                IdKind.CALIBRATION.ref(result.id),
                 result.choice.cut.threshold,
                 percent(result.choice.cut.strong_fraction, 2),
                 _interval(result.choice.certainty.long_run),
                 _interval(result.choice.certainty.next_share),
-                percent(result.choice.certainty.undecided, 2),
                 amount if priced else percent(result.choice.cut.token_share),
             )
             for result, amount in zip(results, spent, strict=True)
@@ -172,7 +267,6 @@ def _print_side_by_side(console: Console, results: Sequence[CalibrationResult]) 
             "strong",
             "long run",
             f"next {first.choice.certainty.next_requests:,}",
-            "undecided",
             "USD/1,000" if priced else "tokens",
         ],
     )
@@ -188,8 +282,12 @@ def _print_side_by_side(console: Console, results: Sequence[CalibrationResult]) 
         console.line(f"Config string: {text}" + (f"  {pair}" if pair else ""))
 
 
-def warnings(result: CalibrationResult) -> list[str]:
-    """What a reader must know before they use the threshold."""
+def warnings(result: RecordedCalibration) -> list[str]:
+    """All that was noted, and what a reader must know before they use the threshold."""
+    return [*result.notes, *_cautions(result)]
+
+
+def _cautions(result: RecordedCalibration) -> list[str]:
     said = [_sentence(caveat) for caveat in result.caveats]
     if result.other_models is not None:
         said.append(other_models(result.other_models))
@@ -208,13 +306,39 @@ def _sentence(caveat: Caveat) -> str:
         case "tie":
             return (
                 f"{facts['requests']:,.0f} requests share the score {facts['score']:.6g}, so "
-                f"{percent(facts['target'])} cannot be reached: the shares beside it are "
+                f"{percent(facts['target'])} cannot be reached: the shares next to it are "
                 f"{percent(facts['share_below'], 2)} and {percent(facts['share_above'], 2)}"
             )
-        case "few_clusters":
+        case "no_times":
             return (
-                f"only {facts['clusters']:,} independent groups ({facts['cluster_kind']}s): "
-                "the intervals are rough"
+                "no request has a time, so nothing can be said of how days differ: the intervals "
+                "are of traffic that is mixed like this sample"
+            )
+        case "one_day":
+            return (
+                "all requests are of one day (UTC), so nothing can be said of other days: the "
+                "intervals are of this day's mix alone"
+            )
+        case "few_days":
+            return (
+                f"the requests are of {facts['days']} days (UTC): the intervals speak of these "
+                "days only; from 5 days on they count how days differ, from 14 the weekdays too"
+            )
+        case "rough":
+            return f"the intervals are rough: {_rests_on(facts)}"
+        case "unsure_prompts":
+            return _unsure_prompts(facts)
+        case "recurring_prompts":
+            return (
+                f"{_recurring(facts)}, and counted as a part of every day: if that is a burst, the "
+                "intervals are too narrow"
+            )
+        case "days_are_alike":
+            return _days_are_alike(facts)
+        case "untimed":
+            return (
+                f"{percent(facts['untimed'])} of the requests have no time; how days differ is "
+                "taken from the others"
             )
         case "many_undecided":
             return (
@@ -223,8 +347,9 @@ def _sentence(caveat: Caveat) -> str:
             )
         case "check_in_time_failed":
             return (
-                "the check in time failed: the traffic changed within the sample, so use a "
-                "shorter or newer population (--since)"
+                "the check in time failed: the last days differ from the earlier ones by more than "
+                f"days do (by chance in {percent(facts['rate'], 0)} of the samples at most); "
+                "calibrate on more whole weeks, or find out what changed"
             )
         case "cost_unknown":
             return (
@@ -238,12 +363,24 @@ def _sentence(caveat: Caveat) -> str:
             )
 
 
-def _population(result: CalibrationResult) -> str:
+def _short_target(target: StrongFraction) -> str:
+    guarantee = target.guarantee
+    share = percent(target.share)
+    return share if guarantee is None else f"{share} (at {100 * guarantee:g} %)"
+
+
+def _target(target: StrongFraction) -> str:
+    text = f"{percent(target.share)} strong"
+    if target.guarantee is not None:
+        return f"{text} at most in the long run, with {100 * target.guarantee:g} % confidence"
+    return f"{text}, at most" if target.at_most else text
+
+
+def _requests(result: RecordedCalibration) -> str:
     certainty = result.choice.certainty
-    weight = result.overview.weight - sum(result.excluded.values())
     text = f"{certainty.requests:,} requests, {certainty.prompts:,} distinct prompts"
-    if round(weight) != certainty.requests:
-        text += f", standing for {weight:,.0f} requests"
+    if result.weight is not None and round(result.weight) != certainty.requests:
+        text += f", standing for {result.weight:,.0f} requests"
     return text
 
 
@@ -262,16 +399,73 @@ def _interval(interval: Interval) -> str:
     return _range(interval.low, interval.high)
 
 
-def _beside(cut: Cut) -> str:
+def _nearest_shares(cut: Cut) -> str:
     below, above = cut.next_share_below, cut.next_share_above
     return f"{percent(below, 2)} and {percent(above, 2)}"
 
 
-def _effective(certainty: Certainty) -> str:
+def _rests_on(facts: Mapping[str, Any]) -> str:
+    """What few degrees of freedom come from."""
+    count = {
+        "day": f"{facts['days']} days",
+        "week": f"{facts['weeks']} whole weeks",
+    }.get(facts["decided_by"], _units(facts["clusters"], facts["cluster_kind"]))
+    return f"their width comes from {count}"
+
+
+def _recurring(facts: Mapping[str, Any]) -> str:
+    """Prompts by their ids, never by their text."""
+    one = facts["count"] == 1
     return (
-        f"{certainty.n_eff:,.0f} independent requests, from {certainty.clusters:,} "
-        f"{certainty.cluster_kind}s; +-1 point takes {certainty.requests_for_one_point:,} requests"
+        f"prompt{'' if one else 's'} {facts['prompts']} (id) {'is' if one else 'are'} "
+        f"{percent(facts['share'])} of the requests, on at least half of the {facts['days']} days"
     )
+
+
+def _unsure_prompts(facts: Mapping[str, Any]) -> str:
+    text = f"{_recurring(facts)}; it takes 10 days to tell a scheduled prompt from a burst"
+    if "rest_low" not in facts:
+        return text
+    rest = _range(facts["rest_low"], facts["rest_high"])
+    return (
+        f"{text}; of all other requests {percent(facts['rest_share'])} are strong, in the long run "
+        f"{rest}"
+    )
+
+
+def _days_are_alike(facts: Mapping[str, Any]) -> str:
+    text = f"a day is like the day before (lag-1 correlation {facts['correlation']:.2f})"
+    if facts["weeks"] < 4:
+        return f"{text}, which takes 4 whole weeks to count: the intervals are too narrow"
+    return (
+        f"{text}, so the {facts['weeks']} whole weeks are compared: the long-run interval "
+        "may fall short (at 0.8 it covers 86 % for 95 %), that of the next requests more so"
+    )
+
+
+def _units(count: int, kind: str) -> str:
+    return f"{count:,} {kind}{'' if count == 1 else 's'}"
+
+
+def _effective(certainty: Certainty) -> str:
+    for_one_point = f"+-1 point takes {certainty.requests_for_one_point:,} requests"
+    if certainty.days_for_one_point is not None:
+        for_one_point += f", {certainty.days_for_one_point:,} days like these"
+    return (
+        f"{certainty.n_eff:,.0f} independent requests, from {_decided(certainty)}; {for_one_point}"
+    )
+
+
+def _decided(certainty: Certainty) -> str:
+    """The independent parts of the sample, and which of them decides how sure the share is."""
+    units = _units(certainty.clusters, certainty.cluster_kind)
+    if certainty.cluster_kind == "prompt" and certainty.recurring_prompts:
+        # Requests with a recurring prompt are each a unit.
+        units = f"{certainty.clusters:,} groups of requests by prompt"
+    if not certainty.days:
+        return units
+    days = f"{certainty.days} day{'' if certainty.days == 1 else 's'}"
+    return f"{days}, {units}; {certainty.decided_by}s decide"
 
 
 def _check_in_time(choice: Choice) -> str:

@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 import math
 import os
+import shutil
 import sys
 import textwrap
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, is_dataclass
 from datetime import UTC, datetime
@@ -20,13 +21,22 @@ from pathlib import Path
 
 import click
 
+from routectl.cli.progress import MinuteLines
 from routectl.escaping import visible, visible_json
-from routectl.records import Population, RouterIdentity
+from routectl.records import RouterIdentity
 from routectl.workflow.reporter import Advance
 
 WIDTH = 100
-"""Columns that a table takes at most, as far as its last column can be wrapped."""
+"""Columns that a table takes at most, as far as its columns can be wrapped; fewer in a terminal
+that is narrower."""
 NARROWEST = 20
+INDENT = 6
+"""Of the details below an entry of a list."""
+
+
+def width() -> int:
+    """Columns that there are for a table: those of the terminal, or of COLUMNS, up to 100."""
+    return max(2 * NARROWEST, min(WIDTH, shutil.get_terminal_size((WIDTH, 24)).columns))
 
 
 def say(label: str, text: str, colour: str | None = None) -> None:
@@ -77,10 +87,16 @@ class Console:
 
     @contextmanager
     def progress(self, label: str, total: int | None) -> Iterator[Advance]:
-        """A progress bar on stderr, if a terminal is there to see it."""
-        shown = sys.stderr.isatty() and total is not None and not self.quiet
+        """A progress bar on stderr in a terminal, and else a line a minute."""
+        if self.quiet:
+            yield lambda _: None
+            return
+        if not sys.stderr.isatty():
+            yield MinuteLines(label, total, lambda line: say("Progress:", line)).advance
+            return
+        hidden = total is None
         with click.progressbar(
-            length=total or 0, label=visible(label), file=sys.stderr, hidden=not shown
+            length=total or 0, label=visible(label), file=sys.stderr, hidden=hidden
         ) as bar:
             yield bar.update
 
@@ -97,22 +113,36 @@ class Console:
         """A result as JSON on stdout."""
         _print(visible_json(json.dumps(_plain(value), indent=2, ensure_ascii=False)))
 
-    def table(self, rows: Sequence[Sequence[object]], headers: Sequence[str] = ()) -> None:
-        """A table on stdout; without headers, a list of facts."""
+    def table(
+        self,
+        rows: Sequence[Sequence[object]],
+        headers: Sequence[str] = (),
+        *,
+        wrapped: Collection[int] = (-1,),
+    ) -> None:
+        """A table on stdout; without headers, a list of facts.
+
+        Args:
+            wrapped: the columns that hold words, which are wrapped where the table is too wide.
+        """
         from tabulate import tabulate
 
         cells = [[visible(str(cell)) for cell in row] for row in rows]
         headers = [visible(header) for header in headers]
         columns = list(zip(*cells, strict=True))
+        longest = [max(map(len, column), default=0) for column in columns]
+        headers = self._titles(headers, longest)
         # tabulate pads a header by two.
-        titles = [len(title) + 2 for title in headers] or [0] * len(columns)
-        widths = [
-            max(title, *map(len, column)) for title, column in zip(titles, columns, strict=True)
-        ]
-        # The last column holds the words: it is the one that can be wrapped. Not by tabulate, which
-        # fails on a number with a comma in it.
-        room = max(NARROWEST, WIDTH - sum(width + 2 for width in widths[:-1]))
-        cells = [[*row[:-1], _wrapped(row[-1], room)] for row in cells]
+        titles = [_longest_line(title) + 2 for title in headers] or [0] * len(columns)
+        widths = [max(pair) for pair in zip(titles, longest, strict=True)]
+        # Not by tabulate, which fails on a number with a comma in it.
+        for column in sorted(range(len(columns))[index] for index in wrapped):
+            others = sum(other + 2 for other in widths) - widths[column] - 2
+            room = max(titles[column], NARROWEST // len(wrapped), width() - others)
+            if widths[column] > room:
+                widths[column] = room
+                for row in cells:
+                    row[column] = _wrapped(row[column], room)
         table = tabulate(
             cells,
             headers=headers,
@@ -121,6 +151,51 @@ class Console:
             colalign=[_alignment(column) if headers else "left" for column in columns],
         )
         _print(table)
+
+    @staticmethod
+    def _titles(headers: Sequence[str], longest: Sequence[int]) -> list[str]:
+        """The headers; in several lines where the table would be too wide without."""
+        wide = (max(len(h) + 2, cells) + 2 for h, cells in zip(headers, longest, strict=False))
+        if sum(wide) - 2 <= width():
+            return list(headers)
+        return [
+            "\n".join(textwrap.wrap(header, max(1, cells - 2), break_long_words=False))
+            for header, cells in zip(headers, longest, strict=True)
+        ]
+
+    def entries(
+        self, headers: Sequence[str], entries: Sequence[tuple[Sequence[str], str]], flexible: int
+    ) -> None:
+        """A list on stdout: of each entry a line of cells, and below it the details, wrapped.
+
+        Args:
+            flexible: the column that is cut short where a line would be too long.
+        """
+        widths = [
+            max(len(title), *(len(cells[column]) for cells, _ in entries))
+            for column, title in enumerate(headers)
+        ]
+        over = sum(widths) + 2 * len(widths) - 2 - width()
+        if over > 0:
+            widths[flexible] = max(len(headers[flexible]), 4, widths[flexible] - over)
+        for cells in (headers, ["-" * columns for columns in widths]):
+            self._cells(cells, widths)
+        for cells, details in entries:
+            self._cells(cells, widths)
+            for line in textwrap.wrap(details, width() - INDENT):
+                self.line(" " * INDENT + line)
+
+    def _cells(self, cells: Sequence[str], widths: Sequence[int]) -> None:
+        shown = (
+            cell if len(cell) <= columns else f"{cell[: columns - 3]}..."
+            for cell, columns in zip(cells, widths, strict=True)
+        )
+        padded = (cell.ljust(columns) for cell, columns in zip(shown, widths, strict=True))
+        self.line("  ".join(padded).rstrip())
+
+
+def _longest_line(text: str) -> int:
+    return max(map(len, text.split("\n")))
 
 
 def _wrapped(cell: str, room: int) -> str:
@@ -140,20 +215,6 @@ def pair_text(router: RouterIdentity) -> str | None:
     return f"{router.model_pair} (strong / weak){mapped}"
 
 
-def population_text(population: Population) -> str:
-    """The filters of a population, and since when a log tells which requests are the route's."""
-    parts = [str(condition) for condition in population.where]
-    if population.since is not None:
-        parts.append(f"since {when(population.since)}")
-    if population.until is not None:
-        parts.append(f"until {when(population.until)}")
-    text = ", ".join(parts) or "all requests"
-    if population.routed is not None:
-        name, since = population.routed.names[0], when(population.routed.since)
-        text += f"; from {since} on, as the log says, those of route {name} alone"
-    return text
-
-
 def percent(share: float | None, digits: int = 1) -> str:
     """A share as people read it; what is not known is a dash."""
     return "-" if share is None else f"{100 * share:.{digits}f} %"
@@ -169,6 +230,11 @@ def dollars(amounts: Sequence[float | None]) -> list[str]:
 def when(time: datetime | None) -> str:
     """A time with its zone."""
     return "-" if time is None else f"{time.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def minute(time: datetime) -> str:
+    """A time of a list whose heading says that it is UTC."""
+    return f"{time.astimezone(UTC):%Y-%m-%d %H:%M}"
 
 
 def _plain(value: object) -> object:

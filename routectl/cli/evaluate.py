@@ -75,7 +75,7 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 )
 @click.option(
     "--bins",
-    type=click.IntRange(min=1),
+    type=click.IntRange(min=1, max=10_000),
     metavar="N",
     help="Also the figures of RouteLLM's own procedure, from N quantile bins (it takes 10).",
 )

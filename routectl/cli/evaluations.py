@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from routectl.cli import options
+from routectl.cli import ids, options
 from routectl.cli.console import Console, percent, when
+from routectl.records import IdKind
 
 if TYPE_CHECKING:
     from routectl.workflow.evaluating import Compared, StoredEvaluation
@@ -52,7 +53,7 @@ def list_(benchmark: str | None, router: str | None, limit: int, db: str, consol
         console.table(
             [
                 (
-                    str(evaluation.id),
+                    IdKind.EVALUATION.ref(evaluation.id),
                     when(evaluation.created_at),
                     evaluation.benchmark,
                     f"{evaluation.rows:,}",
@@ -68,7 +69,7 @@ def list_(benchmark: str | None, router: str | None, limit: int, db: str, consol
 
 
 @command.command("show")
-@click.argument("evaluation", type=int, metavar="ID")
+@click.argument("evaluation", type=ids.EVALUATION, metavar="ID")
 @options.database
 @options.output
 def show(evaluation: int, db: str, console: Console) -> None:
@@ -76,8 +77,8 @@ def show(evaluation: int, db: str, console: Console) -> None:
 
     \b
     Examples:
-      routectl evaluations show 3
-      routectl evaluations show 3 --json
+      routectl evaluations show e3
+      routectl evaluations show e3 --json
     """
     from routectl.workflow.evaluating import show_evaluation
 
@@ -89,7 +90,10 @@ def show(evaluation: int, db: str, console: Console) -> None:
         return
     console.table(
         [
-            ("evaluation", f"{stored.id}, {when(stored.created_at)}, by {stored.actor}"),
+            (
+                "evaluation",
+                f"{IdKind.EVALUATION.ref(stored.id)}, {when(stored.created_at)}, by {stored.actor}",
+            ),
             *([("note", stored.note)] if stored.note else []),
             ("benchmark", f"{stored.benchmark} ({stored.kind}): {stored.rows:,} rows"),
             ("rows digest", stored.data_digest[:12]),
@@ -111,8 +115,8 @@ def show(evaluation: int, db: str, console: Console) -> None:
 
 
 @command.command("compare")
-@click.argument("first", type=int, metavar="ID")
-@click.argument("second", type=int, metavar="ID")
+@click.argument("first", type=ids.EVALUATION, metavar="ID")
+@click.argument("second", type=ids.EVALUATION, metavar="ID")
 @options.draws
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the bootstrap.")
 @options.confidence
@@ -128,7 +132,7 @@ def compare(
 
     \b
     Examples:
-      routectl evaluations compare 3 4
+      routectl evaluations compare e3 e4
     """
     from routectl.workflow.evaluating import compare_evaluations
 
@@ -168,7 +172,7 @@ def _print_compared(console: Console, compared: Compared) -> None:
     from routectl.cli.figures import comparison_cells
 
     first, second = compared.first, compared.second
-    names = [f"{evaluation.router} (evaluation {evaluation.id})" for evaluation in (first, second)]
+    names = [f"{one.router} ({IdKind.EVALUATION.ref(one.id)})" for one in (first, second)]
     apgr = compared.differences.get("APGR")
     answer = "no gap to recover, so only AUC can be compared"
     if apgr is not None:

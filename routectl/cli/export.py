@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from routectl.cli import options
+from routectl.cli import ids, options
 from routectl.cli.console import Console
 
 
@@ -15,7 +15,7 @@ from routectl.cli.console import Console
 @click.option(
     "--calibration",
     "calibration_id",
-    type=click.IntRange(min=1),
+    type=ids.CALIBRATION,
     metavar="ID",
     help="A calibration, whether it is active or not.",
 )
@@ -49,7 +49,8 @@ def command(
 ) -> None:
     """Print what the proxy takes: router-NAME-THRESHOLD.
 
-    Of the calibration that the route runs; when none is active, of its newest.
+    Of what the route runs, and of nothing else; --calibration names one that is not active.
+    A config string says no mode: for a policy in shadow or a canary take another format.
 
     \b
     Examples:
@@ -58,6 +59,7 @@ def command(
       routectl export --format yaml --output routing.yaml
       routectl export --format routes --output routes.json
       routectl export --format litellm --output smart.yaml
+      routectl export --calibration c4
     """
     from routectl.errors import UsageError
     from routectl.export import (
@@ -98,11 +100,11 @@ def command(
         text = litellm_fragment(active_routes(location, route))
         console.note(f"the proxy's own configuration must have, too: {CALLBACK}")
     else:
-        exported = to_export(location, calibration_id=calibration_id, route=route, reporter=console)
+        exported = to_export(location, calibration_id=calibration_id, route=route)
         if console.as_json:
             format = "json"
         if format == "string":
-            text = f"{exported.policy.config_string()}\n"
+            text = f"{exported.policy.live_config_string()}\n"
         else:
             text = document(exported, format)
     if target is None:

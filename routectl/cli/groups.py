@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import Any
 
 import click
+
+from routectl.cli.numbers import bound
 
 _TAKEN = ("import", "list")
 
@@ -18,11 +20,25 @@ class LazyGroup(click.Group):
     or should not be as a built-in: then its name ends in an underscore.
     """
 
-    def __init__(self, *args: Any, package: str, names: Sequence[str], **kwargs: Any) -> None:
-        """Take the commands' names in the order in which help lists them."""
+    def __init__(
+        self,
+        *args: Any,
+        package: str,
+        names: Sequence[str] = (),
+        sections: Mapping[str, Mapping[str, str]] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Take the commands in the order in which help lists them.
+
+        Args:
+            names: of the commands, in place of `sections`.
+            sections: title -> command -> its line in the help, which then loads no command.
+        """
         super().__init__(*args, **kwargs)
         self._package = package
-        self._names = tuple(names)
+        self._sections = sections or {}
+        listed = (name for section in self._sections.values() for name in section)
+        self._names = (*names, *listed)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self._names)
@@ -33,4 +49,14 @@ class LazyGroup(click.Group):
         name = f"{cmd_name}_" if cmd_name in _TAKEN else cmd_name
         module = import_module(f"{self._package}.{name}")
         command: click.Command = module.command
-        return command
+        return bound(command)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        if not self._sections:
+            super().format_commands(ctx, formatter)
+            return
+        width = max(map(len, self._names))
+        for title, section in self._sections.items():
+            with formatter.section(title):
+                # One column for all sections: each is padded to the longest name.
+                formatter.write_dl([(name.ljust(width), line) for name, line in section.items()])

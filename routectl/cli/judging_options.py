@@ -13,7 +13,9 @@ import click
 
 from routectl.cli import options
 from routectl.cli.console import Console, percent, say
+from routectl.cli.numbers import MOST
 from routectl.errors import UsageError
+from routectl.route import quoted
 
 if TYPE_CHECKING:
     from routectl.workflow.judging import Judging, JudgingReport, Plan
@@ -29,8 +31,8 @@ def _money(_ctx: click.Context, _param: click.Parameter, value: str | None) -> D
         amount = Decimal(value)
     except InvalidOperation:
         amount = Decimal("NaN")
-    if not amount.is_finite() or amount < 0:
-        raise click.BadParameter(f"{value!r} is no amount of US dollars")
+    if not amount.is_finite() or not 0 <= amount <= MOST:
+        raise click.BadParameter(f"it must be an amount of US dollars up to {MOST:,}")
     return amount
 
 
@@ -126,7 +128,7 @@ class JudgingOptions:
         strong = self.strong_model or (None if pair is None else pair.strong)
         weak = self.weak_model or (None if pair is None else pair.weak)
         if strong is None or weak is None:
-            name = "NAME" if route is None else route.name
+            name = "NAME" if route is None else quoted(route.name)
             raise UsageError(
                 "name the two models with --strong-model and --weak-model, or declare them once: "
                 f"routectl route set {name} --strong MODEL --weak MODEL"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from routectl.cli import judging_options
 from routectl.cli.console import Console, pair_text, percent
+from routectl.records import IdKind
 
 if TYPE_CHECKING:
     from routectl.evaluation.answering import Answer
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from routectl.workflow.labelling import LabelledRouter, LabelReport
 
 ROUGH_BELOW = 100
-"""Prompts: of fewer, a stated 95 % held the truth less often (docs/statistics.md)."""
+"""Prompts: of fewer, a stated 95 % held the truth less often (research/statistics.md)."""
 
 
 def print_label(console: Console, report: LabelReport) -> None:
@@ -80,7 +81,7 @@ def _row(labelled: LabelledRouter) -> tuple[str, ...]:
         labelled.router.name,
         _interval(figures["APGR"]),
         *(_interval(figures[name], share=True) for name in ("CPT(50%)", "CPT(80%)")),
-        str(labelled.evaluation_id),
+        IdKind.EVALUATION.ref(labelled.evaluation_id),
     )
 
 

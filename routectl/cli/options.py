@@ -75,6 +75,13 @@ def fraction(_ctx: click.Context, _param: click.Parameter, value: str) -> float:
     return number
 
 
+def optional_fraction(
+    context: click.Context, parameter: click.Parameter, value: str | None
+) -> float | None:
+    """Callback of an option that takes a share between 0 and 1, or is not given."""
+    return None if value is None else fraction(context, parameter, value)
+
+
 confidence = click.option(
     "--confidence",
     default="0.95",
@@ -86,7 +93,7 @@ confidence = click.option(
 
 draws = click.option(
     "--draws",
-    type=click.IntRange(min=1),
+    type=click.IntRange(min=1, max=1_000_000),
     default=1000,
     show_default=True,
     metavar="N",

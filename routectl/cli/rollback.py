@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from routectl.cli import options
+from routectl.cli import ids, options
 from routectl.cli.console import Console
 
 
@@ -12,7 +12,7 @@ from routectl.cli.console import Console
 @options.route
 @click.option(
     "--to",
-    type=click.IntRange(min=1),
+    type=ids.ACTIVATION,
     metavar="ID",
     help="Activation to bring back; without it, what ran before the one that runs now.",
 )
@@ -28,9 +28,9 @@ def command(route: str | None, to: int | None, note: str | None, db: str, consol
     \b
     Examples:
       routectl rollback --note "too many weak answers"
-      routectl rollback --route smart --to 4
+      routectl rollback --route smart --to a4
     """
-    from routectl.cli.activation_table import to_json, to_sentence
+    from routectl.cli.activation_table import print_activated, to_json
     from routectl.workflow.activating import roll_back
 
     location = options.parse_database(db)
@@ -39,4 +39,4 @@ def command(route: str | None, to: int | None, note: str | None, db: str, consol
     if console.as_json:
         console.json(to_json(done))
     else:
-        console.line(to_sentence(done))
+        print_activated(console, done)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from routectl.cli.console import Console, population_text, when
-from routectl.records import Population
+from routectl.cli.console import Console, minute, when
+from routectl.cli.policy_text import by_whom, filters_text
+from routectl.records import IdKind, Population
 
 if TYPE_CHECKING:
     from routectl.prices import ModelPrice
@@ -37,7 +38,7 @@ def set_json(done: RouteSet) -> dict[str, object]:
         "renamed_from": done.renamed_from,
         "changed": done.changed,
         **done.declared.to_json(),
-        "prices": [price.to_json() for price in done.prices],
+        "prices": [price and price.to_json() for price in done.prices.values()],
         "overlaps": done.overlaps,
     }
 
@@ -56,7 +57,7 @@ def print_routes(console: Console, views: Sequence[RouteView]) -> None:
                 view.declared.strong or "-",
                 view.declared.weak or "-",
                 _router(view.declared),
-                "-" if view.activation_id is None else f"a{view.activation_id}",
+                IdKind.ACTIVATION.ref(view.activation_id),
                 _population(view.declared),
             )
             for view in views
@@ -67,13 +68,15 @@ def print_routes(console: Console, views: Sequence[RouteView]) -> None:
 
 def print_route(console: Console, view: RouteView) -> None:
     """One route in full."""
-    from routectl.workflow.routing import declared_prices
-
-    active = "nothing yet" if view.activation_id is None else f"activation a{view.activation_id}"
+    active = (
+        "nothing yet"
+        if view.activation_id is None
+        else f"activation {IdKind.ACTIVATION.ref(view.activation_id)}"
+    )
     console.table(
         [
             ("route", f"{view.name}, since {when(view.created_at)}"),
-            *_facts(view.declared, declared_prices(view.declared)),
+            *_facts(view.declared, view.prices),
             ("runs", active),
             ("calibrations", f"{view.calibrations:,}"),
         ]
@@ -94,17 +97,16 @@ def view_json(view: RouteView) -> dict[str, object]:
 def print_changes(console: Console, entries: Sequence[RouteChangeEntry]) -> None:
     """What was declared of routes, newest first."""
     console.line("Routes")
-    console.table(
+    console.entries(
+        ["time (UTC)", "change", "route"],
         [
             (
-                when(entry.row.created_at),
-                entry.route,
-                entry.row.actor,
-                _change(entry) + (f" ({entry.row.note})" if entry.row.note else ""),
+                (minute(entry.row.created_at), entry.row.action, entry.route),
+                f"{_change(entry)}; {by_whom(entry.row.actor, entry.row.note)}",
             )
             for entry in entries
         ],
-        headers=["time", "route", "actor", "change"],
+        flexible=2,
     )
 
 
@@ -123,12 +125,16 @@ def change_json(entry: RouteChangeEntry) -> dict[str, object]:
     }
 
 
-def _facts(declared: Declaration, prices: Sequence[ModelPrice]) -> list[tuple[str, str]]:
+def _facts(declared: Declaration, prices: Mapping[str, ModelPrice | None]) -> list[tuple[str, str]]:
+    models = [("models", "none declared: --strong MODEL and --weak MODEL declare them")]
     if prices:
-        # From strong to weak, as the prices are.
-        models = [("strong model", str(prices[0])), ("weak model", str(prices[-1]))]
-    else:
-        models = [("models", "none declared: --strong MODEL and --weak MODEL declare them")]
+        texts = [
+            f"{model}: no price is known; --price {model}=IN/OUT gives one"
+            if price is None
+            else str(price)
+            for model, price in prices.items()
+        ]
+        models = [("strong model", texts[0]), ("weak model", texts[-1])]
     return [*models, ("router", _router(declared)), ("population", _population(declared))]
 
 
@@ -140,7 +146,7 @@ def _router(declared: Declaration) -> str:
 
 
 def _population(declared: Declaration) -> str:
-    return population_text(declared.population or Population())
+    return filters_text((declared.population or Population()).to_json())
 
 
 def _change(entry: RouteChangeEntry) -> str:

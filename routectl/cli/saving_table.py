@@ -10,12 +10,12 @@ from routectl.cli.console import WIDTH, percent
 
 if TYPE_CHECKING:
     from routectl.workflow.answering import OtherModels
-    from routectl.workflow.calibrating import CalibrationResult
     from routectl.workflow.pricing import Costs, Month
     from routectl.workflow.quality import KnownQuality
+    from routectl.workflow.recorded import RecordedCalibration
 
 
-def saving_rows(result: CalibrationResult) -> Iterator[tuple[str, str]]:
+def saving_rows(result: RecordedCalibration) -> Iterator[tuple[str, str]]:
     """Rows of a table: what it saves a month, and what is known of quality.
 
     Nothing where no models are declared: `suggestion_lines` says how to.
@@ -26,7 +26,7 @@ def saving_rows(result: CalibrationResult) -> Iterator[tuple[str, str]]:
     yield "quality", quality(result)
 
 
-def suggestion_lines(result: CalibrationResult) -> list[str]:
+def suggestion_lines(result: RecordedCalibration) -> list[str]:
     """How the route's models are declared, where they are not; else nothing."""
     if result.suggestion is None:
         return []
@@ -65,7 +65,7 @@ def _month(month: Month, strong: str) -> str:
     return f"{saved:,.2f} USD a month{share} against always {strong}, {volume}"
 
 
-def quality(result: CalibrationResult) -> str:
+def quality(result: RecordedCalibration) -> str:
     """What is known of the router's quality, or how to find out."""
     evaluated = result.quality
     unmeasured = "not measured on your traffic; `routectl label` does"

@@ -112,7 +112,7 @@ def keep_base(folder: Path) -> BaseFiles:
     Raises:
         CheckpointError: the folder is no base with a fast tokenizer and safetensors weights.
     """
-    folder = folder.expanduser().resolve()
+    folder = Path(os.path.realpath(os.path.expanduser(folder)))  # noqa: PTH111
     digest = base_digest(folder)
     place = _place(digest)
     with _cache_lock(place.parent):

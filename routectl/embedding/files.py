@@ -82,7 +82,7 @@ def locate_encoder(name: str) -> EmbedderFiles:
 def _find(name: str) -> EmbedderFiles:
     if name == DEFAULT:
         return EmbedderFiles(name, _installed_default())
-    folder = Path(name).expanduser()
+    folder = Path(os.path.expanduser(name))  # noqa: PTH111
     if folder.is_dir():
         return EmbedderFiles(str(folder.resolve()), folder.resolve())
     return EmbedderFiles(name, _from_hub(name))

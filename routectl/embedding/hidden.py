@@ -12,6 +12,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -152,7 +153,7 @@ def open_hidden(name: str) -> HiddenStates:
     base_name = name.removeprefix(HIDDEN)
     if base_name == DEFAULT:
         return HiddenStates(name, default_base())
-    folder = Path(base_name).expanduser()
+    folder = Path(os.path.expanduser(base_name))  # noqa: PTH111
     if not folder.is_dir():
         raise CheckpointError(
             f"The embedder {name!r} names no folder; write {HIDDEN}{DEFAULT} for the base model "

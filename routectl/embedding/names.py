@@ -57,7 +57,7 @@ def parts_of(name: str) -> tuple[str, str] | None:
     first, plus, second = name.rpartition(PLUS)
     if not (is_hidden(name) and plus and second):
         return None
-    if Path(name.removeprefix(HIDDEN)).expanduser().is_dir():
+    if os.path.isdir(os.path.expanduser(name.removeprefix(HIDDEN))):  # noqa: PTH111, PTH112
         return None
     return first, second
 
@@ -66,7 +66,7 @@ def classifier_folder(name: str) -> Path:
     """Path of the checkpoint that `bert:NAME` names; it need not exist."""
     # Checkpoints keep this name: what ships goes before a folder that happens to be here.
     checkpoint_name = name.removeprefix(CLASSIFIER)
-    own = Path(checkpoint_name).expanduser()
+    own = Path(os.path.expanduser(checkpoint_name))  # noqa: PTH111
     ships = checkpoint_name == own.name and (SHIPPED / checkpoint_name).is_dir()
     return SHIPPED / checkpoint_name if ships else own
 

@@ -19,6 +19,7 @@ A folder holds `responses/*.csv` (MMLU), `gsm8k_responses.csv`, or `question.jso
 from __future__ import annotations
 
 import math
+import os
 import statistics
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -65,7 +66,7 @@ def find_benchmark(named: str, folder: Path | None) -> Path:
     Raises:
         UsageError: there is no such file, and none of that name in the folder.
     """
-    path = Path(named).expanduser()
+    path = Path(os.path.expanduser(named))  # noqa: PTH111
     if path.exists():
         return path
     if folder is not None:
@@ -259,7 +260,7 @@ def _parsed(value: object) -> float:
         value = _TRUTH.get(value.strip().lower(), value)
     try:
         number = float(value)  # type: ignore[arg-type]  # a TypeError is caught
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return math.nan
     return number if math.isfinite(number) else math.nan
 
@@ -293,7 +294,7 @@ def _category(row: Row, part: str) -> str:
 def _texts(row: Row) -> tuple[str, ...]:
     if "turns" in row.values:
         return _turns(row)
-    column = next(name for name in _PROMPTS if name in row.values)
+    column = next((name for name in _PROMPTS if name in row.values), _PROMPTS[0])
     text = row.text(column)
     if "options" in row.values:
         text = choices(text, options_of(row))

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from routectl.errors import RoutectlError, UsageError
-from routectl.policy import POLICY_VERSION, THRESHOLD, Policy, named_pair
+from routectl.policy import LIVE, POLICY_VERSION, THRESHOLD, Policy, named_pair
 
 _BEGINNINGS = (
     rb"router-\S+-\d+(\.\d+)?\s*\Z",
@@ -46,7 +46,7 @@ def is_exported(head: bytes) -> bool:
 def _values(exported: Exported) -> _Values:
     policy = exported.policy
     try:
-        config: str | None = policy.config_string()
+        config: str | None = policy.live_config_string()
     except RoutectlError:
         config = None
     router = policy.routers[0] if policy.routers else None
@@ -75,6 +75,9 @@ def _values(exported: Exported) -> _Values:
             "extraction_version": policy.extraction_version,
             "policy_version": POLICY_VERSION,
         }
+        # Not of what runs live without a fallback: that is exported as it always was.
+        if policy.mode not in (None, LIVE) or policy.fallback is not None:
+            values |= {"policy_mode": policy.mode, "fallback": policy.fallback}
     return values
 
 

@@ -72,7 +72,7 @@ def _arena(row: Row) -> Battle | None:
     winner = _SIDES[votes.index(1)]
     try:
         turns = json.loads(row.text("prompt"))
-    except ValueError:
+    except (ValueError, RecursionError):
         raise row.error("column 'prompt' must hold a JSON list of turns") from None
     prompt = extract(turns)
     # A vote on an empty prompt says nothing that a router could learn from.

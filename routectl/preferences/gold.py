@@ -98,7 +98,7 @@ def options_of(row: Row) -> list[str]:
     if isinstance(options, str):
         try:
             options = json.loads(options)
-        except ValueError:
+        except (ValueError, RecursionError):
             options = None
     if not isinstance(options, list) or not 0 < len(options) <= len(string.ascii_uppercase):
         raise row.error("column 'options' must hold a JSON list of 1 to 26 answers")
@@ -110,7 +110,7 @@ def _scores(row: Row) -> dict[str, float]:
     if isinstance(scores, str):  # in a CSV
         try:
             scores = json.loads(scores)
-        except ValueError:
+        except (ValueError, RecursionError):
             scores = None
     if not isinstance(scores, dict):
         raise row.error("column 'scores' must hold an object of model and score")
@@ -128,7 +128,7 @@ def _by_column(row: Row, models: Sequence[str]) -> dict[str, float]:
 def _number(row: Row, model: str, value: object) -> float:
     try:
         number = float(value)  # type: ignore[arg-type]  # a TypeError is caught
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         number = math.nan
     if not math.isfinite(number):
         raise row.error(f"the label of {model!r} must be a number or blank, and is neither")

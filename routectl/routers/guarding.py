@@ -32,7 +32,7 @@ def guarded(name: str, call: Callable[[], Result], when: str) -> Result:
         return call()
     except RoutectlError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit, KeyboardInterrupt) as error:
         if package(name) is None:
             raise
         # Not chained: the cause's text may hold a prompt.

@@ -96,7 +96,8 @@ def _opener(name: str) -> _Opener:
     entry = third_party()[name]
     try:
         return cast(_Opener, entry.load())
-    except Exception as error:
+    except (Exception, SystemExit, KeyboardInterrupt) as error:
+        # Whatever a package raises is its fault; a Ctrl-C is known by its signal all the same.
         raise RouterError(
             f"The router {name!r} of {package(name)} cannot be imported ({type(error).__name__}); "
             "reinstall or remove that package."

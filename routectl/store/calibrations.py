@@ -12,20 +12,25 @@ from sqlalchemy import Connection, RowMapping, func, insert, select
 from routectl import __version__
 from routectl.errors import StoreError
 from routectl.policy import Policy
-from routectl.records import Population, RouterIdentity
+from routectl.records import IdKind, Population, RouterIdentity
 from routectl.store.models import Calibration
 
 if TYPE_CHECKING:
     from routectl.calibration import Choice
 
 
-def add_calibration(
-    connection: Connection,
+def add_calibration(connection: Connection, row: Calibration) -> int:
+    """Write a calibration; returns its id."""
+    values = {c.name: getattr(row, c.name) for c in Calibration.__table__.columns if c.name != "id"}
+    statement = insert(Calibration).values(**values).returning(Calibration.id)
+    return int(connection.execute(statement).scalar_one())
+
+
+def calibration_row(
     *,
     created_at: datetime,
     actor: str,
     note: str | None,
-    route_id: int,
     run: str,
     router_id: int,
     router: RouterIdentity,
@@ -36,8 +41,11 @@ def add_calibration(
     excluded: Mapping[str, float],
     facts: Mapping[str, object],
     rows_digest: str,
-) -> int:
-    """Write a calibration; returns its id.
+    weight: float,
+    model_groups: Mapping[str | None, float],
+    notes: Sequence[str],
+) -> Calibration:
+    """A calibration's row, which is not in the database yet and has no id.
 
     Args:
         run: names the command that makes it, the same for all of its calibrations.
@@ -46,6 +54,9 @@ def add_calibration(
         facts: what else was said and no column holds, as plain JSON values: costs with the prices
             that they were computed from, what is known of quality, and so on.
         rows_digest: of the scores and weights that the threshold was chosen from.
+        weight: requests that the scored rows stand for.
+        model_groups: weight by model group, of the whole population.
+        notes: what was said of the population, a sentence each.
     """
     cut, certainty, pair = choice.cut, choice.certainty, router.model_pair
     values = {
@@ -59,7 +70,7 @@ def add_calibration(
         "strong_model": None if pair is None else pair.strong,
         "weak_model": None if pair is None else pair.weak,
         "population": population.to_json(),
-        "sample_ids": sample_ids,
+        "sample_ids": list(sample_ids),
         "target": choice.target.to_json(),
         "threshold": cut.threshold,
         "gap_lower": cut.gap_lower,
@@ -76,34 +87,50 @@ def add_calibration(
             "long_run": asdict(certainty.long_run),
             "next_requests": asdict(certainty.next_share) | {"requests": certainty.next_requests},
         },
-        "excluded": excluded,
+        "excluded": dict(excluded),
         "rows_digest": rows_digest,
-        "details": _details(choice) | {"scored_as": dict(router.scored_as), **facts},
+        "details": _details(choice)
+        | {
+            "scored_as": dict(router.scored_as),
+            "noise": router.noise,
+            "weight": weight,
+            "model_groups": {str(group): total for group, total in model_groups.items()},
+            "notes": list(notes),
+            **facts,
+        },
         "policy": policy.to_json(),
         "extraction_version": policy.extraction_version,
-        "route_id": route_id,
         "run": run,
     }
-    statement = insert(Calibration).values(**values).returning(Calibration.id)
-    return int(connection.execute(statement).scalar_one())
+    return Calibration(**values)
+
+
+_IN_COLUMNS = frozenset(
+    (
+        "threshold",
+        "gap_lower",
+        "gap_upper",
+        "strong_fraction",
+        "next_share_below",
+        "next_share_above",
+        "requests",
+        "prompts",
+        "clusters",
+        "cluster_kind",
+        "n_eff",
+        "long_run",
+        "next_share",
+        "next_requests",
+        "excluded",
+    )
+)
 
 
 def _details(choice: Choice) -> dict[str, object]:
     """What no column holds; older calibrations have it under `choice`, and what columns hold."""
-    cut, certainty = choice.cut, choice.certainty
-    return {
-        "tie": cut.tie and asdict(cut.tie),
-        "lowest_share": cut.lowest_share,
-        "token_share": cut.token_share,
-        "tokens_known": cut.tokens_known,
-        "spend_share": cut.spend_share,
-        "spend_known": cut.spend_known,
-        "n_eff_corrected": certainty.n_eff_corrected,
-        "degrees_of_freedom": certainty.degrees_of_freedom,
-        "requests_for_one_point": certainty.requests_for_one_point,
-        "undecided": certainty.undecided,
-        "strong_fraction_low": certainty.strong_fraction_low,
-        "strong_fraction_high": certainty.strong_fraction_high,
+    stated = asdict(choice.cut) | asdict(choice.certainty)
+    del stated["spending"]  # `costs` has it, with the prices
+    return {name: value for name, value in stated.items() if name not in _IN_COLUMNS} | {
         "self_check": choice.self_check and asdict(choice.self_check),
         "self_check_skipped": choice.self_check_skipped,
     }
@@ -115,7 +142,8 @@ def calibration(connection: Connection, calibration_id: int) -> Calibration:
     row = connection.execute(query).mappings().one_or_none()
     if row is None:
         raise StoreError(
-            f"no calibration {calibration_id} in this database: `routectl history` lists them"
+            f"no calibration {IdKind.CALIBRATION.ref(calibration_id)} in this database: "
+            "`routectl history` lists them"
         )
     return _detached(row)
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 import sqlite3
+import stat
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -52,7 +54,7 @@ class Location:
         if "://" not in text:
             if not text.strip():
                 raise UsageError("--db is empty: name a file or a database URL")
-            return cls(URL.create("sqlite", database=str(Path(text).expanduser())))
+            return cls(URL.create("sqlite", database=os.path.expanduser(text)))  # noqa: PTH111
         try:
             url = make_url(text)
             if url.drivername in ("postgres", "postgresql"):
@@ -262,9 +264,15 @@ def _access(connection: Connection) -> object:
 
 
 def _refuse_what_is_no_database(path: Path) -> None:
-    if path.is_dir():
-        raise StoreError(f"{path} is a directory, not a database: name a file with --db")
     try:
+        mode = path.stat().st_mode
+        if stat.S_ISDIR(mode):
+            raise StoreError(f"{path} is a directory, not a database: name a file with --db")
+        if not stat.S_ISREG(mode):
+            # To read a pipe would wait for whoever writes it, and some devices never end.
+            raise StoreError(
+                f"{path} is a device, pipe or socket, not a database: name a file with --db"
+            )
         with path.open("rb") as file:
             head = file.read(len(_SQLITE_MAGIC))
     except FileNotFoundError:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection, RowMapping, insert, select
 
 from routectl.errors import StoreError
+from routectl.records import IdKind
 from routectl.store.models import Evaluation
 
 if TYPE_CHECKING:
@@ -59,7 +60,8 @@ def evaluation(connection: Connection, evaluation_id: int) -> Evaluation:
     row = connection.execute(query).mappings().one_or_none()
     if row is None:
         raise StoreError(
-            f"no evaluation {evaluation_id} in this database: `routectl evaluations list` has them"
+            f"no evaluation {IdKind.EVALUATION.ref(evaluation_id)} in this database: "
+            "`routectl evaluations list` has them"
         )
     return Evaluation(**row)
 
@@ -103,7 +105,8 @@ def rows_of(stored: Evaluation) -> EvaluatedRows:
         return EvaluatedRows(**load(zlib.decompress(stored.columns)))
     except (zlib.error, SafetensorError, TypeError):
         raise StoreError(
-            f"the rows of evaluation {stored.id} are damaged: restore the database from a copy"
+            f"the rows of evaluation {IdKind.EVALUATION.ref(stored.id)} are damaged: "
+            "restore the database from a copy"
         ) from None
 
 

@@ -23,6 +23,8 @@ class Holder:
 
     name: str
     since: datetime
+    expires_at: datetime
+    """Later than `LIFETIME` from now, where it was taken by a clock that ran ahead."""
 
 
 def take(connection: Connection, name: str, token: str) -> Holder | None:
@@ -39,9 +41,22 @@ def take(connection: Connection, name: str, token: str) -> Holder | None:
             "expires_at": now + LIFETIME,
         },
     )
-    query = select(Lease.holder, Lease.since, Lease.token).where(Lease.name == name)
-    holder, since, holding_token = connection.execute(query).one()
-    return None if holding_token == token else Holder(holder, since)
+    query = select(Lease.holder, Lease.since, Lease.expires_at, Lease.token).where(
+        Lease.name == name
+    )
+    holder, since, expires_at, holding_token = connection.execute(query).one()
+    return None if holding_token == token else Holder(holder, since, expires_at)
+
+
+def end(connection: Connection, name: str, holder: Holder) -> None:
+    """End the lease of a holder that has not renewed it since; nothing happens if it has."""
+    connection.execute(
+        delete(Lease).where(
+            Lease.name == name,
+            Lease.since == holder.since,
+            Lease.expires_at == holder.expires_at,
+        )
+    )
 
 
 def renew(connection: Connection, name: str, token: str) -> bool:

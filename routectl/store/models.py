@@ -250,7 +250,7 @@ class Calibration(Base):
     row's own id is its key. Null where a row is older than the record."""
     extraction_version: Mapped[int]
     """Of the text that was scored."""
-    route_id: Mapped[int] = mapped_column(ForeignKey("routes.id"), nullable=True)
+    route_id: Mapped[int | None] = mapped_column(ForeignKey("routes.id"))
     """Never null: SQLite can add no column that says so."""
     run: Mapped[str | None]
     """Names the run that made it, and the others of that run; null in rows of before."""

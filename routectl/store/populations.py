@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Connection, func, or_, select
@@ -139,6 +140,86 @@ def answered_by(
     weight = func.sum(requests.c.weight)
     rows = connection.execute(select(*names, weight).group_by(*names))
     return sorted((AnsweredBy(*row) for row in rows), key=lambda answered: -answered.weight)
+
+
+def values_of(connection: Connection, field: str, version: int) -> list[tuple[str, float]]:
+    """The values that requests have of a filter's field, and the weight of each, largest first.
+
+    Args:
+        field: one of `FILTER_FIELDS`.
+    """
+    column, weight = getattr(Request, "tags" if field == "tag" else field), func.sum(Request.weight)
+    query = (
+        select(column, weight)
+        .where(column.is_not(None), Request.extraction_version == version)
+        .group_by(column)
+    )
+    weights: dict[str, float] = {}
+    for stored, total in connection.execute(query):
+        if field == "tag":
+            values = [str(tag) for tag in json.loads(stored)]
+        else:
+            values = [str(stored).lower() if isinstance(stored, bool) else str(stored)]
+        for value in values:
+            weights[value] = weights.get(value, 0.0) + float(total)
+    return sorted(weights.items(), key=lambda item: (-item[1], item[0]))
+
+
+def weights_by(
+    connection: Connection, field: str, population: Population, version: int
+) -> dict[str | None, float]:
+    """Weight of a population's requests by the value of a column, the largest first."""
+    column: ColumnElement[Any] = getattr(Request, field)
+    if field == "model":
+        # The log's model where it is not the group, then what the proxy's router named.
+        column = func.coalesce(Request.model, Request.proxy_model, Request.model_group)
+    query = (
+        select(column, func.sum(Request.weight))
+        .where(*population_filter(population), Request.extraction_version == version)
+        .group_by(column)
+    )
+    weights = [(value, float(total)) for value, total in connection.execute(query)]
+    return dict(sorted(weights, key=lambda item: (-item[1], item[0] or "")))
+
+
+def weights_without(
+    connection: Connection, population: Population, version: int
+) -> dict[str, float]:
+    """Weight of a population's requests without a time, a conversation, or tokens."""
+    columns = {
+        "without_time": Request.time,
+        "without_conversation": Request.conversation_key,
+        "without_tokens": Request.tokens_in,
+    }
+    weights = [func.sum(Request.weight).filter(c.is_(None)) for c in columns.values()]
+    query = select(*weights).where(
+        *population_filter(population), Request.extraction_version == version
+    )
+    row = connection.execute(query).one()
+    return {name: float(weight or 0.0) for name, weight in zip(columns, row, strict=True)}
+
+
+def distinct_prompts(connection: Connection, population: Population, version: int) -> int:
+    """How many distinct texts a population has."""
+    query = select(func.count(Request.prompt_id.distinct())).where(
+        *population_filter(population), Request.extraction_version == version
+    )
+    return int(connection.execute(query).scalar_one())
+
+
+def times(
+    connection: Connection,
+    version: int,
+    population: Population = Population(),  # noqa: B008 - frozen
+) -> tuple[datetime | None, datetime | None]:
+    """The first and the last time of a population's requests; None where none has a time."""
+    query = select(func.min(Request.time), func.max(Request.time)).where(
+        *population_filter(population), Request.extraction_version == version
+    )
+    first, last = connection.execute(query).one()
+    if first is None or last is None:
+        return None, None
+    return datetime.fromtimestamp(first, UTC), datetime.fromtimestamp(last, UTC)
 
 
 def requests_by_version(

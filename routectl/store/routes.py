@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, insert, select, update
 
 from routectl.errors import StoreError
+from routectl.records import IdKind
 from routectl.route import Declaration
 from routectl.store.dialects import insert_ignoring_conflicts
 from routectl.store.models import Activation, Route, RouteChange
@@ -158,7 +159,8 @@ def step_back(log: Sequence[Activation], name: str) -> Activation:
     before = [a for a in log if a.id < decision.id]
     if not before:
         raise StoreError(
-            f"route {name!r} runs its first activation ({decision.id}): there is nothing before it"
+            f"route {name!r} runs its first activation ({IdKind.ACTIVATION.ref(decision.id)}): "
+            "there is nothing before it"
         )
     return activated_by(log, before[-1])
 

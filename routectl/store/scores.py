@@ -8,9 +8,11 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, case, func, select, update
+from sqlalchemy.sql.elements import ColumnElement
 
 from routectl.errors import StoreError
 from routectl.records import Population, RouterIdentity, RouterSpec
+from routectl.request import FIRST_TIME, LAST_TIME, MOST_DOLLARS, MOST_TOKENS
 from routectl.store.columns import Column, FloatColumn, IntColumn, Rows, read_columns
 from routectl.store.dialects import insert_ignoring_conflicts, insert_rows
 from routectl.store.engine import Store
@@ -72,6 +74,11 @@ def add_router(
     return stored
 
 
+def noise_of(connection: Connection, router: int) -> float:
+    """The noise that a stored router states."""
+    return float(connection.execute(select(Router.noise).where(Router.id == router)).scalar_one())
+
+
 def unscored_prompts(
     connection: Connection, router: int | None, population: Population, version: int
 ) -> list[int]:
@@ -124,6 +131,15 @@ def _parts(prompt_ids: Sequence[int]) -> Iterator[list[int]]:
         yield list(prompt_ids[start : start + _IDS_AT_ONCE])
 
 
+def text_lengths(connection: Connection, prompt_ids: Sequence[int]) -> dict[int, int]:
+    """Characters of prompts by id."""
+    lengths: dict[int, int] = {}
+    for ids in _parts(prompt_ids):
+        query = select(Prompt.id, Prompt.length).where(Prompt.id.in_(ids))
+        lengths.update((row.id, row.length) for row in connection.execute(query))
+    return lengths
+
+
 def texts(connection: Connection, prompt_ids: Sequence[int]) -> dict[int, str]:
     """Texts of prompts by id; a prompt whose text was purged is not in it."""
     text_by_id: dict[int, str] = {}
@@ -151,6 +167,10 @@ def add_scores(
     )
 
 
+_IMPOSSIBLE = -2
+"""In place of a number of tokens that no call can have."""
+
+
 @dataclass(frozen=True, slots=True)
 class ScoredRequests:
     """Parallel arrays, one element a request that has a score."""
@@ -170,6 +190,9 @@ class ScoredRequests:
     spend: NDArray[np.float64]
     """US dollars; NaN where unknown."""
     longer_than_read: NDArray[np.bool_]
+    impossible: int = 0
+    """Requests with tokens, a cost or a time that no call can have (`routectl.request`), which
+    count as unknown: databases of before hold them."""
 
 
 def scored_requests(
@@ -201,6 +224,16 @@ def scored_requests(
     if not has_score.all():
         requests = {name: values[has_score] for name, values in requests.items()}
         index = index[has_score]
+    is_impossible = requests["tokens"] == _IMPOSSIBLE
+    with np.errstate(invalid="ignore"):
+        for name, lowest, highest in (
+            ("spend", -MOST_DOLLARS, MOST_DOLLARS),
+            ("time", FIRST_TIME, LAST_TIME),
+        ):
+            outside = (requests[name] < lowest) | (requests[name] > highest)
+            if outside.any():
+                is_impossible |= outside
+                requests[name] = np.where(outside, np.nan, requests[name])
     return ScoredRequests(
         router=router,
         win_rates=scores["win_rate"][index],
@@ -212,11 +245,12 @@ def scored_requests(
         tokens_out=_nan_where_unknown(requests["tokens_out"]) if answers else None,
         spend=requests["spend"],
         longer_than_read=(scores["key"] & 1)[index].astype(np.bool_),
+        impossible=int(np.count_nonzero(is_impossible)),
     )
 
 
 def _nan_where_unknown(counts: NDArray[np.int64]) -> NDArray[np.float64]:
-    """The counts as floats, NaN in place of -1."""
+    """The counts as floats, NaN in place of what is below 0."""
     import numpy as np
 
     tokens: NDArray[np.float64] = np.where(counts < 0, np.nan, counts)
@@ -225,17 +259,23 @@ def _nan_where_unknown(counts: NDArray[np.int64]) -> NDArray[np.float64]:
 
 def _requests(population: Population, version: int, answers: bool) -> Rows:
     """The population's requests that have a prompt."""
-    tokens = Request.tokens_in + Request.tokens_out
+    # Two numbers of 63 bits have no sum, so none is taken of what no call can have.
+    possible = (Request.tokens_in <= MOST_TOKENS) & (Request.tokens_out <= MOST_TOKENS)
+    is_unknown = Request.tokens_in.is_(None) | Request.tokens_out.is_(None)
+
+    def tokens(count: ColumnElement[Any]) -> IntColumn:
+        return IntColumn(case((possible, count), (is_unknown, None), else_=_IMPOSSIBLE))
+
     columns: dict[str, Column] = {
         "prompt": IntColumn(Request.prompt_id.expression),
         "weight": FloatColumn(Request.weight.expression, exponent=7, usual=1.0),
         "conversation": IntColumn(Request.conversation_key.expression),
         "time": FloatColumn(Request.time.expression, exponent=33),
-        "tokens": IntColumn(tokens),
+        "tokens": tokens(Request.tokens_in + Request.tokens_out),
         "spend": FloatColumn(Request.cost.expression, exponent=5),
     }
     if answers:  # Each column takes its time.
-        columns["tokens_out"] = IntColumn(tokens - Request.tokens_in)
+        columns["tokens_out"] = tokens(Request.tokens_out.expression)
     return Rows(
         Request.id.expression,
         columns,

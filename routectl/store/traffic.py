@@ -13,6 +13,7 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from routectl.extraction import extract
 from routectl.records import Exclusion
+from routectl.request import FIRST_TIME, LAST_TIME
 from routectl.store.batches import (
     CALL_PART,
     LEGACY_KEYS_BELOW,
@@ -120,7 +121,9 @@ def newest_read(
     ).all()
     ids = [id for id, stored in samples if stored == dict(population)]
     newest = connection.execute(
-        select(func.max(Request.time)).where(Request.sample_id.in_(ids))
+        select(func.max(Request.time)).where(
+            Request.sample_id.in_(ids), Request.time.between(FIRST_TIME, LAST_TIME)
+        )
     ).scalar()
     return None if newest is None else datetime.fromtimestamp(newest, UTC)
 
@@ -129,7 +132,9 @@ def routed_since(connection: Connection, *names: str) -> datetime | None:
     """When the first request came in whose log names a route, by one of its names, that decided
     it."""
     first = connection.execute(
-        select(func.min(Request.time)).where(Request.proxy_route.in_(names))
+        select(func.min(Request.time)).where(
+            Request.proxy_route.in_(names), Request.time.between(FIRST_TIME, LAST_TIME)
+        )
     ).scalar()
     return None if first is None else datetime.fromtimestamp(first, UTC)
 

@@ -14,6 +14,7 @@ from typing import Any
 import orjson
 
 from routectl.extraction import clean
+from routectl.request import MOST_DOLLARS, MOST_TOKENS
 
 ABSENT = frozenset({"", "none", "null"})
 """Texts that logs write where they have no value (LiteLLM: the text "None"), in lower case."""
@@ -22,9 +23,6 @@ _LONGEST_ABSENT = max(map(len, ABSENT))
 
 LONGEST = 512
 """Longest name or id, in characters: PostgreSQL indexes no entry above 2,704 bytes."""
-
-MAX_INTEGER = 2**63 - 1
-"""What a database's integer column holds."""
 
 
 def text(value: object) -> str | None:
@@ -116,11 +114,17 @@ def _spelled(value: str) -> float:
 
 
 def count(value: object) -> int | None:
-    """Return a whole number that is not negative, such as of tokens."""
+    """Return a whole number that is not negative, such as of tokens, and no more than a call's."""
     if type(value) is int:
-        return value if 0 <= value <= MAX_INTEGER else None
+        return value if 0 <= value <= MOST_TOKENS else None
     written = number(value)
-    return int(written) if written is not None and 0 <= written <= MAX_INTEGER else None
+    return int(written) if written is not None and 0 <= written <= MOST_TOKENS else None
+
+
+def dollars(value: object) -> float | None:
+    """Return an amount of money that a call can have cost."""
+    written = number(value)
+    return written if written is not None and abs(written) <= MOST_DOLLARS else None
 
 
 def flag(value: object) -> bool | None:

@@ -19,10 +19,10 @@ from routectl.traffic.fields import (
     Named,
     count,
     decoded,
+    dollars,
     mapping,
     name,
     names,
-    number,
     text,
     user_and_session,
 )
@@ -136,9 +136,9 @@ def _request(row: Row) -> TrafficRequest | Skip:
         conversation=session or text(field("sessionid")) or text(field("traceid")),
         tokens_in=_tokens(row, usage, "input", field("inputusage", "prompttokens")),
         tokens_out=_tokens(row, usage, "output", field("outputusage", "completiontokens")),
-        cost=read(row, "cost", number, field("totalcost", "calculatedtotalcost"))
+        cost=read(row, "cost", dollars, field("totalcost", "calculatedtotalcost"))
         if field("totalcost", "calculatedtotalcost")
-        else number(costs.get("total")),
+        else read(row, "cost", dollars, costs.get("total")),
         images=count_images(body) if isinstance(body, list) else needs.images,
         tools=needs.tools,
         response_format=needs.response_format or response_format(parameters),
@@ -184,14 +184,17 @@ def _agno_turn(turn: object) -> dict[str, object] | None:
     match = _AGNO_TURN.match(turn) if isinstance(turn, str) else None
     if match is None:
         return {"role": "tool"} if isinstance(turn, str) and turn.startswith("role='") else None
-    return {"role": match[1], "content": ast.literal_eval(match[2])}
+    try:
+        return {"role": match[1], "content": ast.literal_eval(match[2])}
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return None
 
 
 def _tokens(row: Row, usage: dict[str, object], direction: str, total: object) -> int | None:
     """Return the tokens of one direction: cached, audio and other kinds have entries of their
     own, all of whose names begin with the direction."""
     parts = [count(value) or 0 for kind, value in usage.items() if kind.startswith(direction)]
-    return count(sum(parts)) if parts else read(row, "number of tokens", count, total)
+    return read(row, "number of tokens", count, sum(parts) if parts else total)
 
 
 _BASE = json_format(

@@ -17,6 +17,7 @@ from routectl.request import TrafficRequest
 from routectl.traffic.envelopes import rows
 from routectl.traffic.fields import (
     count,
+    dollars,
     flag,
     mapping,
     name,
@@ -25,7 +26,7 @@ from routectl.traffic.fields import (
     text,
     user_and_session,
 )
-from routectl.traffic.making import prompt_of
+from routectl.traffic.making import prompt_of, read
 from routectl.traffic.needs import count_images, count_tools, response_format
 from routectl.traffic.rows import Format, Row, RowError, Skip
 from routectl.traffic.times import instant
@@ -198,6 +199,13 @@ def _request(row: Row) -> TrafficRequest | Skip:
     # After a fallback the group is the one that answered. Without a proxy there are no groups, and
     # LiteLLM leaves the field empty.
     group = name(metadata.original_model_group) or name(payload.model_group) or model
+    tokens_in, tokens_out = count(payload.prompt_tokens), count(payload.completion_tokens)
+    cost = dollars(payload.response_cost)
+    if tokens_in is None or tokens_out is None or cost is None:
+        # Once more, for what could not be read to be counted.
+        read(row, "number of tokens", count, payload.prompt_tokens)
+        read(row, "number of tokens", count, payload.completion_tokens)
+        read(row, "cost", dollars, payload.response_cost)
     # In the order of the record's fields: by their names it takes three times as long to make.
     facts = (
         NAME,
@@ -216,9 +224,9 @@ def _request(row: Row) -> TrafficRequest | Skip:
         tags,
         conversation,
         call_id,
-        count(payload.prompt_tokens),
-        count(payload.completion_tokens),
-        number(payload.response_cost),
+        tokens_in,
+        tokens_out,
+        cost,
         None if model == group else model,
     )
     routing = metadata.routing_decision

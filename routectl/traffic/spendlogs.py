@@ -12,11 +12,11 @@ from routectl.request import TrafficRequest
 from routectl.traffic.fields import (
     count,
     decoded,
+    dollars,
     flag,
     mapping,
     name,
     names,
-    number,
     text,
     user_and_session,
 )
@@ -99,7 +99,7 @@ def _request(row: Row) -> TrafficRequest | Skip:
         call_id=call_id,
         tokens_in=read(row, "number of tokens", count, get("prompt_tokens")),
         tokens_out=read(row, "number of tokens", count, get("completion_tokens")),
-        cost=read(row, "cost", number, get("spend")),
+        cost=read(row, "cost", dollars, get("spend")),
         model=None if model == group else model,
         proxy_decision=decision.decision,
         proxy_score=decision.score,

@@ -7,10 +7,12 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
+from routectl.request import FIRST_TIME, LAST_TIME
+
 EARLIEST = 1e8
 """Numbers below are no seconds since 1970: they would lie before March 1973. Spreadsheets write
 days since 1900, which stay below 100,000."""
-_LATEST = 1e11
+_LATEST = LAST_TIME
 
 _ZERO_ZONE = re.compile(r"\s*(?:\+00:?00)?\s*\(?(?:UTC|GMT|Z|Coordinated Universal Time)\)?$", re.I)
 _COMPACT = re.compile(r"(?:19|20)\d{12}")
@@ -36,6 +38,8 @@ _NAMED_MONTH = (
 def instant(value: object) -> datetime | None:
     """Return a log's time in UTC, or None where it is absent, ambiguous or makes no sense.
 
+    A call's time lies between 1970 and 2200.
+
     Takes seconds, milliseconds, microseconds or nanoseconds since 1970 (told apart by size), as a
     number or as text; ISO 8601 and its relatives with blanks or slashes; RFC 2822; an access log's
     and Kibana's; day and month as numbers where only one reading is possible (above 12, with
@@ -46,9 +50,12 @@ def instant(value: object) -> datetime | None:
         return datetime.fromtimestamp(value, UTC)
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return _epoch(value)
+    time = None
     if isinstance(value, str):
-        return _written(value)
-    return _object(value) if isinstance(value, Mapping) else None
+        time = _written(value)
+    elif isinstance(value, Mapping):
+        time = _object(value)
+    return time if time is not None and FIRST_TIME <= time.timestamp() < LAST_TIME else None
 
 
 def iso_time(written: str) -> datetime | None:

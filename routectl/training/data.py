@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -25,11 +26,14 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from routectl.evaluation.bootstrap import Comparison
+
 _HELD_OUT_SHARE = 0.1
 _EMBEDDED_AT_ONCE = 256
 _KEPT_AT_ONCE = 2048
 """Prompts of a kept piece: that much a stopped run embeds again."""
 _NOISE_SAMPLE = 128
+_ROUTER, _LENGTH = "router", "length"
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,12 +205,14 @@ def held_out_apgr(
             which the pair met are read.
 
     Returns:
-        `apgr`, `apgr_low`, `apgr_high` (95 % bootstrap) and `apgr_prompts`; or nothing.
+        `apgr`, `apgr_low`, `apgr_high` (95 % bootstrap), `apgr_prompts`, and `length_difference`,
+        `length_low`, `length_high`: by how much it is above the APGR of the prompts' lengths, on
+        the same draws. Or nothing.
     """
     import numpy as np
 
-    from routectl.evaluation.bootstrap import apgr_interval
-    from routectl.evaluation.metrics import apgr, quality_curve
+    from routectl.evaluation.bootstrap import bootstrap
+    from routectl.evaluation.metrics import APGR
 
     strong, weak = (measured.models.index(name) for name in (pair.strong, pair.weak))
     forward = (measured.model_a == strong) & (measured.model_b == weak)
@@ -216,15 +222,38 @@ def held_out_apgr(
     gain = gain[met]
     if not gain.sum() > 0:
         return {}
-    scores, zero = win_rates[measured.prompt[met]], np.zeros(len(gain))
-    low, high = apgr_interval(scores, gain, zero)
-    if not np.isfinite(low):
+    rows = measured.prompt[met]
+    scores = {_ROUTER: win_rates[rows], _LENGTH: length_scores([measured.prompts[r] for r in rows])}
+    drawn = bootstrap(scores, gain, np.zeros(len(gain)), metrics=(APGR,))
+    estimate = drawn.estimate(_ROUTER, APGR)
+    if estimate.value is None or not np.isfinite(estimate.low):
         return {}
     return {
-        "apgr": apgr(quality_curve(scores, gain, zero)),
-        "apgr_low": low,
-        "apgr_high": high,
+        "apgr": estimate.value,
+        "apgr_low": estimate.low,
+        "apgr_high": estimate.high,
         "apgr_prompts": float(len(gain)),
+        **length_figures(drawn.compare(_ROUTER, _LENGTH)),
+    }
+
+
+def length_scores(prompts: Sequence[str]) -> NDArray[np.float64]:
+    """Scores in [0, 1) that order prompts by their lengths, as the `length` router does."""
+    import numpy as np
+
+    lengths = np.array([len(prompt) for prompt in prompts], dtype=np.float64)
+    scores: NDArray[np.float64] = lengths / (lengths.max(initial=0.0) + 1)
+    return scores
+
+
+def length_figures(compared: Comparison) -> dict[str, float]:
+    """A router's APGR less that of the prompts' lengths, by the names that a report has."""
+    if compared.difference is None or not math.isfinite(compared.high - compared.low):
+        return {}
+    return {
+        "length_difference": compared.difference,
+        "length_low": compared.low,
+        "length_high": compared.high,
     }
 
 

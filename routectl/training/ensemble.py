@@ -16,7 +16,12 @@ from routectl.records import RouterSpec
 from routectl.routers import OpenRouter, open_spec
 from routectl.routers.ensemble import MEMBERS
 from routectl.routers.seen_prompts import seen
-from routectl.training.data import TrainingData, read_training_data
+from routectl.training.data import (
+    TrainingData,
+    length_figures,
+    length_scores,
+    read_training_data,
+)
 from routectl.training.labels import StrongWeakLabels, strong_weak_labels, weak_quality
 from routectl.training.output.card import model_card
 from routectl.training.output.lineage import learned_from_all, learned_of, lineage_file
@@ -94,7 +99,12 @@ def train_ensemble(
         )
         quality = weak_quality(request, data)[labels.prompt]
         task = data.comparisons.task[labels.prompt]
-        result = stack(scored_members, Labels.of(labels.outcome, quality, task), request.seed)
+        result = stack(
+            scored_members,
+            Labels.of(labels.outcome, quality, task),
+            request.seed,
+            length_scores(prompts),
+        )
         report = _report(request, data, labels, result, time.monotonic() - started)
         return _trained(request, report, data, members, for_pair, result, fresh)
 
@@ -171,6 +181,7 @@ def _report(
             "apgr_low": estimate.low,
             "apgr_high": estimate.high,
             "apgr_prompts": float(len(labels)),
+            **length_figures(result.against_length),
         },
         seconds=seconds,
     )

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import Connection
 
 from routectl.errors import StoreError, UsageError
-from routectl.policy import LIVE, THRESHOLD, Policy
+from routectl.policy import LIVE, THRESHOLD, PinnedRouter, Policy
+from routectl.records import IdKind
+from routectl.route import quoted
 from routectl.store import routes
-from routectl.store.calibrations import calibration, calibrations, newest_calibration
+from routectl.store.calibrations import calibration, calibrations, newest_calibration, run_of
 from routectl.store.engine import Location
 from routectl.store.models import Activation, Calibration, Route, RouteChange
 from routectl.store.opening import open_store
@@ -22,7 +24,12 @@ from routectl.workflow.policies import (
     require_extraction,
     unconditional,
 )
+from routectl.workflow.recorded import RecordedCalibration, recorded
+from routectl.workflow.reporter import Reporter
 from routectl.workflow.routing import declared_models, default_route, picked_route
+
+SEVERAL = 8
+"""Calibrations that a sentence names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,39 +48,75 @@ class Activated:
     created_at: datetime
     active: bool
     """It is the newest of its route."""
+    was: Activated | None = None
+    """What the route ran until then; only of an activation that was just made."""
+
+    @property
+    def nothing_changes(self) -> bool:
+        """The route ran the very same before."""
+        if self.was is None:
+            return False
+        ours, theirs = (
+            (replace(one.policy, activation_id=None), one.calibration and one.calibration.id)
+            for one in (self, self.was)
+        )
+        return ours == theirs
 
 
-def activate(
-    location: Location,
-    *,
-    calibration_id: int | None,
-    mode: str,
-    route: str | None,
-    note: str | None,
-) -> Activated:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What is to be activated.
+
+    Raises:
+        UsageError: a mode or a fallback of what is unconditional.
+    """
+
+    rule: str = THRESHOLD
+    """threshold, always_strong or always_weak."""
+    calibration_id: int | None = None
+    """Of the rule threshold; None is the one that the last run made."""
+    mode: str | None = None
+    """live, shadow or canary=SHARE; None keeps that of the route, which is live at first."""
+    fallback: str | None = None
+    """strong, weak or share; None keeps that of the route."""
+    force: bool = False
+    """Activate also what is refused at first: a baseline, another router, ..."""
+
+    def __post_init__(self) -> None:
+        if self.rule != THRESHOLD and (self.mode or self.fallback):
+            raise UsageError(
+                f"{self.rule.replace('_', '-')} decides every request by itself, so leave out "
+                "--mode and --fallback"
+            )
+
+
+def activate(location: Location, asked: Asked, *, route: str | None, note: str | None) -> Activated:
     """Append what a route runs from now on.
 
     Args:
-        calibration_id: for mode "threshold"; None takes the newest calibration.
-        mode: threshold, always_strong or always_weak.
         route: None is the only one there is.
 
     Raises:
         StoreError: there is no such route or calibration, or the calibration is of another route or
-            extraction version.
-        UsageError: there are several routes, and none is named.
+            extraction version, or older than modes are.
+        UsageError: there are several routes or calibrations, and none is named; or it wants
+            `force`.
     """
     with open_store(location) as store, store.write() as connection:
         chosen: Calibration | None = None
         stored = picked_route(connection, route) or default_route(connection)
-        if mode == THRESHOLD:
-            chosen = _to_activate(connection, stored, calibration_id)
-            policy = replace(of_calibration(chosen), mode=LIVE, route=stored.name)
+        log = routes.activations(connection, stored.id)
+        was = _activated(connection, log[-1], stored.name, active=False) if log else None
+        if asked.rule == THRESHOLD:
+            before = _last_calibrated(connection, log, stored.name)
+            chosen = _to_activate(connection, stored, asked.calibration_id)
+            policy = _completed(chosen, asked, stored.name, before)
             require_extraction(policy)
+            if not asked.force:
+                _require_no_doubt(connection, chosen, policy, before)
         else:
-            log = routes.activations(connection, stored.id)
             policy = unconditional(
-                mode,
+                asked.rule,
                 stored.name,
                 last_calibrated(connection, log),
                 models=declared_models(routes.declaration(stored)),
@@ -83,35 +126,155 @@ def activate(
         row = routes.add_activation(
             connection,
             route_id=stored.id,
-            mode=mode,
+            mode=asked.rule,
             calibration_id=None if chosen is None else chosen.id,
             restores_id=None,
             actor=actor(),
             note=note,
             policy=policy.to_json() if recorded else None,
         )
-        return _activated(connection, row, stored.name, active=True)
+        return replace(_activated(connection, row, stored.name, active=True), was=was)
 
 
 def _to_activate(connection: Connection, route: Route, calibration_id: int | None) -> Calibration:
-    """The calibration that a route is to run: the one that was named, else its newest."""
+    """The calibration that a route is to run: the one that was named, else that of the last run."""
     if calibration_id is None:
-        newest = newest_calibration(connection, route.id)
-        if newest is None:
-            raise StoreError(
-                "there is no calibration to activate: run "
-                "`routectl calibrate --strong-fraction 0.3` first"
-            )
-        return newest
+        return _of_the_last_run(connection, route)
     chosen = calibration(connection, calibration_id)
-    if chosen.route_id != route.id:
+    if chosen.route_id is not None and chosen.route_id != route.id:
         owner = routes.route_of(connection, chosen.route_id).name
         raise StoreError(
-            f"calibration {chosen.id} was made for route {owner!r}, and what it says does not hold "
-            f"for {route.name!r}: run `routectl calibrate --route {route.name}`, whose scores are "
-            "there already"
+            f"calibration {IdKind.CALIBRATION.ref(chosen.id)} was made for route {owner!r}, and "
+            f"what it says does not hold for {route.name!r}: run `routectl calibrate --route "
+            f"{route.name}`, whose scores are there already"
         )
     return chosen
+
+
+def _of_the_last_run(connection: Connection, route: Route) -> Calibration:
+    """The only calibration of the last run.
+
+    Raises:
+        StoreError: the route has none.
+        UsageError: the run made several, or is older than runs are recorded.
+    """
+    newest = newest_calibration(connection, route.id)
+    if newest is None:
+        raise StoreError(
+            "there is no calibration to activate: run "
+            "`routectl calibrate --strong-fraction 0.3` first"
+        )
+    if newest.run is None:
+        # Which calibrations an older run made is not known.
+        made = [row.id for row in calibrations(connection, SEVERAL, route_id=route.id)]
+        why = "which of them the last run made is not recorded"
+    else:
+        made = list(reversed(run_of(connection, newest)))
+        why = f"the last run made {len(made)}"
+    if len(made) > 1:
+        several = ", ".join(
+            f"{IdKind.CALIBRATION.ref(id)} ({calibration(connection, id).router})"
+            for id in made[:SEVERAL]
+        )
+        raise UsageError(
+            f"say which calibration, because {why}: "
+            f"`routectl activate {IdKind.CALIBRATION.ref(made[-1])}`, or another of {several}"
+        )
+    return newest
+
+
+def _completed(
+    chosen: Calibration, asked: Asked, route: str, before: tuple[Activation, Policy] | None
+) -> Policy:
+    """A calibration's policy with what its activation adds.
+
+    Raises:
+        StoreError: it has no record that could hold a mode.
+    """
+    policy = of_calibration(chosen)
+    mode = asked.mode or (before and before[1].mode) or LIVE
+    fallback = asked.fallback or (before and before[1].fallback) or None
+    if chosen.policy is None and (mode != LIVE or fallback is not None):
+        raise StoreError(
+            f"calibration {IdKind.CALIBRATION.ref(chosen.id)} is older than modes and fallbacks "
+            "and cannot hold one: run `routectl calibrate` again, or activate it with --mode live "
+            "on a route without a fallback"
+        )
+    return replace(policy, mode=mode, fallback=fallback, route=route)
+
+
+def _require_no_doubt(
+    connection: Connection,
+    chosen: Calibration,
+    policy: Policy,
+    before: tuple[Activation, Policy] | None,
+) -> None:
+    """Refuse what is seldom meant, and say all that is unusual of it.
+
+    Raises:
+        UsageError: it wants --force.
+    """
+    doubts = list(_doubts(connection, chosen, policy, before))
+    if doubts:
+        ref = IdKind.CALIBRATION.ref(chosen.id)
+        raise UsageError(
+            f"{ref} is not activated, because {', and '.join(doubts)}: "
+            f"`routectl activate {ref} --force` does it all the same"
+        )
+
+
+def _doubts(
+    connection: Connection,
+    chosen: Calibration,
+    policy: Policy,
+    before: tuple[Activation, Policy] | None,
+) -> Iterator[str]:
+    router = policy.routers[0]
+    last = None if before is None or not before[1].routers else before[1].routers[0]
+    same_router = last is not None and (last.spec.name, last.fingerprint) == (
+        router.spec.name,
+        router.fingerprint,
+    )
+    if router.spec.model_pair is None and not same_router:
+        yield f"{router.spec.name} is a baseline, which knows no models"
+    if last is not None and not same_router:
+        yield (
+            f"the route has run {_router_words(last)}, and this is {_router_words(router)}"
+            if _router_words(last) != _router_words(router)
+            else f"its router has another fingerprint ({router.fingerprint[:12]}) than the one "
+            f"that the route has run ({last.fingerprint[:12]})"
+        )
+    if before is not None and before[0].calibration_id is not None:
+        ran = calibration(connection, before[0].calibration_id)
+        # Another window of the same filters is the same population.
+        if sorted(ran.population["where"]) != sorted(chosen.population["where"]):
+            ran_words, words = (
+                " ".join(row.population["where"]) or "all requests" for row in (ran, chosen)
+            )
+            yield f"the route has run a threshold for {ran_words}, and this one is for {words}"
+    said = recorded(connection, chosen)
+    if said.missed_by is not None:
+        yield (
+            f"it misses its target by {100 * said.missed_by:.1f} points, more than its tolerance "
+            "allows"
+        )
+    if said.choice.self_check is not None and not said.choice.self_check.inside:
+        yield "its check in time failed"
+
+
+def _router_words(router: PinnedRouter) -> str:
+    checkpoint = router.spec.checkpoint
+    return router.spec.name if checkpoint is None else f"{router.spec.name} ({checkpoint})"
+
+
+def _last_calibrated(
+    connection: Connection, log: Sequence[Activation], route: str
+) -> tuple[Activation, Policy] | None:
+    """The last activation of a calibration on a route, with its policy."""
+    last = next((row for row in reversed(log) if row.calibration_id is not None), None)
+    if last is None:
+        return None
+    return last, _activated(connection, last, route, active=False).policy
 
 
 def roll_back(
@@ -121,7 +284,6 @@ def roll_back(
 
     Args:
         to: id of an activation of this route, earlier than the one that runs now.
-
         route: None is the only one there is.
 
     Raises:
@@ -137,6 +299,7 @@ def roll_back(
         log = routes.activations(connection, stored.id)
         target = routes.step_back(log, name) if to is None else _earlier(log, to, name)
         require_extraction(_activated(connection, target, name, active=False).policy)
+        was = _activated(connection, log[-1], name, active=False)
         row = routes.add_activation(
             connection,
             route_id=stored.id,
@@ -147,16 +310,7 @@ def roll_back(
             note=note,
             policy=target.policy,
         )
-        return _activated(connection, row, name, active=True)
-
-
-@dataclass(frozen=True, slots=True)
-class CalibrationEntry:
-    """A calibration with its route's name and its policy."""
-
-    row: Calibration
-    route: str
-    policy: Policy
+        return replace(_activated(connection, row, name, active=True), was=was)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,12 +325,12 @@ class RouteChangeEntry:
 class History:
     """Calibrations, activations and changes of routes, newest first."""
 
-    calibrations: list[CalibrationEntry]
+    calibrations: list[RecordedCalibration]
     activations: list[Activated]
     route_changes: list[RouteChangeEntry]
 
 
-def history(location: Location, *, route: str | None, limit: int) -> History:
+def history(location: Location, reporter: Reporter, *, route: str | None, limit: int) -> History:
     """What was calibrated, what ran and what routes were, newest first.
 
     Args:
@@ -193,13 +347,15 @@ def history(location: Location, *, route: str | None, limit: int) -> History:
         ]
         entries.sort(key=lambda entry: entry.id, reverse=True)
         only = None if chosen is None else chosen.id
+        shown = []
+        for row in calibrations(connection, limit, route_id=only):
+            try:
+                shown.append(recorded(connection, row))
+            except StoreError as error:
+                # One damaged record must not hide the others.
+                reporter.note(f"left out, because {error}")
         return History(
-            [
-                CalibrationEntry(
-                    row, routes.route_of(connection, row.route_id).name, of_calibration(row)
-                )
-                for row in calibrations(connection, limit, route_id=only)
-            ],
+            shown,
             entries[:limit],
             [
                 RouteChangeEntry(row, routes.route_of(connection, row.route_id).name)
@@ -218,12 +374,14 @@ def _earlier(log: list[Activation], to: int, route: str) -> Activation:
     activation = next((a for a in log if a.id == to), None)
     if activation is None:
         raise StoreError(
-            f"route {route!r} has no activation {to}: `routectl history --route {route}` lists them"
+            f"route {route!r} has no activation {IdKind.ACTIVATION.ref(to)}: "
+            f"`routectl history --route {quoted(route)}` lists them"
         )
     target = routes.activated_by(log, activation)
     if target.id >= routes.activated_by(log, log[-1]).id:
         raise UsageError(
-            f"activation {to} is not earlier than what runs now, and a rollback walks back: "
+            f"activation {IdKind.ACTIVATION.ref(to)} is not earlier than what runs now, and a "
+            "rollback walks back: "
             "use `routectl activate` to go forward"
         )
     return target

@@ -17,6 +17,7 @@ from routectl.model_names import same_model
 from routectl.prices import price_of
 from routectl.records import Population
 from routectl.route import DEFAULT_ROUTE, require_name
+from routectl.store import routes
 from routectl.store.populations import AnsweredBy, answered_by
 from routectl.workflow.routing import RouteInUse
 
@@ -87,7 +88,10 @@ def suggested_route(connection: Connection, route: RouteInUse, population: Popul
     named = dict.fromkeys(row.model_group for row in rows)
     groups = [group for group in named if group is not None and _can_be_typed(group)]
     aliases = [group for group in groups if group not in models]
-    name = next(iter(aliases), _USUAL_NAME) if route.name == DEFAULT_ROUTE else route.name
+    name = route.name
+    if name == DEFAULT_ROUTE and len(routes.routes(connection)) < 2:
+        # The line renames it. Where there are others, it would change one of those.
+        name = next(iter(aliases), _USUAL_NAME)
     # A group of which no model is known may be the route itself.
     models = [model for model in models if model != name]
     strong, weak, unpriced = _by_price(models)

@@ -4,25 +4,19 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from uuid import uuid4
 
-from routectl.calibration import (
-    Caveat,
-    Choice,
-    ScoredSample,
-    StrongFraction,
-    caveats,
-    choose,
-)
+from routectl.calibration import ScoredSample, StrongFraction, choose
 from routectl.errors import UsageError
 from routectl.extraction import EXTRACTION_VERSION
 from routectl.policy import PinnedRouter, Policy
 from routectl.prices import ModelPrice, require_asked
-from routectl.records import Population, RouterIdentity
+from routectl.records import Population
+from routectl.route import quoted
 from routectl.routers import OpenRouter
-from routectl.store.calibrations import add_calibration
+from routectl.store.calibrations import add_calibration, calibration, calibration_row
 from routectl.store.engine import Location, Store
 from routectl.store.opening import open_store
 from routectl.store.populations import Overview, overview
@@ -41,12 +35,13 @@ from routectl.workflow.populations import (
     say_what_the_population_mixes,
 )
 from routectl.workflow.pricing import Costs, month_of, priced_requests, route_prices
-from routectl.workflow.quality import KnownQuality, known_quality
-from routectl.workflow.reporter import Reporter
+from routectl.workflow.quality import known_quality
+from routectl.workflow.recorded import RecordedCalibration, recorded
+from routectl.workflow.reporter import Remembering, Reporter
 from routectl.workflow.routing import RouteInUse, declared_models, default_route
 from routectl.workflow.scoring import score_missing
 
-__all__ = ["CalibrationResult", "Question", "StrongFraction", "calibrate"]
+__all__ = ["Question", "StrongFraction", "calibrate"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,40 +57,8 @@ class Question:
     note: str | None
     prices: Mapping[str, ModelPrice] = field(default_factory=dict)
     """Those that go before the route's own and the list's."""
-
-
-@dataclass(frozen=True, slots=True)
-class CalibrationResult:
-    """A calibration as it was recorded."""
-
-    id: int
-    created_at: datetime
-    route: str
-    population: Population
-    router: RouterIdentity
-    policy: Policy
-    choice: Choice
-    overview: Overview
-    excluded: dict[str, float]
-    """Weight of the requests without a score, by reason."""
-    longer_than_read: float
-    """Weighted share of the requests whose prompt is longer than the router reads."""
-    costs: Costs | None
-    """None where the route declares no models, or no tokens or no price is known."""
-    quality: KnownQuality | None
-    """What was evaluated of this router at this fingerprint."""
-    other_models: OtherModels | None
-    """Models that answered these requests and are not the route's."""
-    suggestion: str | None
-    """The `route set` command that would give costs, where the route declares no models."""
-    rows_digest: str
-    caveats: list[Caveat]
-    """What a reader must know before they use the threshold."""
-
-    @property
-    def missed_by(self) -> float | None:
-        """How far the share is from the target, where that is more than the tolerance."""
-        return self.choice.target.missed_by(self.choice.cut)
+    dry_run: bool = False
+    """Answer without a record; scores are kept all the same."""
 
 
 def calibrate(
@@ -105,7 +68,7 @@ def calibrate(
     reporter: Reporter,
     *,
     unnamed: Collection[str] = (),
-) -> list[CalibrationResult]:
+) -> list[RecordedCalibration]:
     """Choose and record a threshold for each router.
 
     Args:
@@ -122,9 +85,10 @@ def calibrate(
     with open_store(location) as store:
         with store.read() as connection:
             counts = overview(connection, question.population, EXTRACTION_VERSION)
-        refuse_an_empty_population(counts, question.population)
-        say_what_the_population_mixes(counts, question.population, reporter)
-        wanted = ready_routers(store, routers, unnamed, question.population, reporter)
+            refuse_an_empty_population(connection, counts, question.population)
+        shared = Remembering(reporter)
+        say_what_the_population_mixes(counts, question.population, shared)
+        wanted = ready_routers(store, routers, unnamed, question.population, shared)
         with store.read() as connection:
             traffic = _Traffic(
                 counts,
@@ -132,10 +96,13 @@ def calibrate(
                 suggested_route(connection, route, question.population)
                 if route.pair is None
                 else None,
-                route_prices(route, question.prices, reporter),
+                route_prices(route, question.prices, shared),
             )
         run = uuid4().hex
-        return [_calibrate(store, router, question, traffic, run, reporter) for router in wanted]
+        return [
+            _calibrate(store, router, question, traffic, run, Remembering(reporter, shared.notes))
+            for router in wanted
+        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +120,7 @@ def _refuse_other_prices(route: RouteInUse, prices: Mapping[str, ModelPrice]) ->
     if prices and not route.declared.models:
         raise UsageError(
             f"--price is of a route's models, and route {route.name} declares none: name them with "
-            f"`routectl route set {route.name} --strong MODEL --weak MODEL`"
+            f"`routectl route set {quoted(route.name)} --strong MODEL --weak MODEL`"
         )
     require_asked(prices, [model.name for model in route.declared.models])
 
@@ -164,12 +131,17 @@ def _calibrate(
     question: Question,
     traffic: _Traffic,
     run: str,
-    reporter: Reporter,
-) -> CalibrationResult:
+    reporter: Remembering,
+) -> RecordedCalibration:
     counts, prices = traffic.counts, traffic.prices
     rows, purged = _scored(
         store, router, question.population, counts, reporter, answers=prices is not None
     )
+    if rows.impossible:
+        reporter.note(
+            f"{rows.impossible:,} requests have a number of tokens, a cost or a time that no call "
+            "can have; there it counts as unknown"
+        )
     excluded = dict(counts.excluded) | ({"purged": purged} if purged else {})
     identity = router.identity
     priced = priced_requests(prices, rows)
@@ -197,60 +169,46 @@ def _calibrate(
     if priced is not None and spending is not None:
         costs = Costs(priced.strong, priced.weak, spending, month_of(rows, spending))
     longer = float(rows.weights[rows.longer_than_read].sum() / rows.weights.sum())
-    created_at = datetime.now(UTC)
-    digest = rows_digest(rows)
     policy = Policy(
         models=declared_models(question.route.declared) or UNDECLARED,
         routers=(PinnedRouter(router.spec, identity.fingerprint),),
         thresholds=(choice.cut.threshold,),
         extraction_version=EXTRACTION_VERSION,
     )
-    with store.write() as connection:
+    with store.read() as connection:
         quality = known_quality(connection, identity.fingerprint)
-        route_id = question.route.id
-        if route_id is None:
-            route_id = default_route(connection).id
-        calibration_id = add_calibration(
-            connection,
-            created_at=created_at,
-            actor=actor(),
-            note=question.note,
-            route_id=route_id,
-            run=run,
-            router_id=rows.router,
-            router=identity,
-            population=question.population,
-            sample_ids=counts.sample_ids,
-            choice=choice,
-            policy=policy,
-            excluded=excluded,
-            facts={
-                "longer_than_read": longer,
-                "costs": None if costs is None else costs.to_json(),
-                "quality": None if quality is None else quality.to_json(),
-                "other_models": traffic.other_models and traffic.other_models.to_json(),
-                "suggested_route": traffic.suggestion,
-            },
-            rows_digest=digest,
-        )
-    return CalibrationResult(
-        id=calibration_id,
-        created_at=created_at,
-        route=question.route.name,
-        population=question.population,
+    row = calibration_row(
+        created_at=datetime.now(UTC),
+        actor=actor(),
+        note=question.note,
+        run=run,
+        router_id=rows.router,
         router=identity,
-        policy=replace(policy, calibration_id=calibration_id),
+        population=question.population,
+        sample_ids=counts.sample_ids,
         choice=choice,
-        overview=counts,
+        policy=policy,
         excluded=excluded,
-        longer_than_read=longer,
-        costs=costs,
-        quality=quality,
-        other_models=traffic.other_models,
-        suggestion=traffic.suggestion,
-        rows_digest=digest,
-        caveats=caveats(choice.target, choice.cut, choice.certainty, choice.self_check, longer),
+        facts={
+            "longer_than_read": longer,
+            "costs": None if costs is None else costs.to_json(),
+            "quality": None if quality is None else quality.to_json(),
+            "other_models": traffic.other_models and traffic.other_models.to_json(),
+            "suggested_route": traffic.suggestion,
+        },
+        rows_digest=rows_digest(rows),
+        weight=counts.weight - sum(excluded.values()),
+        model_groups=counts.model_groups,
+        notes=reporter.notes,
     )
+    if question.dry_run:
+        with store.read() as connection:
+            row.route_id = question.route.id
+            return recorded(connection, row)
+    with store.write() as connection:
+        route_id = question.route.id
+        row.route_id = default_route(connection).id if route_id is None else route_id
+        return recorded(connection, calibration(connection, add_calibration(connection, row)))
 
 
 def _scored(

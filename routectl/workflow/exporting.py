@@ -6,6 +6,8 @@ from sqlalchemy import Connection
 
 from routectl.errors import StoreError
 from routectl.export import ActiveRoute, Exported
+from routectl.records import IdKind
+from routectl.route import DEFAULT_ROUTE
 from routectl.store import routes
 from routectl.store.calibrations import calibration, newest_calibration
 from routectl.store.engine import Location
@@ -13,43 +15,49 @@ from routectl.store.models import Calibration, Route
 from routectl.store.opening import open_store
 from routectl.workflow.activating import last_calibrated
 from routectl.workflow.policies import of_activation, of_calibration, require_extraction
-from routectl.workflow.reporter import Reporter
 from routectl.workflow.routing import picked_route
 
 
-def to_export(
-    location: Location, *, calibration_id: int | None, route: str | None, reporter: Reporter
-) -> Exported:
-    """What to export: a calibration that was named, else what the route runs.
+def to_export(location: Location, *, calibration_id: int | None, route: str | None) -> Exported:
+    """What to export: a calibration that was named, else what the route runs, and nothing else.
 
-    Without either the only route there is is meant; when it runs nothing, its newest calibration is
-    taken, with a word.
+    Args:
+        route: None is the only one there is.
 
     Raises:
-        StoreError: there is nothing to export, or it is of another extraction version.
+        StoreError: nothing is active there, or it is of another extraction version.
         UsageError: there are several routes, and none is named.
     """
     with open_store(location) as store, store.read() as connection:
         if calibration_id is not None:
             return _of_calibration(calibration(connection, calibration_id))
         stored = picked_route(connection, route)
-        log = routes.activations(connection, stored.id) if stored is not None else []
-        if stored is not None and log:
-            active = _active(connection, stored)
-            return Exported(active.policy, log[-1].policy is not None, active.strong_fraction)
-        if route is not None:
-            names = ", ".join(r.name for r in routes.routes(connection)) or "none yet"
-            raise StoreError(f"nothing is active on route {route!r}; the routes are: {names}")
-        newest = None if stored is None else newest_calibration(connection, stored.id)
-        if newest is None:
-            raise StoreError(
-                "there is nothing to export: run `routectl calibrate --strong-fraction 0.3` first"
-            )
-        reporter.note(
-            f"no calibration is active: this is the newest, {newest.id}; "
-            "`routectl activate` makes it what runs"
+        log = [] if stored is None else routes.activations(connection, stored.id)
+        if stored is None or not log:
+            raise StoreError(_nothing_is_active(connection, stored))
+        active = _active(connection, stored)
+        return Exported(active.policy, log[-1].policy is not None, active.strong_fraction)
+
+
+def _nothing_is_active(connection: Connection, route: Route | None) -> str:
+    """That a route runs nothing, and what would make it run something."""
+    newest = None if route is None else newest_calibration(connection, route.id)
+    others = [
+        row.name
+        for row in routes.routes(connection)
+        if (route is None or row.id != route.id) and routes.activations(connection, row.id)
+    ]
+    name = DEFAULT_ROUTE if route is None else route.name
+    running = f" (routes that run something: {', '.join(others)})" if others else ""
+    if newest is None:
+        how = "run `routectl calibrate --strong-fraction 0.3` and `routectl activate` first"
+    else:
+        ref = IdKind.CALIBRATION.ref(newest.id)
+        how = (
+            f"`routectl activate {ref}` makes its newest calibration what it runs, and "
+            f"`routectl export --calibration {ref}` prints that without activating it"
         )
-        return _of_calibration(newest)
+    return f"nothing is active on route {name!r}{running}: {how}"
 
 
 def active_routes(location: Location, route: str | None) -> dict[str, ActiveRoute]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from routectl import extraction
 from routectl.errors import StoreError
 from routectl.policy import LIVE, THRESHOLD, PinnedRouter, Policy
-from routectl.records import ModelPair, RouterSpec
+from routectl.records import IdKind, ModelPair, RouterSpec
 from routectl.store.models import Activation, Calibration
 
 UNDECLARED = (None, None)
@@ -112,7 +112,8 @@ def require_extraction(policy: Policy) -> None:
     version = policy.extraction_version
     if policy.rule == THRESHOLD and version not in extraction.VERSIONS:
         raise StoreError(
-            f"calibration {policy.calibration_id} was made with version {version} of the text "
-            f"extraction, and this routectl has {max(extraction.VERSIONS)} and older ones: import "
-            "the logs again and run `routectl calibrate`, or install the routectl that made it"
+            f"calibration {IdKind.CALIBRATION.ref(policy.calibration_id)} was made with version "
+            f"{version} of the text extraction, and this routectl has "
+            f"{max(extraction.VERSIONS)} and older ones: import the logs again and run "
+            "`routectl calibrate`, or install the routectl that made it"
         )

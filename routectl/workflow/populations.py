@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+
+from sqlalchemy import Connection
 
 from routectl.errors import NoPromptsError
 from routectl.extraction import EXTRACTION_VERSION
 from routectl.records import Population
 from routectl.routers import OpenRouter
 from routectl.store.engine import Store
-from routectl.store.populations import Overview, requests_by_version
+from routectl.store.populations import Overview, requests_by_version, times, values_of
 from routectl.store.scores import router_id, unscored_prompts
 from routectl.workflow.reporter import Reporter
+
+SHOWN = 8
+"""Values of a field that a sentence names."""
 
 
 def ready_routers(
@@ -53,27 +58,67 @@ def _is_scored(
     return False
 
 
-def refuse_an_empty_population(traffic: Overview, population: Population) -> None:
-    """Refuse a population without a prompt to score.
+def refuse_a_population_without_requests(
+    connection: Connection, traffic: Overview, population: Population
+) -> None:
+    """Refuse a population without a request, and say what the database has instead.
 
     Raises:
-        NoPromptsError: the population is empty, or none of its requests has a prompt, or another
-            version of the text extraction wrote them all.
+        NoPromptsError: the population is empty, or another version of the text extraction wrote
+            all of its requests.
     """
     _refuse_other_versions(traffic.requests, traffic.other_versions)
     if traffic.requests == 0:
         if population.is_everything():
             raise NoPromptsError("the database holds no traffic: run `routectl import FILE` first")
         raise NoPromptsError(
-            "no request matches the --where, --since and --until that were given: loosen them, "
-            "or look at what there is without them"
+            f"no request matches {' '.join(_filters(population))}: "
+            + "; ".join(_what_there_is(connection, population))
         )
+
+
+def refuse_an_empty_population(
+    connection: Connection, traffic: Overview, population: Population
+) -> None:
+    """Refuse a population without a prompt to score.
+
+    Raises:
+        NoPromptsError: the population is empty, or none of its requests has a prompt, or another
+            version of the text extraction wrote them all.
+    """
+    refuse_a_population_without_requests(connection, traffic, population)
     if sum(traffic.excluded.values()) >= traffic.weight:
         raise NoPromptsError(
             f"none of the {traffic.requests:,} requests has a prompt to score "
             f"({', '.join(sorted(traffic.excluded))}): make the proxy log prompts, then import "
             "again"
         )
+
+
+def _filters(population: Population) -> Iterator[str]:
+    for condition in population.where:
+        yield f"--where {condition}"
+    for name, time in (("since", population.since), ("until", population.until)):
+        if time is not None:
+            yield f"--{name} {time:%Y-%m-%dT%H:%M:%S}"
+
+
+def _what_there_is(connection: Connection, population: Population) -> Iterator[str]:
+    """What the database has of each field that a population filters on."""
+    for field in dict.fromkeys(condition.field for condition in population.where):
+        values = values_of(connection, field, EXTRACTION_VERSION)
+        if not values:
+            yield f"no request has a {field}"
+            continue
+        shown = ", ".join(f"{value} ({weight:,.0f})" for value, weight in values[:SHOWN])
+        more = f" and {len(values) - SHOWN:,} more" if len(values) > SHOWN else ""
+        yield f"there is {field} {shown}{more}"
+    if population.since is not None or population.until is not None:
+        first, last = times(connection, EXTRACTION_VERSION)
+        if first is None or last is None:
+            yield "no request has a time"
+        else:
+            yield f"the requests are from {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} UTC"
 
 
 def leave_out_other_versions(store: Store, population: Population, reporter: Reporter) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
@@ -24,3 +24,26 @@ class Reporter(Protocol):
 
     def progress(self, label: str, total: int | None) -> AbstractContextManager[Advance]:
         """Draw progress towards `total` steps (None where unknown) while the context lasts."""
+
+
+class Remembering:
+    """Passes on what it is told, and remembers the notes."""
+
+    def __init__(self, reporter: Reporter, notes: Sequence[str] = ()) -> None:
+        """Begin with the notes that were passed on before."""
+        self.notes = list(notes)
+        self._reporter = reporter
+
+    def note(self, sentence: str) -> None:
+        self.notes.append(sentence)
+        self._reporter.note(sentence)
+
+    def warn(self, sentence: str) -> None:
+        self.notes.append(sentence)
+        self._reporter.warn(sentence)
+
+    def detail(self, sentence: str) -> None:
+        self._reporter.detail(sentence)
+
+    def progress(self, label: str, total: int | None) -> AbstractContextManager[Advance]:
+        return self._reporter.progress(label, total)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -11,8 +10,15 @@ from sqlalchemy import Connection
 
 from routectl.errors import InputError, StoreError, UsageError
 from routectl.prices import CURRENCY, ModelPrice, price_of, prices_within, require_asked
-from routectl.records import ModelPair, Population, Routed, RouterSpec
-from routectl.route import DEFAULT_ROUTE, Declaration, OwnPrice, RouteModel, require_name
+from routectl.records import IdKind, ModelPair, Population, Routed, RouterSpec
+from routectl.route import (
+    DEFAULT_ROUTE,
+    Declaration,
+    OwnPrice,
+    RouteModel,
+    quoted,
+    require_name,
+)
 from routectl.store import routes
 from routectl.store.calibrations import count_calibrations
 from routectl.store.engine import Location
@@ -130,11 +136,10 @@ def _routed(connection: Connection, names: tuple[str, ...]) -> Routed | None:
 
 def _unknown(stored: Sequence[Route], name: str) -> StoreError:
     names = ", ".join(row.name for row in stored)
-    to_type = shlex.quote(name) if name.isprintable() else "NAME"
     return StoreError(
         f"there is no route {name!r}: "
         + (f"the routes are {names}; " if names else "")
-        + f"`routectl route set {to_type} --strong MODEL --weak MODEL` makes one"
+        + f"`routectl route set {quoted(name)} --strong MODEL --weak MODEL` makes one"
     )
 
 
@@ -164,8 +169,8 @@ class RouteSet:
     renamed_from: str | None
     changed: tuple[str, ...]
     """What differs from before: name, models, router, population. Empty: nothing changed."""
-    prices: tuple[ModelPrice, ...]
-    """Of its models, from strong to weak; empty where it declares none."""
+    prices: Mapping[str, ModelPrice | None]
+    """By model, from strong to weak; empty where it declares none."""
     overlaps: tuple[str, ...]
     """Other routes whose population may share requests with this one's."""
 
@@ -223,7 +228,7 @@ def set_route(
             created=row is None,
             renamed_from=renamed_from,
             changed=tuple(now),
-            prices=declared_prices(declared),
+            prices=model_prices(declared),
             overlaps=_overlapping(declared.population, others),
         )
 
@@ -268,8 +273,9 @@ def remove_route(location: Location, name: str, *, note: str | None) -> None:
         log = routes.activations(connection, row.id)
         if log:
             raise StoreError(
-                f"route {name!r} runs activation {log[-1].id}, and what runs is not removed: give "
-                f"it another name with `routectl route rename {name} NAME`; nothing was changed"
+                f"route {name!r} runs {IdKind.ACTIVATION.ref(log[-1].id)}, and what runs is not "
+                f"removed: give it another name with `routectl route rename {quoted(name)} NAME`; "
+                "nothing was changed"
             )
         declared = routes.declaration(row).to_json()
         routes.remove_route(connection, row.id)
@@ -293,6 +299,8 @@ class RouteView:
     created_at: datetime
     activation_id: int | None
     """That runs, if any does."""
+    prices: Mapping[str, ModelPrice | None]
+    """By model, from strong to weak; empty where nobody asked for them."""
     calibrations: int
     """That belong to it."""
 
@@ -300,7 +308,7 @@ class RouteView:
 def list_routes(location: Location) -> list[RouteView]:
     """Every route that was not removed, by name."""
     with open_store(location) as store, store.read() as connection:
-        return [_view(connection, row) for row in routes.routes(connection)]
+        return [_view(connection, row, priced=False) for row in routes.routes(connection)]
 
 
 def show_route(location: Location, name: str | None) -> RouteView:
@@ -317,7 +325,7 @@ def show_route(location: Location, name: str | None) -> RouteView:
                 "there is no route yet: `routectl route set NAME --strong MODEL --weak MODEL` "
                 "declares one"
             )
-        return _view(connection, row)
+        return _view(connection, row, priced=True)
 
 
 def declared_prices(
@@ -331,21 +339,29 @@ def declared_prices(
     Raises:
         InputError: one is not known; the sentence names each of those.
     """
-    own = own_prices(declared) if own is None else own
-    prices: list[ModelPrice] = []
-    unknown: list[str] = []
-    for model in reversed(declared.models):
-        try:
-            prices.append(price_of(model.name, None, own))
-        except UsageError:
-            unknown.append(model.name)
+    prices = model_prices(declared, own)
+    unknown = [model for model, price in prices.items() if price is None]
     if unknown:
         options = " ".join(f"--price {model}=IN/OUT" for model in unknown)
         raise InputError(
             f"no price is known for {' and '.join(unknown)}: say what a million of its input and "
             f"output tokens cost, in {CURRENCY}, with {options} (0/0 if it costs nothing)"
         )
-    return tuple(prices)
+    return tuple(price for price in prices.values() if price is not None)
+
+
+def model_prices(
+    declared: Declaration, own: Mapping[str, ModelPrice] | None = None
+) -> dict[str, ModelPrice | None]:
+    """The same by model, from strong to weak; None where no price is known, as after a new list."""
+    own = own_prices(declared) if own is None else own
+    prices: dict[str, ModelPrice | None] = {}
+    for model in reversed(declared.models):
+        try:
+            prices[model.name] = price_of(model.name, None, own)
+        except UsageError:
+            prices[model.name] = None
+    return prices
 
 
 def declared_models(declared: Declaration) -> tuple[str, ...] | None:
@@ -372,7 +388,7 @@ def _merged(before: Declaration, wanted: Wanted, name: str, *, new: bool) -> Dec
         if new:
             raise UsageError(
                 f"there is no route {name!r} yet, and a new one takes its models: "
-                f"routectl route set {name} --strong MODEL --weak MODEL"
+                f"routectl route set {quoted(name)} --strong MODEL --weak MODEL"
             )
         if wanted.prices:
             raise UsageError(
@@ -438,11 +454,13 @@ def _existing(connection: Connection, name: str) -> Route:
     return row
 
 
-def _view(connection: Connection, row: Route) -> RouteView:
+def _view(connection: Connection, row: Route, *, priced: bool) -> RouteView:
     log = routes.activations(connection, row.id)
+    declared = routes.declaration(row)
     return RouteView(
         name=row.name,
-        declared=routes.declaration(row),
+        declared=declared,
+        prices=model_prices(declared) if priced else {},
         created_at=row.created_at,
         activation_id=log[-1].id if log else None,
         calibrations=count_calibrations(connection, row.id),

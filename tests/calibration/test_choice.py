@@ -77,7 +77,7 @@ def test_the_text_splits_weighted_requests_as_computed(sample_of, rows, target):
 
 
 def test_five_requests_can_be_checked_by_hand(sample_of):
-    """The example of docs/statistics.md."""
+    """The example of research/statistics.md."""
     sample = sample_of(
         [0.12, 0.55, 0.31, 0.12, 0.80],
         prompts=[0, 1, 2, 0, 3],
@@ -143,7 +143,7 @@ def test_the_order_of_the_requests_does_not_matter(sample_of):
     columns = {
         "win_rates": generator.random(400),
         "conversations": generator.integers(0, 50, 400),
-        "times": generator.random(400),
+        "times": 86400 * 10 * generator.random(400),
         "weights": generator.uniform(1, 3, 400),
     }
     shuffled = generator.permutation(400)

@@ -54,7 +54,7 @@ def test_every_row_is_what_its_gap_does_to_the_events(values, data):
 
 
 def test_five_requests_by_hand():
-    """The example of docs/statistics.md."""
+    """The example of research/statistics.md."""
     table = cut_table(
         Events(
             values=np.array([0.12, 0.55, 0.31, 0.12, 0.80]),

@@ -102,7 +102,9 @@ def test_without_conversations_the_clusters_are_equal_prompts():
 
 def test_requests_outside_any_conversation_are_clustered_by_prompt():
     strong = [True] * 4 + [False] * 4
-    size = size_of(strong, prompts=[5, 5, 6, 7] * 2, conversations=[9] * 2 + [-1] * 4 + [8] * 2)
+    size = size_of(
+        strong, prompts=[1, 2, 5, 5, 6, 7, 3, 4], conversations=[9] * 2 + [-1] * 4 + [8] * 2
+    )
     assert (size.cluster_kind, size.clusters) == ("conversation", 5)
 
 

@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
-from routectl.calibration import Events, StrongFraction, cut_table
-from routectl.errors import UsageError
+from routectl.calibration import Events, StrongFraction, cut_table, effective_size
+from routectl.errors import CalibrationError, UsageError
 
 NOISE = 2e-7
 
@@ -118,3 +119,82 @@ def test_a_share_is_missed_where_it_is_further_off_than_the_tolerance():
 def test_a_share_outside_0_to_1_is_refused(share):
     with pytest.raises(UsageError, match="between 0 and 1"):
         StrongFraction(share)
+
+
+def guaranteed(scores, share, guarantee=0.95, conversations=None):
+    """The cut with a guarantee, and the size that each threshold has."""
+    scores = np.array(scores, dtype=np.float64)
+    ids = np.full(len(scores), -1) if conversations is None else np.array(conversations)
+
+    def size_at(threshold):
+        return effective_size(
+            scores >= threshold, np.ones(len(scores)), np.arange(len(scores)), ids
+        )
+
+    target = StrongFraction(share, guarantee=guarantee)
+    return target.cut(table_of(scores), NOISE, size_at), size_at
+
+
+@given(
+    st.lists(st.floats(0.0, 0.99), min_size=20, max_size=200),
+    st.floats(0.2, 0.9),
+    st.sampled_from([0.5, 0.8, 0.95, 0.999]),
+)
+def test_a_guaranteed_cut_has_its_upper_limit_at_or_below_the_target(scores, share, guarantee):
+    try:
+        chosen, size_at = guaranteed(scores, share, guarantee)
+    except CalibrationError:
+        return
+    size = size_at(float(chosen.threshold))
+    n = size.corrected_one_sided(guarantee)
+    k = chosen.strong_fraction * n
+    limit = stats.beta.ppf(guarantee, k + 1, n - k)
+    assert limit <= share + 1e-9
+    assert chosen.guaranteed == pytest.approx(limit)
+    assert chosen.strong_fraction > 0
+
+
+def test_no_larger_share_has_the_guarantee_but_within_a_tenth_of_a_point():
+    scores = np.random.default_rng(1).random(1000)
+    chosen, _ = guaranteed(scores, 0.3)
+    k = np.arange(1000)
+    most = k[stats.beta.ppf(0.95, k + 1, 1000 - k) <= 0.3].max() / 1000
+    assert most - 0.001 <= chosen.strong_fraction <= most
+
+
+def test_requests_that_depend_leave_a_lower_share_guaranteed():
+    conversations = np.repeat(np.arange(100), 10)
+    scores = np.random.default_rng(2).random(100)[conversations]
+    alone, _ = guaranteed(scores, 0.3)
+    together, _ = guaranteed(scores, 0.3, conversations=conversations)
+    assert together.strong_fraction < alone.strong_fraction - 0.03
+
+
+def test_a_tie_at_the_limit_is_left_out_whole():
+    scores = [0.9] * 100 + [0.5] * 200 + np.linspace(0.01, 0.4, 700).tolist()
+    chosen, _ = guaranteed(scores, 0.3)
+    assert chosen.strong_fraction == 0.1
+
+
+def test_where_no_cut_has_the_guarantee_it_is_refused_with_the_lowest_share():
+    with pytest.raises(CalibrationError, match=r"0\.50% .* the lowest one above 0 is 1\.00%"):
+        guaranteed(np.linspace(0, 0.99, 100), 0.005)
+
+
+def test_never_and_always_need_no_sample():
+    never, _ = guaranteed([0.1, 0.2], 0.0)
+    always, _ = guaranteed([0.1, 0.2], 1.0)
+    assert (never.threshold, never.guaranteed) == ("1.0", 0.0)
+    assert (always.threshold, always.strong_fraction) == ("0.0", 1.0)
+
+
+@pytest.mark.parametrize("guarantee", [0.0, 0.49, 1.0, float("nan")])
+def test_a_guarantee_is_a_confidence_from_a_half_to_below_1(guarantee):
+    with pytest.raises(UsageError, match=r"from 0\.5 to below 1"):
+        StrongFraction(0.3, guarantee=guarantee)
+
+
+def test_a_guaranteed_share_below_the_target_is_no_miss():
+    target = StrongFraction(0.3, tolerance=0.0, guarantee=0.95)
+    chosen, _ = guaranteed(np.linspace(0, 0.99, 100), 0.3)
+    assert target.missed_by(chosen) is None

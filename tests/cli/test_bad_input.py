@@ -188,6 +188,7 @@ def test_an_export_that_cannot_be_written_leaves_the_old_file(
 ) -> None:
     routectl("import", log)
     routectl(*CALIBRATE)
+    routectl("activate", "--force")
     one_sentence(routectl("export", "-o", tmp_path / "no" / "file"), "cannot write")
     target = tmp_path / "routing.json"
     target.write_text("old")

@@ -29,7 +29,10 @@ def commands(command: click.Command, path: tuple[str, ...] = ()) -> Iterator[tup
 
 # Groups print nothing themselves, and a completion script is for a shell.
 NO_JSON = {
-    (name,) for name in ("route", "routers", "db", "train", "battles", "completion", "evaluations")
+    (name,)
+    for name in (
+        *("route", "routers", "db", "train", "battles", "completion", "evaluations", "samples"),
+    )
 }
 
 
@@ -58,6 +61,17 @@ def test_the_reference_page_is_what_the_commands_say() -> None:
     spec.loader.exec_module(module)
     written = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
     assert written == module.reference(), "run `make docs`"
+
+
+def test_the_json_page_is_what_the_commands_print() -> None:
+    spec = importlib.util.spec_from_file_location("json_guide", ROOT / "docs" / "json_guide.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["json_guide"] = module  # dataclasses look their module up
+    spec.loader.exec_module(module)
+    written = (ROOT / "docs" / "json.md").read_text(encoding="utf-8")
+    assert written == module.json_page(), "run `make docs`"
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["calibrate", "--help"], ["--version"]])

@@ -81,7 +81,7 @@ def test_only_the_console_prints() -> None:
 
 @pytest.mark.parametrize("format", ["svg", "png"])
 def test_a_plot_holds_no_character_that_acts(tmp_path: Path, format: str) -> None:
-    from routectl.report.plots import draw_evaluation
+    from routectl.report.plots import draw_evaluation, plot_outputs
 
     rng = np.random.default_rng(1)
     scores = {f"mine {ACTING} $x$": rng.random(60)}
@@ -92,7 +92,8 @@ def test_a_plot_holds_no_character_that_acts(tmp_path: Path, format: str) -> Non
         rng.random(60),
         rng.random(60),
     )
-    for path in draw_evaluation(judged, scores, tmp_path, formats=[format], draws=20):
+    outputs = plot_outputs(judged.benchmark, tmp_path / "plots", [format])
+    for path in draw_evaluation(judged, scores, outputs, draws=20):
         assert acting_characters(path.name) == set()
         if format == "svg":
             text = path.read_text()

@@ -111,7 +111,7 @@ def test_tables_stay_within_100_columns(
     records = [payload(n, model_group="a-model-group-with-a-long-name") for n in range(200)]
     routectl("import", write_log(tmp_path / "log", records))
     routectl(*CALIBRATE)
-    routectl("activate", "--note", "a note that goes on and on, " * 10)
+    routectl("activate", "--force", "--note", "a note that goes on and on, " * 10)
     result = routectl(*command)
     assert result.code == 0
     # A folder's path is as long as it is.

@@ -25,7 +25,7 @@ def filled(routectl: Routectl, tmp_path: Path, database: Path) -> Path:
     records = [payload(n, f"{PROMPT} {n}") for n in range(40)]
     assert routectl("import", write_log(tmp_path / "log", records)).code == 0
     assert routectl("calibrate", "-r", "random", "--strong-fraction", "0.3").code in (0, 3)
-    assert routectl("activate").code == 0
+    assert routectl("activate", "--force").code == 0
     return database
 
 
@@ -69,7 +69,13 @@ def test_a_damaged_database_is_refused_or_read_and_never_quoted(
 ) -> None:
     change(filled, DAMAGE[damage])
     codes = set()
-    for command in (CALIBRATE, ("history",), ("export",), ("activate", "1"), ("db", "status")):
+    for command in (
+        CALIBRATE,
+        ("history",),
+        ("export",),
+        ("activate", "c1", "--force"),
+        ("db", "status"),
+    ):
         result = routectl(*command)
         codes.add(result.code)
         assert SECRET not in result.err, command
@@ -82,7 +88,11 @@ def test_a_threshold_that_two_places_state_differently_is_not_exported(
     routectl: Routectl, filled: Path
 ) -> None:
     change(filled, "UPDATE calibrations SET threshold = '0.99'")
-    for arguments in (("export", "--calibration", 1), ("activate", 1), ("export",)):
+    for arguments in (
+        ("export", "--calibration", "c1"),
+        ("activate", "c1", "--force"),
+        ("export",),
+    ):
         result = routectl(*arguments)
         assert (result.code, result.out) == (1, "")
         assert "contradicts itself, so the database is damaged" in result.err

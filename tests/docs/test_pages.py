@@ -39,6 +39,7 @@ WITHOUT_A_MODEL = """#!/bin/sh
 case "$1 $*" in
 "score "*" -r "* | "calibrate "*" -r "*) ;;
 "score "* | "calibrate "*) set -- "$@" -r length ;;
+"activate "* | "activate") set -- "$@" --force ;; # which a baseline wants
 esac
 exec "{python}" -m routectl "$@"
 """

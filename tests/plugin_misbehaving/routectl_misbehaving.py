@@ -57,3 +57,16 @@ open_two = opener("gives_two", lambda rates, prompts: 2 * rates)
 open_list = opener("gives_a_list", lambda rates, prompts: rates.tolist())
 open_raises = opener("raises", fail)
 open_raises_on_load = opener("raises_on_load", None, no_load)
+
+
+def open_exits_on_open(checkpoint, strong_model, weak_model):
+    raise SystemExit(0)
+
+
+def __getattr__(name):
+    """As a module does that exits while it is imported."""
+    if name == "exits_on_import":
+        raise SystemExit(0)
+    if name == "interrupts_on_import":
+        raise KeyboardInterrupt
+    raise AttributeError(name)

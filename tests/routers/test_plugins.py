@@ -108,6 +108,9 @@ def test_one_that_misbehaves_is_named_and_keeps_what_was_scored_before(
     [
         ("raises_on_load", "raised OSError when it was loaded"),
         ("raises_on_open", "raised ZeroDivisionError when it was opened"),
+        ("exits_on_open", "raised SystemExit when it was opened"),
+        ("exits_on_import", "cannot be imported"),
+        ("interrupts_on_import", "cannot be imported"),
         ("opens_nothing", "opened as a dict and not as an OpenRouter"),
         ("not_there", "cannot be imported"),
     ],

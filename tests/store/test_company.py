@@ -17,7 +17,7 @@ from routectl.store import leases
 from routectl.store.engine import Location
 from routectl.store.models import Activation
 from routectl.store.opening import create_or_open, open_store
-from routectl.workflow.activating import activate, history, roll_back
+from routectl.workflow.activating import Asked, activate, history, roll_back
 from routectl.workflow.databases import init, upgrade
 from routectl.workflow.importing import ImportResult, import_traffic
 from routectl.workflow.routing import Wanted, set_route
@@ -54,21 +54,19 @@ def declare(location: Location, name: str) -> None:
 def test_rollbacks_at_once_each_walk_one_step_back(location: Location) -> None:
     declare(location, "smart")
     for number in range(MANY + 2):
-        activate(location, calibration_id=None, mode="always_weak", route="smart", note=str(number))
+        activate(location, Asked(rule="always_weak"), route="smart", note=str(number))
     done = at_once(lambda _: roll_back(location, route="smart", to=None, note=None))
     assert sorted(a.restores or 0 for a in done) == list(range(2, MANY + 2))
-    newest = history(location, route="smart", limit=1).activations[0]
+    newest = history(location, Silence(), route="smart", limit=1).activations[0]
     assert newest.restores == 2
 
 
 def test_activations_at_once_make_one_route_and_lose_none(location: Location) -> None:
     init(location)
     done = at_once(
-        lambda n: activate(
-            location, calibration_id=None, mode="always_strong", route=None, note=str(n)
-        )
+        lambda n: activate(location, Asked(rule="always_strong"), route=None, note=str(n))
     )
-    log = history(location, route="default", limit=100).activations
+    log = history(location, Silence(), route="default", limit=100).activations
     assert {a.id for a in log} == {a.id for a in done}
     assert len(log) == MANY
 
@@ -79,7 +77,7 @@ def test_readers_that_share_work_see_one_state_while_another_writes(location: Lo
 
     def write() -> None:
         while not done.is_set():
-            activate(location, calibration_id=None, mode="always_weak", route=None, note=None)
+            activate(location, Asked(rule="always_weak"), route=None, note=None)
 
     def count(connection: Connection) -> int:
         return connection.execute(select(func.count()).select_from(Activation)).scalar_one()

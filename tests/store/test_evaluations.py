@@ -107,7 +107,7 @@ def test_damaged_rows_are_one_sentence(store: Store) -> None:
     with store.write() as connection:
         found = evaluation(connection, add(connection))
     found.columns = b"damaged"
-    with pytest.raises(StoreError, match=r"rows of evaluation 1 are damaged"):
+    with pytest.raises(StoreError, match=r"rows of evaluation e1 are damaged"):
         rows_of(found)
 
 

@@ -133,5 +133,5 @@ def test_it_can_be_calibrated_again_once_a_log_is_imported(
     done = routectl("calibrate", "--strong-fraction", "0.3", "-r", "length", *of_default)
     assert done.code in (0, 3)  # few requests: the share may miss its target
     calibration = routectl("history", "--json").json["calibrations"][0]
-    assert routectl("activate", calibration["calibration_id"], *of_default).code == 0
+    assert routectl("activate", "--force", calibration["calibration_id"], *of_default).code == 0
     assert routectl("export", *of_default).out == f"router-length-{calibration['threshold']}\n"

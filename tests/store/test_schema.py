@@ -39,7 +39,7 @@ def test_upgrade_downgrade_and_upgrade_again_keep_every_row(
 ) -> None:
     routectl("import", log)
     routectl("calibrate", "--strong-fraction", "0.3", "-r", "random")
-    routectl("activate", "--note", "first")
+    routectl("activate", "--force", "--note", "first")
     # What an older schema has no column for, a downgrade cannot keep.
     before = rows_by_table(database_url, without=LOST)
 
@@ -112,7 +112,7 @@ def decided(routectl: Routectl, log: Path, database_url: str) -> None:
     routectl("route", "set", "smart", *MODELS)
     routectl("import", log)
     routectl("calibrate", "--strong-fraction", "0.3", "-r", "random")
-    routectl("activate")
+    routectl("activate", "--force")
     with open_store(Location.parse(database_url)) as store, store.write() as connection:
         add_evaluation_row(connection)
 
@@ -198,7 +198,7 @@ def test_the_questions_of_the_schema_page_have_answers(
     question = page.split("```sql")[1].split("```")[0].split(";")[number]
     routectl("import", log)
     routectl("calibrate", "--strong-fraction", "0.3", "-r", "random")
-    routectl("activate", "--note", "first")
+    routectl("activate", "--force", "--note", "first")
     routectl("activate", "--always-weak", "--note", "second")
     with open_store(Location.parse(database_url)) as store, store.read() as connection:
         (row,) = connection.execute(text(question)).mappings()

@@ -16,9 +16,8 @@ from hypothesis import strategies as st
 
 from routectl.errors import InputError
 from routectl.records import Reject
-from routectl.request import TrafficRequest
+from routectl.request import MOST_TOKENS, TrafficRequest
 from routectl.traffic import FORMATS, ImportCounts, open_source, read, sniff
-from routectl.traffic.fields import MAX_INTEGER
 from routectl.traffic.table import COLUMNS
 
 from . import renderings
@@ -282,7 +281,7 @@ def is_sound(request: TrafficRequest) -> bool:
     numbers = (request.tokens_in, request.tokens_out)
     return (
         (request.text is None) != (request.exclusion is None)
-        and all(number is None or 0 <= number <= MAX_INTEGER for number in numbers)
+        and all(number is None or 0 <= number <= MOST_TOKENS for number in numbers)
         and (request.cost is None or abs(request.cost) < float("inf"))
         and (request.time is None or request.time.tzinfo is UTC)
     )

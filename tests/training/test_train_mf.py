@@ -169,7 +169,7 @@ def test_kinds_that_cannot_be_found_are_a_sentence(
     base = ("train", "mf", "--gold", gold, "--weak-model", "weak", "--output")
     for number, (options, code, sentence) in enumerate(
         (
-            (("--embedder", tiny, "--kinds", "0"), 2, "0 is not in the range"),
+            (("--embedder", tiny, "--kinds", "0"), 2, "of at least 1, not 0"),
             (("--embedder", tiny, "--kinds", "999"), 1, "ask for fewer"),
             (("--embedder", hidden, "--kinds", "2"), 2, "has none; write"),
         )

@@ -110,7 +110,7 @@ def test_two_evaluations_are_compared_prompt_by_prompt(routectl: Routectl, bench
     mf, length = at_once
     found = routectl("evaluations", "compare", mf["evaluation_id"], length["evaluation_id"])
     assert found.code == 0
-    assert found.out.startswith("Is mf (evaluation 1) better than length (evaluation 2) on own: ")
+    assert found.out.startswith("Is mf (e1) better than length (e2) on own: ")
     later = routectl(
         "evaluations", "compare", mf["evaluation_id"], length["evaluation_id"], "--json"
     ).json
@@ -127,7 +127,7 @@ def test_evaluations_on_other_rows_are_not_compared(
     assert found.code == 2
     assert "were not judged on the same rows" in found.err
     assert "cannot be compared with itself" in routectl("evaluations", "compare", 1, 1).err
-    assert "no evaluation 9" in routectl("evaluations", "compare", 1, 9).err
+    assert "no evaluation e9" in routectl("evaluations", "compare", 1, 9).err
 
 
 def test_the_published_procedure_stands_beside_the_exact_curve(

@@ -32,7 +32,8 @@ MANY_KILLS = {
     "score": 20,
     "score by two": 12,
     "calibrate": 20,
-    "activate": 20,
+    "activate": 12,
+    "rollback": 8,
     "db upgrade": 20,
     "evaluate": 16,
 }

@@ -98,7 +98,7 @@ def test_a_calibration_says_what_the_labelling_measured(label: Label, routectl: 
     low, high = ("any" if apgr[end] is None else f"{apgr[end]:.3f}" for end in ("low", "high"))
     figure = f"APGR {apgr['value']:.3f} ({low} to {high}) of {STRONG} / {WEAK}, evaluation e1"
     assert f"quality {figure} on your traffic" in shown
-    assert "USD a month" in shown
+    assert "saving no monthly figure: the log spans less than a day" in shown
 
 
 def test_what_is_stored_can_be_computed_again(label: Label, database: Path) -> None:
@@ -304,7 +304,7 @@ def test_without_yes_nothing_is_sent_and_all_is_said(
     ("more", "code", "sentence"),
     [
         (["--sample", "61"], 2, "60 distinct prompts, fewer than --sample 61: name at most 60"),
-        (["--where", "model_group=none"], 1, "no request matches the --where"),
+        (["--where", "model_group=none"], 1, "no request matches --where model_group=none"),
         (["-r", "nobody"], 1, "no router named 'nobody'"),
         (["--weak-model", STRONG], 2, "cannot be judged against itself"),
         (["--judge", "nameless"], 2, "no price is known for nameless: .*--price nameless=IN/OUT"),

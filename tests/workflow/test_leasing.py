@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from sqlalchemy import delete
+from sqlalchemy import delete, insert
 
 from routectl.errors import RouterError, StoreError
 from routectl.records import Population, RouterIdentity
 from routectl.routers import OpenRouter, RouterDescription, open_router
 from routectl.store import leases
+from routectl.store.dialects import clock
 from routectl.store.engine import Location, Store
 from routectl.store.models import Lease
 from routectl.store.opening import open_store
@@ -260,3 +261,18 @@ def test_the_lease_is_given_back_when_the_work_fails(store: Store) -> None:
         raise RouterError("no")
     with store.write() as connection:
         assert leases.take(connection, "score", "other") is None
+
+
+def test_a_lease_from_a_clock_that_ran_ahead_ends_when_it_was_said_to(
+    store: Store, reporter: Silence, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leases, "LIFETIME", timedelta(seconds=0.2))
+    with store.write() as connection:
+        ahead = clock(connection) + timedelta(days=9000)
+        values = {"name": "work", "holder": "far:1", "token": "x"}
+        connection.execute(insert(Lease).values(**values, since=ahead, expires_at=ahead))
+    # Without an end of its own it would be waited for until the test is stopped.
+    with lease(store, "work", "working", reporter):
+        pass
+    (note,) = reporter.notes
+    assert note.startswith("far:1 has been busy with working")

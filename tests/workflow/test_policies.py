@@ -81,7 +81,7 @@ def test_an_export_names_the_checkpoint_that_was_scored_with(
     routectl("import", write_log(tmp_path / "log", [payload(n) for n in range(20)]))
     folder = write_mf(tmp_path / "my-mf")
     routectl(*CALIBRATE, f"mf={folder}", "--tolerance", "1")
-    assert routectl("activate").code == 0
+    assert routectl("activate", "--force").code == 0
     exported = routectl("export", "--format", "json").json
     assert list(exported) == OLD_KEYS + NEW_KEYS
     assert exported["checkpoint"] == str(folder)
@@ -92,6 +92,7 @@ def test_an_export_names_the_checkpoint_that_was_scored_with(
 @pytest.mark.usefixtures("imported")
 def test_a_checkpoint_that_ships_is_named_by_its_name(routectl: Routectl) -> None:
     routectl(*CALIBRATE, "length")
+    routectl("activate", "--force")
     assert routectl("export", "--json").json["checkpoint"] == "length_1"
     env = routectl("export", "--format", "env").out.splitlines()
     assert env[-3:] == [
@@ -109,6 +110,7 @@ def test_a_mapped_model_is_exported_with_the_one_that_it_is_scored_as(
     new = ("--strong-model", "gpt-5", "--as", "gpt-5=Large-Model-v1", "--tolerance", "1")
     folder = write_mf(tmp_path / "my-mf")
     routectl(*CALIBRATE, f"mf={folder}", *new)
+    routectl("activate", "--force")
     exported = routectl("export", "--json").json
     assert (exported["strong_model"], exported["weak_model"]) == ("gpt-5", "Small-Model-v1")
     assert exported["scored_as"] == "gpt-5=Large-Model-v1"
@@ -130,7 +132,7 @@ def test_activate_completes_a_copy_of_the_calibration_s_policy(
 ) -> None:
     routectl("route", "set", "smart", *MODELS)
     (answer,) = routectl(*CALIBRATE, "length", "--json").json
-    routectl("activate", "--route", "smart")
+    routectl("activate", "--force", "--route", "smart")
     (calibrated,) = map(Policy.from_json, stored_policies(database_url, "calibrations"))
     (activated,) = map(Policy.from_json, stored_policies(database_url, "activations"))
     assert calibrated.thresholds == (answer["threshold"],)
@@ -157,7 +159,7 @@ def test_the_stored_policy_sends_the_share_that_the_calibration_states(
 def test_a_rollback_brings_back_the_policy_that_ran(routectl: Routectl, database_url: str) -> None:
     for router in ("length", "random"):
         routectl(*CALIBRATE, router)
-        routectl("activate")
+        routectl("activate", "--force")
     routectl("rollback")
     first, second, back = stored_policies(database_url, "activations")
     assert back == first != second
@@ -170,9 +172,9 @@ def test_always_strong_and_always_weak_are_policies_that_name_the_router_of_befo
     routectl: Routectl, database_url: str
 ) -> None:
     routectl(*CALIBRATE, "length")
-    routectl("activate")
+    routectl("activate", "--force")
     for rule in ("always_strong", "always_weak"):
-        routectl("activate", f"--{rule.replace('_', '-')}")
+        routectl("activate", "--force", f"--{rule.replace('_', '-')}")
         policy = Policy.from_json(stored_policies(database_url, "activations")[-1])
         assert (policy.rule, policy.thresholds, policy.mode) == (rule, (), "live")
         assert policy.routers[0].spec.name == "length"
@@ -193,7 +195,7 @@ def test_what_is_older_than_the_record_is_exported_as_it_was_then(
     for route in ("weak", "strong", "default"):
         routectl("route", "set", route, *MODELS)
     routectl(*CALIBRATE, f"mf={write_mf(tmp_path / 'my-mf')}", *new, *of_default)
-    routectl("activate", *of_default)
+    routectl("activate", "--force", *of_default)
     for rule in ("weak", "strong"):
         routectl("activate", f"--always-{rule}", "--route", rule)
     exports = [
@@ -215,9 +217,10 @@ def test_what_is_older_than_the_record_is_exported_as_it_was_then(
             # New keys stand at the end.
             assert newer.startswith(text_of_then)
             assert not any(key in text_of_then.lower() for key in NEW_KEYS)
-    assert routectl("history").out == history
+    # The checkpoint stands in the policy alone.
+    assert routectl("history").out == history.replace("; checkpoint my-mf", "")
     # Whoever activates it again has no more to say of it than it has itself.
-    routectl("activate", *of_default)
+    routectl("activate", "--force", *of_default)
     assert stored_policies(database_url, "activations") == [None] * 4
     assert list(routectl("export", "--json", *of_default).json) == OLD_KEYS
     shown = routectl("history", "--json").json
@@ -231,7 +234,7 @@ def test_a_calibration_of_another_extraction_version_is_neither_exported_nor_act
     routectl: Routectl, opened: Store
 ) -> None:
     routectl(*CALIBRATE, "length")
-    routectl("activate")
+    routectl("activate", "--force")
     with opened.write() as connection:
         (row,) = connection.execute(select(Calibration.__table__)).mappings()
         policy = row["policy"] | {"extraction_version": 9}
@@ -249,11 +252,11 @@ def test_a_calibration_of_another_extraction_version_is_neither_exported_nor_act
             note=None,
             policy=policy | {"calibration_id": other},
         )
-    said = ("calibration 2 was made with version 9 of the text extraction", "has 2")
+    said = ("calibration c2 was made with version 9 of the text extraction", "has 2")
     for command in (("export",), ("export", "--calibration", 2), ("activate", 2)):
         one_sentence(routectl(*command), *said)
     assert "router-length-" in routectl("history").out
-    assert routectl("activate", 1).code == 0
+    assert routectl("activate", "--force", 1).code == 0
     one_sentence(routectl("rollback"), *said)
     assert routectl("export", "--json").json["activation_id"] == 3
 
@@ -276,19 +279,19 @@ def test_a_policy_of_a_newer_version_is_refused_in_one_sentence(
 @pytest.mark.usefixtures("imported")
 def test_history_and_export_need_no_checkpoint(routectl: Routectl, own_folder: Path) -> None:
     routectl(*CALIBRATE, f"length={own_folder}")
-    routectl("activate")
+    routectl("activate", "--force")
     before = [routectl("history").out, routectl("export", "--json").out]
     shutil.rmtree(own_folder)
     assert [routectl("history").out, routectl("export", "--json").out] == before
     assert json.loads(before[1])["checkpoint"] == str(own_folder)
-    assert routectl("activate", "1").code == 0
+    assert routectl("activate", "--force", "1").code == 0
     one_sentence(routectl(*CALIBRATE, f"length={own_folder}"), str(own_folder))
 
 
 @pytest.mark.usefixtures("imported")
 def test_a_downgrade_loses_the_record_and_no_row(routectl: Routectl, database_url: str) -> None:
     routectl(*CALIBRATE, "length")
-    routectl("activate")
+    routectl("activate", "--force")
     lost = ("policy", "checkpoint", "run")
     before = rows_by_table(database_url, without=lost)
     routectl("db", "downgrade", "0004")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+import textwrap
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from routectl.cli import options
-from routectl.cli.console import Console, percent
+from routectl.cli.console import Console, percent, width
 from routectl.records import RouterSpec
 
 if TYPE_CHECKING:
@@ -258,7 +259,7 @@ def print_report(console: Console, report: TrainingReport) -> None:
     for note in report.notes:
         console.note(note)
     if console.as_json:
-        console.json(asdict(report))
+        console.json(asdict(report) | {"against_length": report.against_length})
         return
     rows = [
         ("checkpoint", str(report.path)),
@@ -292,3 +293,29 @@ def print_report(console: Console, report: TrainingReport) -> None:
         )
     rows.append(("time", f"{report.seconds:,.0f} s"))
     console.table(rows)
+    console.line()
+    for line in textwrap.wrap(verdict_sentence(report), width()):
+        console.line(line)
+
+
+def verdict_sentence(report: TrainingReport) -> str:
+    """Whether the router is better than the length of the prompts, on held-out ones."""
+    if report.router == "length":
+        return "Verdict: this is the length baseline itself, which other routers have to beat."
+    verdict, metrics = report.against_length, report.metrics
+    if verdict == "not measured":
+        return (
+            "Verdict: not measured against the length of the prompts, because on the held-out "
+            "prompts the two models of the pair did not meet, or the strong one is not shown to be "
+            "better there."
+        )
+    words = {
+        "better": "better than the length of the prompts",
+        "worse": "worse than the length of the prompts",
+        "can't tell": "not told apart from the length of the prompts",
+    }[verdict]
+    return (
+        f"Verdict: {words} on {metrics['apgr_prompts']:,.0f} held-out prompts (APGR "
+        f"{metrics['length_difference']:+.3f} against it, {percent(0.95, 0)} interval "
+        f"{metrics['length_low']:+.3f} to {metrics['length_high']:+.3f})."
+    )

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from routectl.errors import InputError
-from routectl.evaluation.bootstrap import Bootstrap, bootstrap
+from routectl.evaluation.bootstrap import Bootstrap, Comparison, bootstrap
 from routectl.evaluation.metrics import APGR, apgr, quality_curve
 from routectl.routers.ensemble import Weighing, rank_reference
 from routectl.training.labels import task_intercepts, with_graded_scores
@@ -31,6 +31,7 @@ LEAST_PROMPTS = 50
 
 _BEST = "best member"
 _ENSEMBLE = "ensemble"
+_LENGTH = "length of the prompts"
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,17 +110,23 @@ class Stack:
     """The member that was best in each outer fold's other prompts."""
 
     @property
+    def against_length(self) -> Comparison:
+        """The ensemble against the length of the prompts, by their APGR."""
+        return self.judged.compare(_ENSEMBLE, _LENGTH, APGR)
+
+    @property
     def verdict(self) -> str:
         """Of the ensemble against its best member: better, worse or can't tell."""
         return self.judged.compare(_ENSEMBLE, _BEST, APGR).verdict
 
 
-def stack(members: Members, labels: Labels, seed: int) -> Stack:
+def stack(members: Members, labels: Labels, seed: int, length_scores: NDArray[np.float64]) -> Stack:
     """Fit an ensemble and judge it.
 
     Args:
         labels: of the members' n prompts.
         seed: of the folds and of the bootstrap.
+        length_scores: of the n prompts by their lengths, in [0, 1].
 
     Raises:
         InputError: too few prompts, no gap between the models, or no member that helps.
@@ -152,7 +159,8 @@ def stack(members: Members, labels: Labels, seed: int) -> Stack:
         best_ranks[outside] = ranks[best, outside]
         baseline[outside] = labels.short[inside].mean()
     zero = np.zeros(n)
-    scores = {_ENSEMBLE: rates, _BEST: best_ranks} | dict(zip(members.names, ranks, strict=True))
+    scores = {_ENSEMBLE: rates, _BEST: best_ranks, _LENGTH: length_scores}
+    scores |= dict(zip(members.names, ranks, strict=True))
     weighing, penalty = fit(members, labels, draw)
     return Stack(
         weighing,

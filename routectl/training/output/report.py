@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from routectl.records import ModelPair
 from routectl.training.fits.curve import LossCurve
@@ -13,6 +13,9 @@ from routectl.training.request import TrainingRequest
 
 if TYPE_CHECKING:
     from routectl.training.data import TrainingData
+
+
+Verdict = Literal["better", "worse", "can't tell", "not measured"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +46,22 @@ class TrainingReport:
     baseline_loss: float | None
     """Held-out loss of a baseline without the prompt's text: ratings, mean labels, intercepts."""
     metrics: Mapping[str, float]
-    """Other held-out figures by name: "apgr" of the default pair and its interval, where it met."""
+    """Other held-out figures by name: "apgr" of the default pair and its interval, and how far it
+    is above the APGR of the prompts' lengths, where the pair met."""
     seconds: float
     """Wall-clock time of this run; of a training that was stopped, of its last part."""
     notes: tuple[str, ...] = ()
     """What was done that nobody asked for, a sentence each."""
+
+    @property
+    def against_length(self) -> Verdict:
+        """Whether the router's APGR is above that of the prompts' lengths, on the held-out prompts:
+        the interval of the paired difference decides."""
+        if "length_difference" not in self.metrics:
+            return "not measured"
+        if self.metrics["length_low"] > 0:
+            return "better"
+        return "worse" if self.metrics["length_high"] < 0 else "can't tell"
 
     @property
     def epochs(self) -> int:

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from routectl.errors import UsageError
+from routectl.records import IdKind
 from routectl.store import evaluations as stored
 from routectl.store.engine import Location
 from routectl.store.models import Evaluation
@@ -92,13 +93,16 @@ def compare_evaluations(
     from routectl.evaluation.metrics import AUC
 
     if first_id == second_id:
-        raise UsageError(f"evaluation {first_id} cannot be compared with itself: name two")
+        raise UsageError(
+            f"evaluation {IdKind.EVALUATION.ref(first_id)} cannot be compared with itself: name two"
+        )
     with open_store(location) as store, store.read() as connection:
         first = stored.evaluation(connection, first_id)
         second = stored.evaluation(connection, second_id)
     if first.data_digest != second.data_digest:
+        first_ref, second_ref = map(IdKind.EVALUATION.ref, (first_id, second_id))
         raise UsageError(
-            f"evaluations {first_id} ({first.benchmark}, {first.rows:,} rows) and {second_id} "
+            f"evaluations {first_ref} ({first.benchmark}, {first.rows:,} rows) and {second_ref} "
             f"({second.benchmark}, {second.rows:,} rows) were not judged on the same rows and "
             "models, so their routers cannot be compared: evaluate both on one benchmark"
         )

@@ -101,7 +101,7 @@ def draw_traffic(
     with open_store(location) as store:
         with store.read() as connection:
             traffic = overview(connection, population, EXTRACTION_VERSION)
-        refuse_an_empty_population(traffic, population)
+            refuse_an_empty_population(connection, traffic, population)
         say_what_the_population_mixes(traffic, population, reporter)
         ready = ready_routers(store, routers, unnamed, population, reporter)
         if not ready:

@@ -66,19 +66,24 @@ def lease(store: Store, name: str, work: str, reporter: Reporter) -> Iterator[He
 
 
 def _wait_for(store: Store, held: HeldLease, reporter: Reporter) -> None:
-    announced = None
+    announced, seen, seen_at = None, None, time.monotonic()
     while True:
         with store.write() as connection:
             holder = leases.take(connection, held.name, held.token)
-        if holder is None:
-            return
-        if holder != announced:
+            if holder is None:
+                return
+            if holder != seen:
+                seen, seen_at = holder, time.monotonic()
+            elif time.monotonic() - seen_at > leases.LIFETIME.total_seconds():
+                # Not renewed for a lifetime by this clock, whatever clock it was taken by.
+                leases.end(connection, held.name, holder)
+        if (holder.name, holder.since) != announced:
             reporter.note(
                 f"{holder.name} has been busy with {held.work} since "
                 f"{holder.since.isoformat(timespec='seconds')}: waiting for it (a process that "
                 f"died holds on for {leases.LIFETIME.total_seconds():.0f} s at most)"
             )
-            announced = holder
+            announced = (holder.name, holder.since)
         time.sleep(POLL_SECONDS)
 
 

@@ -21,6 +21,7 @@ from routectl.store.scores import (
     add_scores,
     is_kept_at,
     router_id,
+    text_lengths,
     texts,
     unscored_of,
     unscored_prompts,
@@ -28,6 +29,7 @@ from routectl.store.scores import (
 from routectl.workflow.populations import leave_out_other_versions
 from routectl.workflow.reporter import Reporter
 from routectl.workflow.scoring.leasing import HeldLease, lease
+from routectl.workflow.scoring.work import WHOLE, Work
 
 Unscored = Callable[[Connection, int | None], Sequence[int]]
 """Ids of the prompts that a router (its id, None if it is new) has yet to score."""
@@ -221,14 +223,17 @@ def _score_under_leases(
     label = f"scoring with {' and '.join(job.name for job in jobs)}"
     slow = any(job.router.description.slow for job in jobs)
     began, done = time.monotonic(), 0
-    with reporter.progress(label, len(missing)) as advance:
+    with store.read() as connection:
+        lengths = text_lengths(connection, missing)
+    work = Work([lengths[id] for id in missing], [job.router.identity for job in jobs])
+    with reporter.progress(label, WHOLE) as advance:
         for step in _steps(missing, SLOW_FIRST_STEP if slow else FIRST_STEP):
             with store.read() as connection:
                 text_by_id = texts(connection, step)
             for job, router, ids, held in zip(jobs, loaded, missing_ids, leases, strict=True):
                 prompts = {id: text for id, text in text_by_id.items() if id in ids}
-                _score_step(store, job, router, prompts, held)
-            advance(len(step))
+                work.saw(_score_step(store, job, router, prompts, held))
+            advance(work.advance(len(step)))
             done += len(step)
             if slow and done == len(step) < len(missing):
                 _say_how_long(jobs[0].name, done, len(missing), began, reporter)
@@ -236,15 +241,17 @@ def _score_under_leases(
 
 def _score_step(
     store: Store, job: _Job, router: Router, prompts: Mapping[int, str], held: HeldLease
-) -> None:
+) -> list[int]:
+    """Score some prompts; returns the lengths of those that the router reads only a part of."""
     if not prompts:
-        return
+        return []
     win_rates, longer = checked_scores(job.name, router, list(prompts.values()))
     assert job.router_id is not None
     with store.write() as connection:
         held.confirm(connection)
         add_scores(connection, job.router_id, list(prompts), win_rates.tolist(), longer.tolist())
     job.longer += int(longer.sum())
+    return [len(text) for text, cut in zip(prompts.values(), longer, strict=True) if cut]
 
 
 def _say_how_long(name: str, done: int, total: int, began: float, reporter: Reporter) -> None:

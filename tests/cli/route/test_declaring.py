@@ -72,8 +72,9 @@ def test_only_what_is_given_changes_and_the_history_says_what(routectl: Routectl
     assert first["now"]["population"]["where"] == ["team=web"]
     assert list(second["was"]) == list(second["now"]) == ["models"]
     table = routectl("history").out
-    assert "big at 2/8 / small at 0.25/1 -> big at 3/9 / small at 0.25/1 (new contract)" in (
-        " ".join(table.split())
+    assert (
+        "big at 2/8 / small at 0.25/1 -> big at 3/9 / small at 0.25/1; by tester: new contract"
+        in (" ".join(table.split()))
     )
     assert max(map(len, table.splitlines())) <= 100
 
@@ -94,7 +95,7 @@ def test_the_only_route_default_is_renamed_with_what_it_has_and_runs(
     routectl("import", log)
     routectl(*CALIBRATE)
     if activated:
-        routectl("activate")
+        routectl("activate", "--force")
     before = routectl("export").out
     renamed = routectl("route", "set", "smart", *MODELS)
     assert renamed.out.startswith("Route default, the only one, is now smart.")
@@ -115,7 +116,7 @@ def test_a_change_of_a_route_touches_no_activation(
     routectl("route", "set", "smart", *MODELS)
     routectl("import", log)
     routectl(*CALIBRATE)
-    routectl("activate")
+    routectl("activate", "--force")
     before = rows_by_table(database_url)
     exported = routectl("export").out
     routectl(
@@ -162,7 +163,7 @@ def test_a_removed_route_is_gone_and_its_name_is_free(routectl: Routectl, log: P
     assert routectl("route", "remove", "trial", "--note", "done").out == "Route trial is removed.\n"
     assert declared(routectl) == {}
     assert "No routes yet" in routectl("route", "list").out
-    one_sentence(routectl("activate", "1"), "calibration 1 was made for route 'trial'")
+    one_sentence(routectl("activate", "--force", "1"), "calibration c1 was made for route 'trial'")
     one_sentence(routectl("route", "show", "trial"), "there is no route 'trial'")
     one_sentence(routectl("route", "remove", "trial"), "there is no route 'trial'")
     assert routectl("route", "set", "trial", *MODELS, "--where", "team=web").code == 0
@@ -192,7 +193,7 @@ def test_what_runs_is_not_removed(routectl: Routectl, database_url: str) -> None
     routectl("route", "set", "smart", *MODELS)
     routectl("activate", "--always-weak")
     before = rows_by_table(database_url)
-    one_sentence(routectl("route", "remove", "smart"), "runs activation 1", "nothing was changed")
+    one_sentence(routectl("route", "remove", "smart"), "runs a1,", "nothing was changed")
     assert rows_by_table(database_url) == before
 
 
@@ -278,6 +279,6 @@ def test_a_log_without_a_route_goes_on_as_before(routectl: Routectl, tmp_path: P
     log = write_log(tmp_path / "log", [payload(n) for n in range(50)])
     assert routectl("import", log).code == 0
     assert routectl(*CALIBRATE).code == 0
-    assert routectl("activate").code == 0
+    assert routectl("activate", "--force").code == 0
     assert routectl("export").out.startswith("router-length-")
     assert list(declared(routectl)) == ["default"]

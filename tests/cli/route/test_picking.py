@@ -39,10 +39,10 @@ def test_of_several_routes_one_must_be_named(
 @pytest.mark.usefixtures("two")
 def test_each_route_has_its_own_calibrations_and_runs_them(routectl: Routectl) -> None:
     routectl(*CALIBRATE, "--route", "smart")
-    assert routectl("activate", "--route", "smart").code == 0
-    one_sentence(routectl("activate", "--route", "batch"), "no calibration to activate")
-    other = routectl("activate", "1", "--route", "batch")
-    one_sentence(other, "calibration 1 was made for route 'smart'")
+    assert routectl("activate", "--force", "--route", "smart").code == 0
+    one_sentence(routectl("activate", "--force", "--route", "batch"), "no calibration to activate")
+    other = routectl("activate", "--force", "1", "--route", "batch")
+    one_sentence(other, "calibration c1 was made for route 'smart'")
     assert routectl("export", "--route", "smart").code == 0
     one_sentence(routectl("export", "--route", "batch"), "nothing is active on route 'batch'")
     history = routectl("history", "--json", "--route", "batch").json
@@ -54,11 +54,13 @@ def test_the_only_route_need_not_be_named(routectl: Routectl, log: Path) -> None
     routectl("import", log)
     (answer,) = routectl(*CALIBRATE, "--json").json
     assert answer["route"] == "smart"
-    assert "Route smart now runs" in routectl("activate").out
+    assert "Route smart now runs" in routectl("activate", "--force").out
     assert "Route smart now runs" in routectl("activate", "--always-weak").out
     assert "Route smart now runs" in routectl("rollback").out
     assert routectl("export", "--json").json["route"] == "smart"
-    one_sentence(routectl("activate", "--route", "default"), "no route 'default'", "smart")
+    one_sentence(
+        routectl("activate", "--force", "--route", "default"), "no route 'default'", "smart"
+    )
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
@@ -89,3 +91,15 @@ def test_a_run_s_calibrations_share_its_name(
     runs = [row[-1] for row in sorted(rows_by_table(database_url)["calibrations"])]
     assert runs[0] == runs[1] != runs[2]
     assert all(runs)
+
+
+@pytest.mark.parametrize(
+    ("name", "typed"), [("$(id)", "'$(id)'"), ("a b", "'a b'"), ("\x1b[31m", "NAME")]
+)
+def test_a_command_that_an_error_names_is_safe_to_paste(
+    routectl: Routectl, name: str, typed: str
+) -> None:
+    routectl("init")
+    refused = routectl("export", "--route", name)
+    one_sentence(refused, f"`routectl route set {typed} --strong MODEL --weak MODEL`")
+    assert "\x1b" not in refused.err
