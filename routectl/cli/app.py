@@ -26,6 +26,8 @@ SECTIONS = {
         "rollback": "Bring back what a route ran before.",
         "history": "Show what was calibrated, what ran, what was declared.",
         "export": "Print what the proxy takes: router-NAME-THRESHOLD.",
+        "serve": "Decide requests over HTTP, and pass them on.",
+        "decide": "Say of prompts on standard input which model each gets.",
         "traffic": "Say what requests the database holds.",
         "serve": "Decide and pass on calls over HTTP, as an OpenAI-compatible server.",
         "decide": "Decide requests on standard input, a line each.",

@@ -57,9 +57,9 @@ def command(
       routectl export
       export MODEL=$(routectl export --route smart)
       routectl export --format yaml --output routing.yaml
-      routectl export --calibration c4
       routectl export --format routes --output routes.json
       routectl export --format litellm --output smart.yaml
+      routectl export --calibration c4
     """
     from routectl.errors import UsageError
     from routectl.export import (

@@ -21,7 +21,7 @@ from starlette.routing import Route
 
 from routectl.errors import InputError
 from routectl.proxy.decider import Decider
-from routectl.proxy.serving import Settings
+from routectl.proxy.settings import Settings
 
 log = logging.getLogger("routectl.proxy")
 

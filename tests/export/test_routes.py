@@ -23,7 +23,7 @@ def calibrated(routectl: Routectl, tmp_path: Path) -> Routectl:
     for command in (
         ("import", log),
         ("calibrate", "--route", "smart", "-r", "length", "--strong-fraction", 0.3),
-        ("activate", "--route", "smart"),
+        ("activate", "--route", "smart", "--force"),
     ):
         done = routectl(*command)
         assert done.code == 0, done.err
@@ -96,7 +96,7 @@ def test_litellm_gets_no_route_without_models(routectl: Routectl, tmp_path: Path
     log = write_log(tmp_path / "log.jsonl", [payload(n) for n in range(50)])
     routectl("import", log)
     routectl("calibrate", "-r", "length", "--strong-fraction", 0.3)
-    assert routectl("activate").code == 0
+    assert routectl("activate", "--force").code == 0
 
     done = routectl("export", "--format", "litellm")
 
