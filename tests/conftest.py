@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +18,9 @@ from routectl.store.engine import Location, Store
 from routectl.store.opening import create_or_open
 from tests.embedding.tiny import make_tiny_model
 from tests.postgresql import PostgresqlServer
+
+# Tables are as wide as where nothing says how wide a terminal is: xdist sets it for its workers.
+os.environ.pop("COLUMNS", None)
 
 # The same examples each time, however long one takes.
 settings.load_profile("ci")

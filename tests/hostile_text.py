@@ -129,10 +129,13 @@ class Scene:
         yield ("activate", "--always-strong", *database)
         yield ("history", *database)
         yield ("history", *route, *database)
-        for format in ("string", "json", "yaml", "env"):
+        for format in ("string", "json", "yaml", "env", "routes", "litellm"):
             yield ("export", *route, "--format", format, *database)
         yield ("export", "--calibration", "c1", "--format", "env", *output(), *database)
         yield ("export", "--route", ACTING, *database)
+        absent = ("--routes", str(self.folder / f"absent {ACTING}"), "--route", ACTING)
+        yield ("decide", *absent)
+        yield ("serve", *absent[:2], "--upstream", "http://127.0.0.1:9/v1")
         yield ("rollback", *route, *note, *database)
         yield ("rollback", "--route", ACTING, *database)
         yield ("route", "rename", f"smart {ACTING}", f"new {ACTING}", *database)

@@ -25,11 +25,11 @@ SECTIONS = {
         "activate": "Make a calibration what a route runs from now on.",
         "rollback": "Bring back what a route ran before.",
         "history": "Show what was calibrated, what ran, what was declared.",
-        "export": "Print what the proxy takes: router-NAME-THRESHOLD.",
+        "export": "Print the config string that the proxy takes.",
         "serve": "Decide requests over HTTP, and pass them on.",
         "decide": "Say of prompts on standard input which model each gets.",
         "traffic": "Say what requests the database holds.",
-        "serve": "Decide and pass on calls over HTTP, as an OpenAI-compatible server.",
+        "serve": "Decide calls over HTTP, and pass them on.",
         "decide": "Decide requests on standard input, a line each.",
     },
     "A closer look": {

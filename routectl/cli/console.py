@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import math
 import os
-import shutil
 import sys
 import textwrap
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -36,7 +35,14 @@ INDENT = 6
 
 def width() -> int:
     """Columns that there are for a table: those of the terminal, or of COLUMNS, up to 100."""
-    return max(2 * NARROWEST, min(WIDTH, shutil.get_terminal_size((WIDTH, 24)).columns))
+    columns = os.environ.get("COLUMNS", "")
+    if columns.isascii() and columns.isdigit() and int(columns) > 0:
+        there_are = int(columns)
+    elif sys.stdout.isatty():
+        there_are = os.get_terminal_size(sys.stdout.fileno()).columns or WIDTH
+    else:
+        there_are = WIDTH
+    return max(2 * NARROWEST, min(WIDTH, there_are))
 
 
 def say(label: str, text: str, colour: str | None = None) -> None:

@@ -23,7 +23,7 @@ def command(routes_file: Path, route: str | None, console: Console) -> None:
 
     \b
     Examples:
-      echo "Why is the sky blue?" | routectl decide --routes routes.json
+      routectl decide --routes routes.json < prompts.txt
       routectl decide --routes routes.json --route smart --json < requests.jsonl
     """
     import json

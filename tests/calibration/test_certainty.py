@@ -193,7 +193,7 @@ print(json.dumps(list(sys.modules)))
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     modules = json.loads(done.stdout)
     rooms = {".".join(name.split(".")[:2]) for name in modules if name.startswith("routectl")}
-    below = {"routectl.policy", "routectl.records", "routectl.errors"}
+    below = {"routectl.policy", "routectl.records", "routectl.errors", "routectl.escaping"}
     assert rooms == {"routectl", "routectl.calibration", *below}
     others = {"click", "msgspec", "orjson", "pandas", "sqlalchemy", "torch", "transformers", "yaml"}
     assert others.isdisjoint(modules)

@@ -51,7 +51,7 @@ def files(routectl: Routectl, tmp_path: Path, database: Path) -> dict[str, Path]
     assert routectl("import", log).code == 0
     assert routectl("battles", "import", battles).code == 0
     assert routectl("calibrate", "-r", "random", "--strong-fraction", "0.3").code == 0
-    assert routectl("activate").code == 0
+    assert routectl("activate", "--force").code == 0
     # A reader keeps the write-ahead log where it is.
     return {"bad": bad, "battles": battles, "bench": bench, "db": database}
 

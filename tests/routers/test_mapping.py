@@ -120,7 +120,7 @@ def test_the_mapping_is_said_wherever_the_pair_is(
     calibrated = routectl("calibrate", "--strong-fraction", "0.3", *mine, *NEW)
     assert said in " ".join(calibrated.out.split())
     assert said in " ".join(routectl("routers", "show", mine[1], *NEW).out.split())
-    exported = json.loads(routectl("export", "--format", "json").out)
+    exported = json.loads(routectl("export", "--calibration", "c1", "--format", "json").out)
     assert exported["strong_model"] == "gpt-5"
     assert exported["scored_as"] == "gpt-5=Large-Model-v1"
     (stored,) = routectl("history", "--json").json["calibrations"]

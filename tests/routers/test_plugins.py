@@ -64,7 +64,7 @@ def does_the_main_job(routectl: Routectl, name: str) -> None:
     calibrated = routectl("calibrate", "-r", name, "--strong-fraction", "0.3", "--json")
     assert calibrated.code == 0, calibrated.err
     (answer,) = calibrated.json
-    assert routectl("activate").code == 0
+    assert routectl("activate", "--force").code == 0
     assert routectl("export").out == f"router-{name}-{answer['threshold']}\n"
 
 

@@ -146,7 +146,7 @@ def test_a_user_with_the_documented_rights_does_the_main_job(
     for command in (
         ["import", log],
         ["calibrate", "-r", "random", "--strong-fraction", "0.3"],
-        ["activate"],
+        ["activate", "--force"],
         ["activate", "--always-weak"],
         ["rollback"],
         ["export"],

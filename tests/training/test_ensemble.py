@@ -230,7 +230,7 @@ def test_the_command_line_trains_scores_and_exports_one(
     assert routectl("import", log).code == 0
     calibrated = routectl("calibrate", "-r", f"ensemble={output}", "--strong-fraction", "0.4")
     assert calibrated.code == 0, calibrated.err
-    assert routectl("export").out.startswith("router-ensemble-0.")
+    assert routectl("export", "--calibration", "c1").out.startswith("router-ensemble-0.")
 
 
 def test_a_rank_is_the_share_of_the_reference_below() -> None:

@@ -288,7 +288,7 @@ def test_a_model_without_a_price_is_named_with_the_option(
 def test_what_runs_now_is_judged_too(routectl: Routectl, log: Path, benchmark: Path) -> None:
     routectl("import", log)
     routectl("calibrate", "--strong-fraction", 0.3, "-r", "length")
-    routectl("activate")
+    assert routectl("activate", "--force").code == 0
     found = routectl("evaluate", "--benchmark", benchmark, "-r", "length", *PAIR, "--json")
     point = found.json[0]["routers"][0]["operating_points"]["default"]
     assert point["threshold"] == routectl("export").out.strip().rsplit("-", 1)[1]
@@ -304,7 +304,7 @@ def test_an_evaluation_can_be_drawn(
 ) -> None:
     routectl("import", log)
     routectl("calibrate", "--strong-fraction", 0.3, "-r", "length")
-    routectl("activate")
+    assert routectl("activate", "--force").code == 0
     found = routectl("evaluate", "--benchmark", benchmark, "-r", "length", *PAIR, "--draws", 20,
                      "--plots", tmp_path / "plots", "--plot-format", "svg")  # fmt: skip
     assert found.code == 0

@@ -89,7 +89,7 @@ def test_a_team_calibrates_and_exports_with_it(
     assert done.code == 0, done.err
     assert "sends the prompts' texts to 127.0.0.1" in done.err
     assert "gpt-4-1106-preview / mixtral-8x7b-instruct-v0.1" in done.out
-    assert routectl("export").out.startswith("router-mf-0.")
+    assert routectl("export", "--calibration", "c1").out.startswith("router-mf-0.")
 
 
 def test_a_checkpoint_of_the_hubs_local_cache_loads_by_its_name(

@@ -339,7 +339,7 @@ def test_prompts_of_the_traffic_are_judged_each_once(
         (["--judge", "nameless"], "no price is known for nameless: .*--price nameless=IN/OUT"),
         (["--price", "big=1"], "not of the form MODEL=IN/OUT"),
         (["--price", "big=1/2"], "names big twice"),
-        (["--max-cost", "nan"], "no amount of US dollars"),
+        (["--max-cost", "nan"], "must be an amount of US dollars"),
         (["--endpoint", "http://me:sk-own@host/v1"], "holds a user, a password"),
         (["--endpoint", "https://host/v1?key=sk-own"], "holds a user, a password or settings"),
         (["--endpoint", "host/v1"], "an endpoint is named"),
