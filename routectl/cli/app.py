@@ -26,11 +26,9 @@ SECTIONS = {
         "rollback": "Bring back what a route ran before.",
         "history": "Show what was calibrated, what ran, what was declared.",
         "export": "Print the config string that the proxy takes.",
+        "traffic": "Say what requests the database holds.",
         "serve": "Decide requests over HTTP, and pass them on.",
         "decide": "Say of prompts on standard input which model each gets.",
-        "traffic": "Say what requests the database holds.",
-        "serve": "Decide calls over HTTP, and pass them on.",
-        "decide": "Decide requests on standard input, a line each.",
     },
     "A closer look": {
         "show": "Show a calibration again, as it was printed.",
