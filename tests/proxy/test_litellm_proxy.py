@@ -1,7 +1,8 @@
 """A real LiteLLM proxy with two workers: it routes as the stored scores say, and its log says so.
 
-LiteLLM wants older libraries than the tests' own environment has, so it runs in another one: the
-Python of an environment with `routectl[litellm]` is named by ROUTECTL_LITELLM_PYTHON.
+LiteLLM wants older libraries than the tests' own environment has, so it runs in another one, which
+`make test-slow` makes of `requirements.txt`: ROUTECTL_LITELLM_PYTHON names its Python. It has no
+torch, no transformers and no SQLAlchemy.
 """
 
 from __future__ import annotations
@@ -77,10 +78,10 @@ class Upstream(LoopbackHandler):
 
 @pytest.fixture
 def litellm_python() -> str:
-    python = os.environ.get("ROUTECTL_LITELLM_PYTHON")
-    if not python:
-        pytest.skip("ROUTECTL_LITELLM_PYTHON names no Python with routectl[litellm]")
-    return python
+    python = Path(os.environ.get("ROUTECTL_LITELLM_PYTHON", ""))
+    if not python.is_file():
+        pytest.skip("ROUTECTL_LITELLM_PYTHON names no Python with LiteLLM: `make test-slow` does")
+    return str(python.absolute())
 
 
 @pytest.fixture
