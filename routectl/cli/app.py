@@ -84,7 +84,7 @@ def run(arguments: Sequence[str]) -> int:
         raise
     except BaseException as error:  # a panic in a library's Rust is no Exception
         if interrupts.raised():
-            raise  # an Abort of Click's, or whatever else a library has made of the interrupt
+            raise  # an Abort of Click's, or what a library turned the interrupt into
         return _exit_code(error, arguments)
     return code if isinstance(code, int) else 0
 

@@ -209,7 +209,7 @@ def _wrapped(cell: str, room: int) -> str:
 
 
 def _alignment(column: Sequence[str]) -> str:
-    """Numbers to the right, so that their digits stand below each other; words to the left."""
+    """Numbers to the right, so that their digits are below each other; words to the left."""
     return "right" if all(cell[:1].isdigit() or cell in ("", "-") for cell in column) else "left"
 
 

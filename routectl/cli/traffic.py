@@ -56,7 +56,7 @@ def _print(console: Console, held: Traffic) -> None:
             ("prompts", f"{held.prompts:,} distinct"),
             ("first", when(held.first)),
             ("last", when(held.last)),
-            ("samples", f"{held.samples:,} imports"),
+            ("imports", f"{held.samples:,}"),
         ]
     )
     for name, weights in (

@@ -360,7 +360,7 @@ class Battle(Base):
     source: Mapped[str]
     """The data set."""
     source_id: Mapped[str]
-    """Digest of the row's own id, its content, and how often that stood in its file before."""
+    """Digest of the row's own id, its content, and how often that was in its file before."""
     prompt_id: Mapped[int] = mapped_column(ForeignKey("prompts.id"))
     model_a: Mapped[str]
     """As the data set spells it."""

@@ -21,12 +21,12 @@ from routectl.store.failures import errors_as_sentences
 
 
 def migrations_folder() -> Path:
-    """Where the migrations lie: in the wheel inside the package, in a checkout beside it."""
+    """Where the migrations lie: in the wheel inside the package, in a checkout next to it."""
     package = Path(__file__).resolve().parents[1]
     for folder in (package / "_migrations", package.parent / "migrations"):
         if (folder / "env.py").is_file():
             return folder
-    raise StoreError(f"routectl's migrations are missing beside {package}: install it again")
+    raise StoreError(f"routectl's migrations are missing next to {package}: install it again")
 
 
 def versions() -> list[tuple[str, str]]:
