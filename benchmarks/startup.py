@@ -48,7 +48,7 @@ def main() -> None:
         for step in (
             ["import", str(log)],
             ["calibrate", "-r", "random", "--strong-fraction", "0.3"],
-            ["activate"],
+            ["activate", "--force"],
         ):
             subprocess.run([*routectl, *step], check=True, capture_output=True)
         click = [python, "-c", "import click"]
