@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         StrongFraction,
     )
     from routectl.prices import ModelPrice
+    from routectl.workflow.activating import ListedCalibration
     from routectl.workflow.pricing import Costs
     from routectl.workflow.recorded import RecordedCalibration
 
@@ -51,17 +52,17 @@ def print_again(console: Console, result: RecordedCalibration) -> None:
         )
 
 
-def entry(result: RecordedCalibration) -> tuple[tuple[str, ...], str]:
+def entry(result: ListedCalibration) -> tuple[tuple[str, ...], str]:
     """A calibration in a list: its cells, and its details."""
     cells = (
         IdKind.CALIBRATION.ref(result.id),
         minute(result.created_at),
-        _short_target(result.choice.target),
-        percent(result.choice.cut.strong_fraction, 2),
+        _short_target(result.target),
+        percent(result.strong_fraction, 2),
         result.policy.config_string(),
     )
     details = [
-        f"{result.choice.certainty.requests:,} requests of {filters_text(result.population)}",
+        f"{result.requests:,} requests of {filters_text(result.population)}",
         f"route {result.route}",
         *checkpoint_words(result.policy),
         by_whom(result.actor, result.note),
@@ -363,9 +364,9 @@ def _sentence(caveat: Caveat) -> str:
             )
 
 
-def _short_target(target: StrongFraction) -> str:
-    guarantee = target.guarantee
-    share = percent(target.share)
+def _short_target(target: Mapping[str, Any]) -> str:
+    guarantee = target.get("guarantee")
+    share = percent(target["strong_fraction"])
     return share if guarantee is None else f"{share} (at {100 * guarantee:g} %)"
 
 

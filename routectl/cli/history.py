@@ -24,16 +24,17 @@ def command(route: str | None, limit: int, db: str, console: Console) -> None:
       routectl history --route smart --json
     """
     from routectl.cli import activation_table, calibration_table, route_table
-    from routectl.workflow.activating import history
+    from routectl.workflow.activating import history, listed_calibrations, recorded_calibrations
 
     location = options.parse_database(db)
     console.database(location)
-    log = history(location, console, route=route, limit=limit)
+    log = history(location, route=route, limit=limit)
     if console.as_json:
+        whole = recorded_calibrations(location, console, route=route, limit=limit)
         console.json(
             {
                 "activations": [activation_table.to_json(entry) for entry in log.activations],
-                "calibrations": [calibration_table.to_json(entry) for entry in log.calibrations],
+                "calibrations": [calibration_table.to_json(entry) for entry in whole],
                 "route_changes": [route_table.change_json(entry) for entry in log.route_changes],
             }
         )
@@ -49,10 +50,11 @@ def command(route: str | None, limit: int, db: str, console: Console) -> None:
         console.line("none yet")
     console.line()
     console.line("Calibrations")
-    if log.calibrations:
+    listed = listed_calibrations(location, console, route=route, limit=limit)
+    if listed:
         console.entries(
             ["id", "time (UTC)", "target", "strong", "config string"],
-            [calibration_table.entry(calibration) for calibration in log.calibrations],
+            [calibration_table.entry(calibration) for calibration in listed],
             flexible=0,
         )
     else:

@@ -16,7 +16,6 @@ from sqlalchemy import (
     Integer,
     MetaData,
     UniqueConstraint,
-    text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -105,14 +104,9 @@ class Request(Base):
         Index(None, "attempt_key", unique=True),
         Index(None, "prompt_id"),
         Index(None, "sample_id"),
-        # Of the rows that name a route alone: all others need not pay for it.
-        Index(
-            None,
-            "proxy_route",
-            "time",
-            sqlite_where=text("proxy_route IS NOT NULL"),
-            postgresql_where=text("proxy_route IS NOT NULL"),
-        ),
+        # Of the rows that name a route alone: the migration has the condition, which would load
+        # PostgreSQL's dialect at each start.
+        Index(None, "proxy_route", "time"),
         CheckConstraint("weight > 0", name="weight_positive"),
         CheckConstraint("(prompt_id IS NULL) <> (exclusion IS NULL)", name="prompt_or_exclusion"),
     )
@@ -265,13 +259,7 @@ class Route(Base):
 
     __tablename__ = "routes"
     __table_args__ = (
-        Index(
-            None,
-            "name",
-            unique=True,
-            sqlite_where=text("removed_at IS NULL"),
-            postgresql_where=text("removed_at IS NULL"),
-        ),
+        Index(None, "name", unique=True),  # of those that are not removed, as above
     )
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)

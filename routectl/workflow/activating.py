@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import Connection
 
 from routectl.errors import StoreError, UsageError
 from routectl.policy import LIVE, THRESHOLD, PinnedRouter, Policy
 from routectl.records import IdKind
-from routectl.route import quoted
+from routectl.route import DEFAULT_ROUTE, quoted
 from routectl.store import routes
 from routectl.store.calibrations import calibration, calibrations, newest_calibration, run_of
 from routectl.store.engine import Location
@@ -24,9 +25,13 @@ from routectl.workflow.policies import (
     require_extraction,
     unconditional,
 )
-from routectl.workflow.recorded import RecordedCalibration, recorded
 from routectl.workflow.reporter import Reporter
 from routectl.workflow.routing import declared_models, default_route, picked_route
+
+if TYPE_CHECKING:
+    from routectl.workflow.recorded import RecordedCalibration
+
+T = TypeVar("T")
 
 SEVERAL = 8
 """Calibrations that a sentence names."""
@@ -252,6 +257,9 @@ def _doubts(
                 " ".join(row.population["where"]) or "all requests" for row in (ran, chosen)
             )
             yield f"the route has run a threshold for {ran_words}, and this one is for {words}"
+    # What it loads takes longer than all that `export` does.
+    from routectl.workflow.recorded import recorded
+
     said = recorded(connection, chosen)
     if said.missed_by is not None:
         yield (
@@ -322,16 +330,33 @@ class RouteChangeEntry:
 
 
 @dataclass(frozen=True, slots=True)
-class History:
-    """Calibrations, activations and changes of routes, newest first."""
+class ListedCalibration:
+    """What a list says of a calibration."""
 
-    calibrations: list[RecordedCalibration]
+    id: int
+    created_at: datetime
+    route: str
+    actor: str
+    note: str | None
+    target: Mapping[str, Any]
+    """As it is stored."""
+    strong_fraction: float
+    requests: int
+    population: Mapping[str, Any]
+    """As it is stored."""
+    policy: Policy
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """Activations and changes of routes, newest first."""
+
     activations: list[Activated]
     route_changes: list[RouteChangeEntry]
 
 
-def history(location: Location, reporter: Reporter, *, route: str | None, limit: int) -> History:
-    """What was calibrated, what ran and what routes were, newest first.
+def history(location: Location, *, route: str | None, limit: int) -> History:
+    """What ran and what routes were, newest first.
 
     Args:
         route: of this one alone; None: of all.
@@ -347,21 +372,66 @@ def history(location: Location, reporter: Reporter, *, route: str | None, limit:
         ]
         entries.sort(key=lambda entry: entry.id, reverse=True)
         only = None if chosen is None else chosen.id
-        shown = []
-        for row in calibrations(connection, limit, route_id=only):
-            try:
-                shown.append(recorded(connection, row))
-            except StoreError as error:
-                # One damaged record must not hide the others.
-                reporter.note(f"left out, because {error}")
         return History(
-            shown,
             entries[:limit],
             [
                 RouteChangeEntry(row, routes.route_of(connection, row.route_id).name)
                 for row in routes.route_changes(connection, route_id=only, limit=limit)
             ],
         )
+
+
+def listed_calibrations(
+    location: Location, reporter: Reporter, *, route: str | None, limit: int
+) -> list[ListedCalibration]:
+    """What was calibrated, newest first; the arguments are those of `history`."""
+    return _calibrations(location, _listed, reporter, route, limit)
+
+
+def recorded_calibrations(
+    location: Location, reporter: Reporter, *, route: str | None, limit: int
+) -> list[RecordedCalibration]:
+    """The same, each whole."""
+    from routectl.workflow.recorded import recorded
+
+    return _calibrations(location, recorded, reporter, route, limit)
+
+
+def _calibrations(
+    location: Location,
+    read: Callable[[Connection, Calibration], T],
+    reporter: Reporter,
+    route: str | None,
+    limit: int,
+) -> list[T]:
+    shown = []
+    with open_store(location) as store, store.read() as connection:
+        chosen = None if route is None else picked_route(connection, route)
+        only = None if chosen is None else chosen.id
+        for row in calibrations(connection, limit, route_id=only):
+            try:
+                shown.append(read(connection, row))
+            except StoreError as error:
+                # One damaged record must not hide the others.
+                reporter.note(f"left out, because {error}")
+    return shown
+
+
+def _listed(connection: Connection, row: Calibration) -> ListedCalibration:
+    return ListedCalibration(
+        id=row.id,
+        created_at=row.created_at,
+        route=DEFAULT_ROUTE
+        if row.route_id is None
+        else routes.route_of(connection, row.route_id).name,
+        actor=row.actor,
+        note=row.note,
+        target=row.target,
+        strong_fraction=row.strong_fraction,
+        requests=row.requests,
+        population=row.population,
+        policy=of_calibration(row),
+    )
 
 
 def last_calibrated(connection: Connection, log: Sequence[Activation]) -> Policy | None:
