@@ -10,8 +10,10 @@ same command wrote it, or where the user said --force.
 from __future__ import annotations
 
 import errno
+import fcntl
 import gzip
 import os
+import re
 import secrets
 import shutil
 import stat
@@ -30,6 +32,7 @@ PRIVATE = 0o600
 """The mode of what may hold prompts."""
 PUBLIC = 0o644
 _NEW = os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_PARTIAL = re.compile(r"\.routectl-[0-9a-f]{16}\.partial")
 _HEAD_BYTES = 4096
 """How much of a file says which command wrote it."""
 # https://www.sqlite.org/fileformat2.html: the headers of a database, its journal and its log.
@@ -235,9 +238,36 @@ def _packed(plain: IO[bytes]) -> IO[bytes]:
 
 
 def new_file(folder: Path) -> tuple[Path, IO[bytes]]:
-    """A new file with a random name that only its owner can read; raises OSError."""
-    path = folder / f".routectl-{secrets.token_hex(8)}.partial"
-    return path, os.fdopen(os.open(path, _NEW | os.O_WRONLY, PRIVATE), "wb")
+    """A new file with a random name that only its owner can read; raises OSError.
+
+    It is locked until it is closed, and those of processes that were killed are removed first.
+    """
+    _remove_abandoned(folder)
+    while True:
+        path = folder / f".routectl-{secrets.token_hex(8)}.partial"
+        file = os.fdopen(os.open(path, _NEW | os.O_WRONLY, PRIVATE), "wb")
+        with suppress(OSError):  # a file system without locks
+            fcntl.flock(file, fcntl.LOCK_EX)
+        # Before it was locked, another process may have taken it for an abandoned one.
+        if path.exists():
+            return path, file
+        file.close()
+
+
+def _remove_abandoned(folder: Path) -> None:
+    """Remove the files of `new_file` that no process holds any more."""
+    for path in folder.glob(".routectl-*.partial"):
+        if _PARTIAL.fullmatch(path.name) is None:
+            continue
+        with suppress(OSError):
+            descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+            try:
+                status = os.fstat(descriptor)
+                if stat.S_ISREG(status.st_mode) and status.st_uid == os.geteuid():
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    path.unlink()
+            finally:
+                os.close(descriptor)
 
 
 def _is_same(path: Path, status: os.stat_result | None, other: Path) -> bool:
@@ -412,14 +442,14 @@ def keep_copy(fill: Callable[[Path], None], names: Iterable[Path]) -> Path:
     names = iter(names)
     name = next(names)
     temporary, file = new_file(name.parent)
-    file.close()
-    try:
-        fill(temporary)
-        while not make_private(name):
-            name = next(names)
-        temporary.replace(name)  # the empty file of just now
-    finally:
-        temporary.unlink(missing_ok=True)
+    with file:  # and so locked
+        try:
+            fill(temporary)
+            while not make_private(name):
+                name = next(names)
+            temporary.replace(name)  # the empty file of just now
+        finally:
+            temporary.unlink(missing_ok=True)
     return name
 
 

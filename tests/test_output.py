@@ -13,7 +13,15 @@ from pathlib import Path
 import pytest
 
 from routectl.errors import InputError, UsageError
-from routectl.output import PUBLIC, Output, check_new_folder, keep_copy, open_kept, own_folder
+from routectl.output import (
+    PUBLIC,
+    Output,
+    check_new_folder,
+    keep_copy,
+    new_file,
+    open_kept,
+    own_folder,
+)
 
 OURS = b"ours: "
 
@@ -246,3 +254,17 @@ def test_kept_work_is_never_reached_through_a_link(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="symbolic link"):
         own_folder(tmp_path / "away")
     assert (tmp_path / "victim").read_text() == "mine"
+
+
+def test_what_a_killed_process_left_is_removed_and_what_another_one_writes_stays(
+    tmp_path: Path,
+) -> None:
+    abandoned = tmp_path / f".routectl-{'0' * 16}.partial"
+    abandoned.write_bytes(b"half")
+    foreign = tmp_path / ".routectl-notes.partial"
+    foreign.write_bytes(b"of somebody else")
+    in_use, file = new_file(tmp_path)
+    with file:
+        path, other = new_file(tmp_path)
+        other.close()
+        assert sorted(tmp_path.iterdir()) == sorted((foreign, in_use, path))

@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, MultipleResultsFound, NoResultFound
 
 from routectl.errors import StoreError
 from routectl.store.column_types import DamagedValueError
@@ -104,7 +104,8 @@ def errors_as_sentences(where: object) -> Iterator[None]:
         raise StoreError(_sentence(where, error.orig)) from None
     except sqlite3.Error as error:
         raise StoreError(_sentence(where, error)) from None
-    except (DamagedValueError, UnicodeDecodeError):
+    # Every row that is asked for by the id which another row names is there, in a sound database.
+    except (DamagedValueError, UnicodeDecodeError, NoResultFound, MultipleResultsFound):
         raise StoreError(damaged(where)) from None
     except UnicodeEncodeError:
         raise StoreError(

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, insert, select, update
 from routectl.errors import StoreError
 from routectl.records import IdKind
 from routectl.route import Declaration
+from routectl.store.column_types import DamagedValueError
 from routectl.store.dialects import insert_ignoring_conflicts
 from routectl.store.models import Activation, Route, RouteChange
 
@@ -144,7 +145,10 @@ def activated_by(log: Sequence[Activation], activation: Activation) -> Activatio
     """The activation whose decision this one carries: itself, or what it restores."""
     if activation.restores_id is None:
         return activation
-    return next(a for a in log if a.id == activation.restores_id)
+    restored = next((a for a in log if a.id == activation.restores_id), None)
+    if restored is None:
+        raise DamagedValueError
+    return restored
 
 
 def step_back(log: Sequence[Activation], name: str) -> Activation:

@@ -118,6 +118,31 @@ def test_the_status_of_a_damaged_database_is_an_error_that_says_what_to_do(
 
 
 @pytest.mark.parametrize(
+    ("table", "column", "command"),
+    [
+        ("calibrations", "route_id", ("history", "--json")),
+        ("activations", "restores_id", ("rollback",)),
+    ],
+)
+def test_a_reference_that_leads_nowhere_is_damage(
+    routectl: Routectl, filled: Path, table: str, column: str, command: tuple[str, ...]
+) -> None:
+    for activated in (("--always-weak",), ("--always-strong",)):
+        assert routectl("activate", *activated).code == 0
+    assert routectl("rollback").code == 0
+    with sqlite3.connect(filled) as connection:
+        for (trigger,) in connection.execute(
+            "SELECT name FROM sqlite_master WHERE type = 'trigger'"
+        ).fetchall():
+            connection.execute(f"DROP TRIGGER {trigger}")
+        connection.execute(f"UPDATE {table} SET {column} = 999 WHERE {column} IS NOT NULL")
+    connection.close()
+    result = routectl(*command)
+    assert result.code == 1
+    assert "is damaged: keep the file, restore a copy" in result.err
+
+
+@pytest.mark.parametrize(
     ("url", "printed"),
     [
         (

@@ -57,7 +57,7 @@ def test_rollbacks_at_once_each_walk_one_step_back(location: Location) -> None:
         activate(location, Asked(rule="always_weak"), route="smart", note=str(number))
     done = at_once(lambda _: roll_back(location, route="smart", to=None, note=None))
     assert sorted(a.restores or 0 for a in done) == list(range(2, MANY + 2))
-    newest = history(location, Silence(), route="smart", limit=1).activations[0]
+    newest = history(location, route="smart", limit=1).activations[0]
     assert newest.restores == 2
 
 
@@ -66,7 +66,7 @@ def test_activations_at_once_make_one_route_and_lose_none(location: Location) ->
     done = at_once(
         lambda n: activate(location, Asked(rule="always_strong"), route=None, note=str(n))
     )
-    log = history(location, Silence(), route="default", limit=100).activations
+    log = history(location, route="default", limit=100).activations
     assert {a.id for a in log} == {a.id for a in done}
     assert len(log) == MANY
 
