@@ -207,8 +207,9 @@ class _Temporary:
             self._plain.flush()
             os.fchmod(self._plain.fileno(), self._mode())
             os.fsync(self._plain.fileno())
-            self._plain.close()
+            # Before it is closed and so unlocked: else another process may take it for abandoned.
             self._path.replace(output.path)
+            self._plain.close()
         except OSError as error:
             raise output._failure(error) from None
         self._path = None
@@ -410,7 +411,7 @@ def replace_own(path: Path, data: bytes) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        temporary.replace(path)
+            temporary.replace(path)  # while it is locked
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
