@@ -14,7 +14,6 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from contextlib import ExitStack, redirect_stderr, redirect_stdout
 from io import StringIO
 from pathlib import Path
@@ -28,8 +27,7 @@ from tests.chat_server import Server
 from tests.conftest import payload, write_log
 from tests.fuzz.properties import PROPERTIES
 from tests.hostile_text import ACTING, SECRET, Scene, acting_characters, forged_lines
-from tests.killing import Nursery, copies_of, kill_and_run_again, run_before, scenes
-from tests.killing import Scene as Killed
+from tests.killing import Nursery, copies_of, kill_and_run_again, scenes, schemas_of
 from tests.postgresql import PostgresqlServer
 
 REQUESTS = 3_000
@@ -55,7 +53,7 @@ def kills(count: int, postgresql: int, seed: int) -> tuple[int, int, list[str]]:
         if postgresql:
             server = stack.enter_context(PostgresqlServer.started())
             for name in IMPORTANT:
-                fresh = _schemas(nursery, scene_by_name[name], server, stack)
+                fresh = schemas_of(nursery, scene_by_name[name], server, stack)
                 share = -(-postgresql // len(IMPORTANT))
                 report = kill_and_run_again(
                     nursery, scene_by_name[name], fresh, kills=share, seed=seed
@@ -64,21 +62,6 @@ def kills(count: int, postgresql: int, seed: int) -> tuple[int, int, list[str]]:
                 wrong += report.wrong
                 print(f"  {name} on PostgreSQL: {report.kills} kills", flush=True)
     return hit, hit_on_server, wrong
-
-
-def _schemas(
-    nursery: Nursery, scene: Killed, server: PostgresqlServer, stack: ExitStack
-) -> Callable[[], str]:
-    """Makes schemas on which the scene's earlier commands ran."""
-
-    def fresh() -> str:
-        url = stack.enter_context(server.new_schema())
-        ended = nursery.run(["init", "--db", url])
-        assert ended.code == 0, ended.err
-        run_before(nursery, scene, url)
-        return url
-
-    return fresh
 
 
 def hostile_text() -> tuple[int, dict[str, list[str]]]:

@@ -17,7 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from importlib import import_module
@@ -29,6 +29,7 @@ from sqlalchemy import inspect, text
 from routectl.store.engine import Location, connect
 from tests.databases import damage
 from tests.evaluation.files import STRONG, WEAK, own_benchmark
+from tests.postgresql import PostgresqlServer
 
 REPOSITORY = Path(__file__).parents[1]
 KILLS_IN_A_ROW = 4
@@ -281,6 +282,21 @@ def copies_of(nursery: Nursery, scene: Scene, folder: Path) -> Callable[[], str]
         if template.exists():
             shutil.copy(template, copy)
         return str(copy)
+
+    return fresh
+
+
+def schemas_of(
+    nursery: Nursery, scene: Scene, server: PostgresqlServer, stack: ExitStack
+) -> Callable[[], str]:
+    """Makes PostgreSQL schemas on which the scene's earlier commands ran."""
+
+    def fresh() -> str:
+        url = stack.enter_context(server.new_schema())
+        ended = nursery.run(["init", "--db", url])
+        assert ended.code == 0, ended.err
+        run_before(nursery, scene, url)
+        return url
 
     return fresh
 

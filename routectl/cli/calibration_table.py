@@ -23,7 +23,7 @@ if TYPE_CHECKING:
         StrongFraction,
     )
     from routectl.prices import ModelPrice
-    from routectl.workflow.activating import ListedCalibration
+    from routectl.workflow.history import ListedCalibration
     from routectl.workflow.pricing import Costs
     from routectl.workflow.recorded import RecordedCalibration
 

@@ -12,7 +12,7 @@ from routectl.records import IdKind, Population
 if TYPE_CHECKING:
     from routectl.prices import ModelPrice
     from routectl.route import Declaration
-    from routectl.workflow.activating import RouteChangeEntry
+    from routectl.workflow.history import RouteChangeEntry
     from routectl.workflow.routing import RouteSet, RouteView
 
 

@@ -1,22 +1,21 @@
-"""`routectl activate`, `rollback` and `history`: what a route runs, by whom, and why."""
+"""`routectl activate` and `rollback`: what a route runs, by whom, and why."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import Connection
 
 from routectl.errors import StoreError, UsageError
 from routectl.policy import LIVE, THRESHOLD, PinnedRouter, Policy
 from routectl.records import IdKind
-from routectl.route import DEFAULT_ROUTE, quoted
+from routectl.route import quoted
 from routectl.store import routes
 from routectl.store.calibrations import calibration, calibrations, newest_calibration, run_of
 from routectl.store.engine import Location
-from routectl.store.models import Activation, Calibration, Route, RouteChange
+from routectl.store.models import Activation, Calibration, Route
 from routectl.store.opening import open_store
 from routectl.workflow.actor import actor
 from routectl.workflow.policies import (
@@ -25,13 +24,7 @@ from routectl.workflow.policies import (
     require_extraction,
     unconditional,
 )
-from routectl.workflow.reporter import Reporter
 from routectl.workflow.routing import declared_models, default_route, picked_route
-
-if TYPE_CHECKING:
-    from routectl.workflow.recorded import RecordedCalibration
-
-T = TypeVar("T")
 
 SEVERAL = 8
 """Calibrations that a sentence names."""
@@ -111,7 +104,7 @@ def activate(location: Location, asked: Asked, *, route: str | None, note: str |
         chosen: Calibration | None = None
         stored = picked_route(connection, route) or default_route(connection)
         log = routes.activations(connection, stored.id)
-        was = _activated(connection, log[-1], stored.name, active=False) if log else None
+        was = activated(connection, log[-1], stored.name, active=False) if log else None
         if asked.rule == THRESHOLD:
             before = _last_calibrated(connection, log, stored.name)
             chosen = _to_activate(connection, stored, asked.calibration_id)
@@ -138,7 +131,7 @@ def activate(location: Location, asked: Asked, *, route: str | None, note: str |
             note=note,
             policy=policy.to_json() if recorded else None,
         )
-        return replace(_activated(connection, row, stored.name, active=True), was=was)
+        return replace(activated(connection, row, stored.name, active=True), was=was)
 
 
 def _to_activate(connection: Connection, route: Route, calibration_id: int | None) -> Calibration:
@@ -282,7 +275,7 @@ def _last_calibrated(
     last = next((row for row in reversed(log) if row.calibration_id is not None), None)
     if last is None:
         return None
-    return last, _activated(connection, last, route, active=False).policy
+    return last, activated(connection, last, route, active=False).policy
 
 
 def roll_back(
@@ -306,8 +299,8 @@ def roll_back(
         name = stored.name
         log = routes.activations(connection, stored.id)
         target = routes.step_back(log, name) if to is None else _earlier(log, to, name)
-        require_extraction(_activated(connection, target, name, active=False).policy)
-        was = _activated(connection, log[-1], name, active=False)
+        require_extraction(activated(connection, target, name, active=False).policy)
+        was = activated(connection, log[-1], name, active=False)
         row = routes.add_activation(
             connection,
             route_id=stored.id,
@@ -318,120 +311,7 @@ def roll_back(
             note=note,
             policy=target.policy,
         )
-        return replace(_activated(connection, row, name, active=True), was=was)
-
-
-@dataclass(frozen=True, slots=True)
-class RouteChangeEntry:
-    """A change of a route, with the name that the route has now."""
-
-    row: RouteChange
-    route: str
-
-
-@dataclass(frozen=True, slots=True)
-class ListedCalibration:
-    """What a list says of a calibration."""
-
-    id: int
-    created_at: datetime
-    route: str
-    actor: str
-    note: str | None
-    target: Mapping[str, Any]
-    """As it is stored."""
-    strong_fraction: float
-    requests: int
-    population: Mapping[str, Any]
-    """As it is stored."""
-    policy: Policy
-
-
-@dataclass(frozen=True, slots=True)
-class History:
-    """Activations and changes of routes, newest first."""
-
-    activations: list[Activated]
-    route_changes: list[RouteChangeEntry]
-
-
-def history(location: Location, *, route: str | None, limit: int) -> History:
-    """What ran and what routes were, newest first.
-
-    Args:
-        route: of this one alone; None: of all.
-        limit: of each the newest entries.
-    """
-    with open_store(location) as store, store.read() as connection:
-        chosen = None if route is None else picked_route(connection, route)
-        named = routes.routes(connection) if chosen is None else [chosen]
-        entries = [
-            _activated(connection, row, r.name, active=index == 0)
-            for r in named
-            for index, row in enumerate(reversed(routes.activations(connection, r.id)))
-        ]
-        entries.sort(key=lambda entry: entry.id, reverse=True)
-        only = None if chosen is None else chosen.id
-        return History(
-            entries[:limit],
-            [
-                RouteChangeEntry(row, routes.route_of(connection, row.route_id).name)
-                for row in routes.route_changes(connection, route_id=only, limit=limit)
-            ],
-        )
-
-
-def listed_calibrations(
-    location: Location, reporter: Reporter, *, route: str | None, limit: int
-) -> list[ListedCalibration]:
-    """What was calibrated, newest first; the arguments are those of `history`."""
-    return _calibrations(location, _listed, reporter, route, limit)
-
-
-def recorded_calibrations(
-    location: Location, reporter: Reporter, *, route: str | None, limit: int
-) -> list[RecordedCalibration]:
-    """The same, each whole."""
-    from routectl.workflow.recorded import recorded
-
-    return _calibrations(location, recorded, reporter, route, limit)
-
-
-def _calibrations(
-    location: Location,
-    read: Callable[[Connection, Calibration], T],
-    reporter: Reporter,
-    route: str | None,
-    limit: int,
-) -> list[T]:
-    shown = []
-    with open_store(location) as store, store.read() as connection:
-        chosen = None if route is None else picked_route(connection, route)
-        only = None if chosen is None else chosen.id
-        for row in calibrations(connection, limit, route_id=only):
-            try:
-                shown.append(read(connection, row))
-            except StoreError as error:
-                # One damaged record must not hide the others.
-                reporter.note(f"left out, because {error}")
-    return shown
-
-
-def _listed(connection: Connection, row: Calibration) -> ListedCalibration:
-    return ListedCalibration(
-        id=row.id,
-        created_at=row.created_at,
-        route=DEFAULT_ROUTE
-        if row.route_id is None
-        else routes.route_of(connection, row.route_id).name,
-        actor=row.actor,
-        note=row.note,
-        target=row.target,
-        strong_fraction=row.strong_fraction,
-        requests=row.requests,
-        population=row.population,
-        policy=of_calibration(row),
-    )
+        return replace(activated(connection, row, name, active=True), was=was)
 
 
 def last_calibrated(connection: Connection, log: Sequence[Activation]) -> Policy | None:
@@ -457,7 +337,8 @@ def _earlier(log: list[Activation], to: int, route: str) -> Activation:
     return target
 
 
-def _activated(connection: Connection, row: Activation, route: str, *, active: bool) -> Activated:
+def activated(connection: Connection, row: Activation, route: str, *, active: bool) -> Activated:
+    """An activation with its calibration and policy, under the name that its route has now."""
     chosen = None if row.calibration_id is None else calibration(connection, row.calibration_id)
     return Activated(
         id=row.id,

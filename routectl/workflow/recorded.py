@@ -30,8 +30,6 @@ from routectl.errors import StoreError
 from routectl.policy import Policy, named_pair
 from routectl.prices import ModelPrice
 from routectl.records import IdKind, ModelPair, RouterIdentity
-from routectl.route import DEFAULT_ROUTE
-from routectl.store import routes
 from routectl.store.calibrations import calibration
 from routectl.store.engine import Location
 from routectl.store.models import Calibration
@@ -41,6 +39,7 @@ from routectl.workflow.answering import OtherModels
 from routectl.workflow.policies import of_calibration
 from routectl.workflow.pricing import Costs, Month
 from routectl.workflow.quality import KnownQuality
+from routectl.workflow.routing import name_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,9 +142,7 @@ def _recorded(connection: Connection, row: Calibration) -> RecordedCalibration:
     return RecordedCalibration(
         id=row.id,
         created_at=row.created_at,
-        route=DEFAULT_ROUTE
-        if row.route_id is None
-        else routes.route_of(connection, row.route_id).name,
+        route=name_of(connection, row.route_id),
         run=row.run,
         actor=row.actor,
         note=row.note,

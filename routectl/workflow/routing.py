@@ -58,6 +58,11 @@ def picked_route(connection: Connection, name: str | None) -> Route | None:
     return row
 
 
+def name_of(connection: Connection, route_id: int | None) -> str:
+    """The name that a route has now; of a record from before there were routes, `default`."""
+    return DEFAULT_ROUTE if route_id is None else routes.route_of(connection, route_id).name
+
+
 def default_route(connection: Connection) -> Route:
     """The route of a database in which nobody declared one, made where it is not there yet."""
     return routes.add_route(connection, DEFAULT_ROUTE)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -11,11 +11,10 @@ import pytest
 from tests.conftest import payload, write_log
 from tests.killing import (
     Nursery,
-    Scene,
     copies_of,
     kill_and_run_again,
-    run_before,
     scenes,
+    schemas_of,
 )
 from tests.postgresql import PostgresqlServer
 
@@ -88,16 +87,3 @@ def test_the_same_holds_on_postgresql(
         report = kill_and_run_again(nursery, scene, fresh, kills=kills, seed=2)
     assert report.wrong == []
     assert report.kills >= kills
-
-
-def schemas_of(
-    nursery: Nursery, scene: Scene, server: PostgresqlServer, stack: ExitStack
-) -> Callable[[], str]:
-    def fresh() -> str:
-        url = stack.enter_context(server.new_schema())
-        ended = nursery.run(["init", "--db", url])
-        assert ended.code == 0, ended.err
-        run_before(nursery, scene, url)
-        return url
-
-    return fresh
