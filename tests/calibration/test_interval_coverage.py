@@ -54,6 +54,7 @@ def test_taking_the_requests_of_conversations_as_independent_covers_far_less(ben
     assert measured(benchmark, "lognormal 1.2, correlation 0.8", 100, 0.3).plain < 0.5
 
 
+@pytest.mark.slow
 def test_reading_the_long_run_interval_as_one_for_the_next_requests_covers_far_less(benchmark):
     coverage = measured(benchmark, "independent", 5000, 0.3)
     assert coverage.long_run >= 0.94

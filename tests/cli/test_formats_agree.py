@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from tests.conftest import Routectl, payload, write_log
 from tests.traffic.renderings import asked, write_all
 
@@ -56,6 +58,7 @@ def test_plain_text_with_one_prompt_a_line_gives_the_same_threshold(
     assert answers[0] == answers[1]
 
 
+@pytest.mark.slow
 def test_the_same_requests_in_every_log_format_give_the_same_threshold(
     routectl: Routectl, tmp_path: Path
 ) -> None:

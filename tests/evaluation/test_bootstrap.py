@@ -47,6 +47,7 @@ def plain(
     return math.inf if value is None else value
 
 
+@pytest.mark.slow
 @given(rows, st.integers(0, 5))
 @settings(deadline=None, max_examples=150)
 def test_every_draw_has_the_figures_of_its_prompts(found: NDArray[np.float64], seed: int) -> None:
@@ -163,6 +164,7 @@ def test_a_bootstrap_asks_for_what_exists() -> None:
         apgr_interval(scores, strong, weak, confidence=95)
 
 
+@pytest.mark.slow
 def test_a_thousand_draws_of_fourteen_thousand_prompts_take_seconds() -> None:
     scores, strong, weak = sample(14_000)
     started = time.process_time()
