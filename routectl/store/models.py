@@ -271,6 +271,11 @@ class Route(Base):
     population: Mapped[dict[str, Any] | None] = mapped_column(StoredJson(none_as_null=True))
     created_at: Mapped[datetime]
     removed_at: Mapped[datetime | None]
+    publish: Mapped[str | None]
+    """Absolute path of the routes.json that each activation writes anew; null: none."""
+    drift_tolerance: Mapped[float | None]
+    """How far the long-run share may be from the calibrated one before it counts as drift; null:
+    the default."""
 
 
 class RouteChange(Base):
@@ -317,6 +322,34 @@ class Activation(Base):
     policy: Mapped[dict[str, Any] | None] = mapped_column(StoredJson(none_as_null=True))
     """The calibration's, completed by what the activation says; its own id is the row's key. Null
     where the row, or its calibration, is older than the record."""
+    expires_at: Mapped[datetime | None]
+    """When somebody has to look at it again; null: never."""
+
+
+class DriftCheck(Base):
+    """A nightly look at one day of a route's traffic, against a calibration. Append-only."""
+
+    __tablename__ = "drift_checks"
+    __table_args__ = (
+        UniqueConstraint("route_id", "calibration_id", "alarm", "day"),
+        CheckConstraint("alarm IN ('traffic', 'proxy', 'fallback')", name="alarm_known"),
+    )
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    route_id: Mapped[int] = mapped_column(ForeignKey("routes.id"))
+    calibration_id: Mapped[int] = mapped_column(ForeignKey("calibrations.id"))
+    alarm: Mapped[str]
+    """What is looked at: the traffic's share, the proxy's decisions or its fallbacks."""
+    day: Mapped[str]
+    """Of the requests, in UTC: 2026-11-29."""
+    requests: Mapped[float]
+    share: Mapped[float | None]
+    """Of that day, in [0, 1]; null where it had no request."""
+    e_value: Mapped[float]
+    """Of the alarm, after this day."""
+    rang: Mapped[bool]
+    details: Mapped[dict[str, Any]]
+    created_at: Mapped[datetime]
 
 
 class Lease(Base):

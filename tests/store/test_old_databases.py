@@ -66,8 +66,9 @@ def test_it_exports_byte_for_byte_what_it_exported_then(
 ) -> None:
     assert routectl("db", "upgrade").code == 0
     commands = {c: then for c, then in expected(old_schema).items() if c.startswith("export")}
-    # Without a route, versions up to schema 0005 took the one named default.
-    commands["export --route default"] = commands.pop("export")
+    if old_schema < "0006":
+        # Without a route, those versions took the one named default.
+        commands["export --route default"] = commands.pop("export")
     printed = {command: routectl(*shlex.split(command)) for command in commands}
     assert {c: {"code": now.code, "out": now.out} for c, now in printed.items()} == commands
 
@@ -81,21 +82,21 @@ def test_its_calibrations_belong_to_the_route_that_ran_them_first(
     for entry in reversed(history["activations"]):
         ran.setdefault(entry["calibration_id"], entry["route"])
     routes = {entry["calibration_id"]: entry["route"] for entry in history["calibrations"]}
-    assert routes == {id: ran.get(id, "default") for id in routes}
-    assert set(routes.values()) == {"default", "smart"}
+    # From schema 0006 on a calibration says its own route.
+    others = "default" if old_schema < "0006" else "smart"
+    assert routes == {id: ran.get(id, others) for id in routes}
+    assert set(routes.values()) == {others, "smart" if old_schema < "0006" else "nightly"}
 
 
 def test_its_routes_can_be_declared(old_schema: str, routectl: Routectl) -> None:
     assert routectl("db", "upgrade").code == 0
     before = routectl("export", "--route", "smart").out
-    assert routectl("route", "set", "smart", *MODELS).code == 0
-    views = {view["route"]: view for view in routectl("route", "list", "--json").json}
-    assert {name: view["models"] is not None for name, view in views.items()} == {
-        "batch": False,
-        "default": False,
-        "new": False,
-        "smart": True,
-    }
+    declared = {view["route"]: view["models"] for view in routectl("route", "list", "--json").json}
+    assert routectl("route", "set", "smart", *MODELS, "--note", "now it has models").code == 0
+    views = {view["route"]: view["models"] for view in routectl("route", "list", "--json").json}
+    smart = views["smart"]
+    assert {model["name"] for model in smart} == {"big", "small"}
+    assert views == declared | {"smart": smart}
     assert routectl("export", "--route", "smart").out == before
 
 
@@ -124,14 +125,14 @@ def test_it_can_be_calibrated_again_once_a_log_is_imported(
     old_schema: str, routectl: Routectl, log: Path
 ) -> None:
     assert routectl("db", "upgrade").code == 0
-    of_default = ("--route", "default")
-    refused = routectl("calibrate", "--strong-fraction", "0.3", "-r", "length", *of_default)
+    of_route = ("--route", "default" if old_schema < "0006" else "smart")
+    refused = routectl("calibrate", "--strong-fraction", "0.3", "-r", "length", *of_route)
     if old_schema < "0005":  # whose text extraction is of before
         assert refused.code == 1
         assert "import their logs again to renew them" in refused.err
     assert routectl("import", log).code == 0
-    done = routectl("calibrate", "--strong-fraction", "0.3", "-r", "length", *of_default)
+    done = routectl("calibrate", "--strong-fraction", "0.3", "-r", "length", *of_route)
     assert done.code in (0, 3)  # few requests: the share may miss its target
     calibration = routectl("history", "--json").json["calibrations"][0]
-    assert routectl("activate", "--force", calibration["calibration_id"], *of_default).code == 0
-    assert routectl("export", *of_default).out == f"router-length-{calibration['threshold']}\n"
+    assert routectl("activate", "--force", calibration["calibration_id"], *of_route).code == 0
+    assert routectl("export", *of_route).out == f"router-length-{calibration['threshold']}\n"

@@ -73,6 +73,20 @@ COMMANDS = {
         {OWN} -r mf -r sw_ranking --as gpt-5=gpt-4-1106-preview --where model_group=smart
         import - --source decided.jsonl
     """,
+    "0006": f"""
+        import - --source first.jsonl
+        battles import battles.jsonl
+        {LOOK} -r mf -r random -r length --note 'a first look'
+        activate 1 --note '30 % strong, agreed with finance'
+        evaluate --benchmark known.csv -r mf -r length --note 'is it better than the length?'
+        route set smart --strong gpt-5 --weak gpt-5-mini --where model_group=smart
+        import - --source second.jsonl
+        {LOOK} -r mf -r sw_ranking
+        import - --source decided.jsonl
+        route set batch --strong gpt-5 --weak gpt-5-mini --router mf --note 'nightly jobs'
+        {LOOK} --route batch --guarantee 0.9
+        activate 6 --route batch --mode canary=0.1 --fallback share
+    """,
 }
 """What a team did, up to the schema's newest table.
 
@@ -90,7 +104,18 @@ AFTERWARDS = f"""
     activate --always-strong --route smart --note 'demo for the board'
 """
 
-ROUTES = ("default", "smart", "batch", "new")
+AFTERWARDS_WITH_ROUTES = f"""
+    {LOOK} -r length --at-most --route smart --note 'never above'
+    activate 7 --route smart --force --note 'our own models'
+    activate --always-weak --route smart --note 'provider outage'
+    rollback --route smart --note 'the provider is back'
+    activate --always-weak --route batch
+    route rename batch nightly
+    activate --always-strong --route smart --note 'demo for the board'
+"""
+"""The same from 0006 on, where a route is declared before it runs."""
+
+ROUTES = ("default", "smart", "batch", "new", "nightly")
 FORMATS = ("string", "env", "json", "yaml")
 
 
@@ -105,7 +130,8 @@ def main() -> None:
         database = Path(folder) / "routectl.db"
         if arguments.newer is None:
             inputs.main(Path(folder))
-            commands = (COMMANDS[schema] + AFTERWARDS).replace("\\\n", " ")
+            afterwards = AFTERWARDS if schema < "0006" else AFTERWARDS_WITH_ROUTES
+            commands = (COMMANDS[schema] + afterwards).replace("\\\n", " ")
             for command in filter(None, map(shlex.split, commands.splitlines())):
                 routectl(arguments.code, folder, command)
             exports = exported(arguments.code, folder)
