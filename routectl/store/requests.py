@@ -68,7 +68,7 @@ def request_table(
 
     Args:
         routers: ids of those whose scores are wanted; None is one that never scored anything.
-        columns: of `requests`, beside the numbers.
+        columns: of `requests`, besides the numbers.
     """
     import numpy as np
 
