@@ -22,11 +22,14 @@ from routectl.calibration.intervals import (
     next_requests_interval,
     requests_for_half_width,
 )
+from routectl.calibration.money import MONTH_DAYS, Month, TrafficMonth, month_of_cut
 from routectl.calibration.sample import ScoredSample
 from routectl.calibration.self_check import SelfCheck
-from routectl.calibration.targets import StrongFraction, Target, target_from_json
+from routectl.calibration.targets import Budget, StrongFraction, Target, target_from_json
 
 __all__ = [
+    "MONTH_DAYS",
+    "Budget",
     "Caveat",
     "Certainty",
     "Choice",
@@ -35,6 +38,7 @@ __all__ = [
     "EffectiveSize",
     "Events",
     "Interval",
+    "Month",
     "PassedOver",
     "Ranking",
     "RecurringPrompt",
@@ -44,12 +48,14 @@ __all__ = [
     "StrongFraction",
     "Target",
     "Tie",
+    "TrafficMonth",
     "WithoutPrompts",
     "caveats",
     "choose",
     "cut_table",
     "effective_size",
     "long_run_interval",
+    "month_of_cut",
     "next_requests_interval",
     "requests_for_half_width",
     "shortest_decimal",

@@ -26,7 +26,7 @@ from routectl.calibration.intervals import (
 )
 from routectl.calibration.sample import ScoredSample
 from routectl.calibration.self_check import SelfCheck
-from routectl.calibration.targets import Target
+from routectl.calibration.targets import Budget, Target
 from routectl.policy import meets, threshold_value
 
 ROUGH_BELOW = 10
@@ -234,6 +234,7 @@ def _undecided(sample: ScoredSample, threshold: float, noise: float, weight: flo
 CaveatCode = Literal[
     "scores_of_one",
     "tie",
+    "pays_for_all_strong",
     "no_times",
     "one_day",
     "few_days",
@@ -289,6 +290,8 @@ def caveats(
                 },
             )
         )
+    if isinstance(target, Budget) and cut.affordable_share == 1.0:
+        due.append(Caveat("pays_for_all_strong", {"budget": target.usd}))
     due += _about_days(certainty)
     if certainty.named_prompts:
         due.append(_recurring_prompts(certainty))

@@ -11,11 +11,12 @@ from routectl.calibration.certainty import Certainty, certainty_of
 from routectl.calibration.clusters import dense
 from routectl.calibration.cut import Cut
 from routectl.calibration.effective_size import Dependence
+from routectl.calibration.money import Month, changes_model, month_of_cut
 from routectl.calibration.sample import ScoredSample
 from routectl.calibration.self_check import SelfCheck, check_in_time
 from routectl.calibration.targets import StrongFraction, Target
 from routectl.errors import UsageError
-from routectl.policy import meets
+from routectl.policy import meets, threshold_value
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,11 @@ class Choice:
     self_check: SelfCheck | None
     self_check_skipped: str | None
     """Why there is no self check; None where there is one."""
+    month: Month | None = None
+    """What 30 days cost; None where no month or no price is known."""
+    changes_model: float | None = None
+    """Share of the requests whose conversation's request before goes to the other model, which
+    has no prompt cache of it; None where no prices or no conversations with times are known."""
 
 
 def choose(
@@ -67,6 +73,19 @@ def choose(
     # Whether a share would have held: other targets are about more than the scores of some days.
     share = target if isinstance(target, StrongFraction) else StrongFraction(cut.strong_fraction)
     checked = check_in_time(sample, share, noise=noise, confidence=confidence)
+    is_strong = meets(sample.win_rates, threshold_value(cut.threshold))
+    month = changes = None
+    if sample.strong_cost is not None and sample.weak_cost is not None:
+        changes = changes_model(is_strong, sample.weights, sample.conversations, sample.times)
+        if sample.month is not None:
+            month = month_of_cut(
+                sample.month,
+                dependence,
+                is_strong,
+                sample.strong_cost,
+                sample.weak_cost,
+                confidence,
+            )
     return Choice(
         target=target,
         cut=cut,
@@ -81,6 +100,8 @@ def choose(
         ),
         self_check=checked if isinstance(checked, SelfCheck) else None,
         self_check_skipped=checked if isinstance(checked, str) else None,
+        month=month,
+        changes_model=changes,
     )
 
 

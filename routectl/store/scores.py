@@ -174,6 +174,18 @@ _IMPOSSIBLE = -2
 """In place of a number of tokens that no call can have."""
 
 
+OTHER, WEAK, STRONG = 0, 1, 2
+"""Who answered: neither model of a route, or nobody knows; its weakest; its strongest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Models:
+    """The names that two models have in a log."""
+
+    strong: Sequence[str]
+    weak: Sequence[str]
+
+
 @dataclass(frozen=True, slots=True)
 class ScoredRequests:
     """Parallel arrays, one element a request that has a score."""
@@ -193,22 +205,24 @@ class ScoredRequests:
     spend: NDArray[np.float64]
     """US dollars; NaN where unknown."""
     longer_than_read: NDArray[np.bool_]
+    answered: NDArray[np.int64] | None = None
+    """Who answered: OTHER, WEAK or STRONG. None where nobody asked."""
     impossible: int = 0
     """Requests with tokens, a cost or a time that no call can have (`routectl.request`), which
     count as unknown: databases of before hold them."""
 
 
 def scored_requests(
-    store: Store, router: int, population: Population, version: int, *, answers: bool = False
+    store: Store, router: int, population: Population, version: int, *, models: Models | None = None
 ) -> ScoredRequests:
     """The population's requests with this router's scores, in the order of their ids.
 
     Args:
-        answers: read the answers' tokens, too.
+        models: read the answers' tokens, too, and whose they are.
     """
     import numpy as np
 
-    requests, scores = read_columns(store, _requests(population, version, answers), _scores(router))
+    requests, scores = read_columns(store, _requests(population, version, models), _scores(router))
     if not ((scores["win_rate"] >= 0) & (scores["win_rate"] <= 1)).all():
         raise StoreError(damaged(store.location))
     # Two scans and a search: a join looks up a million scores one by one.
@@ -245,9 +259,10 @@ def scored_requests(
         conversations=requests["conversation"],
         times=requests["time"],
         tokens=_nan_where_unknown(requests["tokens"]),
-        tokens_out=_nan_where_unknown(requests["tokens_out"]) if answers else None,
+        tokens_out=None if models is None else _nan_where_unknown(requests["tokens_out"]),
         spend=requests["spend"],
         longer_than_read=(scores["key"] & 1)[index].astype(np.bool_),
+        answered=requests.get("answered"),
         impossible=int(np.count_nonzero(is_impossible)),
     )
 
@@ -260,7 +275,7 @@ def _nan_where_unknown(counts: NDArray[np.int64]) -> NDArray[np.float64]:
     return tokens
 
 
-def _requests(population: Population, version: int, answers: bool) -> Rows:
+def _requests(population: Population, version: int, models: Models | None) -> Rows:
     """The population's requests that have a prompt."""
     # Two numbers of 63 bits have no sum, so none is taken of what no call can have.
     possible = (Request.tokens_in <= MOST_TOKENS) & (Request.tokens_out <= MOST_TOKENS)
@@ -277,8 +292,14 @@ def _requests(population: Population, version: int, answers: bool) -> Rows:
         "tokens": tokens(Request.tokens_in + Request.tokens_out),
         "spend": FloatColumn(Request.cost.expression, exponent=5),
     }
-    if answers:  # Each column takes its time.
+    if models is not None:  # Each column takes its time.
         columns["tokens_out"] = tokens(Request.tokens_out.expression)
+    if models is not None and (models.strong or models.weak):
+        # The log's model where it is not the group, then what the proxy's router named.
+        name = func.coalesce(Request.model, Request.proxy_model, Request.model_group)
+        columns["answered"] = IntColumn(
+            case((name.in_(models.strong), STRONG), (name.in_(models.weak), WEAK), else_=OTHER)
+        )
     return Rows(
         Request.id.expression,
         columns,

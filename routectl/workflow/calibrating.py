@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from uuid import uuid4
 
-from routectl.calibration import ScoredSample, StrongFraction, Target, choose
+from routectl.calibration import Budget, ScoredSample, StrongFraction, Target, TrafficMonth, choose
 from routectl.errors import UsageError
 from routectl.extraction import EXTRACTION_VERSION
 from routectl.policy import PinnedRouter, Policy
@@ -21,27 +21,34 @@ from routectl.store.engine import Location, Store
 from routectl.store.opening import open_store
 from routectl.store.populations import Overview, overview
 from routectl.store.scores import (
+    Models,
     ScoredRequests,
     prompts_without_text,
     router_id,
     scored_requests,
 )
 from routectl.workflow.actor import actor
-from routectl.workflow.answering import OtherModels, other_models, suggested_route
+from routectl.workflow.answering import Answered, suggested_route, who_answered
 from routectl.workflow.policies import UNDECLARED
 from routectl.workflow.populations import (
     ready_routers,
     refuse_an_empty_population,
     say_what_the_population_mixes,
 )
-from routectl.workflow.pricing import Costs, month_of, priced_requests, route_prices
+from routectl.workflow.pricing import (
+    priced_requests,
+    require_models,
+    require_month,
+    route_prices,
+    traffic_month,
+)
 from routectl.workflow.quality import known_quality
 from routectl.workflow.recorded import RecordedCalibration, recorded
 from routectl.workflow.reporter import Remembering, Reporter
 from routectl.workflow.routing import RouteInUse, declared_models, default_route
 from routectl.workflow.scoring import score_missing
 
-__all__ = ["Question", "StrongFraction", "Target", "calibrate"]
+__all__ = ["Budget", "Question", "StrongFraction", "Target", "calibrate"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +89,8 @@ def calibrate(
     """
     route = question.route
     _refuse_other_prices(route, question.prices)
+    if isinstance(question.target, Budget):
+        require_models(route)
     with open_store(location) as store:
         with store.read() as connection:
             counts = overview(connection, question.population, EXTRACTION_VERSION)
@@ -92,7 +101,7 @@ def calibrate(
         with store.read() as connection:
             traffic = _Traffic(
                 counts,
-                other_models(connection, route, question.population),
+                who_answered(connection, route, question.population),
                 suggested_route(connection, route, question.population)
                 if route.pair is None
                 else None,
@@ -110,7 +119,8 @@ class _Traffic:
     """What is said of the population and its route, whatever the router."""
 
     counts: Overview
-    other_models: OtherModels | None
+    answered: Answered | None
+    """None where the route declares no models."""
     suggestion: str | None
     prices: tuple[ModelPrice, ModelPrice] | None
     """Of the strong model and of the weak one."""
@@ -133,10 +143,11 @@ def _calibrate(
     run: str,
     reporter: Remembering,
 ) -> RecordedCalibration:
-    counts, prices = traffic.counts, traffic.prices
-    rows, purged = _scored(
-        store, router, question.population, counts, reporter, answers=prices is not None
-    )
+    counts, prices, answered = traffic.counts, traffic.prices, traffic.answered
+    models = None
+    if prices is not None and answered is not None:
+        models = Models(answered.by_strong, answered.by_weak)
+    rows, purged = _scored(store, router, question.population, counts, reporter, models)
     if rows.impossible:
         reporter.note(
             f"{rows.impossible:,} requests have a number of tokens, a cost or a time that no call "
@@ -145,6 +156,9 @@ def _calibrate(
     excluded = dict(counts.excluded) | ({"purged": purged} if purged else {})
     identity = router.identity
     priced = priced_requests(prices, rows)
+    month = traffic_month(rows, priced)
+    if isinstance(question.target, Budget):
+        require_month(priced, month)
     reporter.detail(f"choosing among the cuts of {len(rows.win_rates):,} scores")
     choice = choose(
         ScoredSample(
@@ -157,6 +171,7 @@ def _calibrate(
             spend=rows.spend,
             strong_cost=None if priced is None else priced.strong_cost,
             weak_cost=None if priced is None else priced.weak_cost,
+            month=month if isinstance(month, TrafficMonth) else None,
         ),
         question.target,
         noise=identity.noise,
@@ -167,7 +182,9 @@ def _calibrate(
     spending = choice.cut.spending
     costs = None
     if priced is not None and spending is not None:
-        costs = Costs(priced.strong, priced.weak, spending, month_of(rows, spending))
+        told = month if isinstance(month, str) else choice.month
+        assert told is not None
+        costs = priced.costs(spending, told, choice.changes_model)
     longer = float(rows.weights[rows.longer_than_read].sum() / rows.weights.sum())
     policy = Policy(
         models=declared_models(question.route.declared) or UNDECLARED,
@@ -193,7 +210,7 @@ def _calibrate(
             "longer_than_read": longer,
             "costs": None if costs is None else costs.to_json(),
             "quality": None if quality is None else quality.to_json(),
-            "other_models": traffic.other_models and traffic.other_models.to_json(),
+            "other_models": answered and answered.others and answered.others.to_json(),
             "suggested_route": traffic.suggestion,
         },
         rows_digest=rows_digest(rows),
@@ -217,23 +234,22 @@ def _scored(
     population: Population,
     counts: Overview,
     reporter: Reporter,
-    *,
-    answers: bool,
+    models: Models | None,
 ) -> tuple[ScoredRequests, float]:
     """The population's scores, after scoring what is missing, and the weight of what cannot be.
 
     Args:
-        answers: read the answers' tokens, too, which only prices ask for.
+        models: whose answers to tell apart, which only prices ask for.
     """
     with store.read() as connection:
         row_id = router_id(connection, router.identity)
     rows = None
     if row_id is not None:
-        rows = scored_requests(store, row_id, population, EXTRACTION_VERSION, answers=answers)
+        rows = scored_requests(store, row_id, population, EXTRACTION_VERSION, models=models)
     if rows is not None and len(rows.win_rates) == counts.with_prompt:
         return rows, 0.0
     row_id = score_missing(store, router, population, reporter).router_id
-    rows = scored_requests(store, row_id, population, EXTRACTION_VERSION, answers=answers)
+    rows = scored_requests(store, row_id, population, EXTRACTION_VERSION, models=models)
     with store.read() as connection:
         purged = prompts_without_text(connection, row_id, population, EXTRACTION_VERSION)
     return rows, purged

@@ -10,6 +10,7 @@ import click
 
 from routectl.cli import options
 from routectl.cli.options import Command
+from routectl.cli.targets.budget import BUDGET
 from routectl.cli.targets.option import TargetOption, flag
 from routectl.cli.targets.strong_fraction import STRONG_FRACTION
 from routectl.errors import UsageError
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from routectl.workflow.calibrating import Target
     from routectl.workflow.recorded import RecordedCalibration
 
-TARGETS = (STRONG_FRACTION,)
+TARGETS = (STRONG_FRACTION, BUDGET)
 
 _tolerance = click.option(
     "--tolerance",
