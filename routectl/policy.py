@@ -2,7 +2,7 @@
 
 A calibration stores one, `activate` completes a copy of it, exports say it, and whoever decides,
 decides through `decide`. Stored policies never change, so the record and the function are made for
-K models and for segments, although two models and no segment are all that is filled in today.
+K models, although two are all that is filled in today.
 """
 
 from __future__ import annotations
@@ -23,11 +23,20 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import ArrayLike, NDArray
 
-POLICY_VERSION = 1
-"""Version of the record; a reader refuses newer ones."""
+POLICY_VERSION = 2
+"""Newest version of the record; a reader refuses newer ones. Version 2 has `segment_field` and
+`unit`, and is written only where one of them says something: all else stays version 1, so that
+records of before read as they were, and an older reader refuses what it would carry out wrongly."""
 
 THRESHOLD, ALWAYS_STRONG, ALWAYS_WEAK = RULES = ("threshold", "always_strong", "always_weak")
 FALLBACKS = ("strong", "weak", "share")
+
+SEGMENT_FIELDS = ("team", "key_alias", "model_group")
+"""What segments can be of: a request's field of that name, as a log has it."""
+
+REQUEST, CONVERSATION = UNITS = ("request", "conversation")
+"""What is decided at once. Of a conversation its first human text is scored, and the rest of it
+follows; of a request its last one."""
 
 LIVE, SHADOW = "live", "shadow"
 _CANARY = re.compile(r"canary=((?:0|1)(?:\.[0-9]+)?)")
@@ -84,6 +93,11 @@ class Policy:
     rule is unconditional. Between two models it lies in [0, 1]."""
     segments: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Segment -> its own K-1 thresholds; `thresholds` hold for all others."""
+    segment_field: str | None = None
+    """Which field of a request the segments are values of, one of `SEGMENT_FIELDS`; None where
+    there are none, and in a record of version 1: whoever decides then names the segment."""
+    unit: str = REQUEST
+    """request or conversation: whose text is scored."""
     extraction_version: int
     """Of the text that the routers score."""
     mode: str | None = None
@@ -113,10 +127,17 @@ class Policy:
             yield f"the fallback {fallback} is none of {', '.join(FALLBACKS)}"
         if self.extraction_version < 1:
             yield f"there is no extraction version {self.extraction_version}"
+        if self.unit not in UNITS:
+            yield f"the unit {quoted_names([self.unit], 1)} is none of {', '.join(UNITS)}"
+        if self.segment_field not in (None, *SEGMENT_FIELDS):
+            name = quoted_names([str(self.segment_field)], 1)
+            yield f"the segments' field {name} is none of {', '.join(SEGMENT_FIELDS)}"
         if self.rule != THRESHOLD:
-            if self.thresholds or self.segments:
+            if self.thresholds or self.segments or self.segment_field or self.unit != REQUEST:
                 yield f"the rule {self.rule} takes no thresholds"
             return
+        if self.segment_field is not None and not self.segments:
+            yield f"it names the field {self.segment_field} and no segment"
         if len(self.routers) not in (1, cuts):
             yield f"{models} models take one router or {cuts}, not {len(self.routers)}"
         yield from _threshold_problems(self.thresholds, cuts, "")
@@ -124,6 +145,11 @@ class Policy:
             yield from _threshold_problems(
                 thresholds, cuts, f" in segment {quoted_names([segment], 1)}"
             )
+
+    @property
+    def version(self) -> int:
+        """Of its record: the oldest one that says all of it."""
+        return 1 if self.segment_field is None and self.unit == REQUEST else POLICY_VERSION
 
     def config_string(self) -> str:
         """The policy as one config string.
@@ -153,6 +179,11 @@ class Policy:
                 "a config string says one threshold between two models, and this policy has "
                 "segments or more models: take --format json or yaml"
             )
+        if self.unit != REQUEST:
+            raise RoutectlError(
+                "a config string scores the last text of each request, and this policy the first "
+                "one of its conversation: take --format json or yaml"
+            )
         return config_string(self.routers[0].spec.name, self.thresholds[0])
 
     def live_config_string(self) -> str:
@@ -173,7 +204,10 @@ class Policy:
         """As plain JSON values, with the record's version."""
         import msgspec
 
-        return {"version": POLICY_VERSION, **msgspec.json.decode(msgspec.json.encode(self))}
+        values = msgspec.json.decode(msgspec.json.encode(self))
+        if self.version == 1:
+            values = {name: v for name, v in values.items() if name not in _OF_VERSION_2}
+        return {"version": self.version, **values}
 
     @classmethod
     def from_json(cls, value: object) -> Policy:
@@ -208,6 +242,9 @@ class Policy:
                 f"has ({keys})"
             )
         return policy
+
+
+_OF_VERSION_2 = frozenset({"segment_field", "unit"})
 
 
 def config_string(router: str, threshold: str) -> str:

@@ -7,6 +7,7 @@ import click
 from routectl.cli import options
 from routectl.cli.console import Console, percent
 from routectl.errors import CheckFailed
+from routectl.policy import SEGMENT_FIELDS
 
 
 @click.command("calibrate")
@@ -31,6 +32,11 @@ from routectl.errors import CheckFailed
     callback=options.fraction,
     metavar="SHARE",
     help="Exit with 3 when the share is further from the target than this.",
+)
+@click.option(
+    "--by",
+    type=click.Choice(SEGMENT_FIELDS),
+    help="The same target within each of these, with a threshold of its own; small ones share one.",
 )
 @options.route
 @options.routers
@@ -59,6 +65,7 @@ def command(
     at_most: bool,
     guarantee: float | None,
     tolerance: float,
+    by: str | None,
     route: str | None,
     router_names: tuple[str, ...],
     strong_model: str | None,
@@ -89,6 +96,7 @@ def command(
       routectl calibrate --strong-fraction 0.3
       routectl calibrate --strong-fraction 0.2 --at-most -r all --where model_group=smart
       routectl calibrate --strong-fraction 0.3 --guarantee 0.95
+      routectl calibrate --strong-fraction 0.3 --by team
       routectl calibrate --strong-fraction 0.3 --since 7d --note "Q4 budget"
       routectl calibrate --strong-fraction 0.3 --route smart --price gpt-5-mini=0.2/1.6
     """
@@ -109,6 +117,7 @@ def command(
         note=note,
         prices=parse_prices(price_texts),
         dry_run=dry_run,
+        by=by,
     )
     router_names = router_names or in_use.router_texts
     routers = options.open_routers(router_names, strong_model, weak_model, scored_as)
