@@ -25,7 +25,7 @@ from routectl.calibration.intervals import (
 from routectl.calibration.sample import ScoredSample
 from routectl.calibration.segments import FEWEST_INDEPENDENT, SegmentCut, SegmentedCut, Segments
 from routectl.calibration.self_check import SelfCheck
-from routectl.calibration.targets import StrongFraction
+from routectl.calibration.targets import StrongFraction, Target, target_from_json
 
 __all__ = [
     "FEWEST_INDEPENDENT",
@@ -47,6 +47,7 @@ __all__ = [
     "SelfCheck",
     "Spending",
     "StrongFraction",
+    "Target",
     "Tie",
     "WithoutPrompts",
     "caveats",
@@ -57,4 +58,5 @@ __all__ = [
     "next_requests_interval",
     "requests_for_half_width",
     "shortest_decimal",
+    "target_from_json",
 ]

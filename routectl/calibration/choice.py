@@ -19,7 +19,7 @@ from routectl.calibration.segments import (
     guaranteed_share,
 )
 from routectl.calibration.self_check import SelfCheck, check_in_time
-from routectl.calibration.targets import StrongFraction
+from routectl.calibration.targets import StrongFraction, Target
 from routectl.errors import UsageError
 from routectl.policy import meets
 
@@ -28,7 +28,7 @@ from routectl.policy import meets
 class Choice:
     """A threshold and what can be said about it. Plain values; `asdict` gives JSON."""
 
-    target: StrongFraction
+    target: Target
     cut: Cut
     certainty: Certainty
     self_check: SelfCheck | None
@@ -41,7 +41,7 @@ class Choice:
 
 def choose(
     sample: ScoredSample,
-    target: StrongFraction,
+    target: Target,
     *,
     noise: float,
     excluded_weight: float = 0.0,
@@ -80,13 +80,20 @@ def choose(
         cut = target.cut(
             sample.cut_table(), noise, lambda t: dependence.size(meets(sample.win_rates, t))
         )
-    else:
+    elif isinstance(target, StrongFraction):
         fitted = fit_segments(
             sample, segments, target, noise=noise, confidence=confidence, pooled=pooled
         )
         size = dependence.size(meets(sample.win_rates, fitted.thresholds))
         cut = replace(fitted.cut, guaranteed=guaranteed_share(size, target))
-    checked = check_in_time(sample, target, noise=noise, confidence=confidence, fitted=fitted)
+    else:
+        raise UsageError(
+            "Segments get the same share of their requests each, so they take a strong fraction; "
+            "any other target is one of all requests together."
+        )
+    # Whether a share would have held: other targets are about more than the scores of some days.
+    share = target if isinstance(target, StrongFraction) else StrongFraction(cut.strong_fraction)
+    checked = check_in_time(sample, share, noise=noise, confidence=confidence, fitted=fitted)
     return Choice(
         target=target,
         cut=cut,

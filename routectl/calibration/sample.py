@@ -76,8 +76,9 @@ class ScoredSample:
 
     def at(self, rows: Ids | Booleans) -> ScoredSample:
         """The same of some of the requests, at least one."""
-        columns: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
-        return ScoredSample(**{n: c if c is None else c[rows] for n, c in columns.items()})
+        columns = {field.name: getattr(self, field.name) for field in fields(self)}
+        taken: dict[str, Any] = {n: c if c is None else c[rows] for n, c in columns.items()}
+        return ScoredSample(**taken)
 
     def cut_table(self) -> CutTable:
         """The cuts that thresholds in [0, 1] make: each request is one event, at its score."""
