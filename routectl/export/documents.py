@@ -73,7 +73,7 @@ def _values(exported: Exported) -> _Values:
             "checkpoint": None if scoring is None else scoring.spec.checkpoint,
             "mapping": dict(mapping),
             "extraction_version": policy.extraction_version,
-            "policy_version": policy.version,
+            "policy_version": policy.to_json()["version"],
         }
         # Where there are segments, `threshold` is only the default's.
         if policy.segments:
