@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 @click.option(
     "--by",
     type=click.Choice(SEGMENT_FIELDS),
-    help="The same target within each of these, with a threshold of its own; small ones share one.",
+    metavar="FIELD",
+    help="The same target within each team, key_alias or model_group, with a threshold of its own; "
+    "small ones share one.",
 )
 @options.route
 @options.routers

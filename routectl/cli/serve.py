@@ -49,6 +49,12 @@ from routectl.cli.console import Console
     metavar="N",
     help="Answer 503 to more requests at once.",
 )
+@click.option(
+    "--segment-header",
+    metavar="NAME",
+    help="Header in which your gateway names the team, key alias or model group of a request. The "
+    "gateway must take it off what clients send.",
+)
 @options.output
 def command(
     routes_file: Path,
@@ -58,6 +64,7 @@ def command(
     deadline: float | None,
     max_body: int,
     max_concurrent: int,
+    segment_header: str | None,
     console: Console,
 ) -> None:
     """Decide requests over HTTP, and pass them on to the model of their route.
@@ -77,7 +84,11 @@ def command(
     from routectl.proxy import Settings, serve
 
     settings = Settings.from_environment(
-        upstream=upstream, deadline=deadline, max_body=max_body, max_concurrent=max_concurrent
+        upstream=upstream,
+        deadline=deadline,
+        max_body=max_body,
+        max_concurrent=max_concurrent,
+        segment_header=segment_header,
     )
     serve(
         routes_file,

@@ -20,7 +20,8 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from routectl.errors import InputError
-from routectl.proxy.decider import Decider
+from routectl.field_text import text
+from routectl.proxy.decider import NO_FACTS, Decider, RequestFacts
 from routectl.proxy.settings import Settings
 
 log = logging.getLogger("routectl.proxy")
@@ -105,7 +106,7 @@ class _Server:
     async def decide(self, request: Request) -> Response:
         self._authenticate(request)
         body = await self._body(request)
-        decision = await self._decision(body)
+        decision = await self._decision(body, self._given(request))
         return JSONResponse(decision.to_json())
 
     async def chat(self, request: Request) -> Response:
@@ -113,7 +114,7 @@ class _Server:
         if self._settings.upstream is None:
             raise Refused(404, "invalid_request_error", "This server only decides: /v1/decide.")
         body = await self._body(request)
-        decision = await self._decision(body)
+        decision = await self._decision(body, self._given(request))
         if decision.model is None:
             message = f"The route {decision.route} declares no models."
             raise Refused(503, "server_error", message)
@@ -147,12 +148,24 @@ class _Server:
             raise Refused(400, "invalid_request_error", "The request is no JSON object.")
         return body
 
-    async def _decision(self, body: dict[str, Any]) -> Any:
+    def _given(self, request: Request) -> RequestFacts:
+        """What the gateway says of a request, in the header that the operator trusts it for."""
+        header = self._settings.segment_header
+        if header is None:
+            return NO_FACTS
+        written = request.headers.get(header)
+        if written is not None:
+            # The bytes of a header are no characters yet.
+            with contextlib.suppress(UnicodeDecodeError):
+                written = written.encode("latin-1").decode()
+        return RequestFacts(segment=text(written))
+
+    async def _decision(self, body: dict[str, Any], given: RequestFacts) -> Any:
         route = body.get("model")
         if not isinstance(route, str):
             raise Refused(400, "invalid_request_error", "The request names no model: a route's.")
         try:
-            return await self._decider.decide(route, body)
+            return await self._decider.decide(route, body, given)
         except InputError as error:
             raise Refused(404, "invalid_request_error", f"{error}.") from None
 

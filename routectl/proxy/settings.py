@@ -22,13 +22,21 @@ class Settings:
     max_body: int
     """Bytes."""
     max_concurrent: int
+    segment_header: str | None
+    """In which the gateway before this server names a request's segment; None: nobody names one."""
     token: str | None = field(repr=False)
     """What clients send as a bearer token; None takes all of them."""
     upstream_key: str | None = field(repr=False)
 
     @classmethod
     def from_environment(
-        cls, *, upstream: str | None, deadline: float | None, max_body: int, max_concurrent: int
+        cls,
+        *,
+        upstream: str | None,
+        deadline: float | None,
+        max_body: int,
+        max_concurrent: int,
+        segment_header: str | None,
     ) -> Settings:
         """Settings with the secrets that the environment holds.
 
@@ -40,6 +48,7 @@ class Settings:
             deadline=deadline,
             max_body=max_body,
             max_concurrent=max_concurrent,
+            segment_header=segment_header,
             token=os.environ.get(TOKEN) or None,
             upstream_key=os.environ.get(UPSTREAM_KEY) or None,
         )
