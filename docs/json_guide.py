@@ -167,6 +167,9 @@ ACTIVATION = Shape(
         "active": "Whether the route runs it.",
         "policy_mode": "live, shadow, or canary with its share.",
         "fallback": "What is served without a score: strong, weak or share; null where not set.",
+        "expires_at": "When somebody has to look at it again; null: never.",
+        "appended": "False: the route ran the same already, and nothing was added. `activate` "
+        "alone.",
         "changes": "What is otherwise than before, by name: `was` and `now`. Empty in `history`.",
         "policy": "What decides (docs/schema.md); null in records older than it.",
     },
@@ -214,6 +217,7 @@ EXPORT = Shape(
         "policy_version": "Of the policy's record.",
         "policy_mode": "shadow or canary with its share; not there when live without a fallback.",
         "fallback": "What is served without a score; likewise.",
+        "expires_at": "When somebody has to look at the activation again; not there where never.",
     },
 )
 
