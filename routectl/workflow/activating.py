@@ -266,13 +266,13 @@ def _doubts(
 ) -> Iterator[str]:
     own = declared_models(declared)
     if own is not None and policy.models != own:
-        said = " / ".join(reversed(own))
+        models = " / ".join(reversed(own))
         made_for = (
             "before the route declared its models"
             if None in policy.models
             else f"for the models {' / '.join(str(name) for name in reversed(policy.models))}"
         )
-        yield f"it was made {made_for}, and the route declares {said} by now"
+        yield f"it was made {made_for}, and the route declares {models} by now"
     router = policy.routers[0]
     last = None if before is None or not before[1].routers else before[1].routers[0]
     same_router = last is not None and (last.spec.name, last.fingerprint) == (
