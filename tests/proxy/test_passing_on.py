@@ -11,7 +11,6 @@ from typing import Any
 import httpx2
 import pytest
 
-
 from routectl.errors import InputError, UsageError
 from routectl.proxy import Settings, serve
 from tests.conftest import Routectl
