@@ -13,7 +13,7 @@ from routectl.errors import UsageError
 from routectl.extraction import EXTRACTION_VERSION
 from routectl.policy import PinnedRouter, Policy
 from routectl.prices import ModelPrice, require_asked
-from routectl.records import Population
+from routectl.records import Limits, Population
 from routectl.route import quoted
 from routectl.routers import OpenRouter
 from routectl.store.calibrations import add_calibration, calibration, calibration_row
@@ -38,7 +38,12 @@ from routectl.workflow.pricing import Costs, month_of, priced_requests, route_pr
 from routectl.workflow.quality import known_quality
 from routectl.workflow.recorded import RecordedCalibration, recorded
 from routectl.workflow.reporter import Remembering, Reporter
-from routectl.workflow.routing import RouteInUse, declared_models, default_route
+from routectl.workflow.routing import (
+    RouteInUse,
+    declared_limits,
+    declared_models,
+    default_route,
+)
 from routectl.workflow.scoring import score_missing
 
 __all__ = ["Question", "StrongFraction", "Target", "calibrate"]
@@ -134,9 +139,17 @@ def _calibrate(
     reporter: Remembering,
 ) -> RecordedCalibration:
     counts, prices = traffic.counts, traffic.prices
+    limits = declared_limits(question.route.declared)
     rows, purged = _scored(
-        store, router, question.population, counts, reporter, answers=prices is not None
+        store,
+        router,
+        question.population,
+        counts,
+        reporter,
+        answers=prices is not None,
+        limits=limits.values(),
     )
+    _say_what_cannot_be_avoided(rows, limits, reporter)
     if rows.impossible:
         reporter.note(
             f"{rows.impossible:,} requests have a number of tokens, a cost or a time that no call "
@@ -173,6 +186,7 @@ def _calibrate(
         models=declared_models(question.route.declared) or UNDECLARED,
         routers=(PinnedRouter(router.spec, identity.fingerprint),),
         thresholds=(choice.cut.threshold,),
+        limits=limits,
         extraction_version=EXTRACTION_VERSION,
     )
     with store.read() as connection:
@@ -211,6 +225,19 @@ def _calibrate(
         return recorded(connection, calibration(connection, add_calibration(connection, row)))
 
 
+def _say_what_cannot_be_avoided(
+    rows: ScoredRequests, limits: Mapping[str, Limits], reporter: Reporter
+) -> None:
+    if rows.needs_strong is None:
+        return
+    share = float(rows.weights[rows.needs_strong].sum() / rows.weights.sum())
+    models = " and ".join(f"{model} ({cannot})" for model, cannot in limits.items())
+    reporter.note(
+        f"{share:.1%} of the requests are strong at any threshold, because they are more than "
+        f"{models} can take"
+    )
+
+
 def _scored(
     store: Store,
     router: OpenRouter,
@@ -219,21 +246,29 @@ def _scored(
     reporter: Reporter,
     *,
     answers: bool,
+    limits: Collection[Limits],
 ) -> tuple[ScoredRequests, float]:
     """The population's scores, after scoring what is missing, and the weight of what cannot be.
 
     Args:
         answers: read the answers' tokens, too, which only prices ask for.
+        limits: what the weak model cannot take.
     """
+
+    def scored(row_id: int) -> ScoredRequests:
+        return scored_requests(
+            store, row_id, population, EXTRACTION_VERSION, answers=answers, limits=limits
+        )
+
     with store.read() as connection:
         row_id = router_id(connection, router.identity)
     rows = None
     if row_id is not None:
-        rows = scored_requests(store, row_id, population, EXTRACTION_VERSION, answers=answers)
+        rows = scored(row_id)
     if rows is not None and len(rows.win_rates) == counts.with_prompt:
         return rows, 0.0
     row_id = score_missing(store, router, population, reporter).router_id
-    rows = scored_requests(store, row_id, population, EXTRACTION_VERSION, answers=answers)
+    rows = scored(row_id)
     with store.read() as connection:
         purged = prompts_without_text(connection, row_id, population, EXTRACTION_VERSION)
     return rows, purged
