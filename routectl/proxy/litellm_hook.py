@@ -22,7 +22,7 @@ from litellm.integrations.custom_logger import CustomLogger
 from routectl.callers import caller_of
 from routectl.errors import InputError
 from routectl.export import STRONG_TIER, WEAK_TIER
-from routectl.proxy.decider import NO_FACTS, Decider, RequestFacts
+from routectl.proxy.decider import Decider, RequestFacts
 from routectl.proxy.running import Running
 
 if TYPE_CHECKING:
@@ -39,8 +39,9 @@ _LOGGED, _RECORD = "spend_logs_metadata", "routectl"
 class _Record(dict[str, Any]):
     """What is logged of a decision, and what it needs to know that is not logged."""
 
-    __slots__ = ("facts",)
+    __slots__ = ("facts", "route")
     facts: RequestFacts
+    route: str
 
     def __reduce__(self) -> tuple[type, tuple[dict[str, Any]]]:
         # A copy is what is logged: the facts hold the whole request.
@@ -66,8 +67,8 @@ class RoutectlPlugin(CustomLogger):  # type: ignore[misc, unused-ignore]
                 data[key][_LOGGED] = {k: v for k, v in logged.items() if k != _RECORD}
         if held:
             logged = data[held[0]].get(_LOGGED)
-            record = _Record(route=data.get("model"))
-            record.facts = _facts(data)
+            record = _Record()
+            record.route, record.facts = str(data.get("model")), _facts(data)
             data[held[0]][_LOGGED] = {
                 **(logged if isinstance(logged, dict) else {}),
                 _RECORD: record,
@@ -77,15 +78,14 @@ class RoutectlPlugin(CustomLogger):  # type: ignore[misc, unused-ignore]
     async def classify(self, context: Any) -> str | None:
         """The tier of a request; None where no route of that name runs."""
         record = _record(context.metadata)
-        route = record.get("route")
+        if record is None:
+            log.error("a request has no record: is the plug-in among the callbacks, too?")
+            return None
         decider = await self._ready()
         try:
             # What is logged is what is scored: the messages as they came.
             body = context.raw_messages or context.structured_messages
-            facts = record.facts if isinstance(record, _Record) else NO_FACTS
-            if isinstance(record, _Record):
-                record.facts = NO_FACTS
-            decision = await decider.decide(str(route), body, facts)
+            decision = await decider.decide(record.route, body, record.facts)
         except InputError as error:
             log.error("a request was not decided: %s", error)
             return None
@@ -119,10 +119,10 @@ def _facts(data: Mapping[str, Any]) -> RequestFacts:
     )
 
 
-def _record(metadata: Mapping[str, Any]) -> dict[str, Any]:
+def _record(metadata: Mapping[str, Any]) -> _Record | None:
     logged = metadata.get(_LOGGED)
     record = logged.get(_RECORD) if isinstance(logged, dict) else None
-    return record if isinstance(record, dict) else {}
+    return record if isinstance(record, _Record) else None
 
 
 def _load() -> Decider:
