@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, case, func, select, update
+from sqlalchemy import Connection, case, func, literal, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from routectl.errors import StoreError
@@ -197,6 +197,9 @@ class ScoredRequests:
     needs_strong: NDArray[np.bool_] | None = None
     """Those that a weaker model cannot take: their score counts as 1, whatever it is, because they
     are strong at any threshold. None where nobody declared what a model cannot take."""
+    segments: NDArray[np.int64] | None = None
+    """Index into the names that were asked for, -1 where a request has none of them; None where
+    nobody asked."""
     impossible: int = 0
     """Requests with tokens, a cost or a time that no call can have (`routectl.request`), which
     count as unknown: databases of before hold them."""
@@ -210,18 +213,19 @@ def scored_requests(
     *,
     answers: bool = False,
     limits: Collection[Limits] = (),
+    segments: tuple[str, Sequence[str]] | None = None,
 ) -> ScoredRequests:
     """The population's requests with this router's scores, in the order of their ids.
 
     Args:
         answers: read the answers' tokens, too.
         limits: what the weaker models cannot take.
+        segments: a field of `policy.SEGMENT_FIELDS`, and values of it to be told apart.
     """
     import numpy as np
 
-    requests, scores = read_columns(
-        store, _requests(population, version, answers, bool(limits)), _scores(router)
-    )
+    wanted = _requests(population, version, answers, segments, needs=bool(limits))
+    requests, scores = read_columns(store, wanted, _scores(router))
     if not ((scores["win_rate"] >= 0) & (scores["win_rate"] <= 1)).all():
         raise StoreError(damaged(store.location))
     # Two scans and a search: a join looks up a million scores one by one.
@@ -272,6 +276,7 @@ def scored_requests(
         tokens_out=_nan_where_unknown(requests["tokens_out"]) if answers else None,
         spend=requests["spend"],
         longer_than_read=(scores["key"] & 1)[index].astype(np.bool_),
+        segments=requests.get("segment"),
         impossible=int(np.count_nonzero(is_impossible)),
     )
 
@@ -284,7 +289,14 @@ def _nan_where_unknown(counts: NDArray[np.int64]) -> NDArray[np.float64]:
     return tokens
 
 
-def _requests(population: Population, version: int, answers: bool, needs: bool) -> Rows:
+def _requests(
+    population: Population,
+    version: int,
+    answers: bool,
+    segments: tuple[str, Sequence[str]] | None,
+    *,
+    needs: bool,
+) -> Rows:
     """The population's requests that have a prompt."""
     # Two numbers of 63 bits have no sum, so none is taken of what no call can have.
     possible = (Request.tokens_in <= MOST_TOKENS) & (Request.tokens_out <= MOST_TOKENS)
@@ -312,6 +324,11 @@ def _requests(population: Population, version: int, answers: bool, needs: bool) 
             "tools": IntColumn(Request.tools.expression),
             "response_format": IntColumn(case((Request.response_format.is_not(None), 1), else_=0)),
         }
+    if segments is not None:
+        field, values = segments
+        numbers = {value: literal(number) for number, value in enumerate(values)}
+        column: ColumnElement[str] = getattr(Request, field)
+        columns["segment"] = IntColumn(case(numbers, value=column))
     return Rows(
         Request.id.expression,
         columns,
