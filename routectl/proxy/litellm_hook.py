@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from litellm.integrations.custom_logger import CustomLogger
 
-from routectl.callers import caller_of
+from routectl.callers import user_and_session
 from routectl.errors import InputError
 from routectl.export import STRONG_TIER, WEAK_TIER
 from routectl.field_text import text
@@ -105,18 +105,15 @@ class RoutectlPlugin(CustomLogger):  # type: ignore[misc, unused-ignore]
 def _facts(data: Mapping[str, Any]) -> RequestFacts:
     """What the proxy knows of a request. What the client names itself is in its body."""
     own = [data[key] for key in _METADATA if isinstance(data.get(key), dict)]
-    caller = caller_of(data)
+    # A trace is no conversation: LiteLLM gives each call one of its own.
     ids = [data.get("litellm_session_id"), *(held.get("session_id") for held in own)]
-    ids += [
-        caller.conversation,
-        data.get("litellm_trace_id"),
-        *(held.get("trace_id") for held in own),
-    ]
+    session = next((written for written in ids if isinstance(written, str) and written), None)
     users = [held.get("user_api_key_end_user_id") for held in own]
+    user, inside = user_and_session(next((u for u in users if isinstance(u, str) and u), None))
     call_id = data.get("litellm_call_id")
     return RequestFacts(
-        conversation=next((text for text in ids if isinstance(text, str) and text), None),
-        end_user=next((text for text in users if isinstance(text, str) and text), None),
+        conversation=session or inside,
+        end_user=user,
         request_id=call_id if isinstance(call_id, str) else None,
         whole=data,
     )
