@@ -24,6 +24,7 @@ SECTIONS = {
         "calibrate": "Choose the threshold for a share of strong calls.",
         "activate": "Make a calibration what a route runs from now on.",
         "rollback": "Bring back what a route ran before.",
+        "status": "Say whether what runs still holds; exit code 3 where not.",
         "history": "Show what was calibrated, what ran, what was declared.",
         "export": "Print the config string that the proxy takes.",
         "traffic": "Say what requests the database holds.",
