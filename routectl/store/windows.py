@@ -6,7 +6,7 @@ million at once.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -182,3 +182,52 @@ def newest_decision(
     if newest is None:
         return None
     return NewestDecision(datetime.fromtimestamp(newest.time, UTC), newest.proxy_activation)
+@dataclass(frozen=True, slots=True)
+class LoggedDecision:
+    """A request that the proxy decided, as the log has it, with the stored score."""
+
+    time: float | None
+    weight: float
+    prompt: int | None
+    win_rate: float | None
+    decision: str | None
+    reason: str | None
+    fingerprint: str | None
+
+
+def logged_decisions(
+    connection: Connection,
+    router: int | None,
+    names: Collection[str],
+    activations: Sequence[str],
+    population: Population,
+    version: int,
+) -> list[LoggedDecision]:
+    """What the proxy decided by some activations of a route, in no order.
+
+    Args:
+        names: those that the log may call the route by.
+        activations: as the log names them, such as a7.
+        version: of the text extraction.
+    """
+    of_score = and_(Score.router_id == (-1 if router is None else router), _same_prompt())
+    query = (
+        select(
+            Request.time,
+            Request.weight,
+            Request.prompt_id,
+            Score.win_rate,
+            Request.proxy_decision,
+            Request.proxy_reason,
+            Request.proxy_fingerprint,
+        )
+        .select_from(Request)
+        .outerjoin(Score, and_(of_score, Request.extraction_version == version))
+        .where(
+            *population_filter(population),
+            Request.proxy_route.in_(names),
+            Request.proxy_activation.in_(activations),
+            Request.time.between(FIRST_TIME, LAST_TIME),
+        )
+    )
+    return [LoggedDecision(*row.tuple()) for row in connection.execute(query)]
