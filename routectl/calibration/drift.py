@@ -51,7 +51,7 @@ _SD_CONFIDENCE = 0.8
 _MOST_CORRELATION = 0.9
 _LARGEST_LOG = 690.0
 """Beyond which a float has no exponential."""
-_PATHS = 1000
+_PATHS = 500
 _SEED = 20261129
 
 
@@ -319,7 +319,7 @@ class Delay:
 def delay(baseline: Baseline, tolerance: float, shift: float = SHIFT) -> Delay:
     """How long it takes until a shift of this size is seen, at this volume.
 
-    1,000 paths with a fixed seed: days are normal about the shifted share, alike from day to day
+    500 paths with a fixed seed: days are normal about the shifted share, alike from day to day
     as the baseline's are, and what the baseline estimates is itself drawn from its error.
     """
     generator = np.random.default_rng(_SEED)

@@ -33,6 +33,7 @@ SECTIONS = {
         "decide": "Say of prompts on standard input which model each gets.",
     },
     "A closer look": {
+        "drift": "Show whether the traffic still is as it was calibrated.",
         "show": "Show a calibration again, as it was printed.",
         "score": "Score the prompts that a router has not scored yet.",
         "label": "Say whether a router is better than random on your traffic.",

@@ -135,7 +135,10 @@ def _facts(declared: Declaration, prices: Mapping[str, ModelPrice | None]) -> li
             for model, price in prices.items()
         ]
         models = [("strong model", texts[0]), ("weak model", texts[-1])]
-    return [*models, ("router", _router(declared)), ("population", _population(declared))]
+    facts = [*models, ("router", _router(declared)), ("population", _population(declared))]
+    if declared.drift_tolerance is not None:
+        facts.append(("drift tolerance", f"{100 * declared.drift_tolerance:g} points"))
+    return facts
 
 
 def _router(declared: Declaration) -> str:
@@ -160,7 +163,7 @@ def _change(entry: RouteChangeEntry) -> str:
 
 
 def _said(name: str, value: Any) -> str:
-    return f"{name} {_value(name, value)}"
+    return f"{name.replace('_', ' ')} {_value(name, value)}"
 
 
 def _value(name: str, value: Any) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from routectl.cli.policy_text import runs_text
 from routectl.records import IdKind
+from routectl.workflow.drifting import drift_limit
 from routectl.workflow.status import Check
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ _HELP = {
     "unscored_ratio": "Requests of the last 7 days without a score.",
     "strong_ratio": "Requests of the last 7 days that go to the strong model.",
     "month_to_date_dollars": "Cost of this month's requests as the log booked it.",
+    "drift_e_value": "Evidence of drift; the alarm rings at routectl_drift_limit.",
+    "drift_limit": "Of the evidence.",
     "check_failed": "1 where the check says no.",
     "status_timestamp_seconds": "When routectl status wrote this file.",
 }
@@ -73,6 +76,11 @@ def _samples(route: RouteStatus) -> Iterator[tuple[str, Mapping[str, str], float
     ):
         if value is not None:
             yield name, {}, value
+    looks = {} if route.drift is None else route.drift.looks
+    for alarm, rows in looks.items():
+        yield "drift_e_value", {"alarm": alarm}, rows[-1].e_value
+    if looks:
+        yield "drift_limit", {}, drift_limit()
     failed = {problem.check for problem in route.problems}
     for check in Check:
         yield "check_failed", {"check": check.value}, float(check in failed)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from routectl.cli.console import Console, percent, when
 from routectl.cli.policy_text import runs_text
@@ -12,7 +12,23 @@ from routectl.records import IdKind
 from routectl.workflow.status import Check
 
 if TYPE_CHECKING:
+    from routectl.workflow.drifting import Drift
     from routectl.workflow.status import Problem, RouteStatus
+
+
+HEADERS = (
+    "route",
+    "runs",
+    "for",
+    "newest",
+    "proxy",
+    "no score",
+    "share",
+    "drift",
+    "month",
+    "ends",
+)
+"""What `routectl status --help` explains."""
 
 
 def print_status(console: Console, told: Sequence[RouteStatus]) -> None:
@@ -25,7 +41,18 @@ def print_status(console: Console, told: Sequence[RouteStatus]) -> None:
     now = datetime.now(UTC)
     console.table(
         [_row(route, now) for route in told],
-        headers=["route", "runs", "for", "newest", "proxy", "no score", "share", "month", "ends"],
+        headers=[
+            "route",
+            "runs",
+            "for",
+            "newest",
+            "proxy",
+            "no score",
+            "share",
+            "drift",
+            "month",
+            "ends",
+        ],
         wrapped=(0,),
     )
     for sentence in reasons(told):
@@ -55,6 +82,7 @@ def to_json(route: RouteStatus) -> dict[str, object]:
         "requests": route.requests,
         "strong_fraction": route.share,
         "unscored": route.unscored,
+        "drift": None if route.drift is None else drift_json(route.drift),
         "month": None
         if month is None
         else {"since": month.since, "booked": month.booked, "known_share": month.known_share},
@@ -65,10 +93,23 @@ def to_json(route: RouteStatus) -> dict[str, object]:
     }
 
 
+def drift_json(drift: Drift) -> dict[str, object]:
+    """The last look of each alarm, for programs."""
+    return {
+        "tolerance": drift.tolerance,
+        "ringing": [str(ringing.alarm) for ringing in drift.ringing],
+        "waits_for_scores": drift.waits_for_scores,
+        "last": {
+            alarm: {"day": looks[-1].day, "share": looks[-1].share, "e_value": looks[-1].e_value}
+            for alarm, looks in drift.looks.items()
+        },
+    }
+
+
 def _row(route: RouteStatus, now: datetime) -> tuple[str, ...]:
     active = route.active
     if active is None:
-        return (route.route, "nothing yet", *["-"] * 7)
+        return (route.route, "nothing yet", *["-"] * 8)
     decision, month = route.newest_decision, route.month
     return (
         route.route,
@@ -78,9 +119,17 @@ def _row(route: RouteStatus, now: datetime) -> tuple[str, ...]:
         "-" if decision is None else age(now - decision.time),
         percent(route.unscored),
         percent(route.share),
+        drift_text(route.drift),
         "-" if month is None else f"{month.booked:,.2f}",
         _expiry(route.expires_at, now),
     )
+
+
+def drift_text(drift: Drift | None) -> str:
+    """How much of its limit the evidence of drift has reached."""
+    if drift is None or drift.e_value is None:
+        return "-"
+    return "rings" if drift.ringing else "no"
 
 
 def age(span: timedelta) -> str:
@@ -101,6 +150,8 @@ def _expiry(expires_at: datetime | None, now: datetime) -> str:
 def _reason(route: RouteStatus, problem: Problem) -> str:
     facts = problem.facts
     match problem.check:
+        case Check.DRIFT:
+            text = drift_reason(facts)
         case Check.EXPIRY:
             text = (
                 f"its activation expired on {when(facts['expires_at'])}: calibrate again, or "
@@ -132,3 +183,23 @@ def _reason(route: RouteStatus, problem: Problem) -> str:
                 "active: give the proxy a new export and see that it reads it"
             )
     return f"{route.route}: {text}."
+
+
+def drift_reason(facts: Mapping[str, Any]) -> str:
+    """What a ringing alarm says, and what to do."""
+    share = percent(facts["share"])
+    day = f"on {facts['day']} (the alarm rings since {facts['since']})"
+    if facts["alarm"] == "traffic":
+        return (
+            f"the traffic has shifted, {share} was strong {day}: look at it with `routectl drift`, "
+            "then calibrate again"
+        )
+    if facts["alarm"] == "proxy":
+        return (
+            "the proxy does not do what was exported, it decided otherwise for "
+            f"{share} of the prompts {day}: give it a new export and see that it reads it"
+        )
+    return (
+        f"the proxy gave {share} of the requests the fallback {day}: see in its log what keeps it "
+        "from scoring"
+    )

@@ -143,6 +143,7 @@ class Wanted:
     router: RouterSpec | None = None
     population: Population | None = None
     prices: Mapping[str, ModelPrice] = field(default_factory=dict)
+    drift_tolerance: float | None = None
 
     def __post_init__(self) -> None:
         for model, option in ((self.strong, "--strong"), (self.weak, "--weak")):
@@ -405,6 +406,7 @@ def _merged(before: Declaration, wanted: Wanted, name: str, *, new: bool) -> Dec
         models,
         before.router if wanted.router is None else wanted.router,
         before.population if wanted.population is None else wanted.population,
+        before.drift_tolerance if wanted.drift_tolerance is None else wanted.drift_tolerance,
     )
     if models != before.models:
         declared_prices(merged)

@@ -3,37 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection
 
-from routectl.policy import THRESHOLD, Policy, decide
+from routectl.policy import THRESHOLD, Policy
 from routectl.records import IdKind, Population
 from routectl.store import routes
+from routectl.store.drift_checks import add_drift_checks
 from routectl.store.engine import Location, Store
 from routectl.store.models import Route
 from routectl.store.opening import open_store
-from routectl.store.scores import prompts_without_text
-from routectl.store.windows import (
+from routectl.store.recent import (
     NewestDecision,
-    Window,
     booked,
     newest_decision,
     newest_time,
-    requests_within,
-    router_at,
+    weight_of_other_versions,
 )
+from routectl.store.requests import request_table
+from routectl.store.scores import prompts_without_text
 from routectl.workflow.activating import Activated, activated
+from routectl.workflow.deciding import FACT_COLUMNS, UNSCORED, decided, router_ids
+from routectl.workflow.drifting import MOST_UNSCORED, Drift, drift_of, population_of
 from routectl.workflow.routing import RouteInUse, in_use, picked_route
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 WINDOW = timedelta(days=7)
 """Of which the share and the unscored requests are told, up to the newest request."""
-
-MOST_UNSCORED = 0.01
-"""Share of the last days' requests without a score above which it is said."""
 
 CLOCKS_DIFFER = timedelta(hours=1)
 """How far a log's clock may be ahead of ours; what is later is no request of now."""
@@ -87,6 +90,8 @@ class RouteStatus:
     unscored: float | None = None
     """Share of those with a prompt that have no score; None where no score decides."""
     month: MonthToDate | None = None
+    drift: Drift | None = None
+    """None where no calibration is active."""
     problems: tuple[Problem, ...] = ()
 
 
@@ -122,6 +127,10 @@ def _status(store: Store, row: Route, now: datetime, max_age: timedelta) -> Rout
             connection, routes.names_of(connection, row), before=now + CLOCKS_DIFFER
         )
         month = _month(connection, seen.population, now)
+        drift = drift_of(connection, row, active, seen.population, now)
+    if drift is not None and drift.new and active.calibration is not None:
+        with store.write() as connection:
+            add_drift_checks(connection, row.id, active.calibration.id, drift.new)
     told = RouteStatus(
         route=row.name,
         active=active,
@@ -132,6 +141,7 @@ def _status(store: Store, row: Route, now: datetime, max_age: timedelta) -> Rout
         share=seen.share,
         unscored=seen.unscored,
         month=month,
+        drift=drift,
     )
     return replace(told, problems=tuple(_problems(told, seen, now, max_age)))
 
@@ -159,56 +169,42 @@ class _Seen:
             return cls(population, None)
         last = replace(population, since=newest - WINDOW, until=now + CLOCKS_DIFFER)
         policy = active.policy
-        router = _router(connection, policy)
-        rows = requests_within(connection, router, last, policy.extraction_version)
-        requests = float(rows.weights.sum())
+        version, routers = policy.extraction_version, router_ids(connection, policy)
+        rows = request_table(
+            connection,
+            last,
+            version,
+            routers=routers,
+            columns=FACT_COLUMNS,
+            numbers=("weight", "time"),
+        )
+        requests = float(rows.weight.sum())
         if policy.rule != THRESHOLD:
             return cls(population, newest, requests)
-        share, scored = share_of(policy, rows)
-        scorable = float(rows.weights[rows.scorable].sum()) + rows.other_versions
-        if scorable > scored + rows.other_versions:
+        model = decided(policy, rows.scores, rows)
+        scored = model != UNSCORED
+        share = share_of(rows.weight[scored], model[scored], policy)
+        other_versions = weight_of_other_versions(connection, last, version)
+        missing = float(rows.weight[rows.has_prompt & ~scored].sum())
+        if missing:
             # What was purged before it was scored never will be.
-            scorable -= prompts_without_text(connection, router, last, policy.extraction_version)
-        missing = max(scorable - scored, 0.0)
+            missing -= prompts_without_text(connection, routers[0], last, version)
+        missing = max(missing, 0.0) + other_versions
+        scorable = float(rows.weight[scored].sum()) + missing
         return cls(
             population,
             newest,
-            requests,
+            requests + other_versions,
             share,
             missing / scorable if scorable else None,
-            rows.other_versions / scorable if scorable else 0.0,
+            other_versions / scorable if scorable else 0.0,
         )
 
 
-def population_of(route: RouteInUse, active: Activated) -> Population:
-    """The requests that an active policy is about: its calibration's filters, without a window;
-    of what is unconditional, those of the route."""
-    if active.calibration is None:
-        return route.population(Population())
-    stored = Population.from_json(active.calibration.population)
-    return replace(stored, since=None, until=None, routed=route.routed)
-
-
-def _router(connection: Connection, policy: Policy) -> int | None:
-    if not policy.routers:
-        return None
-    pinned = policy.routers[0]
-    return router_at(connection, pinned.spec.name, pinned.fingerprint)
-
-
-def share_of(policy: Policy, rows: Window) -> tuple[float | None, float]:
-    """The share of the scored requests that a policy sends to its strongest model, and their
-    weight."""
-    import numpy as np
-
-    scored = rows.scorable & ~np.isnan(rows.win_rates)
-    weights = rows.weights[scored]
-    total = float(weights.sum())
-    if not total:
-        return None, 0.0
-    decided = decide(replace(policy, mode=None), rows.win_rates[scored])
-    is_strong = decided.model == len(policy.models) - 1
-    return float(weights[is_strong].sum()) / total, total
+def share_of(weight: NDArray[np.float64], model: NDArray[np.int64], policy: Policy) -> float | None:
+    """The share that goes to a policy's strongest model; None of no requests."""
+    total = float(weight.sum())
+    return float(weight[model == len(policy.models) - 1].sum()) / total if total else None
 
 
 def _month(connection: Connection, population: Population, now: datetime) -> MonthToDate | None:
@@ -223,6 +219,8 @@ def _problems(
 ) -> Sequence[Problem]:
     assert told.active is not None
     problems = []
+    if told.drift is not None:
+        problems += [Problem(Check.DRIFT, asdict(r)) for r in told.drift.ringing]
     if told.expires_at is not None and told.expires_at <= now:
         problems.append(Problem(Check.EXPIRY, {"expires_at": told.expires_at}))
     if told.newest_request is None or told.newest_request < now - max_age:

@@ -28,6 +28,13 @@ from routectl.cli.console import Console
     help="US dollars per million input and output tokens of one of the two models, in place of the "
     "list price. May repeat.",
 )
+@click.option(
+    "--drift-tolerance",
+    callback=options.optional_fraction,
+    metavar="SHARE",
+    help="How far the long-run share may move from the calibrated one before `status` calls it "
+    "drift, such as 0.03. Without it, 0.02.",
+)
 @options.note
 @options.database
 @options.output
@@ -38,6 +45,7 @@ def command(
     router_text: str | None,
     where: tuple[str, ...],
     price_texts: tuple[str, ...],
+    drift_tolerance: float | None,
     note: str | None,
     db: str,
     console: Console,
@@ -69,6 +77,7 @@ def command(
         router=None if router_text is None else open_spec(options.parse_router(router_text)).spec,
         population=options.parse_population(where, None, None) if where else None,
         prices=parse_prices(price_texts),
+        drift_tolerance=drift_tolerance,
     )
     console.database(location)
     done = set_route(location, name, wanted, note=note, reporter=console)
