@@ -52,6 +52,8 @@ _MOST_CORRELATION = 0.9
 _LARGEST_LOG = 690.0
 """Beyond which a float has no exponential."""
 _PATHS = 500
+_SHORT_HORIZON = 60
+"""Days that are simulated first: most shifts are seen within them."""
 _SEED = 20261129
 
 
@@ -322,23 +324,32 @@ def delay(baseline: Baseline, tolerance: float, shift: float = SHIFT) -> Delay:
     500 paths with a fixed seed: days are normal about the shifted share, alike from day to day
     as the baseline's are, and what the baseline estimates is itself drawn from its error.
     """
+    for horizon in (_SHORT_HORIZON, LONGEST_DELAY):
+        first = _first_rings(baseline, tolerance, shift, horizon)
+        median, ninety = (int(v) for v in np.quantile(first, [0.5, 0.9], method="higher"))
+        if ninety <= horizon:
+            break
+    return Delay(
+        shift,
+        median if median <= LONGEST_DELAY else None,
+        ninety if ninety <= LONGEST_DELAY else None,
+    )
+
+
+def _first_rings(baseline: Baseline, tolerance: float, shift: float, days: int) -> Integers:
+    """Days until the alarm rings on each path, int64[paths]; one more than `days` where it does
+    not."""
     generator = np.random.default_rng(_SEED)
-    days, df = LONGEST_DELAY, baseline.degrees_of_freedom
-    rho = baseline.correlation
+    df, rho = baseline.degrees_of_freedom, baseline.correlation
     alike = math.sqrt((1 + rho) / (1 - rho))
     sd = baseline.sd / alike * np.sqrt(df / generator.chisquare(df, size=(_PATHS, 1)))
-    noise = generator.normal(size=(_PATHS, days))
+    error = sd * alike * generator.normal(size=(_PATHS, 1)) / math.sqrt(baseline.days)
+    noise = generator.normal(size=(days, _PATHS)).T.copy()
     for day in range(1, days if rho else 0):
         noise[:, day] = rho * noise[:, day - 1] + math.sqrt(1 - rho**2) * noise[:, day]
-    error = sd * alike * generator.normal(size=(_PATHS, 1)) / math.sqrt(baseline.days)
     up = 1.0 if baseline.share + shift <= 1 else -1.0
     deviations = up * shift + error + sd * noise
     requests = np.full(days, baseline.requests_a_day)
     rings = _log_e_values(baseline, tolerance, deviations, requests) >= math.log(LIMIT)
-    first = np.where(rings.any(axis=1), rings.argmax(axis=1) + 1, days + 1)
-    median, ninety = (int(v) for v in np.quantile(first, [0.5, 0.9], method="higher"))
-    return Delay(
-        shift,
-        median if median <= days else None,
-        ninety if ninety <= days else None,
-    )
+    first: Integers = np.where(rings.any(axis=1), rings.argmax(axis=1) + 1, days + 1)
+    return first

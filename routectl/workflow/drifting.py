@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection
 
+from routectl.errors import StoreError
 from routectl.policy import THRESHOLD, Policy, Reason, threshold_value
 from routectl.records import IdKind, Population
 from routectl.store import routes
@@ -238,8 +239,14 @@ class _Looking:
         from routectl.calibration.drift import Baseline, baseline_of
 
         if traffic:
-            stored = dict(traffic[0].details["baseline"])
-            return Baseline(weekday_shares=tuple(stored.pop("weekday_shares")), **stored)
+            try:
+                stored = dict(traffic[0].details["baseline"])
+                return Baseline(weekday_shares=tuple(stored.pop("weekday_shares")), **stored)
+            except (KeyError, TypeError, ValueError):
+                raise StoreError(
+                    f"the look at drift of {traffic[0].day} is damaged: restore the database from "
+                    "a copy"
+                ) from None
         days = self._calibration.details.get("days")
         if days is not None and days < FEWEST_DAYS:
             return None
@@ -283,7 +290,7 @@ class _Looking:
             population,
             self._policy.extraction_version,
             routers=self._routers,
-            columns=tuple(dict.fromkeys((*FACT_COLUMNS, *columns))),
+            columns=tuple(dict.fromkeys((*fact_columns(self._policy), *columns))),
             numbers=("weight", "time"),
         )
 
@@ -529,6 +536,11 @@ def population_of(route: RouteInUse, active: Activated) -> Population:
         return route.population(Population())
     stored = Population.from_json(active.calibration.population)
     return replace(stored, since=None, until=None, routed=route.routed)
+
+
+def fact_columns(policy: Policy) -> tuple[str, ...]:
+    """Of `requests`: what `decided` reads for this policy besides the scores."""
+    return FACT_COLUMNS if policy.segments else ()
 
 
 @dataclass(frozen=True, slots=True)

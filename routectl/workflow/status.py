@@ -27,8 +27,14 @@ from routectl.store.recent import (
 from routectl.store.requests import request_table
 from routectl.store.scores import prompts_without_text
 from routectl.workflow.activating import Activated, activated
-from routectl.workflow.deciding import FACT_COLUMNS, UNSCORED, decided, router_ids
-from routectl.workflow.drifting import MOST_UNSCORED, Drift, drift_of, population_of
+from routectl.workflow.deciding import UNSCORED, decided, router_ids
+from routectl.workflow.drifting import (
+    MOST_UNSCORED,
+    Drift,
+    drift_of,
+    fact_columns,
+    population_of,
+)
 from routectl.workflow.routing import RouteInUse, in_use, picked_route
 
 if TYPE_CHECKING:
@@ -175,7 +181,7 @@ class _Seen:
             last,
             version,
             routers=routers,
-            columns=FACT_COLUMNS,
+            columns=fact_columns(policy),
             numbers=("weight", "time"),
         )
         requests = float(rows.weight.sum())

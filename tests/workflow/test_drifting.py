@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import random
+import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -10,6 +13,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from routectl.cli.app import run
 from routectl.store.engine import Location
 from routectl.store.opening import open_store
 from tests.conftest import MODELS, Routectl, payload, write_log
@@ -21,11 +25,6 @@ LATER = 8
 TODAY = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
 FIRST = TODAY - (BASELINE + LATER) * DAY
 ONE_FINGERPRINT = "f" * 64
-
-
-@pytest.fixture
-def database_url(any_database_url: str) -> str:
-    return any_database_url
 
 
 def records(day: int, *, long_share: float = 0.3, until_hour: int = 24) -> list[dict[str, Any]]:
@@ -41,20 +40,30 @@ def records(day: int, *, long_share: float = 0.3, until_hour: int = 24) -> list[
     ]
 
 
+@pytest.fixture(scope="session")
+def calibrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database with a calibration of a week that is active."""
+    folder = tmp_path_factory.mktemp("calibrated")
+    database = folder / "routectl.db"
+    log = write_log(folder / "log", [r for day in range(BASELINE) for r in records(day)])
+    until = (FIRST + BASELINE * DAY).isoformat()
+    target = ("--strong-fraction", "0.3", "--tolerance", "1", "--until", until)
+    for command in (
+        ("import", str(log)),
+        ("route", "set", "smart", *MODELS),
+        ("calibrate", "-r", "length", *target),
+        ("activate", "--force"),
+    ):
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+            assert run([*command, "--db", str(database)]) == 0
+    return database
+
+
 class Night:
-    """A database with a calibration of a week, and the nightly line."""
+    """The nightly line on a database of its own."""
 
     def __init__(self, routectl: Routectl, folder: Path) -> None:
         self.routectl, self.folder = routectl, folder
-        self.imports([record for day in range(BASELINE) for record in records(day)])
-        until = (FIRST + BASELINE * DAY).isoformat()
-        routectl("route", "set", "smart", *MODELS)
-        done = routectl(
-            *("calibrate", "--strong-fraction", "0.3", "--tolerance", "1", "-r", "length"),
-            *("--until", until),
-        )
-        assert done.code == 0, done.err
-        assert routectl("activate", "--force").code == 0
         self.policy = routectl("export", "--format", "json").json
 
     def imports(self, log: list[dict[str, Any]]) -> None:
@@ -105,7 +114,8 @@ class Night:
 
 
 @pytest.fixture
-def night(routectl: Routectl, tmp_path: Path) -> Night:
+def night(routectl: Routectl, calibrated: Path, database: Path, tmp_path: Path) -> Night:
+    shutil.copy(calibrated, database)
     return Night(routectl, tmp_path)
 
 
@@ -144,7 +154,8 @@ def test_today_is_no_look(night: Night) -> None:
 
 
 def test_a_day_without_scores_waits_for_them(night: Night) -> None:
-    night.imports(records(13))
+    new = [r | {"messages": [{"role": "user", "content": f"new {r['id']}"}]} for r in records(13)]
+    night.imports(new)
     assert night.routectl("status").code == 3
     (report,) = night.routectl("drift", "--json").json
     assert report["looks"] == []

@@ -17,11 +17,6 @@ from tests.conftest import MODELS, Result, Routectl, payload, write_log
 HOUR = 3600.0
 
 
-@pytest.fixture
-def database_url(any_database_url: str) -> str:
-    return any_database_url
-
-
 def recent(count: int, *, newest: float = 60.0, every: float = HOUR, **fields: Any) -> list[Any]:
     """Calls up to `newest` seconds ago, one `every` so many seconds."""
     last = time.time() - newest
@@ -54,10 +49,10 @@ def test_a_route_that_holds_is_one_line_and_no_reason(routectl: Routectl, tmp_pa
     calibrated(routectl, write_log(tmp_path / "log.jsonl", recent(200)))
     done = routectl("status")
     assert done.code == 0, done.out
-    header, _, line = done.out.splitlines()
+    *header, line = done.out.splitlines()
     assert line.split()[:3] == ["default", "a1", line.split()[2]]
     assert line.split()[2].startswith("router-length-0.")
-    assert max(map(len, (header, line))) <= 100
+    assert max(map(len, (*header, line))) <= 100
 
     (route,) = routectl("status", "--json").json
     assert route["activation_id"] == 1
@@ -150,7 +145,7 @@ def test_a_logged_activation_that_is_not_the_active_one_is_said(
     assert (route["decided_by"], route["problems"]) == ("a1", [])
 
     # The newest decision is older than the newest activation: nothing is known of it yet.
-    routectl("activate", "c1", "--force")
+    routectl("activate", "--always-weak")
     assert checks(routectl("status", "--json")) == []
     done = routectl("status")
     assert done.code == 0
