@@ -47,10 +47,12 @@ def command(
 
     The columns: for how long it has run; the age of the newest request, and of the newest decision
     that the proxy logged; which part of the last requests has no score, and which is strong; US
-    dollars of this month as booked; when the activation ends. Last requests are those of the 7 days
-    up to the newest. No alarm looks at the share, because it leaves its interval by chance.
+    dollars of this month as booked, and which part of a budget the month will have cost; when the
+    activation ends. Last requests are those of the 7 days up to the newest. No alarm looks at the
+    share, because it leaves its interval by chance. Each whole day is looked at for drift once.
 
-    Exits with 3, and says what to do, where an activation has expired, the newest request is older
+    Exits with 3, and says what to do, where drift rings (`routectl drift`), the month will cost
+    more than the budget by more than days differ, an activation has expired, the newest request is older
     than --max-age, more than 1 % of the last requests have no score, or the log names another
     activation than the active one. A route that runs nothing is no reason. Nothing is scored: run
     `routectl score` before.

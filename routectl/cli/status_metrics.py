@@ -25,6 +25,8 @@ _HELP = {
     "unscored_ratio": "Requests of the last 7 days without a score.",
     "strong_ratio": "Requests of the last 7 days that go to the strong model.",
     "month_to_date_dollars": "Cost of this month's requests as the log booked it.",
+    "month_projected_dollars": "What this month will have cost, at the rate of the last weeks.",
+    "month_budget_dollars": "What the active calibration was asked for.",
     "drift_e_value": "Evidence of drift; the alarm rings at routectl_drift_limit.",
     "drift_limit": "Of the evidence.",
     "check_failed": "1 where the check says no.",
@@ -73,6 +75,8 @@ def _samples(route: RouteStatus) -> Iterator[tuple[str, Mapping[str, str], float
         ("unscored_ratio", route.unscored),
         ("strong_ratio", route.share),
         ("month_to_date_dollars", None if month is None else month.booked),
+        ("month_projected_dollars", None if month is None else month.projected),
+        ("month_budget_dollars", None if month is None else month.budget),
     ):
         if value is not None:
             yield name, {}, value

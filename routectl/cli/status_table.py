@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from routectl.workflow.status import Check
 
 if TYPE_CHECKING:
     from routectl.workflow.drifting import Drift
+    from routectl.workflow.month import MonthToDate
     from routectl.workflow.status import Problem, RouteStatus
 
 
@@ -29,6 +31,8 @@ HEADERS = (
     "ends",
 )
 """What `routectl status --help` explains."""
+
+_BUDGET_AT = HEADERS.index("ends")
 
 
 def print_status(console: Console, told: Sequence[RouteStatus]) -> None:
@@ -83,9 +87,7 @@ def to_json(route: RouteStatus) -> dict[str, object]:
         "strong_fraction": route.share,
         "unscored": route.unscored,
         "drift": None if route.drift is None else drift_json(route.drift),
-        "month": None
-        if month is None
-        else {"since": month.since, "booked": month.booked, "known_share": month.known_share},
+        "month": None if month is None else asdict(month),
         "problems": [
             {"check": problem.check, "sentence": _reason(route, problem)}
             for problem in route.problems
@@ -141,6 +143,12 @@ def age(span: timedelta) -> str:
     return f"{seconds:.0f} s"
 
 
+def _budget(month: MonthToDate | None) -> str:
+    if month is None or month.budget is None or month.projected is None:
+        return "-"
+    return percent(month.projected / month.budget, 0)
+
+
 def _expiry(expires_at: datetime | None, now: datetime) -> str:
     if expires_at is None:
         return "never"
@@ -152,6 +160,12 @@ def _reason(route: RouteStatus, problem: Problem) -> str:
     match problem.check:
         case Check.DRIFT:
             text = drift_reason(facts)
+        case Check.BUDGET:
+            text = (
+                f"this month will cost {facts['projected']:,.2f} USD at the rate of the last "
+                f"weeks, above the budget of {facts['budget']:,.2f}: see with `routectl drift` "
+                "whether the traffic has changed, then calibrate again"
+            )
         case Check.EXPIRY:
             text = (
                 f"its activation expired on {when(facts['expires_at'])}: calibrate again, or "

@@ -90,3 +90,18 @@ def newest_decision(
     if newest is None:
         return None
     return NewestDecision(datetime.fromtimestamp(newest.time, UTC), newest.proxy_activation)
+
+
+def booked_by_day(connection: Connection, population: Population) -> dict[int, float]:
+    """What a population's requests cost as booked, in US dollars, by days since 1970-01-01."""
+    day = func.floor(Request.time / 86_400)
+    query = (
+        select(day, func.sum(Request.weight * Request.cost))
+        .where(
+            *population_filter(population),
+            Request.cost.between(-MOST_DOLLARS, MOST_DOLLARS),
+            Request.time >= FIRST_TIME,
+        )
+        .group_by(day)
+    )
+    return {int(number): float(cost) for number, cost in connection.execute(query)}

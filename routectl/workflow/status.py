@@ -19,7 +19,6 @@ from routectl.store.models import Route
 from routectl.store.opening import open_store
 from routectl.store.recent import (
     NewestDecision,
-    booked,
     newest_decision,
     newest_time,
     weight_of_other_versions,
@@ -35,6 +34,7 @@ from routectl.workflow.drifting import (
     fact_columns,
     population_of,
 )
+from routectl.workflow.month import MonthToDate, month_to_date
 from routectl.workflow.routing import RouteInUse, in_use, picked_route
 
 if TYPE_CHECKING:
@@ -55,6 +55,7 @@ class Check(StrEnum):
     """What `status` exits with 3 for."""
 
     DRIFT = "drift"
+    BUDGET = "budget"
     EXPIRY = "expiry"
     TRAFFIC_AGE = "traffic_age"
     UNSCORED = "unscored"
@@ -67,16 +68,6 @@ class Problem:
 
     check: Check
     facts: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class MonthToDate:
-    """What the requests of this month cost, as the log booked it. UTC, US dollars."""
-
-    since: datetime
-    booked: float
-    known_share: float
-    """Of the requests whose cost is known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +123,7 @@ def _status(store: Store, row: Route, now: datetime, max_age: timedelta) -> Rout
         decision = newest_decision(
             connection, routes.names_of(connection, row), before=now + CLOCKS_DIFFER
         )
-        month = _month(connection, seen.population, now)
+        month = month_to_date(connection, seen.population, active.calibration, now)
         drift = drift_of(connection, row, active, seen.population, now)
     if drift is not None and drift.new and active.calibration is not None:
         with store.write() as connection:
@@ -213,13 +204,6 @@ def share_of(weight: NDArray[np.float64], model: NDArray[np.int64], policy: Poli
     return float(weight[model == len(policy.models) - 1].sum()) / total if total else None
 
 
-def _month(connection: Connection, population: Population, now: datetime) -> MonthToDate | None:
-    first = now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-    this_month = replace(population, since=first, until=now + CLOCKS_DIFFER)
-    cost, known_share = booked(connection, this_month)
-    return MonthToDate(first, cost, known_share) if known_share else None
-
-
 def _problems(
     told: RouteStatus, seen: _Seen, now: datetime, max_age: timedelta
 ) -> Sequence[Problem]:
@@ -227,6 +211,8 @@ def _problems(
     problems = []
     if told.drift is not None:
         problems += [Problem(Check.DRIFT, asdict(r)) for r in told.drift.ringing]
+    if told.month is not None and told.month.is_over:
+        problems.append(Problem(Check.BUDGET, asdict(told.month)))
     if told.expires_at is not None and told.expires_at <= now:
         problems.append(Problem(Check.EXPIRY, {"expires_at": told.expires_at}))
     if told.newest_request is None or told.newest_request < now - max_age:

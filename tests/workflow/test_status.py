@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Connection, inspect, text
 
 from routectl.store.engine import Location
 from routectl.store.opening import open_store
@@ -246,3 +247,38 @@ def test_prometheus_reads_the_file_and_it_is_replaced_each_night(
     other.write_text("node_metric 1\n")
     assert routectl("status", "--prometheus", other).code == 2
     assert other.read_text() == "node_metric 1\n"
+
+
+@pytest.mark.parametrize(("budget", "code"), [(2000.0, 3), (1e9, 0)])
+def test_a_month_that_will_cost_more_than_the_budget_is_said(
+    routectl: Routectl, tmp_path: Path, database_url: str, budget: float, code: int
+) -> None:
+    # A hundred dollars a day for four weeks.
+    log = recent(28 * 10, every=2.4 * HOUR, response_cost=10.0)
+    calibrated(routectl, write_log(tmp_path / "log.jsonl", log))
+    with open_store(Location.parse(database_url)) as store, store.write() as connection:
+        names = [c for c in columns(connection, "calibrations") if c not in ("id", "target")]
+        copied = ", ".join(names)
+        target = json.dumps(
+            {"budget": budget, "per": "month", "currency": "USD", "tolerance": 0.02}
+        )
+        statement = f"INSERT INTO calibrations (target, {copied}) SELECT :target, {copied} "
+        connection.execute(text(f"{statement} FROM calibrations"), {"target": target})
+        statement = "INSERT INTO activations (route_id, mode, calibration_id, actor, created_at) "
+        connection.execute(
+            text(f"{statement} SELECT route_id, mode, 2, actor, created_at FROM activations")
+        )
+    done = routectl("status", "--json")
+    if datetime.now(UTC).day > 1:
+        month = done.json[0]["month"]
+        assert month["budget"] == budget
+        assert month["projected"] == pytest.approx(3000, rel=0.1)
+        assert done.code == code
+        assert (checks(done) == ["budget"]) is (code == 3)
+        shown = routectl("status").out.splitlines()
+        assert "budget" in shown[0]
+        assert max(len(line) for line in shown if not line.startswith("!")) <= 100
+
+
+def columns(connection: Connection, table: str) -> list[str]:
+    return [column["name"] for column in inspect(connection).get_columns(table)]
