@@ -52,8 +52,8 @@ def command(
     share, because it leaves its interval by chance. Each whole day is looked at for drift once.
 
     Exits with 3, and says what to do, where drift rings (`routectl drift`), the month will cost
-    more than the budget by more than days differ, an activation has expired, the newest request is older
-    than --max-age, more than 1 % of the last requests have no score, or the log names another
+    more than the budget by more than days differ, an activation has expired, the newest request is
+    older than --max-age, more than 1 % of the last requests have no score, or the log names another
     activation than the active one. A route that runs nothing is no reason. Nothing is scored: run
     `routectl score` before.
 
