@@ -37,6 +37,13 @@ from routectl.cli.console import Console
     "no-images, no-tools, no-response-format; none takes it back. It counts from the next "
     "calibration on.",
 )
+@click.option(
+    "--drift-tolerance",
+    callback=options.optional_fraction,
+    metavar="SHARE",
+    help="How far the long-run share may move from the calibrated one before `status` calls it "
+    "drift, such as 0.03. Without it, 0.02.",
+)
 @options.note
 @options.database
 @options.output
@@ -48,6 +55,7 @@ def command(
     where: tuple[str, ...],
     price_texts: tuple[str, ...],
     limit_texts: tuple[str, ...],
+    drift_tolerance: float | None,
     note: str | None,
     db: str,
     console: Console,
@@ -82,6 +90,7 @@ def command(
         population=options.parse_population(where, None, None) if where else None,
         prices=parse_prices(price_texts),
         limits=parse_limits(limit_texts),
+        drift_tolerance=drift_tolerance,
     )
     console.database(location)
     done = set_route(location, name, wanted, note=note, reporter=console)
