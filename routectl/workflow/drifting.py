@@ -25,7 +25,7 @@ from routectl.store.recent import newest_time
 from routectl.store.requests import RequestTable, request_table
 from routectl.store.scores import noise_of
 from routectl.workflow.activating import Activated, activated
-from routectl.workflow.deciding import FACT_COLUMNS, UNSCORED, decided, router_ids
+from routectl.workflow.deciding import UNSCORED, decided, fact_columns, router_ids
 from routectl.workflow.routing import RouteInUse, in_use, picked_route
 
 if TYPE_CHECKING:
@@ -536,11 +536,6 @@ def population_of(route: RouteInUse, active: Activated) -> Population:
         return route.population(Population())
     stored = Population.from_json(active.calibration.population)
     return replace(stored, since=None, until=None, routed=route.routed)
-
-
-def fact_columns(policy: Policy) -> tuple[str, ...]:
-    """Of `requests`: what `decided` reads for this policy besides the scores."""
-    return FACT_COLUMNS if policy.segments else ()
 
 
 @dataclass(frozen=True, slots=True)
