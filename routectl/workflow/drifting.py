@@ -194,14 +194,8 @@ class _Looking:
             active=self._active,
             drift=so_far,
             next_day=day_text(last + 1),
-            next_look=next_look(
-                baseline,
-                self._tolerance,
-                looked_at(traffic),
-                after=last,
-                requests=baseline.requests_a_day,
-            ),
-            delay=delay(baseline, self._tolerance),
+            next_look=next_look(baseline, self._tolerance, looked_at(traffic), after=last),
+            delay=delay(baseline, self._tolerance, after=last),
             effects=self._effects(),
         )
 
@@ -241,7 +235,9 @@ class _Looking:
         if traffic:
             try:
                 stored = dict(traffic[0].details["baseline"])
-                return Baseline(weekday_shares=tuple(stored.pop("weekday_shares")), **stored)
+                for name in ("weekday_shares", "weekday_requests"):
+                    stored[name] = tuple(stored[name])
+                return Baseline(**stored)
             except (KeyError, TypeError, ValueError):
                 raise StoreError(
                     f"the look at drift of {traffic[0].day} is damaged: restore the database from "
