@@ -124,7 +124,9 @@ def scenario(repetitions: int, tolerance: float, seed: int) -> None:
         for _ in range(repetitions):
             baseline, later = split(draw(scene, 0.0, 14, generator), scene.baseline_days)
             quiet += rings_after(baseline, later, tolerance) is None
-            promised = delay(baseline, tolerance).ninety_percent or NIGHTS
+            promised = (
+                delay(baseline, tolerance, after=int(later.numbers[-1])).ninety_percent or NIGHTS
+            )
             printed.append(promised)
             shifted = split(draw(scene, 0.08, NIGHTS, generator), scene.baseline_days)[1]
             seen += (rings_after(baseline, shifted, tolerance) or NIGHTS + 1) <= promised

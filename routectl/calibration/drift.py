@@ -88,6 +88,8 @@ class Baseline:
     """By weekday from Thursday, the first of January 1970; all alike below 14 days."""
     requests_a_day: float
     """Median."""
+    weekday_requests: tuple[float, ...]
+    """Of a day of each weekday; all the median below 14 days, and where a weekday has none."""
     sd: float
     """Of a day's share from its weekday's, at a day of that many requests; with what the
     correlation of a day and the next adds."""
@@ -114,15 +116,17 @@ def baseline_of(days: DailyShares) -> Baseline | None:
         return None
     share = float(days.strong.sum() / days.requests.sum())
     weekdays = days.numbers % DAYS_A_WEEK
-    weekday_shares = np.full(DAYS_A_WEEK, share)
+    usual = float(np.median(days.requests))
+    weekday_shares, weekday_requests = np.full(DAYS_A_WEEK, share), np.full(DAYS_A_WEEK, usual)
     means = 1
     if count >= WEEKDAYS_FROM:
         weight = sums(weekdays, DAYS_A_WEEK, days.requests)
-        present = weight > 0
+        counts = np.bincount(weekdays, minlength=DAYS_A_WEEK)
+        present = counts > 0
         strong = sums(weekdays, DAYS_A_WEEK, days.strong)
         weekday_shares[present] = strong[present] / weight[present]
+        weekday_requests[present] = weight[present] / counts[present]
         means = int(present.sum())
-    usual = float(np.median(days.requests))
     residuals = (days.shares - weekday_shares[weekdays]) / _spread(days.requests, usual)
     squares = float(residuals @ residuals)
     df = count - means
@@ -138,6 +142,7 @@ def baseline_of(days: DailyShares) -> Baseline | None:
         share=share,
         weekday_shares=tuple(weekday_shares.tolist()),
         requests_a_day=usual,
+        weekday_requests=tuple(weekday_requests.tolist()),
         sd=sd,
         sd_limit=sd * math.sqrt(df / _chi_square_quantile(df, 1 - _SD_CONFIDENCE)),
         degrees_of_freedom=df,
@@ -177,6 +182,11 @@ def e_values(baseline: Baseline, tolerance: float, later: DailyShares) -> Floats
 def expected_shares(baseline: Baseline, numbers: Integers) -> Floats:
     """What the baseline says of days, float64[days]."""
     return np.array(baseline.weekday_shares)[numbers % DAYS_A_WEEK]
+
+
+def expected_requests(baseline: Baseline, numbers: Integers) -> Floats:
+    """How many requests days have as in the baseline, float64[days]."""
+    return np.array(baseline.weekday_requests)[numbers % DAYS_A_WEEK]
 
 
 def _log_e_values(
@@ -275,20 +285,19 @@ class NextLook:
     """After how many more looks it can ring at all: 1 is the next one. None: not within a year."""
 
 
-def next_look(
-    baseline: Baseline, tolerance: float, later: DailyShares, *, after: int, requests: float
-) -> NextLook:
-    """When the next look can first ring, and at which shares.
+def next_look(baseline: Baseline, tolerance: float, later: DailyShares, *, after: int) -> NextLook:
+    """When the next look can first ring, and at which shares, if days have as many requests as
+    those of the baseline.
 
     Args:
         later: the days that were looked at.
         after: number of the last day that was looked at, or of the baseline's last day.
-        requests: of the days to come.
     """
     shares = np.linspace(0.0, 1.0, 1001)
     for looks in range(1, LONGEST_DELAY + 1):
         numbers = np.concatenate((later.numbers, after + 1 + np.arange(looks)))
-        weights = np.concatenate((later.requests, np.full(looks, requests)))
+        to_come = expected_requests(baseline, numbers[len(later) :])
+        weights = np.concatenate((later.requests, to_come))
         expected = expected_shares(baseline, numbers)
         repeated = np.repeat(shares[:, np.newaxis], looks, axis=1)
         past = np.broadcast_to(later.shares, (len(shares), len(later)))
@@ -318,14 +327,18 @@ class Delay:
     """Within which nine of ten shifts are seen; None: more than a year."""
 
 
-def delay(baseline: Baseline, tolerance: float, shift: float = SHIFT) -> Delay:
+def delay(baseline: Baseline, tolerance: float, *, after: int, shift: float = SHIFT) -> Delay:
     """How long it takes until a shift of this size is seen, at this volume.
 
     500 paths with a fixed seed: days are normal about the shifted share, alike from day to day
     as the baseline's are, and what the baseline estimates is itself drawn from its error.
+
+    Args:
+        after: number of the last day before the shift.
     """
     for horizon in (_SHORT_HORIZON, LONGEST_DELAY):
-        first = _first_rings(baseline, tolerance, shift, horizon)
+        numbers = after + 1 + np.arange(horizon)
+        first = _first_rings(baseline, tolerance, shift, numbers)
         median, ninety = (int(v) for v in np.quantile(first, [0.5, 0.9], method="higher"))
         if ninety <= horizon:
             break
@@ -336,9 +349,10 @@ def delay(baseline: Baseline, tolerance: float, shift: float = SHIFT) -> Delay:
     )
 
 
-def _first_rings(baseline: Baseline, tolerance: float, shift: float, days: int) -> Integers:
-    """Days until the alarm rings on each path, int64[paths]; one more than `days` where it does
+def _first_rings(baseline: Baseline, tolerance: float, shift: float, numbers: Integers) -> Integers:
+    """Days until the alarm rings on each path, int64[paths]; one more than there are where it does
     not."""
+    days, requests = len(numbers), expected_requests(baseline, numbers)
     generator = np.random.default_rng(_SEED)
     df, rho = baseline.degrees_of_freedom, baseline.correlation
     alike = math.sqrt((1 + rho) / (1 - rho))
@@ -348,8 +362,8 @@ def _first_rings(baseline: Baseline, tolerance: float, shift: float, days: int) 
     for day in range(1, days if rho else 0):
         noise[:, day] = rho * noise[:, day - 1] + math.sqrt(1 - rho**2) * noise[:, day]
     up = 1.0 if baseline.share + shift <= 1 else -1.0
-    deviations = up * shift + error + sd * noise
-    requests = np.full(days, baseline.requests_a_day)
+    spread = _spread(requests, baseline.requests_a_day)
+    deviations = up * shift + error + sd * noise * spread
     rings = _log_e_values(baseline, tolerance, deviations, requests) >= math.log(LIMIT)
     first: Integers = np.where(rings.any(axis=1), rings.argmax(axis=1) + 1, days + 1)
     return first

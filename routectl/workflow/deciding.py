@@ -100,6 +100,11 @@ def decided(policy: Policy, scores: NDArray[np.float64], table: RequestTable) ->
     return model
 
 
+def fact_columns(policy: Policy) -> tuple[str, ...]:
+    """Of `requests`: what `decided` reads for this policy besides the scores; each takes time."""
+    return FACT_COLUMNS if policy.segment_field is not None else ()
+
+
 def _facts(policy: Policy, table: RequestTable, rows: NDArray[np.intp]) -> Facts:
     if policy.segment_field is None:
         return Facts()

@@ -25,7 +25,7 @@ from routectl.store.recent import newest_time
 from routectl.store.requests import RequestTable, request_table
 from routectl.store.scores import noise_of
 from routectl.workflow.activating import Activated, activated
-from routectl.workflow.deciding import FACT_COLUMNS, UNSCORED, decided, router_ids
+from routectl.workflow.deciding import UNSCORED, decided, fact_columns, router_ids
 from routectl.workflow.routing import RouteInUse, in_use, picked_route
 
 if TYPE_CHECKING:
@@ -194,14 +194,8 @@ class _Looking:
             active=self._active,
             drift=so_far,
             next_day=day_text(last + 1),
-            next_look=next_look(
-                baseline,
-                self._tolerance,
-                looked_at(traffic),
-                after=last,
-                requests=baseline.requests_a_day,
-            ),
-            delay=delay(baseline, self._tolerance),
+            next_look=next_look(baseline, self._tolerance, looked_at(traffic), after=last),
+            delay=delay(baseline, self._tolerance, after=last),
             effects=self._effects(),
         )
 
@@ -241,7 +235,9 @@ class _Looking:
         if traffic:
             try:
                 stored = dict(traffic[0].details["baseline"])
-                return Baseline(weekday_shares=tuple(stored.pop("weekday_shares")), **stored)
+                for name in ("weekday_shares", "weekday_requests"):
+                    stored[name] = tuple(stored[name])
+                return Baseline(**stored)
             except (KeyError, TypeError, ValueError):
                 raise StoreError(
                     f"the look at drift of {traffic[0].day} is damaged: restore the database from "
@@ -536,11 +532,6 @@ def population_of(route: RouteInUse, active: Activated) -> Population:
         return route.population(Population())
     stored = Population.from_json(active.calibration.population)
     return replace(stored, since=None, until=None, routed=route.routed)
-
-
-def fact_columns(policy: Policy) -> tuple[str, ...]:
-    """Of `requests`: what `decided` reads for this policy besides the scores."""
-    return FACT_COLUMNS if policy.segments else ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -143,9 +143,9 @@ class Wanted:
     router: RouterSpec | None = None
     population: Population | None = None
     prices: Mapping[str, ModelPrice] = field(default_factory=dict)
+    drift_tolerance: float | None = None
     limits: Mapping[str, Limits] = field(default_factory=dict)
     """Of the weak model."""
-    drift_tolerance: float | None = None
 
     def __post_init__(self) -> None:
         for model, option in ((self.strong, "--strong"), (self.weak, "--weak")):

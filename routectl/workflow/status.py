@@ -26,12 +26,11 @@ from routectl.store.recent import (
 from routectl.store.requests import request_table
 from routectl.store.scores import prompts_without_text
 from routectl.workflow.activating import Activated, activated
-from routectl.workflow.deciding import UNSCORED, decided, router_ids
+from routectl.workflow.deciding import UNSCORED, decided, fact_columns, router_ids
 from routectl.workflow.drifting import (
     MOST_UNSCORED,
     Drift,
     drift_of,
-    fact_columns,
     population_of,
 )
 from routectl.workflow.month import MonthToDate, month_to_date

@@ -50,7 +50,7 @@ def test_traffic_as_before_rings_in_few_years() -> None:
 
 @pytest.mark.parametrize("shift", [0.06, -0.06])
 def test_a_shift_to_either_side_is_seen_in_time(shift: float) -> None:
-    promised = delay(baseline(), 0.02)
+    promised = delay(baseline(), 0.02, after=20_027)
     assert promised.ninety_percent is not None
     seen = [
         bool(
@@ -144,7 +144,7 @@ def test_the_margin_is_what_the_baseline_cannot_tell_where_that_is_more() -> Non
 
 def test_the_next_look_rings_from_the_share_that_is_named() -> None:
     made, then = baseline(), later(10, 3, 0.02)
-    look = next_look(made, 0.02, then, after=20_037, requests=2000.0)
+    look = next_look(made, 0.02, then, after=20_037)
     assert look.first_possible == 1
     assert look.rings_from is not None
     assert look.rings_to is not None
@@ -165,7 +165,7 @@ def test_where_one_night_cannot_ring_the_first_that_can_is_named() -> None:
     wide = baseline_of(days(28, 0, requests=6))
     assert wide is not None
     none = DailyShares(np.empty(0, np.int64), np.empty(0), np.empty(0))
-    look = next_look(wide, 0.02, none, after=20_027, requests=6.0)
+    look = next_look(wide, 0.02, none, after=20_027)
     assert look.first_possible is not None
     assert look.first_possible > 1
     assert (look.rings_from, look.rings_to) == (None, None)
@@ -176,12 +176,12 @@ def test_the_delay_is_the_same_each_time_and_shorter_for_more_requests() -> None
     few = baseline_of(days(28, 1, requests=500))
     assert many is not None
     assert few is not None
-    assert delay(many, 0.02) == delay(many, 0.02)
-    first, second = delay(many, 0.02), delay(few, 0.02)
+    assert delay(many, 0.02, after=20_027) == delay(many, 0.02, after=20_027)
+    first, second = delay(many, 0.02, after=20_027), delay(few, 0.02, after=20_027)
     assert first.median is not None
     assert second.median is not None
     assert first.median < second.median
-    assert delay(few, 0.06).median is None
+    assert delay(few, 0.06, after=20_027).median is None
 
 
 def test_a_proxy_that_decides_otherwise_is_seen_the_next_night() -> None:

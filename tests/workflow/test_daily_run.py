@@ -133,3 +133,16 @@ def test_a_month_of_nights_is_quiet_until_the_traffic_shifts(
     shown = routectl("drift")
     assert shown.code == 3
     assert "the traffic has shifted" in shown.out
+
+    # Calibrated again on the shifted days, it is quiet; the way back rings as before.
+    since = (company.first + (CALIBRATED_DAYS + QUIET_NIGHTS) * DAY).isoformat()
+    again = ("calibrate", "--strong-fraction", "0.3", "--tolerance", "1", "-r", "length")
+    assert routectl(*again, "--since", since).code == 0
+    assert routectl("diff", "c1", "c2").code == 0
+    assert routectl("activate", "c2", "--force", "--note", "after the shift").code == 0
+    assert night()[0] == 0
+    assert routectl("rollback").code == 0
+    assert [problem["check"] for problem in night()[1]["problems"]] == ["drift"]
+    activations = routectl("history", "--json").json["activations"]
+    assert [entry["calibration_id"] for entry in activations] == [1, 2, 1]
+    assert activations[0]["restores"] == 1

@@ -29,6 +29,13 @@ from routectl.cli.console import Console
     "list price. May repeat.",
 )
 @click.option(
+    "--drift-tolerance",
+    callback=options.optional_fraction,
+    metavar="SHARE",
+    help="How far the long-run share may move from the calibrated one before `status` calls it "
+    "drift, such as 0.03. Without it, 0.02.",
+)
+@click.option(
     "--limit",
     "limit_texts",
     multiple=True,
@@ -36,13 +43,6 @@ from routectl.cli.console import Console
     help="What the weak model cannot take, so that such requests are strong: context:TOKENS, "
     "no-images, no-tools, no-response-format; none takes it back. It counts from the next "
     "calibration on.",
-)
-@click.option(
-    "--drift-tolerance",
-    callback=options.optional_fraction,
-    metavar="SHARE",
-    help="How far the long-run share may move from the calibrated one before `status` calls it "
-    "drift, such as 0.03. Without it, 0.02.",
 )
 @options.note
 @options.database
@@ -54,8 +54,8 @@ def command(
     router_text: str | None,
     where: tuple[str, ...],
     price_texts: tuple[str, ...],
-    limit_texts: tuple[str, ...],
     drift_tolerance: float | None,
+    limit_texts: tuple[str, ...],
     note: str | None,
     db: str,
     console: Console,
@@ -89,8 +89,8 @@ def command(
         router=None if router_text is None else open_spec(options.parse_router(router_text)).spec,
         population=options.parse_population(where, None, None) if where else None,
         prices=parse_prices(price_texts),
-        limits=parse_limits(limit_texts),
         drift_tolerance=drift_tolerance,
+        limits=parse_limits(limit_texts),
     )
     console.database(location)
     done = set_route(location, name, wanted, note=note, reporter=console)
