@@ -69,9 +69,13 @@ def by_conversation(
         is_first = (all_ids[place] == ids) & (begun <= earliest[place])
         # A conversation of the log's first day may have begun before it.
         in_log = int(np.count_nonzero(is_first & (begun >= log_begins.timestamp() + _DAY)))
+    win_rates = (rows.win_rates if rows.text_scores is None else rows.text_scores)[first]
+    if rows.needs_strong is not None:
+        # Each for itself: the rest of the conversation may be weak.
+        win_rates = np.where(rows.needs_strong, 1.0, win_rates)
     decided = replace(
         rows,
-        win_rates=rows.win_rates[first],
+        win_rates=win_rates,
         prompts=rows.prompts[first],
         longer_than_read=rows.longer_than_read[first],
     )

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from routectl.proxy import Decider, Running
+from routectl.proxy import Decider, Decision, Running
 from tests.cli.test_bad_input import one_sentence
-from tests.conftest import Routectl, payload, write_log
+from tests.conftest import MODELS, Routectl, payload, write_log
 
 CALIBRATE = ("calibrate", "-r", "length", "--strong-fraction", "0.3", "--unit", "conversation")
 DAY = 86_400.0
@@ -49,24 +49,57 @@ def imported(routectl: Routectl, tmp_path: Path) -> Routectl:
     return routectl
 
 
+def proxys_decisions(
+    routectl: Routectl, tmp_path: Path, records: list[dict[str, Any]]
+) -> list[Decision]:
+    """What each request gets of a proxy that runs the newest calibration and sees no other."""
+    routectl("activate", "--force")
+    routectl("export", "--format", "routes", "--output", tmp_path / "routes.json")
+    running = Running(tmp_path / "routes.json")
+    decider = Decider(running, 60)
+    (name,) = running.routes
+    bodies = [{"messages": r["messages"], **r.get("model_parameters", {})} for r in records]
+
+    async def decide_all() -> list[Decision]:
+        return await asyncio.gather(*(decider.decide(name, body) for body in bodies))
+
+    try:
+        return asyncio.run(decide_all())
+    finally:
+        running.close()
+
+
+def test_what_the_weak_model_cannot_take_moves_no_conversation(
+    routectl: Routectl, tmp_path: Path
+) -> None:
+    records = conversations()
+    begins = [record for record in records if len(record["messages"]) == 1]
+    tools = [{"type": "function", "function": {"name": "f"}}]
+    for record in begins[::3]:
+        record["model_parameters"] = {"tools": tools}
+    routectl("route", "set", "smart", *MODELS, "--limit", "small=no-tools")
+    routectl("import", write_log(tmp_path / "log.jsonl", records))
+    target = ("calibrate", "-r", "length", "--strong-fraction", "0.5", "--tolerance", "1")
+    (answer,) = routectl(*target, "--unit", "conversation", "--json").json
+    decisions = proxys_decisions(routectl, tmp_path, records)
+    strong = [decision.decision == "strong" for decision in decisions]
+    assert sum(strong) / len(strong) == answer["strong_fraction"]
+    follow = [
+        decision
+        for record, decision in zip(records, decisions, strict=True)
+        if len(record["messages"]) > 1
+    ]
+    assert {decision.reason for decision in follow} == {"threshold"}
+    assert {decision.decision for decision in follow} == {"strong", "weak"}
+
+
 def test_a_proxy_that_sees_each_body_alone_decides_as_the_calibration_did(
     imported: Routectl, tmp_path: Path
 ) -> None:
     (answer,) = imported(*CALIBRATE, "--tolerance", "1", "--json").json
     assert (answer["unit"], answer["policy"]["version"]) == ("conversation", 3)
-    imported("activate", "--force")
-    imported("export", "--format", "routes", "--output", tmp_path / "routes.json")
-    running = Running(tmp_path / "routes.json")
-    decider = Decider(running, 60)
-    (name,) = running.routes
     records = conversations()
-    try:
-        decisions = [
-            asyncio.run(decider.decide(name, {"messages": record["messages"]}))
-            for record in records
-        ]
-    finally:
-        running.close()
+    decisions = proxys_decisions(imported, tmp_path, records)
     strong = [decision.decision == "strong" for decision in decisions]
     assert sum(strong) / len(strong) == answer["strong_fraction"]
     models: dict[str, set[bool]] = {}
