@@ -8,6 +8,7 @@ import click
 
 from routectl.cli import options, targets
 from routectl.cli.console import Console, percent
+from routectl.cli.segment_table import segment_shares
 from routectl.errors import CheckFailed
 from routectl.policy import REQUEST, SEGMENT_FIELDS, UNITS
 
@@ -134,8 +135,10 @@ def command(
 
 
 def _missed(result: RecordedCalibration) -> str:
-    choice = result.choice
+    choice, name = result.choice, result.router.name
+    if choice.segmented is not None and choice.segmented.missed:
+        return f"{name}, {segment_shares(choice.segmented)}"
     return (
-        f"{result.router.name} sends {percent(choice.cut.strong_fraction, 2)} to the strong model, "
+        f"{name} sends {percent(choice.cut.strong_fraction, 2)} to the strong model, "
         f"not {percent(choice.target.aim(choice.cut))}"
     )
