@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ def said(number: int) -> str:
     return f"question {number}: " + "why? " * (number * 37 % 101)
 
 
-def conversations(days: int = 6, a_day: int = 12) -> list[dict[str, Any]]:
+def conversations(days: int = 16, a_day: int = 12) -> list[dict[str, Any]]:
     """Conversations of one to three turns, each request with all of its turns so far; every fifth
     is a request of no conversation."""
     records: list[dict[str, Any]] = []
@@ -113,33 +114,26 @@ def test_a_proxy_that_sees_each_body_alone_decides_as_the_calibration_did(
 
 def test_the_output_says_how_many_conversations_begin_in_the_log(imported: Routectl) -> None:
     (answer,) = imported(*CALIBRATE, "--tolerance", "1", "--json").json
-    # 72 less those of no conversation; of the first day's twelve none is sure to have begun there.
+    # 192 less those of no conversation; of the first day's twelve none is sure to have begun there.
     assert answer["conversations"] == {
-        "conversations": 57,
-        "begin_in_log": 48,
-        "requests_alone": 15,
+        "conversations": 153,
+        "begin_in_log": 144,
+        "requests_alone": 39,
     }
     printed = imported("show", "c1").out
-    assert "48 of 57 conversations begin in the log" in " ".join(printed.split())
-    assert "15 requests are of none" in " ".join(printed.split())
+    assert "144 of 153 conversations begin in the log" in " ".join(printed.split())
+    assert "39 requests are of none" in " ".join(printed.split())
     assert max(map(len, printed.splitlines())) <= 100
     assert "by conversation" in imported("history").out
 
 
 def test_a_window_that_cuts_a_conversation_is_not_its_beginning(imported: Routectl) -> None:
-    # The conversation of the 31st minute of a day has its second and third turn within the window.
-    begun = 1_790_000_000.0 + DAY / 12 * 38
-    since = f"{int(begun) + 30}"
-    window = ("--since", iso(int(since)), "--tolerance", "1", "--json")
+    # Of conversation 38 the second and third request are within the window.
+    since = datetime.fromtimestamp(1_790_000_030 + DAY / 12 * 38, UTC)
+    window = ("--since", since.isoformat(timespec="seconds"), "--tolerance", "1", "--json")
     (answer,) = imported(*CALIBRATE, *window).json
     counted = answer["conversations"]
     assert counted["begin_in_log"] == counted["conversations"] - 1
-
-
-def iso(seconds: int) -> str:
-    from datetime import UTC, datetime
-
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def test_diff_follows_the_unit_of_each_policy(imported: Routectl) -> None:
@@ -158,3 +152,16 @@ def test_a_log_without_conversations_is_one_sentence(routectl: Routectl, log: Pa
     routectl("import", log)
     one_sentence(routectl(*CALIBRATE), "no request of the population names its conversation")
     assert routectl("history", "--json").json["calibrations"] == []
+
+
+def test_postgresql_gives_the_same_answer(
+    imported: Routectl, tmp_path: Path, postgresql_url: str
+) -> None:
+    by_team = ("--by", "model_group", "--tolerance", "1", "--json")
+    imported("import", tmp_path / "log.jsonl", "--db", postgresql_url)
+    answers = [
+        imported(*CALIBRATE, *by_team, *database).json[0]
+        for database in ((), ("--db", postgresql_url))
+    ]
+    one, other = ({**answer, "created_at": None, "run": None} for answer in answers)
+    assert one == other
