@@ -15,7 +15,6 @@ import orjson
 from routectl import callers, field_text
 from routectl.request import MOST_DOLLARS, MOST_TOKENS
 
-
 text = field_text.text
 
 
