@@ -140,6 +140,8 @@ CALIBRATION = Shape(
         "strong_fraction_high": "and if all went to the strong one.",
         "longer_than_read": "Share of the requests whose prompt is longer than is read.",
         "costs": "Currency, prices, costs of 1,000 requests and of a month; null without prices.",
+        "unit": "What is decided at once: request or conversation.",
+        "conversations": "How many, and how many begin in the log; null of requests.",
         "segments": "The segments and their thresholds (docs/segments.md); null without `--by`.",
         "weight": "Requests that the scored rows stand for.",
         "model_groups": "Weight by model group.",
@@ -306,6 +308,7 @@ WHERE_THERE = {
     **dict.fromkeys(("expires_at", "newest_request", "newest_decision", "activated_at"), "time"),
     **dict.fromkeys(("runs", "decided_by", "next_day"), "text"),
     **dict.fromkeys(("self_check", "segments"), "object"),
+    **dict.fromkeys(("self_check", "segments", "conversations"), "object"),
 }
 """Types of what these commands print as null alone."""
 
