@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from uuid import uuid4
 
-from routectl.calibration import ScoredSample, StrongFraction, Target, choose
+from routectl.calibration import MaxLoss, ScoredSample, StrongFraction, Target, choose
 from routectl.errors import UsageError
 from routectl.extraction import EXTRACTION_VERSION
 from routectl.policy import PinnedRouter, Policy
@@ -28,6 +28,7 @@ from routectl.store.scores import (
 )
 from routectl.workflow.actor import actor
 from routectl.workflow.answering import OtherModels, other_models, suggested_route
+from routectl.workflow.judged import with_judged_rows
 from routectl.workflow.policies import UNDECLARED
 from routectl.workflow.populations import (
     ready_routers,
@@ -35,13 +36,13 @@ from routectl.workflow.populations import (
     say_what_the_population_mixes,
 )
 from routectl.workflow.pricing import Costs, month_of, priced_requests, route_prices
-from routectl.workflow.quality import known_quality
+from routectl.workflow.quality import KnownQuality, known_quality
 from routectl.workflow.recorded import RecordedCalibration, recorded
 from routectl.workflow.reporter import Remembering, Reporter
 from routectl.workflow.routing import RouteInUse, declared_models, default_route
 from routectl.workflow.scoring import score_missing
 
-__all__ = ["Question", "StrongFraction", "Target", "calibrate"]
+__all__ = ["MaxLoss", "Question", "StrongFraction", "Target", "calibrate"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,8 @@ def calibrate(
     Raises:
         NoPromptsError: the population is empty, or none of its requests has a prompt.
         CalibrationError: no threshold can be chosen.
-        UsageError: a price of a model that the route does not declare.
+        UsageError: a price of a model that the route does not declare, or an evaluation of another
+            router.
     """
     route = question.route
     _refuse_other_prices(route, question.prices)
@@ -88,10 +90,18 @@ def calibrate(
             refuse_an_empty_population(connection, counts, question.population)
         shared = Remembering(reporter)
         say_what_the_population_mixes(counts, question.population, shared)
+        evaluated = None
+        if isinstance(question.target, MaxLoss):
+            with store.read() as connection:
+                target, evaluated = with_judged_rows(
+                    connection, question.target, routers, question.population, route, shared
+                )
+            question = replace(question, target=target)
         wanted = ready_routers(store, routers, unnamed, question.population, shared)
         with store.read() as connection:
             traffic = _Traffic(
                 counts,
+                evaluated,
                 other_models(connection, route, question.population),
                 suggested_route(connection, route, question.population)
                 if route.pair is None
@@ -110,6 +120,8 @@ class _Traffic:
     """What is said of the population and its route, whatever the router."""
 
     counts: Overview
+    evaluated: KnownQuality | None
+    """Of the evaluation that the target names; None where it names none."""
     other_models: OtherModels | None
     suggestion: str | None
     prices: tuple[ModelPrice, ModelPrice] | None
@@ -176,7 +188,7 @@ def _calibrate(
         extraction_version=EXTRACTION_VERSION,
     )
     with store.read() as connection:
-        quality = known_quality(connection, identity.fingerprint)
+        quality = traffic.evaluated or known_quality(connection, identity.fingerprint)
     row = calibration_row(
         created_at=datetime.now(UTC),
         actor=actor(),
