@@ -24,10 +24,12 @@ from routectl.calibration.intervals import (
 )
 from routectl.calibration.loss import CutLoss, JudgedSample, Projection
 from routectl.calibration.sample import ScoredSample
+from routectl.calibration.segments import FEWEST_INDEPENDENT, SegmentCut, SegmentedCut, Segments
 from routectl.calibration.self_check import SelfCheck
 from routectl.calibration.targets import MaxLoss, StrongFraction, Target, target_from_json
 
 __all__ = [
+    "FEWEST_INDEPENDENT",
     "Caveat",
     "Certainty",
     "Choice",
@@ -44,6 +46,9 @@ __all__ = [
     "Ranking",
     "RecurringPrompt",
     "ScoredSample",
+    "SegmentCut",
+    "SegmentedCut",
+    "Segments",
     "SelfCheck",
     "Spending",
     "StrongFraction",

@@ -157,8 +157,10 @@ def test_a_share_of_always_strongs_quality_is_harder_to_keep_where_that_quality_
     relative = cheapest_cut(judged, 0.05, 0.95, relative=True).loss
     assert relative.strong_fraction > absolute.strong_fraction
     assert relative.quality >= 0.95 * relative.strong_quality
-    assert relative.at_most >= relative.expected == pytest.approx(
-        1 - relative.quality / relative.strong_quality
+    assert (
+        relative.at_most
+        >= relative.expected
+        == pytest.approx(1 - relative.quality / relative.strong_quality)
     )
 
 
@@ -213,8 +215,8 @@ def test_the_threshold_makes_the_judged_cut_and_a_cut_of_the_population(sample_o
     scores, losses = verdicts(1000)
     judged = judged_of(scores, losses)
     population = np.random.default_rng(5).random(5000) ** 2
-    cut = MaxLoss("max_loss", 0.05, 3).with_judged(judged).cut(
-        table_of(sample_of, population), NOISE
+    cut = (
+        MaxLoss("max_loss", 0.05, 3).with_judged(judged).cut(table_of(sample_of, population), NOISE)
     )
     sure = cheapest_cut(judged, 0.05, 0.95)
     threshold = float(cut.threshold)

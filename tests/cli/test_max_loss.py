@@ -157,9 +157,7 @@ def test_judged_traffic_is_told_from_a_benchmark_and_from_other_traffic(
     assert "(a win is 1, a tie 0.5)" in text
     assert "measured on 600 prompts of your traffic (e2)" in text
     other = routectl(*by_e2)
-    assert (
-        "e2 was drawn from model_group=smart and the threshold is for all requests" in other.err
-    )
+    assert "e2 was drawn from model_group=smart and the threshold is for all requests" in other.err
 
 
 @pytest.mark.usefixtures("evaluated")
@@ -183,6 +181,7 @@ def test_what_the_options_take_is_said(routectl: Routectl) -> None:
         (("--strong-fraction", "0.3", "--evaluation", "1"), ("--evaluation goes with",)),
         (("--max-loss", "0.1", "--min-quality", "0.9"), ("are two targets",)),
         (("--max-loss", "0.1", "--evaluation", "c1"), ("c1 is a calibration",)),
+        (("--max-loss", "0.1", "--evaluation", "1", "--by", "team"), ("leave out --by",)),
         (("--max-loss", "0.1", "--evaluation", "1", "--confidence", "0.3"), ("confidence",)),
     ):
         one_sentence(routectl("calibrate", "-r", "length", *arguments), *parts, code=2)
