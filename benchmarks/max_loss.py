@@ -286,15 +286,17 @@ def main() -> None:
     parser.add_argument("--repetitions", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--scene", type=int, help="only this one, from 0")
+    parser.add_argument("--without-peers", action="store_true")
     arguments = parser.parse_args()
     print(
         "Strong share in %, broken by law / in this traffic in %, and how often none was taken.\n"
     )
-    print("| traffic | labels | possible | " + " | ".join(METHODS) + " |")
-    print("|---|---|---|" + "---|" * len(METHODS))
+    methods = tuple(METHODS)[:1] if arguments.without_peers else tuple(METHODS)
+    print("| traffic | labels | possible | " + " | ".join(methods) + " |")
+    print("|---|---|---|" + "---|" * len(methods))
     scenes = SCENES if arguments.scene is None else SCENES[arguments.scene : arguments.scene + 1]
     for scene in scenes:
-        tallies = measure(scene, arguments.repetitions, arguments.seed)
+        tallies = measure(scene, arguments.repetitions, arguments.seed, methods)
         cells = [
             f"{100 * np.mean(tally.strong):.0f}; "
             f"{100 * tally.broken_by_law / arguments.repetitions:.1f} / "
