@@ -93,6 +93,10 @@ CALIBRATION = Shape(
         "lowest_share": "The lowest share that there is, where scores of 1.0 are above the target.",
         "passed_over": "A share nearer to the target, where another cut has a wider gap.",
         "guaranteed": "The share that a guaranteed target is not exceeded by; else null.",
+        "loss": "What `--max-loss` or `--min-quality` loses against always-strong on the "
+        "judged requests: `limit`, `expected`, `at_most`, `confidence`, qualities, `labels`, their "
+        "`strong_fraction`, and what `more_labels` would reach. Of `--min-quality` the first three "
+        "are shares of always-strong's quality. Null for other targets.",
         "requests": "Scored requests, rows.",
         "prompts": "Distinct prompts among them.",
         "clusters": "Independent groups of requests,",
@@ -296,7 +300,7 @@ DRIFT = Shape(
 
 WHERE_THERE = {
     **dict.fromkeys(("model_pair", "quality", "other_models", "passed_over", "costs"), "object"),
-    **dict.fromkeys(("without_named", "tie"), "object"),
+    **dict.fromkeys(("without_named", "tie", "loss"), "object"),
     **dict.fromkeys(("guarantee", "guaranteed", "lowest_share", "missed_by"), "number"),
     **dict.fromkeys(("cost_a_month_before", "cost_a_month_after"), "number"),
     **dict.fromkeys(("cost_a_month_change",), "number"),
