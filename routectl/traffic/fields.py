@@ -13,7 +13,8 @@ from typing import Any
 import orjson
 
 from routectl import callers
-from routectl.field_text import LONGEST, text
+from routectl.field_text import LONGEST
+from routectl.field_text import text as text  # readers take it from here
 from routectl.request import MOST_DOLLARS, MOST_TOKENS
 
 
