@@ -339,7 +339,7 @@ def test_the_proxy_decides_as_the_stored_scores_do_and_its_log_is_imported_witho
     active = route(threshold, router="mf", limits={"small": Limits(tools=False)})
     expected = decide(active.policy, stored)
     write_routes(tmp_path / "routes.json", smart=active)
-    strong, weak = (texts[int(np.argmax(expected.model == side))] for side in (1, 0))
+    strong = texts[int(np.argmax(expected.model))]
     tools = [{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}]
 
     fragment = litellm_fragment({"smart": active})
@@ -350,7 +350,8 @@ def test_the_proxy_decides_as_the_stored_scores_do_and_its_log_is_imported_witho
         assert {status for status, _ in answers} == {200}, answers
         failing = proxy.post(*chat(f"{strong} {FAILS}"))
         with_tools = proxy.post(*chat("hi", tools=tools))
-        direct = proxy.post(*chat(weak, model="large", metadata={"spend_logs_metadata": LIE}))
+        lied = {"spend_logs_metadata": {"routectl": LIE}}
+        direct = proxy.post(*chat("past the route", model="large", metadata=lied))
         empty = proxy.post(*chat(""))
         for _ in range(8):  # each of two workers has a cache of its own
             proxy.post(*chat("asked again"))
