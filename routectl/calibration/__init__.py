@@ -23,10 +23,11 @@ from routectl.calibration.intervals import (
     next_requests_interval,
     requests_for_half_width,
 )
+from routectl.calibration.loss import CutLoss, JudgedSample, Projection
 from routectl.calibration.sample import ScoredSample
 from routectl.calibration.segments import FEWEST_INDEPENDENT, SegmentCut, SegmentedCut, Segments
 from routectl.calibration.self_check import SelfCheck
-from routectl.calibration.targets import StrongFraction, Target, target_from_json
+from routectl.calibration.targets import MaxLoss, StrongFraction, Target, target_from_json
 
 __all__ = [
     "FEWEST_INDEPENDENT",
@@ -34,11 +35,15 @@ __all__ = [
     "Certainty",
     "Choice",
     "Cut",
+    "CutLoss",
     "CutTable",
     "EffectiveSize",
     "Events",
     "Interval",
+    "JudgedSample",
+    "MaxLoss",
     "PassedOver",
+    "Projection",
     "Ranking",
     "RecurringPrompt",
     "ScoredSample",

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from uuid import uuid4
 
-from routectl.calibration import ScoredSample, StrongFraction, Target, choose, first_of_conversation
+from routectl.calibration import (
+    MaxLoss,
+    ScoredSample,
+    StrongFraction,
+    Target,
+    choose,
+    first_of_conversation,
+)
 from routectl.errors import UsageError
 from routectl.extraction import EXTRACTION_VERSION
 from routectl.policy import CONVERSATION, REQUEST, PinnedRouter, Policy
@@ -28,6 +35,7 @@ from routectl.store.scores import (
 )
 from routectl.workflow.actor import actor
 from routectl.workflow.answering import OtherModels, other_models, suggested_route
+from routectl.workflow.judged import with_judged_rows
 from routectl.workflow.policies import UNDECLARED
 from routectl.workflow.populations import (
     ready_routers,
@@ -35,7 +43,7 @@ from routectl.workflow.populations import (
     say_what_the_population_mixes,
 )
 from routectl.workflow.pricing import Costs, month_of, priced_requests, route_prices
-from routectl.workflow.quality import known_quality
+from routectl.workflow.quality import KnownQuality, known_quality
 from routectl.workflow.recorded import RecordedCalibration, recorded
 from routectl.workflow.reporter import Remembering, Reporter
 from routectl.workflow.routing import (
@@ -53,7 +61,7 @@ from routectl.workflow.segments import (
 )
 from routectl.workflow.units import by_conversation
 
-__all__ = ["Question", "StrongFraction", "Target", "calibrate"]
+__all__ = ["MaxLoss", "Question", "StrongFraction", "Target", "calibrate"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +103,8 @@ def calibrate(
     Raises:
         NoPromptsError: the population is empty, or none of its requests has a prompt.
         CalibrationError: no threshold can be chosen, or no segment is large enough.
-        UsageError: a price of a model that the route does not declare.
+        UsageError: a price of a model that the route does not declare, or an evaluation that does
+            not answer the question.
     """
     route = question.route
     _refuse_other_prices(route, question.prices)
@@ -105,10 +114,24 @@ def calibrate(
             refuse_an_empty_population(connection, counts, question.population)
         shared = Remembering(reporter)
         say_what_the_population_mixes(counts, question.population, shared)
+        evaluated = None
+        if isinstance(question.target, MaxLoss):
+            if question.by is not None:
+                raise UsageError(
+                    f"--by {question.by} does not go with a target of quality: judged requests "
+                    "are not told apart by segment, so all segments would have one threshold; "
+                    "leave out --by"
+                )
+            with store.read() as connection:
+                target, evaluated = with_judged_rows(
+                    connection, question.target, routers, question.population, route, shared
+                )
+            question = replace(question, target=target)
         wanted = ready_routers(store, routers, unnamed, question.population, shared)
         with store.read() as connection:
             traffic = _Traffic(
                 counts,
+                evaluated,
                 other_models(connection, route, question.population),
                 suggested_route(connection, route, question.population)
                 if route.pair is None
@@ -130,6 +153,8 @@ class _Traffic:
     """What is said of the population and its route, whatever the router."""
 
     counts: Overview
+    evaluated: KnownQuality | None
+    """Of the evaluation that the target names; None where it names none."""
     other_models: OtherModels | None
     suggestion: str | None
     prices: tuple[ModelPrice, ModelPrice] | None
@@ -222,7 +247,7 @@ def _calibrate(
         extraction_version=EXTRACTION_VERSION,
     )
     with store.read() as connection:
-        quality = known_quality(connection, identity.fingerprint)
+        quality = traffic.evaluated or known_quality(connection, identity.fingerprint)
     row = calibration_row(
         created_at=datetime.now(UTC),
         actor=actor(),

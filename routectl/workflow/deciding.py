@@ -103,6 +103,12 @@ def decided(policy: Policy, scores: NDArray[np.float64], table: RequestTable) ->
     return model
 
 
+def fact_columns(policy: Policy) -> tuple[str, ...]:
+    """Of `requests`: what `decided` reads for this policy besides the scores; each takes time."""
+    reads = policy.segment_field is not None or policy.unit == CONVERSATION
+    return FACT_COLUMNS if reads else ()
+
+
 def _first_with_prompt(table: RequestTable) -> NDArray[np.intp]:
     """For each request the one whose prompt decides it: the first of its conversation."""
     import numpy as np

@@ -16,8 +16,10 @@ from routectl.calibration import (
     Certainty,
     Choice,
     Cut,
+    CutLoss,
     Interval,
     PassedOver,
+    Projection,
     RecurringPrompt,
     SelfCheck,
     Spending,
@@ -210,8 +212,16 @@ def _cut(row: Calibration, stored: Mapping[str, Any], spending: Spending | None)
         "spending": spending,
         "tie": _one(Tie, stored.get("tie")),
         "passed_over": _one(PassedOver, stored.get("passed_over")),
+        "loss": _loss(stored.get("loss")),
     }
     return Cut(**values)
+
+
+def _loss(stored: Mapping[str, Any] | None) -> CutLoss | None:
+    if stored is None:
+        return None
+    more = tuple(Projection(**projection) for projection in stored["more_labels"])
+    return CutLoss(**{**stored, "more_labels": more})
 
 
 def _certainty(row: Calibration, stored: Mapping[str, Any]) -> Certainty:
