@@ -125,7 +125,7 @@ def _log_what_is_scored(data: object, messages: Sequence[Any]) -> None:
     left: so a masked text would be in the log all the same, and be another one than was scored."""
     if isinstance(data, dict) and not data.get("messages"):
         logged = data.get("litellm_logging_obj")
-        if hasattr(logged, "update_messages"):
+        if logged is not None and hasattr(logged, "update_messages"):
             logged.update_messages(list(messages))
 
 
