@@ -93,6 +93,10 @@ CALIBRATION = Shape(
         "lowest_share": "The lowest share that there is, where scores of 1.0 are above the target.",
         "passed_over": "A share nearer to the target, where another cut has a wider gap.",
         "guaranteed": "The share that a guaranteed target is not exceeded by; else null.",
+        "loss": "What `--max-loss` or `--min-quality` loses against always-strong on the "
+        "judged requests: `limit`, `expected`, `at_most`, `confidence`, qualities, `labels`, their "
+        "`strong_fraction`, and what `more_labels` would reach. Of `--min-quality` the first three "
+        "are shares of always-strong's quality. Null for other targets.",
         "requests": "Scored requests, rows.",
         "prompts": "Distinct prompts among them.",
         "clusters": "Independent groups of requests,",
@@ -140,6 +144,8 @@ CALIBRATION = Shape(
         "strong_fraction_high": "and if all went to the strong one.",
         "longer_than_read": "Share of the requests whose prompt is longer than is read.",
         "costs": "Currency, prices, costs of 1,000 requests and of a month; null without prices.",
+        "unit": "What is decided at once: request or conversation.",
+        "conversations": "How many, and how many begin in the log; null of requests.",
         "segments": "The segments and their thresholds (docs/segments.md); null without `--by`.",
         "weight": "Requests that the scored rows stand for.",
         "model_groups": "Weight by model group.",
@@ -294,7 +300,7 @@ DRIFT = Shape(
 
 WHERE_THERE = {
     **dict.fromkeys(("model_pair", "quality", "other_models", "passed_over", "costs"), "object"),
-    **dict.fromkeys(("without_named", "tie"), "object"),
+    **dict.fromkeys(("without_named", "tie", "loss"), "object"),
     **dict.fromkeys(("guarantee", "guaranteed", "lowest_share", "missed_by"), "number"),
     **dict.fromkeys(("cost_a_month_before", "cost_a_month_after"), "number"),
     **dict.fromkeys(("cost_a_month_change",), "number"),
@@ -306,6 +312,7 @@ WHERE_THERE = {
     **dict.fromkeys(("expires_at", "newest_request", "newest_decision", "activated_at"), "time"),
     **dict.fromkeys(("runs", "decided_by", "next_day"), "text"),
     **dict.fromkeys(("self_check", "segments"), "object"),
+    **dict.fromkeys(("self_check", "segments", "conversations"), "object"),
 }
 """Types of what these commands print as null alone."""
 
