@@ -25,7 +25,13 @@ from routectl.store.recent import newest_decision, newest_time
 from routectl.store.requests import RequestTable, request_table
 from routectl.store.scores import noise_of
 from routectl.workflow.activating import Activated, activated
-from routectl.workflow.deciding import UNSCORED, decided, fact_columns, router_ids
+from routectl.workflow.deciding import (
+    UNSCORED,
+    decided,
+    fact_columns,
+    fact_numbers,
+    router_ids,
+)
 from routectl.workflow.routing import RouteInUse, in_use, picked_route
 
 if TYPE_CHECKING:
@@ -288,7 +294,7 @@ class _Looking:
             self._policy.extraction_version,
             routers=self._routers,
             columns=tuple(dict.fromkeys((*fact_columns(self._policy), *columns))),
-            numbers=("weight", "time"),
+            numbers=fact_numbers(self._policy),
         )
 
     def _model(self, rows: RequestTable) -> NDArray[np.int64]:
