@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import BigInteger, Connection, cast, func, select
 
 from routectl.records import Population
 from routectl.request import FIRST_TIME, MOST_DOLLARS
@@ -94,7 +94,10 @@ def newest_decision(
 
 def booked_by_day(connection: Connection, population: Population) -> dict[int, float]:
     """What a population's requests cost as booked, in US dollars, by days since 1970-01-01."""
-    day = func.floor(Request.time / 86_400)
+    days = Request.time / 86_400.0
+    # Not every SQLite has floor(), and PostgreSQL rounds where SQLite cuts off.
+    is_sqlite = connection.dialect.name == "sqlite"
+    day = cast(days, BigInteger) if is_sqlite else func.floor(days)
     query = (
         select(day, func.sum(Request.weight * Request.cost))
         .where(

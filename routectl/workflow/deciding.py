@@ -120,6 +120,11 @@ def fact_columns(policy: Policy) -> tuple[str, ...]:
     return FACT_COLUMNS if reads else ()
 
 
+def fact_numbers(policy: Policy) -> tuple[str, ...]:
+    """Of the numbers of a `RequestTable`: what `decided` reads for this policy, and the weight."""
+    return ("weight", "time", "tokens_in") if policy.limits else ("weight", "time")
+
+
 def _needs_strong(policy: Policy, table: RequestTable) -> NDArray[np.bool_]:
     """Which requests the weaker models cannot take."""
     import numpy as np

@@ -21,11 +21,17 @@ from routectl.store.drift_checks import NewLook, drift_checks
 from routectl.store.engine import Location
 from routectl.store.models import DriftCheck, Route
 from routectl.store.opening import open_store
-from routectl.store.recent import newest_time
+from routectl.store.recent import newest_decision, newest_time
 from routectl.store.requests import RequestTable, request_table
 from routectl.store.scores import noise_of
 from routectl.workflow.activating import Activated, activated
-from routectl.workflow.deciding import UNSCORED, decided, fact_columns, router_ids
+from routectl.workflow.deciding import (
+    UNSCORED,
+    decided,
+    fact_columns,
+    fact_numbers,
+    router_ids,
+)
 from routectl.workflow.routing import RouteInUse, in_use, picked_route
 
 if TYPE_CHECKING:
@@ -257,7 +263,8 @@ class _Looking:
 
         since = datetime.fromtimestamp(first * 86_400, UTC)
         population = replace(self._population, since=since, until=midnight(self._now))
-        rows = self._read(population, columns=_LOGGED)
+        logged = newest_decision(self._connection, self._names, before=self._now)
+        rows = self._read(population, columns=() if logged is None else _LOGGED)
         if not len(rows):
             return rows, range(first, first), False
         newest = datetime.fromtimestamp(float(rows.time.max()), UTC)
@@ -287,7 +294,7 @@ class _Looking:
             self._policy.extraction_version,
             routers=self._routers,
             columns=tuple(dict.fromkeys((*fact_columns(self._policy), *columns))),
-            numbers=("weight", "time"),
+            numbers=fact_numbers(self._policy),
         )
 
     def _model(self, rows: RequestTable) -> NDArray[np.int64]:
@@ -328,6 +335,8 @@ class _Looking:
         """Which requests the proxy decided by an activation of this calibration."""
         import numpy as np
 
+        if "proxy_route" not in rows.values:
+            return np.zeros(len(rows), dtype=np.bool_)
         log = routes.activations(self._connection, self._row.id)
         activations = {
             IdKind.ACTIVATION.ref(a.id) for a in log if a.calibration_id == self._calibration.id
@@ -349,9 +358,12 @@ class _Looking:
 
         from routectl.calibration.drift import LIMIT, proxy_e_values
 
+        logged = self._logged(rows)
+        if not logged.any():
+            return []
         by_score = (Reason.THRESHOLD.value, Reason.SEGMENT_THRESHOLD.value)
         fingerprints = [router.fingerprint for router in self._policy.routers]
-        comparable = self._logged(rows) & np.array(
+        comparable = logged & np.array(
             [
                 reason in by_score and fingerprint in fingerprints
                 for reason, fingerprint in zip(
@@ -360,8 +372,6 @@ class _Looking:
             ],
             dtype=np.bool_,
         )
-        if not comparable.any():
-            return []
         model = self._model(rows)
         comparable &= (model != UNSCORED) & ~self._undecided(rows)
         strongest = len(self._policy.models) - 1

@@ -26,7 +26,13 @@ from routectl.store.recent import (
 from routectl.store.requests import request_table
 from routectl.store.scores import prompts_without_text
 from routectl.workflow.activating import Activated, activated
-from routectl.workflow.deciding import UNSCORED, decided, fact_columns, router_ids
+from routectl.workflow.deciding import (
+    UNSCORED,
+    decided,
+    fact_columns,
+    fact_numbers,
+    router_ids,
+)
 from routectl.workflow.drifting import (
     MOST_UNSCORED,
     Drift,
@@ -172,7 +178,7 @@ class _Seen:
             version,
             routers=routers,
             columns=fact_columns(policy),
-            numbers=("weight", "time"),
+            numbers=fact_numbers(policy),
         )
         requests = float(rows.weight.sum())
         if policy.rule != THRESHOLD:
