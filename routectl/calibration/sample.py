@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 
-from routectl.calibration.arrays import Floats, Integers
+from routectl.calibration.arrays import Booleans, Floats, Integers
+from routectl.calibration.clusters import Ids
 from routectl.calibration.cut_table import CutTable, Events, cut_table
 from routectl.calibration.money import TrafficMonth
 from routectl.errors import CalibrationError
@@ -61,6 +63,9 @@ class ScoredSample:
     weak_cost: Floats | None = None
     month: TrafficMonth | None = None
     """Of these requests; None where nobody asks, or no month can be told."""
+    moving_together: Integers | None = None
+    """Requests of one number, from 0, have one score because they are decided at once; None: each
+    is decided for itself."""
 
     def __post_init__(self) -> None:
         columns = [getattr(self, field.name) for field in fields(self)]
@@ -74,6 +79,12 @@ class ScoredSample:
 
     def __len__(self) -> int:
         return len(self.win_rates)
+
+    def at(self, rows: Ids | Booleans) -> ScoredSample:
+        """The same of some of the requests, at least one."""
+        columns = {field.name: getattr(self, field.name) for field in fields(self)}
+        taken: dict[str, Any] = {n: c if c is None else c[rows] for n, c in columns.items()}
+        return ScoredSample(**taken)
 
     def cut_table(self) -> CutTable:
         """The cuts that thresholds in [0, 1] make: each request is one event, at its score."""
@@ -96,4 +107,9 @@ class ScoredSample:
             month_strong=monthly(self.strong_cost),
             month_weak=monthly(self.weak_cost),
         )
-        return cut_table(events, lowest=0.0, highest=1.0)
+        table = cut_table(events, lowest=0.0, highest=1.0)
+        if self.moving_together is None:
+            return table
+        return replace(
+            table, largest_event=float(np.bincount(self.moving_together, self.weights).max())
+        )

@@ -8,7 +8,9 @@ import click
 
 from routectl.cli import options, targets
 from routectl.cli.console import Console, percent
+from routectl.cli.segment_table import segment_shares
 from routectl.errors import CheckFailed
+from routectl.policy import REQUEST, SEGMENT_FIELDS, UNITS
 
 if TYPE_CHECKING:
     from routectl.workflow.calibrating import Target
@@ -17,6 +19,20 @@ if TYPE_CHECKING:
 
 @click.command("calibrate")
 @targets.target
+@click.option(
+    "--by",
+    type=click.Choice(SEGMENT_FIELDS),
+    metavar="FIELD",
+    help="The same target within each team, key_alias or model_group, with a threshold of its own; "
+    "small ones share one.",
+)
+@click.option(
+    "--unit",
+    type=click.Choice(UNITS),
+    default=REQUEST,
+    show_default=True,
+    help="What is decided at once: of a conversation the first human text, and the rest follows.",
+)
 @options.route
 @options.routers
 @options.population
@@ -41,6 +57,8 @@ if TYPE_CHECKING:
 @options.output
 def command(
     target: Target,
+    by: str | None,
+    unit: str,
     route: str | None,
     router_names: tuple[str, ...],
     strong_model: str | None,
@@ -74,6 +92,7 @@ def command(
       routectl calibrate --strong-fraction 0.2 --at-most -r all --where model_group=smart
       routectl calibrate --strong-fraction 0.3 --guarantee 0.95
       routectl calibrate --budget 5000/month
+      routectl calibrate --strong-fraction 0.3 --by team
       routectl calibrate --strong-fraction 0.3 --since 7d --note "Q4 budget"
       routectl calibrate --strong-fraction 0.3 --route smart --price gpt-5-mini=0.2/1.6
     """
@@ -94,6 +113,8 @@ def command(
         note=note,
         prices=parse_prices(price_texts),
         dry_run=dry_run,
+        by=by,
+        unit=unit,
     )
     router_names = router_names or in_use.router_texts
     routers = options.open_routers(router_names, strong_model, weak_model, scored_as)
@@ -117,8 +138,10 @@ def command(
 
 
 def _missed(result: RecordedCalibration) -> str:
-    choice = result.choice
+    choice, name = result.choice, result.router.name
+    if choice.segmented is not None and choice.segmented.missed:
+        return f"{name}, {segment_shares(choice.segmented)}"
     return (
-        f"{result.router.name} sends {percent(choice.cut.strong_fraction, 2)} to the strong model, "
+        f"{name} sends {percent(choice.cut.strong_fraction, 2)} to the strong model, "
         f"not {percent(choice.target.aim(choice.cut))}"
     )

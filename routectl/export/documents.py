@@ -7,9 +7,10 @@ import re
 import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from routectl.errors import RoutectlError, UsageError
-from routectl.policy import LIVE, POLICY_VERSION, THRESHOLD, Policy, named_pair
+from routectl.policy import LIVE, REQUEST, THRESHOLD, Policy, named_pair
 
 _BEGINNINGS = (
     rb"router-\S+-\d+(\.\d+)?\s*\Z",
@@ -31,6 +32,8 @@ class Exported:
     """The policy is stored. What is older than the record is exported with the keys of then."""
     strong_fraction: float | None
     """Of the sample that the threshold was chosen on; None where there is no threshold."""
+    expires_at: datetime | None = None
+    """When somebody has to look at the activation again; None: never."""
 
 
 def document(exported: Exported, format: str) -> str:
@@ -73,11 +76,21 @@ def _values(exported: Exported) -> _Values:
             "checkpoint": None if scoring is None else scoring.spec.checkpoint,
             "mapping": dict(mapping),
             "extraction_version": policy.extraction_version,
-            "policy_version": POLICY_VERSION,
+            "policy_version": policy.to_json()["version"],
         }
+        # Where there are segments, `threshold` is only the default's.
+        if policy.segments:
+            first = {name: thresholds[0] for name, thresholds in policy.segments.items()}
+            values |= {"segment_field": policy.segment_field, "segments": first}
+        if policy.unit != REQUEST:
+            values["unit"] = policy.unit
         # Not of what runs live without a fallback: that is exported as it always was.
         if policy.mode not in (None, LIVE) or policy.fallback is not None:
             values |= {"policy_mode": policy.mode, "fallback": policy.fallback}
+        if policy.limits:
+            values |= {"limits": {model: str(limits) for model, limits in policy.limits.items()}}
+    if exported.expires_at is not None:
+        values["expires_at"] = exported.expires_at.astimezone(UTC).isoformat()
     return values
 
 
@@ -95,7 +108,12 @@ def _env(values: _Values) -> str:
                 "hold: export it as json or yaml"
             )
     texts = {
-        name: _pairs(value) or None if isinstance(value, Mapping) else value
+        # A segment's name may hold what separates pairs.
+        name: json.dumps(value)
+        if name == "segments"
+        else _pairs(value) or None
+        if isinstance(value, Mapping)
+        else value
         for name, value in values.items()
     }
     return "".join(

@@ -38,7 +38,12 @@ def routes(connection: Connection) -> list[Route]:
 def declaration(row: Route) -> Declaration:
     """What is declared of a route; raises InputError where it is damaged."""
     return Declaration.from_json(
-        {"models": row.models, "router": row.router, "population": row.population}
+        {
+            "models": row.models,
+            "router": row.router,
+            "population": row.population,
+            "drift_tolerance": row.drift_tolerance,
+        }
     )
 
 
@@ -117,6 +122,7 @@ def add_activation(
     actor: str,
     note: str | None,
     policy: Mapping[str, Any] | None = None,
+    expires_at: datetime | None = None,
 ) -> Activation:
     """Append an activation."""
     values = {
@@ -128,6 +134,7 @@ def add_activation(
         "note": note,
         "created_at": _now(),
         "policy": None if policy is None else dict(policy),
+        "expires_at": expires_at,
     }
     statement = insert(Activation).values(**values).returning(Activation.id)
     return Activation(id=connection.execute(statement).scalar_one(), **values)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import re
@@ -13,39 +12,10 @@ from typing import Any
 
 import orjson
 
-from routectl.extraction import clean
+from routectl import callers, field_text
 from routectl.request import MOST_DOLLARS, MOST_TOKENS
 
-ABSENT = frozenset({"", "none", "null"})
-"""Texts that logs write where they have no value (LiteLLM: the text "None"), in lower case."""
-
-_LONGEST_ABSENT = max(map(len, ABSENT))
-
-LONGEST = 512
-"""Longest name or id, in characters: PostgreSQL indexes no entry above 2,704 bytes."""
-
-
-def text(value: object) -> str | None:
-    """Return a name or id; None where the log has none, never an empty text.
-
-    Numbers become their digits. One that is longer than `LONGEST` is cut, and ends in a digest of
-    what it was.
-    """
-    if not isinstance(value, str):
-        if value is None or isinstance(value, bool) or not isinstance(value, (int, float)):
-            return None
-        try:
-            value = str(value)
-        except ValueError:  # an integer of more digits than Python writes
-            return None
-    plain = value.isascii() and "\0" not in value
-    written = value.strip() if plain else clean(value).strip()
-    if _LONGEST_ABSENT < len(written) <= LONGEST:
-        return written
-    if len(written) > LONGEST:
-        digest = hashlib.sha256(written.encode()).hexdigest()[:32]
-        return written[: LONGEST - len(digest) - 1] + "…" + digest
-    return None if written.lower() in ABSENT else written
+text = field_text.text
 
 
 @lru_cache(maxsize=2**14)
@@ -56,7 +26,7 @@ def _known_name(value: str) -> str | None:
 def name(value: object) -> str | None:
     """Return what `text` does, quickly where many rows have the same: teams, models, tags."""
     # Only short ones are remembered, so that memory stays small.
-    if type(value) is str and len(value) <= LONGEST:
+    if type(value) is str and len(value) <= field_text.LONGEST:
         return _known_name(value)
     return text(value)
 
@@ -179,22 +149,8 @@ def plain_name(key: str) -> str:
 
 _NO_LETTER = re.compile(r"[^a-z0-9]+")
 
-_CLAUDE_CODE = re.compile(r"(user_[0-9a-f]+)_account_[0-9a-f-]*_session_([0-9a-f-]{8,})")
-
 
 def user_and_session(written: str | None) -> tuple[str | None, str | None]:
-    """Return the end user and the session of a client's user id.
-
-    Claude Code writes both into `metadata.user_id`: in one word up to its versions of 2025, in
-    JSON since.
-    """
-    if written is None:
-        return None, None
-    if written.startswith("user_") and (parts := _CLAUDE_CODE.fullmatch(written)) is not None:
-        return parts[1], parts[2]
-    if written.startswith("{") and "session_id" in written:
-        held = mapping(decoded(written))
-        return text(held.get("device_id")) or text(held.get("account_uuid")), text(
-            held.get("session_id")
-        )
-    return written, None
+    """Return the end user and the session of a client's user id, as names."""
+    user, session = callers.user_and_session(written)
+    return (written, None) if user is written else (text(user), text(session))

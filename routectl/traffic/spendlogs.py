@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from routectl.extraction import extract
+from routectl.needs import UNKNOWN, needs_of
 from routectl.request import TrafficRequest
 from routectl.traffic.fields import (
     count,
@@ -33,7 +34,6 @@ from routectl.traffic.litellm import (
     status,
 )
 from routectl.traffic.making import json_format, read, structure_of, time_of
-from routectl.traffic.needs import UNKNOWN, needs_of
 from routectl.traffic.rows import Row, RowError, Skip
 
 NAME = "spendlogs"
@@ -69,8 +69,13 @@ def _request(row: Row) -> TrafficRequest | Skip:
         return CLASSIFIER
     excluded = exclusion(prompt)
     needs = UNKNOWN if body is None else needs_of(body)
+    # The text "None" stands for a call that no cache answered.
+    cached = bool(flag(get("cache_hit"))) if "cache_hit" in log else None
     decision = proxys_decision(
-        decoded(metadata.get("spend_logs_metadata")), metadata.get("routing_decision")
+        decoded(metadata.get("spend_logs_metadata")),
+        metadata.get("routing_decision"),
+        model_group=name(get("model_group")),
+        is_cached=cached is True,
     )
     row_id = text(get("request_id"))
     call_id = text(get("litellm_call_id")) or text(metadata.get("litellm_call_id"))
@@ -89,8 +94,7 @@ def _request(row: Row) -> TrafficRequest | Skip:
         call_type=call_type,
         # Older versions have no column for it.
         status=status(get("status")) or status(metadata.get("status")),
-        # The text "None" stands for a call that no cache answered.
-        cache_hit=bool(flag(get("cache_hit"))) if "cache_hit" in log else None,
+        cache_hit=cached,
         team=team,
         key_alias=key_alias,
         end_user=end_user,

@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from uuid import uuid4
 
-from routectl.calibration import Budget, ScoredSample, StrongFraction, Target, TrafficMonth, choose
+from routectl.calibration import (
+    Budget,
+    MaxLoss,
+    ScoredSample,
+    StrongFraction,
+    Target,
+    TrafficMonth,
+    choose,
+    first_of_conversation,
+)
 from routectl.errors import UsageError
 from routectl.extraction import EXTRACTION_VERSION
-from routectl.policy import PinnedRouter, Policy
+from routectl.policy import CONVERSATION, REQUEST, PinnedRouter, Policy
 from routectl.prices import ModelPrice, require_asked
-from routectl.records import Population
+from routectl.records import Limits, Population
 from routectl.route import quoted
 from routectl.routers import OpenRouter
 from routectl.store.calibrations import add_calibration, calibration, calibration_row
@@ -29,6 +38,7 @@ from routectl.store.scores import (
 )
 from routectl.workflow.actor import actor
 from routectl.workflow.answering import Answered, suggested_route, who_answered
+from routectl.workflow.judged import with_judged_rows
 from routectl.workflow.policies import UNDECLARED
 from routectl.workflow.populations import (
     ready_routers,
@@ -42,13 +52,25 @@ from routectl.workflow.pricing import (
     route_prices,
     traffic_month,
 )
-from routectl.workflow.quality import known_quality
+from routectl.workflow.quality import KnownQuality, known_quality
 from routectl.workflow.recorded import RecordedCalibration, recorded
 from routectl.workflow.reporter import Remembering, Reporter
-from routectl.workflow.routing import RouteInUse, declared_models, default_route
+from routectl.workflow.routing import (
+    RouteInUse,
+    declared_limits,
+    declared_models,
+    default_route,
+)
 from routectl.workflow.scoring import score_missing
+from routectl.workflow.segments import (
+    SegmentsToFit,
+    segments_json,
+    segments_to_fit,
+    with_savings,
+)
+from routectl.workflow.units import by_conversation
 
-__all__ = ["Budget", "Question", "StrongFraction", "Target", "calibrate"]
+__all__ = ["Budget", "MaxLoss", "Question", "StrongFraction", "Target", "calibrate"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +88,11 @@ class Question:
     """Those that go before the route's own and the list's."""
     dry_run: bool = False
     """Answer without a record; scores are kept all the same."""
+    by: str | None = None
+    """The field of a request (`policy.SEGMENT_FIELDS`) of which each value is a segment, with the
+    same target and a threshold of its own; None: one threshold for all."""
+    unit: str = REQUEST
+    """request, or conversation: then the first request of each decides, and the rest follow."""
 
 
 def calibrate(
@@ -84,8 +111,9 @@ def calibrate(
 
     Raises:
         NoPromptsError: the population is empty, or none of its requests has a prompt.
-        CalibrationError: no threshold can be chosen.
-        UsageError: a price of a model that the route does not declare.
+        CalibrationError: no threshold can be chosen, or no segment is large enough.
+        UsageError: a price of a model that the route does not declare, or an evaluation that does
+            not answer the question.
     """
     route = question.route
     _refuse_other_prices(route, question.prices)
@@ -97,15 +125,32 @@ def calibrate(
             refuse_an_empty_population(connection, counts, question.population)
         shared = Remembering(reporter)
         say_what_the_population_mixes(counts, question.population, shared)
+        evaluated = None
+        if isinstance(question.target, MaxLoss):
+            if question.by is not None:
+                raise UsageError(
+                    f"--by {question.by} does not go with a target of quality: judged requests "
+                    "are not told apart by segment, so all segments would have one threshold; "
+                    "leave out --by"
+                )
+            with store.read() as connection:
+                target, evaluated = with_judged_rows(
+                    connection, question.target, routers, question.population, route, shared
+                )
+            question = replace(question, target=target)
         wanted = ready_routers(store, routers, unnamed, question.population, shared)
         with store.read() as connection:
             traffic = _Traffic(
                 counts,
+                evaluated,
                 who_answered(connection, route, question.population),
                 suggested_route(connection, route, question.population)
                 if route.pair is None
                 else None,
                 route_prices(route, question.prices, shared),
+                None
+                if question.by is None
+                else segments_to_fit(connection, question.by, question.population, shared),
             )
         run = uuid4().hex
         return [
@@ -119,11 +164,15 @@ class _Traffic:
     """What is said of the population and its route, whatever the router."""
 
     counts: Overview
+    evaluated: KnownQuality | None
+    """Of the evaluation that the target names; None where it names none."""
     answered: Answered | None
     """None where the route declares no models."""
     suggestion: str | None
     prices: tuple[ModelPrice, ModelPrice] | None
     """Of the strong model and of the weak one."""
+    segments: SegmentsToFit | None
+    """None where there is to be one threshold for all."""
 
 
 def _refuse_other_prices(route: RouteInUse, prices: Mapping[str, ModelPrice]) -> None:
@@ -147,12 +196,28 @@ def _calibrate(
     models = None
     if prices is not None and answered is not None:
         models = Models(answered.by_strong, answered.by_weak)
-    rows, purged = _scored(store, router, question.population, counts, reporter, models)
+    limits, segments = declared_limits(question.route.declared), traffic.segments
+    rows, purged = _scored(
+        store,
+        router,
+        question.population,
+        counts,
+        reporter,
+        segments,
+        models=models,
+        limits=limits.values(),
+    )
+    _say_what_cannot_be_avoided(rows, limits, reporter)
     if rows.impossible:
         reporter.note(
             f"{rows.impossible:,} requests have a number of tokens, a cost or a time that no call "
             "can have; there it counts as unknown"
         )
+    conversations = first = None
+    if question.unit == CONVERSATION:
+        with store.read() as connection:
+            rows, conversations = by_conversation(connection, rows)
+        first = first_of_conversation(rows.conversations, rows.times)
     excluded = dict(counts.excluded) | ({"purged": purged} if purged else {})
     identity = router.identity
     priced = priced_requests(prices, rows)
@@ -172,12 +237,15 @@ def _calibrate(
             strong_cost=None if priced is None else priced.strong_cost,
             weak_cost=None if priced is None else priced.weak_cost,
             month=month if isinstance(month, TrafficMonth) else None,
+            moving_together=first,
         ),
         question.target,
         noise=identity.noise,
         excluded_weight=sum(excluded.values()),
         confidence=question.confidence,
         next_requests=question.next_requests,
+        segments=None if segments is None else segments.of(rows),
+        pooled=0 if segments is None else segments.pooled,
     )
     spending = choice.cut.spending
     costs = None
@@ -185,15 +253,22 @@ def _calibrate(
         told = month if isinstance(month, str) else choice.month
         assert told is not None
         costs = priced.costs(spending, told, choice.changes_model)
+    segmented = choice.segmented
+    if segmented is not None:
+        segmented = with_savings(segmented, None if costs is None else costs.month)
     longer = float(rows.weights[rows.longer_than_read].sum() / rows.weights.sum())
     policy = Policy(
         models=declared_models(question.route.declared) or UNDECLARED,
         routers=(PinnedRouter(router.spec, identity.fingerprint),),
         thresholds=(choice.cut.threshold,),
+        limits=limits,
+        segments={} if segmented is None else segmented.policy_thresholds,
+        segment_field=question.by,
+        unit=question.unit,
         extraction_version=EXTRACTION_VERSION,
     )
     with store.read() as connection:
-        quality = known_quality(connection, identity.fingerprint)
+        quality = traffic.evaluated or known_quality(connection, identity.fingerprint)
     row = calibration_row(
         created_at=datetime.now(UTC),
         actor=actor(),
@@ -212,6 +287,8 @@ def _calibrate(
             "quality": None if quality is None else quality.to_json(),
             "other_models": answered and answered.others and answered.others.to_json(),
             "suggested_route": traffic.suggestion,
+            "conversations": conversations and conversations.to_json(),
+            "segments": question.by and segmented and segments_json(question.by, segmented),
         },
         rows_digest=rows_digest(rows),
         weight=counts.weight - sum(excluded.values()),
@@ -228,28 +305,59 @@ def _calibrate(
         return recorded(connection, calibration(connection, add_calibration(connection, row)))
 
 
+def _say_what_cannot_be_avoided(
+    rows: ScoredRequests, limits: Mapping[str, Limits], reporter: Reporter
+) -> None:
+    if rows.needs_strong is None:
+        return
+    share = float(rows.weights[rows.needs_strong].sum() / rows.weights.sum())
+    models = " and ".join(f"{model} ({cannot})" for model, cannot in limits.items())
+    reporter.note(
+        f"{share:.1%} of the requests are strong at any threshold, because they are more than "
+        f"{models} can take"
+    )
+
+
 def _scored(
     store: Store,
     router: OpenRouter,
     population: Population,
     counts: Overview,
     reporter: Reporter,
+    segments: SegmentsToFit | None,
+    *,
     models: Models | None,
+    limits: Collection[Limits],
 ) -> tuple[ScoredRequests, float]:
     """The population's scores, after scoring what is missing, and the weight of what cannot be.
 
     Args:
+        segments: to be told apart.
         models: whose answers to tell apart, which only prices ask for.
+        limits: what the weak model cannot take.
     """
+    told_apart = None if segments is None else (segments.field, segments.names)
+
+    def read(row_id: int) -> ScoredRequests:
+        return scored_requests(
+            store,
+            row_id,
+            population,
+            EXTRACTION_VERSION,
+            models=models,
+            limits=limits,
+            segments=told_apart,
+        )
+
     with store.read() as connection:
         row_id = router_id(connection, router.identity)
     rows = None
     if row_id is not None:
-        rows = scored_requests(store, row_id, population, EXTRACTION_VERSION, models=models)
+        rows = read(row_id)
     if rows is not None and len(rows.win_rates) == counts.with_prompt:
         return rows, 0.0
     row_id = score_missing(store, router, population, reporter).router_id
-    rows = scored_requests(store, row_id, population, EXTRACTION_VERSION, models=models)
+    rows = read(row_id)
     with store.read() as connection:
         purged = prompts_without_text(connection, row_id, population, EXTRACTION_VERSION)
     return rows, purged

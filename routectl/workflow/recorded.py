@@ -15,8 +15,10 @@ from routectl.calibration import (
     Certainty,
     Choice,
     Cut,
+    CutLoss,
     Interval,
     PassedOver,
+    Projection,
     RecurringPrompt,
     SelfCheck,
     Spending,
@@ -38,6 +40,8 @@ from routectl.workflow.policies import of_calibration
 from routectl.workflow.pricing import Costs
 from routectl.workflow.quality import KnownQuality
 from routectl.workflow.routing import name_of
+from routectl.workflow.segments import segments_from_json
+from routectl.workflow.units import Conversations
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +73,11 @@ class RecordedCalibration:
     """Weight of the requests without a score, by reason."""
     longer_than_read: float
     """Weighted share of the requests whose prompt is longer than the router reads."""
+    segments: Mapping[str, Any] | None
+    """The segments with a threshold of their own, as `workflow.segments` writes them; None where
+    there are none."""
+    conversations: Conversations | None
+    """Where these are what is decided at once; else None."""
     costs: Costs | None
     """None where the route declares no models, or no tokens or no price is known."""
     quality: KnownQuality | None
@@ -88,13 +97,22 @@ class RecordedCalibration:
         """What a reader must know before they use the threshold."""
         choice = self.choice
         return caveats(
-            choice.target, choice.cut, choice.certainty, choice.self_check, self.longer_than_read
+            choice.target,
+            choice.cut,
+            choice.certainty,
+            choice.self_check,
+            self.longer_than_read,
+            choice.segmented,
         )
 
     @property
     def missed_by(self) -> float | None:
-        """How far the share is from the target, where that is more than the tolerance."""
-        return self.choice.target.missed_by(self.choice.cut)
+        """How far the share is from the target, where that is more than the tolerance; of segments
+        the furthest."""
+        choice = self.choice
+        missed = [] if choice.segmented is None else choice.segmented.missed
+        misses = [choice.target.missed_by(choice.cut), *(cut.missed_by for cut in missed)]
+        return max((miss for miss in misses if miss is not None), default=None)
 
     @property
     def is_complete(self) -> bool:
@@ -136,7 +154,7 @@ def _recorded(connection: Connection, row: Calibration) -> RecordedCalibration:
     policy = of_calibration(row)
     target = target_from_json(row.target)
     costs = None if stored.get("costs") is None else Costs.from_json(stored["costs"])
-    noise = stored.get("noise")
+    noise, segments = stored.get("noise"), stored.get("segments")
     return RecordedCalibration(
         id=row.id,
         created_at=row.created_at,
@@ -163,7 +181,10 @@ def _recorded(connection: Connection, row: Calibration) -> RecordedCalibration:
             self_check_skipped=stored.get("self_check_skipped"),
             month=None if costs is None or isinstance(costs.month, str) else costs.month,
             changes_model=None if costs is None else costs.changes_model,
+            segmented=None if segments is None else segments_from_json(segments),
         ),
+        segments=segments,
+        conversations=Conversations.from_json(stored.get("conversations")),
         weight=stored.get("weight"),
         model_groups=stored.get("model_groups"),
         excluded=row.excluded,
@@ -191,8 +212,16 @@ def _cut(row: Calibration, stored: Mapping[str, Any], spending: Spending | None)
         "spending": spending,
         "tie": _one(Tie, stored.get("tie")),
         "passed_over": _one(PassedOver, stored.get("passed_over")),
+        "loss": _loss(stored.get("loss")),
     }
     return Cut(**values)
+
+
+def _loss(stored: Mapping[str, Any] | None) -> CutLoss | None:
+    if stored is None:
+        return None
+    more = tuple(Projection(**projection) for projection in stored["more_labels"])
+    return CutLoss(**{**stored, "more_labels": more})
 
 
 def _certainty(row: Calibration, stored: Mapping[str, Any]) -> Certainty:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.conftest import Routectl
+from tests import conftest
+from tests.conftest import Routectl, write_log
 from tests.traffic.conftest import payload
 from tests.traffic.renderings import lines
 from tests.traffic.test_cases import stored
@@ -178,3 +180,38 @@ def test_a_folder_of_one_object_a_file_is_one_import(
         file.write_text(json.dumps(row))
     assert routectl("import", tmp_path / "s3").code == 0
     assert len({row["text"] for row in stored(database)}) == 300
+
+
+def test_a_log_that_was_imported_before_there_was_a_column_fills_it_when_it_comes_again(
+    routectl: Routectl, tmp_path: Path
+) -> None:
+    log = write_log(tmp_path / "log", [conftest.payload(n, model="gpt-4o") for n in range(3)])
+    routectl("import", log)
+    before = routectl("traffic", "--json").json
+    routectl("db", "downgrade", "0005")
+    routectl("db", "upgrade")
+    assert routectl("traffic", "--json").json != before
+    assert "3 requests" in routectl("import", log).out
+    assert routectl("traffic", "--json").json["by_model"] == before["by_model"]
+    assert "Nothing changed" in routectl("import", log).out
+
+
+def test_requests_of_a_route_that_its_policy_did_not_decide_are_counted(
+    routectl: Routectl, tmp_path: Path
+) -> None:
+    entry = {"route": "smart", "decision": "strong", "model": "large", "reason": "threshold"}
+
+    def row(number: int, cause: str, **fields: object) -> dict[str, Any]:
+        routing = {"router_model_name": "smart", "routed_model": "large", "cause": cause}
+        metadata = {"spend_logs_metadata": {"routectl": entry}, "routing_decision": routing}
+        return conftest.payload(number, metadata=metadata, **fields)
+
+    rows = [row(number, "classifier_plugin") for number in range(10)]
+    rows += [row(number, "default_model_fallback") for number in range(10, 13)]
+    rows += [row(number, "classifier_plugin", cache_hit=True) for number in range(13, 15)]
+    rows += [row(15, "classifier_plugin", model_group="small")]
+
+    done = routectl("import", write_log(tmp_path / "log.jsonl", rows))
+
+    for count, why in ((3, "overridden"), (2, "cache hit"), (1, "fallback")):
+        assert f"{count} requests of a route: {why}" in done.out

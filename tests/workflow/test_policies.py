@@ -220,7 +220,7 @@ def test_what_is_older_than_the_record_is_exported_as_it_was_then(
     # The checkpoint stands in the policy alone.
     assert routectl("history").out == history.replace("; checkpoint my-mf", "")
     # Whoever activates it again has no more to say of it than it has itself.
-    routectl("activate", "--force", *of_default)
+    routectl("activate", "--force", "--note", "again", *of_default)
     assert stored_policies(database_url, "activations") == [None] * 4
     assert list(routectl("export", "--json", *of_default).json) == OLD_KEYS
     shown = routectl("history", "--json").json
@@ -271,8 +271,10 @@ def test_a_policy_of_a_newer_version_is_refused_in_one_sentence(
         values = {name: value for name, value in row.items() if name != "id"}
         values["policy"] = row["policy"] | {"version": 9}
         connection.execute(insert(Calibration).values(**values))
-    for command in (("export", "--calibration", 2), ("activate", 2), ("history",)):
+    for command in (("export", "--calibration", 2), ("activate", 2)):
         one_sentence(routectl(*command), "version 9 cannot be read", "install a newer routectl")
+    listed = routectl("history")
+    assert (listed.code, "version 9 cannot be read" in listed.err) == (0, True)
     assert routectl("export", "--calibration", 1).code == 0
 
 
