@@ -23,6 +23,7 @@ SECTIONS = {
         "import": "Read request logs into the database.",
         "calibrate": "Choose the threshold for a share of strong calls.",
         "diff": "Say what of last week two thresholds decide otherwise.",
+        "plan": "Show what each strong fraction costs and is worth.",
         "activate": "Make a calibration what a route runs from now on.",
         "rollback": "Bring back what a route ran before.",
         "status": "Say whether what runs still holds; exit code 3 where not.",

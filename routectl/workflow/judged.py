@@ -39,7 +39,7 @@ def with_judged_rows(
     ref = IdKind.EVALUATION.ref(stored.id)
     _require_router(stored, ref, routers)
     _note_differences(stored, ref, population, route, reporter)
-    return target.with_judged(_sample(stored)), quality_of(stored)
+    return target.with_judged(judged_sample(stored)), quality_of(stored)
 
 
 def _require_router(stored: Evaluation, ref: str, routers: Sequence[OpenRouter]) -> None:
@@ -89,7 +89,7 @@ def _text(conditions: set[str]) -> str:
     return ", ".join(sorted(conditions)) or "all requests"
 
 
-def _sample(stored: Evaluation) -> JudgedSample:
+def judged_sample(stored: Evaluation) -> JudgedSample:
     """Raises StoreError where the rows hold what no evaluation has."""
     import numpy as np
 
