@@ -274,7 +274,7 @@ PLAN = Shape(
         "no_month": "Why there are none; else null.",
         "evaluated": "The evaluation that the qualities are from; null without one.",
         "suggested_route": "The `route set` command that would give costs; else null.",
-        "cuts": "By `asked` share: `threshold`, `strong_fraction` with its `long_run` interval, the "
+        "cuts": "By `asked` share: `threshold`, `strong_fraction` with its `long_run` range, the "
         "`month` as of a calibration, `quality` and its interval.",
         "warnings": "All notes, a sentence each.",
     },
