@@ -122,6 +122,12 @@ def calibrate(
                     "are not told apart by segment, so all segments would have one threshold; "
                     "leave out --by"
                 )
+            if question.unit == CONVERSATION:
+                raise UsageError(
+                    "--unit conversation does not go with a target of quality: judged requests "
+                    "were judged by their own text, not by the first one of their conversation; "
+                    "leave out --unit"
+                )
             with store.read() as connection:
                 target, evaluated = with_judged_rows(
                     connection, question.target, routers, question.population, route, shared
