@@ -97,12 +97,15 @@ def _sample(stored: Evaluation) -> JudgedSample:
     n = len(rows.win_rates)
     weights = np.ones(n) if rows.weights is None else rows.weights
     qualities = np.concatenate((rows.strong_quality, rows.weak_quality))
+    of_verdicts = stored.kind == TRAFFIC
     numbers = np.concatenate((rows.win_rates, qualities, weights))
     if not (np.isfinite(numbers).all() and (weights > 0).all()):
         raise damaged_rows(stored)
+    if of_verdicts and not (qualities.min() >= 0 and qualities.max() <= 1):
+        raise damaged_rows(stored)
     # A verdict is a loss of 1 at most, whether there is one among these rows or not. Of another
     # unit nobody knows the ends but by its values; where all are equal, any number will do.
-    span = 1.0 if stored.kind == TRAFFIC else float(np.ptp(qualities)) or 1.0
+    span = 1.0 if of_verdicts else float(np.ptp(qualities)) or 1.0
     return JudgedSample(
         win_rates=rows.win_rates,
         strong_quality=rows.strong_quality,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +10,6 @@ import pytest
 from routectl.store.engine import Location
 from routectl.store.evaluations import EvaluatedRows, add_evaluation, evaluation, rows_of
 from routectl.store.opening import open_store
-from routectl.store.prompts import prompt_ids
 from tests.cli.test_bad_input import one_sentence
 from tests.conftest import MODELS, Routectl, payload, write_log
 from tests.evaluation.files import write_csv
@@ -131,16 +129,15 @@ def test_an_evaluation_at_another_fingerprint_is_refused(
     one_sentence(refused, "e2 is of length at the fingerprint 000000000000", "anew", code=2)
 
 
-def copy_evaluation(database: Path, **changes: object) -> None:
-    """e2: the rows of e1 as they would be stored of something else."""
+def copy_evaluation(database: Path, rows: EvaluatedRows | None = None, **changes: object) -> None:
+    """e2: e1 as it would be stored of something else."""
     with open_store(Location.parse(str(database))) as store, store.write() as connection:
         first = evaluation(connection, 1)
         names = [column.name for column in type(first).__table__.columns]
         values = {name: getattr(first, name) for name in names}
-        rows = rows_of(first)
         for name in ("id", "rows", "columns"):
             del values[name]
-        add_evaluation(connection, values | changes, rows)
+        add_evaluation(connection, values | changes, rows or rows_of(first))
 
 
 @pytest.mark.usefixtures("evaluated")
@@ -188,20 +185,27 @@ def test_what_the_options_take_is_said(routectl: Routectl) -> None:
 
 
 @pytest.mark.usefixtures("evaluated")
-def test_damaged_rows_are_one_sentence(routectl: Routectl, database: Path) -> None:
-    with open_store(Location.parse(str(database))) as store, store.write() as connection:
-        first = evaluation(connection, 1)
-        ids = prompt_ids(connection, ["a", "b"])
-        rows = EvaluatedRows(
-            prompts=np.array(sorted(ids.values())),
-            win_rates=np.array([0.1, np.nan]),
-            strong_quality=np.array([1.0, 1.0]),
-            weak_quality=np.array([0.0, 1.0]),
-        )
-        names = [column.name for column in type(first).__table__.columns]
-        values = {name: getattr(first, name) for name in names}
-        for name in ("id", "rows", "columns"):
-            del values[name]
-        add_evaluation(connection, values | {"created_at": datetime.now(UTC)}, rows)
+@pytest.mark.parametrize(
+    ("kind", "win_rates", "qualities"),
+    [
+        ("benchmark", [0.1, np.nan], [1.0, 1.0]),
+        ("benchmark", [0.1, 0.2], [1.0, np.inf]),
+        ("traffic", [0.1, 0.2], [1.0, 7.0]),
+    ],
+)
+def test_damaged_rows_are_one_sentence(
+    routectl: Routectl,
+    database: Path,
+    kind: str,
+    win_rates: list[float],
+    qualities: list[float],
+) -> None:
+    rows = EvaluatedRows(
+        prompts=np.array([1, 2]),
+        win_rates=np.array(win_rates),
+        strong_quality=np.array(qualities),
+        weak_quality=np.array([0.0, 1.0]),
+    )
+    copy_evaluation(database, rows, kind=kind, details={"population": {"where": []}})
     damaged = routectl("calibrate", "-r", "length", "--evaluation", "e2", "--max-loss", "0.1")
     one_sentence(damaged, "the rows of evaluation e2 are damaged", code=1)
