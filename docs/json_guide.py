@@ -169,6 +169,8 @@ ACTIVATION = Shape(
         "fallback": "What is served without a score: strong, weak or share; null where not set.",
         "changes": "What is otherwise than before, by name: `was` and `now`. Empty in `history`.",
         "policy": "What decides (docs/schema.md); null in records older than it.",
+        "published": "The routes.json that was written: `path`, `routes`, and why it was not "
+        "(`problem`); null where the route is not published, and in `history`.",
     },
 )
 
@@ -219,7 +221,7 @@ EXPORT = Shape(
 
 WHERE_THERE = {
     **dict.fromkeys(("model_pair", "quality", "other_models", "passed_over", "costs"), "object"),
-    **dict.fromkeys(("without_named", "tie"), "object"),
+    **dict.fromkeys(("without_named", "tie", "published"), "object"),
     **dict.fromkeys(("guarantee", "guaranteed", "lowest_share", "missed_by"), "number"),
     **dict.fromkeys(("lag_1_correlation", "days_for_one_point"), "number"),
     **dict.fromkeys(("strong_model", "weak_model", "scored_as", "self_check_skipped"), "text"),

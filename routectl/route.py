@@ -47,6 +47,8 @@ class Declaration:
     """From weak to strong."""
     router: RouterSpec | None = None
     population: Population | None = None
+    publish: str | None = None
+    """Absolute path of the routes.json that each activation writes anew."""
 
     @property
     def strong(self) -> str | None:
@@ -76,6 +78,7 @@ class Declaration:
             "models": models or None,
             "router": None if self.router is None else self.router.to_json(),
             "population": None if self.population is None else self.population.to_json(),
+            "publish": self.publish,
         }
 
     @classmethod
@@ -94,6 +97,7 @@ class Declaration:
                 models,
                 None if router is None else RouterSpec.from_json(router),
                 None if population is None else Population.from_json(population),
+                value["publish"],
             )
         except (KeyError, TypeError, ValueError, ArithmeticError):
             raise InputError(

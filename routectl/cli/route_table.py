@@ -135,7 +135,8 @@ def _facts(declared: Declaration, prices: Mapping[str, ModelPrice | None]) -> li
             for model, price in prices.items()
         ]
         models = [("strong model", texts[0]), ("weak model", texts[-1])]
-    return [*models, ("router", _router(declared)), ("population", _population(declared))]
+    facts = [*models, ("router", _router(declared)), ("population", _population(declared))]
+    return facts if declared.publish is None else [*facts, ("published to", declared.publish)]
 
 
 def _router(declared: Declaration) -> str:

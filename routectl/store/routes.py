@@ -35,10 +35,20 @@ def routes(connection: Connection) -> list[Route]:
     return [Route(**row) for row in connection.execute(query).mappings()]
 
 
+def published_to(connection: Connection, path: str) -> list[Route]:
+    """The routes that are published to this file and were not removed, by name."""
+    return [row for row in routes(connection) if row.publish == path]
+
+
 def declaration(row: Route) -> Declaration:
     """What is declared of a route; raises InputError where it is damaged."""
     return Declaration.from_json(
-        {"models": row.models, "router": row.router, "population": row.population}
+        {
+            "models": row.models,
+            "router": row.router,
+            "population": row.population,
+            "publish": row.publish,
+        }
     )
 
 
