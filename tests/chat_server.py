@@ -44,6 +44,7 @@ class Handler(LoopbackHandler):
     server: Server
 
     def respond(self, request: Request, fault: Fault | None) -> None:
+        request["model"] = self.server.named.get(request["model"], request["model"])
         if self.path != "/v1/chat/completions" or request["model"] not in PRICES:
             self.answer(404)
         elif fault is None or not fault(self, request):
@@ -75,6 +76,8 @@ class Handler(LoopbackHandler):
 class Server(LoopbackServer):
     def __init__(self) -> None:
         super().__init__(Handler)
+        self.named: dict[str, str] = {}
+        """Other names of the three models."""
         self.written = 40
         """Tokens of an answer."""
         self.charged = Decimal(0)

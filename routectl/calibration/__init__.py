@@ -24,7 +24,7 @@ from routectl.calibration.intervals import (
 )
 from routectl.calibration.sample import ScoredSample
 from routectl.calibration.self_check import SelfCheck
-from routectl.calibration.targets import StrongFraction
+from routectl.calibration.targets import StrongFraction, Target, target_from_json
 
 __all__ = [
     "Caveat",
@@ -42,6 +42,7 @@ __all__ = [
     "SelfCheck",
     "Spending",
     "StrongFraction",
+    "Target",
     "Tie",
     "WithoutPrompts",
     "caveats",
@@ -52,4 +53,5 @@ __all__ = [
     "next_requests_interval",
     "requests_for_half_width",
     "shortest_decimal",
+    "target_from_json",
 ]

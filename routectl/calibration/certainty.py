@@ -26,7 +26,7 @@ from routectl.calibration.intervals import (
 )
 from routectl.calibration.sample import ScoredSample
 from routectl.calibration.self_check import SelfCheck
-from routectl.calibration.targets import StrongFraction
+from routectl.calibration.targets import Target
 from routectl.policy import meets, threshold_value
 
 ROUGH_BELOW = 10
@@ -259,7 +259,7 @@ class Caveat:
 
 
 def caveats(
-    target: StrongFraction,
+    target: Target,
     cut: Cut,
     certainty: Certainty,
     self_check: SelfCheck | None,
@@ -275,12 +275,13 @@ def caveats(
     if cut.lowest_share is not None:
         due.append(Caveat("scores_of_one", {"lowest_share": cut.lowest_share}))
     elif cut.tie is not None:
-        tie = cut.tie
+        tie, aim = cut.tie, target.aim(cut)
+        assert aim is not None  # a tie keeps it out of reach
         due.append(
             Caveat(
                 "tie",
                 {
-                    "target": target.share,
+                    "target": aim,
                     "score": tie.score,
                     "requests": tie.requests,
                     "share_below": tie.share_below,

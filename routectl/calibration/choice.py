@@ -13,7 +13,7 @@ from routectl.calibration.cut import Cut
 from routectl.calibration.effective_size import Dependence
 from routectl.calibration.sample import ScoredSample
 from routectl.calibration.self_check import SelfCheck, check_in_time
-from routectl.calibration.targets import StrongFraction
+from routectl.calibration.targets import StrongFraction, Target
 from routectl.errors import UsageError
 from routectl.policy import meets
 
@@ -22,7 +22,7 @@ from routectl.policy import meets
 class Choice:
     """A threshold and what can be said about it. Plain values; `asdict` gives JSON."""
 
-    target: StrongFraction
+    target: Target
     cut: Cut
     certainty: Certainty
     self_check: SelfCheck | None
@@ -32,7 +32,7 @@ class Choice:
 
 def choose(
     sample: ScoredSample,
-    target: StrongFraction,
+    target: Target,
     *,
     noise: float,
     excluded_weight: float = 0.0,
@@ -64,7 +64,9 @@ def choose(
     cut = target.cut(
         sample.cut_table(), noise, lambda t: dependence.size(meets(sample.win_rates, t))
     )
-    checked = check_in_time(sample, target, noise=noise, confidence=confidence)
+    # Whether a share would have held: other targets are about more than the scores of some days.
+    share = target if isinstance(target, StrongFraction) else StrongFraction(cut.strong_fraction)
+    checked = check_in_time(sample, share, noise=noise, confidence=confidence)
     return Choice(
         target=target,
         cut=cut,

@@ -22,6 +22,7 @@ SECTIONS = {
         "route": "Declare what is routed: models, prices, which requests.",
         "import": "Read request logs into the database.",
         "calibrate": "Choose the threshold for a share of strong calls.",
+        "diff": "Say what of last week two thresholds decide otherwise.",
         "activate": "Make a calibration what a route runs from now on.",
         "rollback": "Bring back what a route ran before.",
         "history": "Show what was calibrated, what ran, what was declared.",

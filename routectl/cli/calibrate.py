@@ -2,36 +2,21 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
-from routectl.cli import options
+from routectl.cli import options, targets
 from routectl.cli.console import Console, percent
 from routectl.errors import CheckFailed
 
+if TYPE_CHECKING:
+    from routectl.workflow.calibrating import Target
+    from routectl.workflow.recorded import RecordedCalibration
+
 
 @click.command("calibrate")
-@click.option(
-    "--strong-fraction",
-    required=True,
-    callback=options.fraction,
-    metavar="SHARE",
-    help="Share of the requests that should go to the strong model: 0.3 is 30 %.",
-)
-@click.option("--at-most", is_flag=True, help="Never above the target: the nearest share below it.")
-@click.option(
-    "--guarantee",
-    callback=options.optional_fraction,
-    metavar="SHARE",
-    help="Confidence that the long-run share is not above the target: 0.95 is 95 %.",
-)
-@click.option(
-    "--tolerance",
-    default="0.02",
-    show_default=True,
-    callback=options.fraction,
-    metavar="SHARE",
-    help="Exit with 3 when the share is further from the target than this.",
-)
+@targets.target
 @options.route
 @options.routers
 @options.population
@@ -55,10 +40,7 @@ from routectl.errors import CheckFailed
 @options.database
 @options.output
 def command(
-    strong_fraction: float,
-    at_most: bool,
-    guarantee: float | None,
-    tolerance: float,
+    target: Target,
     route: str | None,
     router_names: tuple[str, ...],
     strong_model: str | None,
@@ -94,14 +76,14 @@ def command(
     """
     from routectl.cli.calibration_table import print_calibrations, to_json
     from routectl.prices import parse_prices
-    from routectl.workflow.calibrating import Question, StrongFraction, calibrate
+    from routectl.workflow.calibrating import Question, calibrate
     from routectl.workflow.routing import route_in_use
 
     location = options.parse_database(db)
     given = options.parse_population(where, since, until)
     in_use = route_in_use(location, route)
     question = Question(
-        target=StrongFraction(strong_fraction, at_most, tolerance, guarantee),
+        target=target,
         route=in_use,
         population=in_use.population(given),
         confidence=confidence,
@@ -125,12 +107,15 @@ def command(
     missed = [result for result in results if result.missed_by is not None]
     if missed:
         raise CheckFailed(
-            "the target is missed by more than --tolerance "
-            f"{tolerance:g}: "
-            + ", ".join(
-                f"{result.router.name} sends {percent(result.choice.cut.strong_fraction, 2)}"
-                for result in missed
-            )
-            + f" to the strong model, not {percent(strong_fraction)}; "
-            + ("nothing is recorded" if dry_run else "the calibration is recorded")
+            f"the target is missed by more than --tolerance {target.tolerance:g}: "
+            + ", ".join(_missed(result) for result in missed)
+            + ("; nothing is recorded" if dry_run else "; the calibration is recorded")
         )
+
+
+def _missed(result: RecordedCalibration) -> str:
+    choice = result.choice
+    return (
+        f"{result.router.name} sends {percent(choice.cut.strong_fraction, 2)} to the strong model, "
+        f"not {percent(choice.target.aim(choice.cut))}"
+    )

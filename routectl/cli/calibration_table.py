@@ -7,6 +7,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from routectl.cli import targets
 from routectl.cli.console import Console, dollars, minute, pair_text, percent, when
 from routectl.cli.policy_text import by_whom, checkpoint_words, filters_text, router_text
 from routectl.cli.saving_table import other_models, saving_rows, suggestion_lines
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
         Cut,
         Interval,
         SelfCheck,
-        StrongFraction,
     )
     from routectl.prices import ModelPrice
     from routectl.workflow.history import ListedCalibration
@@ -57,7 +57,7 @@ def entry(result: ListedCalibration) -> tuple[tuple[str, ...], str]:
     cells = (
         IdKind.CALIBRATION.ref(result.id),
         minute(result.created_at),
-        _short_target(result.target),
+        targets.brief(result.target),
         percent(result.strong_fraction, 2),
         result.policy.config_string(),
     )
@@ -77,7 +77,7 @@ def to_json(result: RecordedCalibration) -> dict[str, object]:
     """
     pair, choice = result.router.model_pair, result.choice
     strong, weak = (None, None) if pair is None else (pair.strong, pair.weak)
-    cut, certainty = asdict(choice.cut), choice.certainty
+    cut, certainty, target = asdict(choice.cut), choice.certainty, choice.target.to_json()
     del cut["spending"]  # `costs` has it, with the prices
     return {
         "calibration_id": result.id,
@@ -100,9 +100,9 @@ def to_json(result: RecordedCalibration) -> dict[str, object]:
         "other_models": result.other_models and result.other_models.to_json(),
         "suggested_route": result.suggestion,
         "population": result.population,
-        "target": choice.target.to_json(),
-        "at_most": choice.target.at_most,
-        "guarantee": choice.target.guarantee,
+        "target": target,
+        "at_most": target.get("at_most", False),
+        "guarantee": target.get("guarantee"),
         **cut,
         **asdict(certainty),
         "rough": certainty.rough,
@@ -153,11 +153,8 @@ def _answer(result: RecordedCalibration) -> list[tuple[str, str]]:
     passed_over = passed_over_sentence(cut)
     if passed_over is not None:
         rows.append(("passed over", passed_over))
-    guarantee = result.choice.target.guarantee
-    if cut.guaranteed is not None and guarantee is not None:
-        limit = f"{percent(cut.guaranteed, 2)} ({100 * guarantee:g} % confidence)"
-        rows.append(("long run at most", limit))
     rows += [
+        *targets.rows(result),
         ("long-run share", f"{_interval(long_run)} ({at})"),
         (f"next {certainty.next_requests:,} requests", f"{_interval(next_share)} ({at})"),
         *saving_rows(result),
@@ -166,7 +163,7 @@ def _answer(result: RecordedCalibration) -> list[tuple[str, str]]:
 
 
 def _grounds(result: RecordedCalibration) -> list[tuple[str, str]]:
-    target, cut, certainty = result.choice.target, result.choice.cut, result.choice.certainty
+    cut, certainty = result.choice.cut, result.choice.certainty
     name = "not recorded" if result.id is None else IdKind.CALIBRATION.ref(result.id)
     rows = [
         ("calibration", f"{name} of route {result.route}, {when(result.created_at)}"),
@@ -176,7 +173,7 @@ def _grounds(result: RecordedCalibration) -> list[tuple[str, str]]:
         ("model pair", pair_text(result.router) or "none: a baseline"),
         ("population", filters_text(result.population)),
         ("requests", _requests(result)),
-        ("target", _target(target)),
+        ("target", targets.full(result.choice.target)),
         ("nearest shares", _nearest_shares(cut)),
         ("effective sample", _effective(certainty)),
         ("undecided", f"{percent(certainty.undecided, 2)} within the router's noise"),
@@ -242,7 +239,7 @@ def _print_side_by_side(console: Console, results: Sequence[RecordedCalibration]
     priced = any(result.costs is not None for result in results)
     console.table(
         [
-            ("target", _target(first.choice.target)),
+            ("target", targets.full(first.choice.target)),
             ("population", filters_text(first.population)),
             ("requests", _requests(first)),
         ]
@@ -362,19 +359,6 @@ def _sentence(caveat: Caveat) -> str:
                 f"{percent(facts['longer_than_read'])} of the requests have a prompt longer than "
                 "the router reads; it reads a part of them"
             )
-
-
-def _short_target(target: Mapping[str, Any]) -> str:
-    guarantee = target.get("guarantee")
-    share = percent(target["strong_fraction"])
-    return share if guarantee is None else f"{share} (at {100 * guarantee:g} %)"
-
-
-def _target(target: StrongFraction) -> str:
-    text = f"{percent(target.share)} strong"
-    if target.guarantee is not None:
-        return f"{text} at most in the long run, with {100 * target.guarantee:g} % confidence"
-    return f"{text}, at most" if target.at_most else text
 
 
 def _requests(result: RecordedCalibration) -> str:

@@ -60,6 +60,37 @@ class Id(NumberType):
         return f"write {self.kind.ref(12)} or 12; {_LISTED_BY[self.kind]}"
 
 
+if TYPE_CHECKING:
+    PairType = click.ParamType[tuple[IdKind, int]]
+else:
+    PairType = click.ParamType
+
+
+class PolicyId(PairType):
+    """An id of a calibration or of an activation, told apart by its letter."""
+
+    name = "id"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[IdKind, int]:
+        if isinstance(value, tuple):
+            return value
+        text = str(value).strip().lower()
+        other = next((kind for kind in IdKind if text.startswith(kind.value)), None)
+        if other is not None and other not in (IdKind.CALIBRATION, IdKind.ACTIVATION):
+            self.fail(
+                f"{text} is {other.word}, and this takes {IdKind.CALIBRATION.word} or "
+                f"{IdKind.ACTIVATION.word}: write c12 or a7; `routectl history` lists both",
+                param,
+                ctx,
+            )
+        is_activation = other is IdKind.ACTIVATION
+        kind = IdKind.ACTIVATION if is_activation else IdKind.CALIBRATION
+        return kind, Id(kind).convert(value, param, ctx)
+
+
 CALIBRATION = Id(IdKind.CALIBRATION)
 ACTIVATION = Id(IdKind.ACTIVATION)
 EVALUATION = Id(IdKind.EVALUATION)
+POLICY = PolicyId()

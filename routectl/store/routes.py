@@ -151,6 +151,18 @@ def activations(connection: Connection, route_id: int) -> list[Activation]:
     return [Activation(**row) for row in connection.execute(query).mappings()]
 
 
+def activation(connection: Connection, activation_id: int) -> Activation:
+    """The activation with this id; raises StoreError when there is none."""
+    query = select(Activation.__table__).where(Activation.id == activation_id)
+    row = connection.execute(query).mappings().one_or_none()
+    if row is None:
+        raise StoreError(
+            f"no activation {IdKind.ACTIVATION.ref(activation_id)} in this database: "
+            "`routectl history` lists them"
+        )
+    return Activation(**row)
+
+
 def activated_by(log: Sequence[Activation], activation: Activation) -> Activation:
     """The activation whose decision this one carries: itself, or what it restores."""
     if activation.restores_id is None:

@@ -30,9 +30,12 @@ _IDS_AT_ONCE = 10_000
 
 def router_id(connection: Connection, identity: RouterIdentity) -> int | None:
     """The id of a router at this fingerprint, if it was ever stored."""
-    query = select(Router.id).where(
-        Router.name == identity.name, Router.fingerprint == identity.fingerprint
-    )
+    return stored_router(connection, identity.name, identity.fingerprint)
+
+
+def stored_router(connection: Connection, name: str, fingerprint: str) -> int | None:
+    """The same by name and fingerprint."""
+    query = select(Router.id).where(Router.name == name, Router.fingerprint == fingerprint)
     return connection.execute(query).scalar()
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from uuid import uuid4
 
-from routectl.calibration import ScoredSample, StrongFraction, choose
+from routectl.calibration import ScoredSample, StrongFraction, Target, choose
 from routectl.errors import UsageError
 from routectl.extraction import EXTRACTION_VERSION
 from routectl.policy import PinnedRouter, Policy
@@ -41,14 +41,14 @@ from routectl.workflow.reporter import Remembering, Reporter
 from routectl.workflow.routing import RouteInUse, declared_models, default_route
 from routectl.workflow.scoring import score_missing
 
-__all__ = ["Question", "StrongFraction", "calibrate"]
+__all__ = ["Question", "StrongFraction", "Target", "calibrate"]
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
     """What a calibration asks."""
 
-    target: StrongFraction
+    target: Target
     route: RouteInUse
     population: Population
     """With the route's own, as `RouteInUse.population` joins them."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import Connection
 
-from routectl.errors import StoreError
+from routectl.errors import InputError, StoreError
 from routectl.policy import Policy
 from routectl.store import routes
 from routectl.store.calibrations import calibrations
@@ -117,7 +117,7 @@ def _calibrations(
         for row in calibrations(connection, limit, route_id=only):
             try:
                 shown.append(read(connection, row))
-            except StoreError as error:
+            except (StoreError, InputError) as error:
                 # One damaged record must not hide the others.
                 reporter.note(f"left out, because {error}")
     return shown

@@ -21,10 +21,10 @@ from routectl.calibration import (
     RecurringPrompt,
     SelfCheck,
     Spending,
-    StrongFraction,
     Tie,
     WithoutPrompts,
     caveats,
+    target_from_json,
 )
 from routectl.errors import StoreError
 from routectl.policy import Policy, named_pair
@@ -118,7 +118,7 @@ def recorded(connection: Connection, row: Calibration) -> RecordedCalibration:
     """What a row says. One that is older than a detail has None, or nothing, in its place.
 
     Raises:
-        InputError: its policy is of a newer version, or damaged.
+        InputError: its policy or target is of a newer version, or its policy damaged.
         StoreError: its details are damaged.
     """
     try:
@@ -136,7 +136,7 @@ def _recorded(connection: Connection, row: Calibration) -> RecordedCalibration:
     # What columns hold today, older rows hold under this key, too.
     stored: dict[str, Any] = details.get("choice", {}) | details
     policy = of_calibration(row)
-    target = StrongFraction.from_json(row.target)
+    target = target_from_json(row.target)
     costs = _costs(stored.get("costs"))
     noise = stored.get("noise")
     return RecordedCalibration(

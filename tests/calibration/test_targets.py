@@ -4,8 +4,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from routectl.calibration import Events, StrongFraction, cut_table, effective_size
-from routectl.errors import CalibrationError, UsageError
+from routectl.calibration import (
+    Events,
+    StrongFraction,
+    cut_table,
+    effective_size,
+    target_from_json,
+)
+from routectl.errors import CalibrationError, InputError, UsageError
 
 NOISE = 2e-7
 
@@ -198,3 +204,10 @@ def test_a_guaranteed_share_below_the_target_is_no_miss():
     target = StrongFraction(0.3, tolerance=0.0, guarantee=0.95)
     chosen, _ = guaranteed(np.linspace(0, 0.99, 100), 0.3)
     assert target.missed_by(chosen) is None
+
+
+def test_a_stored_target_is_read_back_and_one_of_a_newer_version_is_refused():
+    for target in (StrongFraction(0.3, at_most=True), StrongFraction(0.3, guarantee=0.9)):
+        assert target_from_json(target.to_json()) == target
+    with pytest.raises(InputError, match="newer"):
+        target_from_json({"carbon": 3})

@@ -65,6 +65,15 @@ def test_what_is_missing_is_named_with_an_example(
     assert "Missing" not in result.err
 
 
+def test_a_calibration_without_a_target_lists_the_targets(routectl: Routectl) -> None:
+    one_sentence(
+        routectl("calibrate", "--at-most"),
+        "`routectl calibrate` needs a target, --strong-fraction",
+        "as in `routectl calibrate --strong-fraction 0.3`",
+        code=2,
+    )
+
+
 @pytest.mark.parametrize(("path", "option"), NUMBERS, ids=named)
 def test_a_word_where_a_number_belongs_is_told_what_belongs_there(
     routectl: Routectl, path: tuple[str, ...], option: str

@@ -28,11 +28,19 @@ from pathlib import Path
 import pytest
 
 from routectl.cli.app import run
+from tests import chat_server
 from tests.conftest import payload, write_log
 
 DOCS = Path(__file__).parents[2] / "docs"
 OLD_DATABASE = Path(__file__).parents[1] / "store" / "old_databases" / "0004.db.gz"
-PAGES = ("getting-your-log.md", "daily-run.md", "glossary.md", "troubleshooting.md")
+PAGES = (
+    "getting-your-log.md",
+    "daily-run.md",
+    "glossary.md",
+    "troubleshooting.md",
+    "formats.md",
+    "judging.md",
+)
 
 WITHOUT_A_MODEL = """#!/bin/sh
 # The default router computes with torch: where a page names no router, the baseline stands for it.
@@ -56,6 +64,8 @@ class Reader:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.addresses: dict[str, str] = {}
+        """What stands for an address that a page names."""
         programs = folder / "bin"
         programs.mkdir()
         command = programs / "routectl"
@@ -102,7 +112,10 @@ class Reader:
         return code, terminal.getvalue()
 
     def follows(self, page: str) -> None:
-        for language, block in blocks(page):
+        text = (DOCS / page).read_text()
+        for address, stand_in in self.addresses.items():
+            text = text.replace(address, stand_in)
+        for language, block in blocks(text):
             if language == "sh":
                 code, output = self.types(block)
                 assert code == 0, f"{block}\n{output}"
@@ -131,18 +144,21 @@ def plain_command(line: str) -> list[str] | None:
         arguments += BASELINE
     if arguments[0] == "activate":
         arguments += ("--force",)  # which a baseline wants
+    if arguments[:2] == ["battles", "judge"] or arguments[0] == "label":
+        arguments.append("--yes")  # what a terminal asks
     return arguments
 
 
-def blocks(page: str) -> list[tuple[str, str]]:
-    """Language and text of each fenced block, in order."""
-    return re.findall(r"^```(\w*)\n(.*?)^```$", (DOCS / page).read_text(), re.DOTALL | re.MULTILINE)
+def blocks(text: str) -> list[tuple[str, str]]:
+    """Language and text of each fenced block of a page, in order."""
+    return re.findall(r"^```(\w*)\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
 
 
 def commands(block: str) -> list[tuple[str, int, str]]:
     """Command, exit code and output of each command in a console block."""
     assert block.startswith("$ ")
-    parts = re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]
+    joined = re.sub(r"\\\n *", "", block)
+    parts = re.split(r"^\$ ", joined, flags=re.MULTILINE)[1:]
     typed = []
     for part in parts:
         command, _, output = part.partition("\n")
@@ -317,9 +333,51 @@ def test_each_trouble_has_the_message_that_the_page_names_and_the_command_helps(
     reader.follows("troubleshooting.md")
 
 
+def test_the_formats_import_as_the_page_says(reader: Reader) -> None:
+    calls = [
+        {"request": {"messages": f"question {n}"}, "sent_at": "2026-10-01T00:00:00Z", "tags": tags}
+        for n, tags in enumerate(({"team": "web"}, {"group": "batch"}))
+    ]
+    write_log(reader.folder / "calls.jsonl", calls)
+
+    reader.follows("formats.md")
+
+    with closing(sqlite3.connect(reader.folder / "routectl.db")) as database:
+        teams = [team for (team,) in database.execute("SELECT team FROM requests ORDER BY id")]
+    assert teams == ["web", "batch"]
+
+
+@pytest.mark.slow
+def test_a_judge_makes_battles_to_train_on_and_says_whether_a_router_is_better(
+    reader: Reader,
+) -> None:
+    """The provider is a server on loopback, where the strong model is better on long prompts."""
+    folder = reader.folder
+    write_log(folder / "prompts.jsonl", [{"prompt": prompt_of(n)} for n in range(30)])
+    write_log(folder / "litellm.jsonl", [payload(n, prompt_of(n)) for n in range(310)])
+    code, output = reader.types("routectl import litellm.jsonl")
+    assert code == 0, output
+
+    def verdict(prompt: str, first: str, second: str) -> str:
+        better = chat_server.STRONG if len(prompt) > 160 else chat_server.WEAK
+        return f"VERDICT: {'FIRST' if better in first else 'SECOND'}"
+
+    with chat_server.Server().started() as server:
+        server.named = {"gpt-4o": "big", "gpt-4o-mini": "small", "gpt-4.1": "critic"}
+        server.verdict = verdict
+        reader.addresses = {"https://api.openai.com/v1": server.url}
+        reader.follows("judging.md")
+
+    assert (folder / "my-mf" / "model.safetensors").is_file()
+
+
+def prompt_of(number: int) -> str:
+    return f"question {number}: " + "why? " * (number * 37 % 101)
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_a_page_marks_each_block_as_run_or_not(page: str) -> None:
-    languages = [language for language, _ in blocks(page)]
+    languages = [language for language, _ in blocks((DOCS / page).read_text())]
     assert set(languages) <= {"sh", "console", "text", "yaml"}
     assert languages.count("text") <= 3
 
@@ -327,6 +385,8 @@ def test_a_page_marks_each_block_as_run_or_not(page: str) -> None:
 @pytest.mark.parametrize("page", PAGES)
 def test_each_link_of_a_page_leads_to_a_file_and_a_heading(page: str) -> None:
     for target in re.findall(r"\]\(([^)]+)\)", (DOCS / page).read_text()):
+        if target.startswith("https://"):
+            continue
         name, _, anchor = target.partition("#")
         text = (DOCS / (name or page)).read_text()
         anchors = {
@@ -338,7 +398,11 @@ def test_each_link_of_a_page_leads_to_a_file_and_a_heading(page: str) -> None:
 
 def test_the_readme_leads_from_an_own_log_to_the_config_string(reader: Reader) -> None:
     lay_log(reader.folder)
-    (block,) = [text for language, text in blocks("../README.md") if language == "sh"]
+    (block,) = [
+        text
+        for language, text in blocks((DOCS.parent / "README.md").read_text())
+        if language == "sh"
+    ]
     code, output = reader.types(block)
     assert code == 0, output
     assert re.search(r"^saving +.* USD a month .* against always gpt-5", output, re.MULTILINE)

@@ -1,8 +1,8 @@
-"""What a calibration is asked for: a target is a strategy that turns a cut table into a cut."""
+"""A share of the requests for the strong model."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,12 +10,9 @@ import numpy as np
 
 from routectl.calibration.cut import Cut, PassedOver, Tie, threshold_text
 from routectl.calibration.cut_table import RESOLUTION, ROUNDING, CutTable
-from routectl.calibration.effective_size import EffectiveSize
 from routectl.calibration.intervals import upper_limit
+from routectl.calibration.targets.protocol import SizeAt
 from routectl.errors import CalibrationError, UsageError
-
-SizeAt = Callable[[float], EffectiveSize]
-"""The effective size behind the share that a threshold has."""
 
 _STEPS = 20
 """Cuts that the search for a guaranteed one looks at before it only goes down."""
@@ -179,6 +176,10 @@ class StrongFraction:
             stored.get("guarantee"),
         )
 
+    def aim(self, _cut: Cut) -> float | None:
+        """The share that is asked for."""
+        return self.share
+
     def missed_by(self, cut: Cut) -> float | None:
         """How far the cut's share is from the asked one, where that is more than the tolerance.
 
@@ -189,9 +190,9 @@ class StrongFraction:
         miss = abs(cut.strong_fraction - self.share)
         return miss if miss > self.tolerance + ROUNDING else None
 
-    def to_json(self) -> dict[str, float | bool | None]:
+    def to_json(self) -> dict[str, float | bool | str | None]:
         """What is stored with a calibration; a guarantee only where there is one, as before."""
-        value: dict[str, float | bool | None] = {
+        value: dict[str, float | bool | str | None] = {
             "strong_fraction": self.share,
             "at_most": self.at_most,
             "tolerance": self.tolerance,

@@ -1,0 +1,122 @@
+"""What stored policies say of stored requests."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Connection
+
+from routectl.errors import UsageError
+from routectl.policy import LIVE, THRESHOLD, Facts, Policy, decide
+from routectl.prices import ModelPrice, price_of
+from routectl.records import IdKind
+from routectl.store import routes
+from routectl.store.calibrations import calibration
+from routectl.store.models import Calibration, Route
+from routectl.store.scores import stored_router
+from routectl.workflow.activating import activated
+from routectl.workflow.policies import of_calibration
+from routectl.workflow.routing import RouteInUse
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from routectl.store.requests import RequestTable
+
+UNSCORED = -1
+"""In place of a model: the policy has no score of the request."""
+
+FACT_COLUMNS: tuple[str, ...] = ()
+"""Of `requests`: what `decided` reads besides the scores."""
+
+
+@dataclass(frozen=True, slots=True)
+class NamedPolicy:
+    """A policy that was named by an id."""
+
+    kind: IdKind
+    number: int
+    policy: Policy
+    route: Route
+    calibration: Calibration | None
+    """None of an unconditional activation."""
+
+    @property
+    def ref(self) -> str:
+        """The id as people write it."""
+        return self.kind.ref(self.number)
+
+
+def named_policy(connection: Connection, kind: IdKind, number: int) -> NamedPolicy:
+    """The policy of a calibration or of an activation.
+
+    Raises:
+        StoreError: there is none of this id.
+    """
+    if kind is IdKind.ACTIVATION:
+        row = routes.activation(connection, number)
+        route = routes.route_of(connection, row.route_id)
+        log = routes.activations(connection, row.route_id)
+        ran = activated(connection, row, route.name, active=row.id == log[-1].id)
+        return NamedPolicy(kind, number, ran.policy, route, ran.calibration)
+    chosen = calibration(connection, number)
+    assert chosen.route_id is not None, "a migration gave each its route"
+    route = routes.route_of(connection, chosen.route_id)
+    return NamedPolicy(kind, number, of_calibration(chosen), route, chosen)
+
+
+def router_ids(connection: Connection, policy: Policy) -> list[int | None]:
+    """The stored routers whose scores a policy asks for; None: it never scored anything."""
+    if policy.rule != THRESHOLD:
+        return []
+    return [
+        stored_router(connection, router.spec.name, router.fingerprint) for router in policy.routers
+    ]
+
+
+def decided(policy: Policy, scores: NDArray[np.float64], table: RequestTable) -> NDArray[np.int64]:
+    """The place of each request's model among the policy's, from 0, the weakest.
+
+    A policy in shadow or of a canary is taken as if it were live.
+
+    Args:
+        scores: shape (n, R), of the policy's routers.
+
+    Returns:
+        Shape (n,), UNSCORED where a score is missing.
+    """
+    import numpy as np
+
+    model = np.full(len(table), UNSCORED)
+    rows = np.flatnonzero(~np.isnan(scores).any(axis=1))
+    if policy.rule != THRESHOLD:
+        rows = np.arange(len(table))
+        scores = np.zeros((len(table), 1))
+    live = replace(policy, mode=LIVE)
+    model[rows] = decide(live, scores[rows], _facts(table, rows)).model
+    return model
+
+
+def _facts(table: RequestTable, rows: NDArray[np.intp]) -> Facts:
+    return Facts()
+
+
+def prices_of(route: RouteInUse, models: Sequence[str | None]) -> dict[str, ModelPrice] | None:
+    """What models cost: by the route's own price, else the list's.
+
+    Returns:
+        None where a model has no name or no price.
+    """
+    own = route.prices({})
+    prices = {}
+    for model in models:
+        try:
+            if model is None:
+                return None
+            prices[model] = price_of(model, None, own)
+        except UsageError:
+            return None
+    return prices
