@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from routectl.cli import ids, options
 from routectl.cli.console import Console
+
+if TYPE_CHECKING:
+    from routectl.store.engine import Location
 
 
 @click.command("export")
@@ -22,18 +26,18 @@ from routectl.cli.console import Console
 @click.option(
     "--format",
     "format",
-    type=click.Choice(["string", "env", "json", "yaml", "routes", "litellm"]),
+    type=click.Choice(["string", "env", "json", "yaml", "routes", "litellm", "bundle"]),
     default="string",
     show_default=True,
-    help="The bare config string, a document that says where it is from, routes.json, or "
-    "what LiteLLM's configuration includes.",
+    help="The bare config string, a document that says where it is from, routes.json, what "
+    "LiteLLM's configuration includes, or a folder of routes.json and its routers' files.",
 )
 @click.option(
     "-o",
     "--output",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Write to this file, whole or not at all.",
+    help="Write to this file, whole or not at all; for a bundle, to this new folder.",
 )
 @options.force
 @options.database
@@ -59,6 +63,7 @@ def command(
       routectl export --format yaml --output routing.yaml
       routectl export --format routes --output routes.json
       routectl export --format litellm --output smart.yaml
+      routectl export --format bundle --output /srv/routectl/a12
       routectl export --calibration c4
     """
     from routectl.errors import UsageError
@@ -74,13 +79,16 @@ def command(
     from routectl.output import PUBLIC, Output
     from routectl.workflow.exporting import active_routes, to_export
 
-    if format in ("routes", "litellm") and calibration_id is not None:
+    if format in ("routes", "litellm", "bundle") and calibration_id is not None:
         raise UsageError(f"--format {format} holds what is active, so leave --calibration out")
     if console.as_json and format not in ("string", "json"):
         raise UsageError(f"--json and --format {format} contradict each other")
     if route is not None and calibration_id is not None:
         raise UsageError("name one of --route and --calibration")
     location = options.parse_database(db)
+    if format == "bundle":
+        _bundle(console, location, route, output, force)
+        return
     recognisers = {"routes": is_routes_document, "litellm": is_litellm_fragment}
     target = None
     if output is not None:
@@ -112,3 +120,23 @@ def command(
     else:
         target.write(text.encode())
         console.note(f"wrote {output}")
+
+
+def _bundle(
+    console: Console, location: Location, route: str | None, output: Path | None, force: bool
+) -> None:
+    from routectl.errors import UsageError
+    from routectl.workflow.bundling import check_bundle_folder, write_bundle
+    from routectl.workflow.exporting import active_routes
+
+    if output is None:
+        raise UsageError("--format bundle writes a folder: name it with --output")
+    if force:
+        raise UsageError("a bundle never replaces anything, so leave --force out")
+    check_bundle_folder(output)
+    console.database(location)
+    written = write_bundle(active_routes(location, route), output)
+    console.note(
+        f"wrote {output}: {written.bytes / 2**20:.1f} MiB, {len(written.routers)} "
+        f"{'router' if len(written.routers) == 1 else 'routers'}"
+    )

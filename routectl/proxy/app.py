@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx2
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.metrics_core import CounterMetricFamily, Metric
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 from starlette.applications import Starlette
 from starlette.background import BackgroundTask
@@ -88,7 +88,7 @@ class _Server:
         routes = {
             name: f"a{route.active.policy.activation_id}" for name, route in running.routes.items()
         }
-        return JSONResponse({"status": "ok", "routes": routes})
+        return JSONResponse({"status": "ok", "routes": routes, "problem": running.problem})
 
     async def metrics(self, request: Request) -> Response:
         self._authenticate(request)
@@ -205,3 +205,14 @@ class _Counts(Collector):
             "Times that what routes.json had become could not be carried out",
             value=running.failures,
         )
+        yield GaugeMetricFamily(
+            "routectl_routes_current",
+            "1 where routes.json is what runs, 0 where the last good one is kept",
+            value=running.problem is None,
+        )
+        activations = GaugeMetricFamily(
+            "routectl_activation", "The activation that a route runs", labels=["route"]
+        )
+        for name, route in running.routes.items():
+            activations.add_metric([name], route.active.policy.activation_id or 0)
+        yield activations

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from routectl.errors import RouterError
 from routectl.policy import PinnedRouter
+from routectl.proxy.bundle import Bundle
 from routectl.routers import Router, checked_scores, open_spec
 
 AT_ONCE = 32
@@ -32,6 +33,7 @@ class Scorer:
     def __init__(self, name: str, router: Router) -> None:
         """Start the thread; `close` ends it."""
         self._name = name
+        self.noise = router.identity.noise
         self._router = router
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self.slowest_seconds = self._measure()
@@ -84,17 +86,23 @@ class Scorer:
             job.future.set_result(float(score))
 
 
-def open_scorer(pinned: PinnedRouter) -> Scorer:
-    """Load the router of a policy.
+def open_scorer(pinned: PinnedRouter, bundle: Bundle | None = None) -> Scorer:
+    """Load the router of a policy: from the bundle that holds it, else as the policy names it.
 
     Raises:
         RoutectlError: it cannot be opened, or is not the one that the policy was made with.
     """
-    opened = open_spec(pinned.spec)
+    bundled = None if bundle is None else bundle.spec(pinned)
+    opened = open_spec(bundled or pinned.spec)
     if opened.identity.fingerprint != pinned.fingerprint:
+        where = "that is installed here" if bundled is None else "of the bundle"
         raise RouterError(
-            f"the router {pinned.spec.name!r} that is installed here has another fingerprint "
+            f"the router {pinned.spec.name!r} {where} has another fingerprint "
             f"({opened.identity.fingerprint[:12]}) than the one that the policy was made with "
-            f"({pinned.fingerprint[:12]}): install the routectl that calibrated it"
+            f"({pinned.fingerprint[:12]}): run it from a bundle of the routectl that calibrated "
+            "it (`routectl export --format bundle`), or install that one"
         )
-    return Scorer(pinned.spec.name, opened.load())
+    router = opened.load()
+    if bundle is not None and bundled is not None:
+        bundle.require_same_scores(pinned.fingerprint, router)
+    return Scorer(pinned.spec.name, router)

@@ -1,8 +1,8 @@
 """routes.json where proxies read it, written anew by each activation of a route that is published.
 
 The activation is committed first and the file written then. The other way round, a full disk or a
-folder that is gone would keep a rollback from being recorded; this way it is recorded, and what was not
-written is said.
+folder that is gone would keep a rollback from being recorded; this way it is recorded, and what was
+not written is said.
 """
 
 from __future__ import annotations

@@ -102,3 +102,27 @@ def test_litellm_gets_no_route_without_models(routectl: Routectl, tmp_path: Path
 
     assert (done.code, done.out) == (1, "")
     assert "does not declare two models" in done.err
+
+
+def test_a_bundle_is_a_new_folder_that_decides(calibrated: Routectl, tmp_path: Path) -> None:
+    folder = tmp_path / "bundle"
+
+    done = calibrated("export", "--format", "bundle", "--output", folder)
+
+    assert (done.code, "MiB, 1 router" in done.err) == (0, True)
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "manifest.json",
+        "routers",
+        "routes.json",
+    ]
+    assert b"question" not in (folder / "manifest.json").read_bytes()
+    again = calibrated("export", "--format", "bundle", "--output", folder)
+    assert (again.code, "is there already" in again.err) == (2, True)
+    for more, words in (
+        ((), "name it with --output"),
+        (("--output", tmp_path / "other", "--force"), "leave --force out"),
+        (("--output", tmp_path / "other", "--calibration", "c1"), "leave --calibration out"),
+    ):
+        refused = calibrated("export", "--format", "bundle", *more)
+        assert (refused.code, words in refused.err) == (2, True)
+    assert not (tmp_path / "other").exists()
