@@ -17,14 +17,19 @@ from typing import TYPE_CHECKING, Any
 
 from routectl.errors import InputError, RoutectlError, RouterError
 from routectl.escaping import quoted_names
-from routectl.records import ModelPair, RouterSpec
+from routectl.records import Limits, ModelPair, RouterSpec
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import ArrayLike, NDArray
 
-POLICY_VERSION = 1
-"""Version of the record; a reader refuses newer ones."""
+POLICY_VERSION = 2
+"""Newest version of the record; a reader refuses newer ones. A policy is written as the oldest
+version that can say it, so that one which uses nothing new is the same record for ever."""
+
+_NEWER: Mapping[str, tuple[int, Any]] = {"limits": (2, {})}
+"""Key that version 1 does not have -> the version that brought it, and its value that says no more
+than the versions before."""
 
 THRESHOLD, ALWAYS_STRONG, ALWAYS_WEAK = RULES = ("threshold", "always_strong", "always_weak")
 FALLBACKS = ("strong", "weak", "share")
@@ -43,6 +48,11 @@ class Reason(StrEnum):
     """Its score, against the thresholds of its segment."""
     NEEDS_STRONG = "needs_strong"
     """The weaker models cannot take it, whatever its score is."""
+    SHADOW = "shadow"
+    """The policy only watches, so the strongest model answers."""
+    CANARY_OUT = "canary_out"
+    """The policy decides a part of the traffic, and it is in the other one: the strongest model
+    answers."""
     ALWAYS_STRONG = "always_strong"
     """The policy is unconditional."""
     ALWAYS_WEAK = "always_weak"
@@ -84,6 +94,8 @@ class Policy:
     rule is unconditional. Between two models it lies in [0, 1]."""
     segments: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Segment -> its own K-1 thresholds; `thresholds` hold for all others."""
+    limits: Mapping[str, Limits] = field(default_factory=dict)
+    """Model, other than the strongest -> what it cannot take."""
     extraction_version: int
     """Of the text that the routers score."""
     mode: str | None = None
@@ -113,6 +125,11 @@ class Policy:
             yield f"the fallback {fallback} is none of {', '.join(FALLBACKS)}"
         if self.extraction_version < 1:
             yield f"there is no extraction version {self.extraction_version}"
+        if not self.limits.keys() <= set(self.models[:-1]):
+            yield "its limits are of other models than its weaker ones"
+        for model, limits in self.limits.items():
+            if limits.context is not None and limits.context < 1:
+                yield f"the context of {quoted_names([model], 1)} is no number of tokens"
         if self.rule != THRESHOLD:
             if self.thresholds or self.segments:
                 yield f"the rule {self.rule} takes no thresholds"
@@ -173,7 +190,12 @@ class Policy:
         """As plain JSON values, with the record's version."""
         import msgspec
 
-        return {"version": POLICY_VERSION, **msgspec.json.decode(msgspec.json.encode(self))}
+        values = msgspec.json.decode(msgspec.json.encode(self))
+        version = max(
+            (since for key, (since, usual) in _NEWER.items() if values[key] != usual), default=1
+        )
+        later = [key for key, (since, _) in _NEWER.items() if since > version]
+        return {"version": version, **{k: v for k, v in values.items() if k not in later}}
 
     @classmethod
     def from_json(cls, value: object) -> Policy:
@@ -202,7 +224,7 @@ class Policy:
         written = policy.to_json()
         if written != value:
             other = sorted(written.keys() ^ value.keys())
-            keys = quoted_names(other, 8) if other else "in its routers"
+            keys = quoted_names(other, 8) if other else "in its routers or limits"
             raise InputError(
                 f"this is no policy that can be read: it has other keys than version {version} "
                 f"has ({keys})"
@@ -241,8 +263,10 @@ class Facts:
     segment: Sequence[str | None] | None = None
     conversation: Sequence[str | None] | None = None
     """What a canary draws by, so that a conversation keeps its model."""
-    request_id: Sequence[str] | None = None
+    end_user: Sequence[str | None] | None = None
     """What is drawn by where there is no conversation."""
+    request_id: Sequence[str | None] | None = None
+    """What is drawn by where there is neither. A request without any of them is in no canary."""
     needs_strong: ArrayLike | None = None
     """bool[n]: the weaker models cannot take the request (context length, images, tools, response
     format)."""
@@ -260,6 +284,11 @@ class Decisions:
     """With which the policy serves this model to this request. 1.0: it always does."""
     reason: NDArray[np.object_]
     """A `Reason` each."""
+    would_be: NDArray[np.int64]
+    """Index of the model that the policy would give it live: another one than `model` only in a
+    shadow and outside a canary."""
+    would_be_reason: NDArray[np.object_]
+    """A `Reason` each, of that."""
 
 
 def decide(policy: Policy, scores: ArrayLike, facts: Facts | None = None) -> Decisions:
@@ -267,28 +296,24 @@ def decide(policy: Policy, scores: ArrayLike, facts: Facts | None = None) -> Dec
 
     A request gets the dearest model whose threshold its score meets (score >= threshold), and the
     weakest where it meets none. One that needs the strong model gets the strongest. A policy that
-    is unconditional gives every request its model.
+    is unconditional gives every request its model. Any other, in a shadow, gives every request the
+    strongest model; a canary gives it to the requests outside its share, which are the same ones
+    in every process, and the same and fewer as the share grows.
 
     Args:
-        policy: live, or not activated yet, which is decided as if it were live.
+        policy: one that is not activated yet is decided as if it were live.
         scores: float64[n, K-1], the k-th column for model k+1; float64[n, 1] or float64[n] is
             one score that is compared with every threshold (a ladder). NaN where a request
             needs the strong model and was not scored. Of an unconditional policy only n is read.
         facts: of the same n requests.
 
     Raises:
-        RoutectlError: the policy's mode is one that this routectl does not carry out.
         RouterError: a request that its score should decide has none (NaN).
         ValueError: scores or facts are of another shape.
     """
     import numpy as np
 
     facts = facts or Facts()
-    if policy.mode not in (None, LIVE):
-        raise RoutectlError(
-            f"a policy in mode {policy.mode!r} cannot be carried out by this routectl, which "
-            "knows live ones: install a newer routectl"
-        )
     scores = np.asarray(scores, dtype=np.float64)
     count, strongest = len(scores), len(policy.models) - 1
     if policy.rule != THRESHOLD:
@@ -325,40 +350,123 @@ def decide(policy: Policy, scores: ArrayLike, facts: Facts | None = None) -> Dec
         dearest = strongest - np.argmax(met[:, ::-1], axis=1)
         model = np.where(met.any(axis=1), dearest, 0)
     model[needs_strong], reason[needs_strong] = strongest, Reason.NEEDS_STRONG
-    return _decisions(policy, model, reason)
+    return _in_mode(policy, _decisions(policy, model, reason), facts)
 
 
 def without_score(
-    policy: Policy, strong_fraction: float | None, request: bytes, reason: Reason
+    policy: Policy,
+    strong_fraction: float | None,
+    request: bytes,
+    reason: Reason,
+    facts: Facts | None = None,
 ) -> Decisions:
-    """What a request gets that has no score, by the policy's fallback.
+    """What a request gets that has no score, by the policy's fallback and mode.
 
     Args:
         strong_fraction: the calibrated share, which `share` sends to the strong model, where the
             policy sets no fallback, too. Without it such a request is strong.
         request: what is drawn by, so that every process decides a request alike.
+        facts: of the one request.
     """
     import numpy as np
 
     strongest = len(policy.models) - 1
     share = {"strong": 1.0, "weak": 0.0}.get(policy.fallback or "share", strong_fraction)
     share = 1.0 if share is None else share
-    # 52 bits of the digest, in [0, 1).
-    drawn = (int.from_bytes(hashlib.sha256(request).digest()[:8], "big") >> 12) / 2**52
-    is_strong = drawn < share
+    is_strong = _drawn(request) < share
     decisions = _decisions(
         policy,
         np.array([strongest if is_strong else 0]),
         np.array([reason], dtype=object),
     )
-    return replace(decisions, probability=np.array([share if is_strong else 1.0 - share]))
+    probability = np.array([share if is_strong else 1.0 - share])
+    return _in_mode(policy, replace(decisions, probability=probability), facts or Facts())
+
+
+def needs_strong(
+    policy: Policy,
+    *,
+    tokens: ArrayLike,
+    images: ArrayLike,
+    tools: ArrayLike,
+    response_format: ArrayLike,
+) -> NDArray[np.bool_]:
+    """Which of n requests one of the weaker models cannot take.
+
+    Args:
+        tokens: float64[n], of the whole request; NaN where unknown, which any model takes.
+        images, tools: int64[n], how many it holds or offers.
+        response_format: bool[n], whether the answer must be something other than text.
+    """
+    import numpy as np
+
+    needs = np.zeros(len(np.asarray(tokens)), dtype=np.bool_)
+    for limits in policy.limits.values():
+        if limits.context is not None:
+            needs |= np.asarray(tokens, dtype=np.float64) > limits.context
+        for is_taken, asked in (
+            (limits.images, images),
+            (limits.tools, tools),
+            (limits.response_format, response_format),
+        ):
+            if not is_taken:
+                needs |= np.asarray(asked) > 0
+    return needs
+
+
+def _in_mode(policy: Policy, decisions: Decisions, facts: Facts) -> Decisions:
+    """What is served of decisions that the policy made by its rule."""
+    import numpy as np
+
+    mode, strongest = policy.mode, len(policy.models) - 1
+    if policy.rule != THRESHOLD or mode in (None, LIVE):
+        return decisions
+    count = len(decisions.model)
+    if mode == SHADOW:
+        share, is_outside = 0.0, np.ones(count, dtype=np.bool_)
+    else:
+        share = float(str(mode).removeprefix("canary="))
+        ids = [_draws_by(facts, row) for row in range(count)]
+        is_outside = np.array([i is None or _drawn(i) >= share for i in ids], dtype=np.bool_)
+    outside_reason = Reason.SHADOW if mode == SHADOW else Reason.CANARY_OUT
+    model = np.where(is_outside, strongest, decisions.model)
+    # With what probability the policy itself gives a request the model that it is served.
+    own = np.where(model == decisions.model, decisions.probability, 1.0 - decisions.probability)
+    return Decisions(
+        model,
+        _names(policy)[model],
+        share * own + (1.0 - share) * (model == strongest),
+        np.where(is_outside, np.array(outside_reason, dtype=object), decisions.reason),
+        decisions.model,
+        decisions.reason,
+    )
+
+
+def _draws_by(facts: Facts, row: int) -> bytes | None:
+    """What a canary draws a request by, if it has anything."""
+    for kind in ("conversation", "end_user", "request_id"):
+        ids = getattr(facts, kind)
+        if ids is not None and ids[row] is not None:
+            # Another draw than that of the fallback.
+            return f"canary {kind} {ids[row]}".encode("utf-8", "surrogatepass")
+    return None
+
+
+def _drawn(by: bytes) -> float:
+    """A number in [0, 1) that is the same in every process: 52 bits of a digest."""
+    return (int.from_bytes(hashlib.sha256(by).digest()[:8], "big") >> 12) / 2**52
 
 
 def _decisions(policy: Policy, model: NDArray[np.int64], reason: NDArray[np.object_]) -> Decisions:
     import numpy as np
 
-    names = np.array(policy.models, dtype=object)
-    return Decisions(model, names[model], np.ones(len(model)), reason)
+    return Decisions(model, _names(policy)[model], np.ones(len(model)), reason, model, reason)
+
+
+def _names(policy: Policy) -> NDArray[np.object_]:
+    import numpy as np
+
+    return np.array(policy.models, dtype=object)
 
 
 def _values(thresholds: Sequence[str]) -> list[float]:

@@ -178,6 +178,25 @@ class ModelPair:
         return f"{self.strong} / {self.weak}"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What a model cannot take, as it was declared: such requests go to a stronger one."""
+
+    context: int | None = None
+    """Tokens of a request at most; None where nobody declared it, and then any number."""
+    images: bool = True
+    """Whether it takes them; so are the next two."""
+    tools: bool = True
+    response_format: bool = True
+    """An answer that must be JSON, or follow a schema."""
+
+    def __str__(self) -> str:
+        """As `route set --limit` takes it."""
+        flags = ("images", "tools", "response_format")
+        no = [f"no-{name.replace('_', '-')}" for name in flags if not getattr(self, name)]
+        return ",".join([*([] if self.context is None else [f"context:{self.context}"]), *no])
+
+
 @dataclass(frozen=True, slots=True)
 class RouterIdentity:
     """A router at one fingerprint, without what it takes to run it."""

@@ -27,9 +27,11 @@ from routectl.policy import (
     config_string,
     decide,
     named_pair,
+    needs_strong,
     threshold_value,
+    without_score,
 )
-from routectl.records import ModelPair, RouterSpec
+from routectl.records import Limits, ModelPair, RouterSpec
 
 SPEC = RouterSpec("mf", "mf_9", ModelPair("gpt-4", "mixtral"), {"gpt-5": "gpt-4"})
 ROUTER = PinnedRouter(SPEC, "f" * 64)
@@ -52,6 +54,15 @@ def decimal(low: float, high: float) -> st.SearchStrategy[str]:
     return st.floats(low, high).map(lambda value: f"{value:.3f}")
 
 
+LIMITS = st.builds(
+    Limits,
+    context=st.none() | st.integers(1, 10**6),
+    images=st.booleans(),
+    tools=st.booleans(),
+    response_format=st.booleans(),
+)
+
+
 @st.composite
 def policies(draw: st.DrawFn) -> Policy:
     """Any policy: K models, segments, all rules, modes and fallbacks."""
@@ -69,6 +80,13 @@ def policies(draw: st.DrawFn) -> Policy:
         segments={}
         if unconditional
         else draw(st.dictionaries(st.sampled_from(["search", "support"]), thresholds)),
+        limits=draw(
+            st.dictionaries(
+                st.sampled_from([model for model in models[:-1] if model] or ["none"]), LIMITS
+            )
+        )
+        if any(models[:-1])
+        else {},
         extraction_version=draw(st.integers(1, 9)),
         mode=draw(st.sampled_from([None, "live", "shadow", "canary=0.05"])),
         fallback=draw(st.sampled_from([None, "strong", "weak", "share"])),
@@ -81,8 +99,18 @@ def policies(draw: st.DrawFn) -> Policy:
 @given(policies())
 def test_a_policy_is_read_back_as_it_was_written(policy: Policy) -> None:
     stored = json.loads(json.dumps(policy.to_json()))
-    assert stored["version"] == POLICY_VERSION
+    assert stored["version"] == (2 if policy.limits else 1) <= POLICY_VERSION
     assert Policy.from_json(stored) == policy
+
+
+def test_the_record_of_version_2_adds_what_models_cannot_take() -> None:
+    limits = {"small": Limits(context=8000, images=False)}
+    record = {"context": 8000, "images": False, "tools": True, "response_format": True}
+    assert two_models(limits=limits).to_json() == {
+        **two_models().to_json(),
+        "version": 2,
+        "limits": {"small": record},
+    }
 
 
 def test_the_record_of_version_1_never_changes() -> None:
@@ -112,10 +140,19 @@ def test_the_record_of_version_1_never_changes() -> None:
     }
 
 
+LIMITED = {"context": None, "images": False, "tools": True, "response_format": True}
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"version": 2}, "version 2 cannot be read.*up to 1: install a newer routectl"),
+        ({"version": 3}, "version 3 cannot be read.*up to 2: install a newer routectl"),
+        ({"version": 2}, r"other keys than version 2 has"),
+        ({"version": 2, "limits": {}}, r"other keys than version 2 has"),
+        ({"limits": {"small": LIMITED}}, r"other keys than version 1 has"),
+        ({"version": 2, "limits": {"large": LIMITED}}, "of other models than its weaker ones"),
+        ({"version": 2, "limits": {"small": LIMITED | {"context": 0}}}, "no number of tokens"),
+        ({"version": 2, "limits": {"small": LIMITED | {"audio": 1}}}, "other keys.*in its"),
         ({"version": None}, "no JSON object with a version"),
         ({"surprise": 1}, r"other keys than version 1 has \(surprise\)"),
         ({"routers": [{"spec": {"name": "mf"}, "fingerprint": "f"}]}, "other keys.*routers"),
@@ -232,10 +269,104 @@ def test_a_score_that_is_not_a_number_decides_nothing() -> None:
     ]
 
 
-@pytest.mark.parametrize("mode", ["shadow", "canary=0.05"])
-def test_a_mode_that_is_not_carried_out_yet_decides_nothing(mode: str) -> None:
-    with pytest.raises(RoutectlError, match="install a newer routectl"):
-        decide(two_models(mode=mode), [0.5])
+def ids(count: int) -> list[str]:
+    return [f"id {number}" for number in range(count)]
+
+
+@given(st.lists(UNIT, min_size=1, max_size=30), st.data())
+def test_a_shadow_serves_the_strong_model_and_says_what_it_would_have_served(
+    scores: list[float], data: st.DataObject
+) -> None:
+    needs = data.draw(st.lists(st.booleans(), min_size=len(scores), max_size=len(scores)))
+    facts = Facts(needs_strong=needs)
+    live = decide(two_models(mode="live"), scores, facts)
+    shadow = decide(two_models(mode="shadow"), scores, facts)
+    assert set(shadow.name) == {"large"}
+    assert set(shadow.reason) == {Reason.SHADOW}
+    assert shadow.probability.tolist() == [1.0] * len(scores)
+    assert shadow.would_be.tolist() == live.model.tolist() == live.would_be.tolist()
+    assert shadow.would_be_reason.tolist() == live.reason.tolist()
+
+
+def test_a_canary_decides_its_share_and_all_others_are_strong() -> None:
+    count = 20_000
+    scores = np.tile([0.2, 0.8], count // 2)
+    decisions = decide(two_models(mode="canary=0.05"), scores, Facts(conversation=ids(count)))
+    inside = decisions.reason == Reason.THRESHOLD
+    # Who is inside is a hash, so that this share is always the same.
+    assert inside.mean() == pytest.approx(0.05, abs=0.005)
+    assert set(decisions.reason) == {Reason.THRESHOLD, Reason.CANARY_OUT}
+    weak = scores < 0.5
+    assert (decisions.model == np.where(inside & weak, 0, 1)).all()
+    assert (decisions.would_be == np.where(weak, 0, 1)).all()
+    # A weak one is served the weak model with the canary's share, a strong one always its own.
+    expected = np.where(weak, np.where(inside, 0.05, 0.95), 1.0)
+    assert decisions.probability == pytest.approx(expected)
+
+
+def test_a_canary_keeps_a_conversation_then_an_end_user_then_a_request() -> None:
+    count = 2000
+    policy, scores = two_models(mode="canary=0.5"), np.zeros(count)
+    others = {"end_user": ids(count)[::-1], "request_id": ids(count)[::-1]}
+    by_conversation = decide(policy, scores, Facts(conversation=["one"] * count, **others))
+    assert len(set(by_conversation.model)) == 1
+    by_user = decide(
+        policy,
+        scores,
+        Facts(conversation=[None] * count, end_user=["anna"] * count, request_id=ids(count)),
+    )
+    assert len(set(by_user.model)) == 1
+    by_request = decide(policy, scores, Facts(request_id=ids(count)))
+    assert by_request.model.mean() == pytest.approx(0.5, abs=0.05)
+    wider = decide(two_models(mode="canary=0.7"), scores, Facts(request_id=ids(count)))
+    assert (wider.model <= by_request.model).all()
+    assert set(decide(policy, scores).reason) == {Reason.CANARY_OUT}
+
+
+@pytest.mark.parametrize("mode", ["live", "shadow", "canary=0.25"])
+def test_the_probability_of_the_fallback_is_how_often_it_serves_that_model(mode: str) -> None:
+    policy, count = two_models(mode=mode, fallback="share"), 8000
+    served = [
+        without_score(policy, 0.3, key.encode(), Reason.TIMEOUT, Facts(request_id=[key]))
+        for key in ids(count)
+    ]
+    weak = [float(one.probability[0]) for one in served if one.model[0] == 0]
+    strong = [float(one.probability[0]) for one in served if one.model[0] == 1]
+    share = {"live": 0.7, "shadow": 0.0, "canary=0.25": 0.175}[mode]
+    assert len(weak) / count == pytest.approx(share, abs=0.02)
+    assert set(np.round(weak, 12)) <= {share}
+    assert set(np.round(strong, 12)) == {round(1 - share, 12)}
+    assert {str(one.would_be_reason[0]) for one in served} == {"timeout"}
+
+
+@pytest.mark.parametrize("rule", ["always_strong", "always_weak"])
+def test_an_unconditional_policy_gives_every_request_its_model_in_any_mode(rule: str) -> None:
+    decisions = decide(two_models(rule=rule, thresholds=(), mode="shadow"), [0.5, 0.5])
+    assert set(decisions.reason) == {rule}
+
+
+@pytest.mark.parametrize(
+    ("limits", "needs"),
+    [
+        (Limits(), [False, False, False, False, False]),
+        (Limits(context=1000), [False, True, False, False, False]),
+        (Limits(images=False), [False, False, True, False, False]),
+        (Limits(tools=False), [False, False, False, True, False]),
+        (Limits(response_format=False), [False, False, False, False, True]),
+        (Limits(context=999, tools=False), [True, True, False, True, False]),
+    ],
+)
+def test_a_request_needs_the_strong_model_where_a_weaker_one_cannot_take_it(
+    limits: Limits, needs: list[bool]
+) -> None:
+    answers = needs_strong(
+        two_models(limits={"small": limits}),
+        tokens=[1000, 1001, 5, 5, np.nan],
+        images=[0, 0, 1, 0, 0],
+        tools=[0, 0, 0, 3, 0],
+        response_format=[False, False, False, False, True],
+    )
+    assert answers.tolist() == needs
 
 
 def test_scores_and_facts_of_another_shape_are_refused() -> None:

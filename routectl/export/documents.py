@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from routectl.errors import RoutectlError, UsageError
-from routectl.policy import LIVE, POLICY_VERSION, THRESHOLD, Policy, named_pair
+from routectl.policy import LIVE, THRESHOLD, Policy, named_pair
 
 _BEGINNINGS = (
     rb"router-\S+-\d+(\.\d+)?\s*\Z",
@@ -73,7 +73,7 @@ def _values(exported: Exported) -> _Values:
             "checkpoint": None if scoring is None else scoring.spec.checkpoint,
             "mapping": dict(mapping),
             "extraction_version": policy.extraction_version,
-            "policy_version": POLICY_VERSION,
+            "policy_version": policy.to_json()["version"],
         }
         # Not of what runs live without a fallback: that is exported as it always was.
         if policy.mode not in (None, LIVE) or policy.fallback is not None:

@@ -3,10 +3,10 @@
 Importing this package loads neither torch nor SQLAlchemy.
 """
 
-from routectl.proxy.decider import Decider, Decision
+from routectl.proxy.decider import Decider, Decision, RequestFacts
 from routectl.proxy.lines import decided_lines
 from routectl.proxy.running import Running
 from routectl.proxy.serving import serve
 from routectl.proxy.settings import Settings
 
-__all__ = ["Decider", "Decision", "Running", "Settings", "decided_lines", "serve"]
+__all__ = ["Decider", "Decision", "RequestFacts", "Running", "Settings", "decided_lines", "serve"]

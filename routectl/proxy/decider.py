@@ -9,8 +9,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from routectl import extraction
+from routectl.callers import Caller, caller_of
 from routectl.errors import InputError, RoutectlError
-from routectl.policy import THRESHOLD, Facts, Policy, Reason, decide, without_score
+from routectl.needs import Needs, about_tokens, count_images, needs_of
+from routectl.policy import (
+    THRESHOLD,
+    Decisions,
+    Facts,
+    Policy,
+    Reason,
+    decide,
+    needs_strong,
+    without_score,
+)
 from routectl.proxy.running import Running, RunningRoute
 
 log = logging.getLogger("routectl.proxy")
@@ -34,6 +45,9 @@ class Decision:
     """With which the policy serves this model to this request."""
     reason: str
     """A `policy.Reason`."""
+    would_be: str
+    """The decision that the policy makes live: in a shadow and outside a canary another one."""
+    would_be_reason: str
     score: float | None
     """The strong win rate that decided; None where there was none."""
     fingerprint: str | None
@@ -44,6 +58,22 @@ class Decision:
     def to_json(self) -> dict[str, Any]:
         """As plain JSON values; under these names a proxy's log holds it."""
         return {name: getattr(self, name) for name in self.__slots__}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestFacts:
+    """What a gateway knows of a request besides its text; None where it does not."""
+
+    segment: str | None = None
+    """The part of the traffic that it belongs to."""
+    conversation: str | None = None
+    end_user: str | None = None
+    request_id: str | None = None
+    whole: object = None
+    """The whole request, where what is decided on is only its conversation."""
+
+
+NO_FACTS = RequestFacts()
 
 
 class Decider:
@@ -61,13 +91,13 @@ class Decider:
         """Requests by route, decision and reason."""
         self._deadline = deadline_seconds
 
-    async def decide(self, route: str, body: object, *, segment: str | None = None) -> Decision:
+    async def decide(self, route: str, body: object, given: RequestFacts = NO_FACTS) -> Decision:
         """What a request gets.
 
         Args:
             route: the name that the client called.
             body: a request body, its conversation alone, or a text.
-            segment: the part of the traffic that it belongs to, as the gateway knows it.
+            given: what else is known of it. What it names itself comes after that.
 
         Raises:
             InputError: no such route runs.
@@ -78,17 +108,20 @@ class Decider:
             raise InputError(f"there is no such route here; the routes are {names}")
         policy = running.active.policy
         text = extraction.extract(body, policy.extraction_version)
-        decision = await self._decided(route, running, text, segment)
+        facts = _facts(policy, body, text, given)
+        decisions, scores = await self._decided(running, text, facts)
+        decision = _decision(route, policy, decisions, scores)
         self.reasons[route, decision.decision, decision.reason] += 1
         return decision
 
     async def _decided(
-        self, route: str, running: RunningRoute, text: str | None, segment: str | None
-    ) -> Decision:
+        self, running: RunningRoute, text: str | None, facts: Facts
+    ) -> tuple[Decisions, list[float] | None]:
         policy, reason = running.active.policy, Reason.NO_TEXT
         scores: list[float] = []
-        if policy.rule != THRESHOLD:
-            return _decision(route, policy, decide(policy, [float("nan")]), None)
+        # What no score decides needs none.
+        if policy.rule != THRESHOLD or facts.needs_strong is not None:
+            return decide(policy, [float("nan")], facts), None
         if text is not None:
             try:
                 scores = await self._scored(running, text)
@@ -101,10 +134,9 @@ class Decider:
                 what = str(error) if isinstance(error, RoutectlError) else type(error).__name__
                 log.error("a prompt of %d characters was not scored: %s", len(text), what)
         if not scores:
-            share = running.active.strong_fraction
-            drawn = without_score(policy, share, (text or "").encode(), reason)
-            return _decision(route, policy, drawn, None)
-        return _decision(route, policy, decide(policy, [scores], Facts(segment=[segment])), scores)
+            share, drawn_by = running.active.strong_fraction, (text or "").encode()
+            return without_score(policy, share, drawn_by, reason, facts), None
+        return decide(policy, [scores], facts), scores
 
     async def _scored(self, running: RunningRoute, text: str) -> list[float]:
         slowest = max(scorer.slowest_seconds for scorer in running.scorers)
@@ -114,17 +146,48 @@ class Decider:
             return list(await asyncio.gather(*futures))
 
 
-def _decision(route: str, policy: Policy, decisions: Any, scores: list[float] | None) -> Decision:
-    index, strongest = int(decisions.model[0]), len(policy.models) - 1
-    side = {0: "weak", strongest: "strong"}.get(index, str(index))
-    # Of several scores, the one that the chosen model's threshold was compared with.
-    column = 0 if scores is None or len(scores) == 1 else max(index - 1, 0)
+def _facts(policy: Policy, body: object, text: str | None, given: RequestFacts) -> Facts:
+    whole = body if given.whole is None else given.whole
+    caller = caller_of(whole) if isinstance(whole, dict) else Caller()
+    return Facts(
+        segment=[given.segment],
+        conversation=[given.conversation or caller.conversation],
+        end_user=[given.end_user or caller.end_user],
+        # Without any id, what is asked again is decided as before.
+        request_id=[given.request_id or text],
+        needs_strong=[True] if policy.limits and _needs_strong(policy, whole) else None,
+    )
+
+
+def _needs_strong(policy: Policy, whole: object) -> bool:
+    needs = needs_of(whole) if isinstance(whole, dict) else Needs(count_images(whole))
+    return bool(
+        needs_strong(
+            policy,
+            tokens=[about_tokens(whole)],
+            images=[needs.images or 0],
+            tools=[needs.tools or 0],
+            response_format=[needs.response_format is not None],
+        )[0]
+    )
+
+
+def _decision(
+    route: str, policy: Policy, decisions: Decisions, scores: list[float] | None
+) -> Decision:
+    strongest = len(policy.models) - 1
+    sides = {0: "weak", strongest: "strong"}
+    index, would_be = int(decisions.model[0]), int(decisions.would_be[0])
+    # Of several scores, the one that the policy's model's threshold was compared with.
+    column = 0 if scores is None or len(scores) == 1 else max(would_be - 1, 0)
     return Decision(
         route=route,
         model=decisions.name[0],
-        decision=side,
+        decision=sides.get(index, str(index)),
         probability=float(decisions.probability[0]),
         reason=str(decisions.reason[0]),
+        would_be=sides.get(would_be, str(would_be)),
+        would_be_reason=str(decisions.would_be_reason[0]),
         score=None if scores is None else scores[column],
         fingerprint=None if scores is None else policy.routers[column].fingerprint,
         activation=f"a{policy.activation_id}",

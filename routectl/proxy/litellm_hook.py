@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING, Any
 
 from litellm.integrations.custom_logger import CustomLogger
 
+from routectl.callers import caller_of
 from routectl.errors import InputError
 from routectl.export import STRONG_TIER, WEAK_TIER
-from routectl.proxy.decider import Decider
+from routectl.proxy.decider import NO_FACTS, Decider, RequestFacts
 from routectl.proxy.running import Running
 
 if TYPE_CHECKING:
@@ -33,6 +34,17 @@ ROUTES = "ROUTECTL_ROUTES"
 _METADATA = ("litellm_metadata", "metadata")
 """Where LiteLLM keeps its own of a request: the first one that is there."""
 _LOGGED, _RECORD = "spend_logs_metadata", "routectl"
+
+
+class _Record(dict[str, Any]):
+    """What is logged of a decision, and what it needs to know that is not logged."""
+
+    __slots__ = ("facts",)
+    facts: RequestFacts
+
+    def __reduce__(self) -> tuple[type, tuple[dict[str, Any]]]:
+        # A copy is what is logged: the facts hold the whole request.
+        return dict, (dict(self),)
 
 
 class RoutectlPlugin(CustomLogger):  # type: ignore[misc, unused-ignore]
@@ -54,7 +66,8 @@ class RoutectlPlugin(CustomLogger):  # type: ignore[misc, unused-ignore]
                 data[key][_LOGGED] = {k: v for k, v in logged.items() if k != _RECORD}
         if held:
             logged = data[held[0]].get(_LOGGED)
-            record = {"route": data.get("model")}
+            record = _Record(route=data.get("model"))
+            record.facts = _facts(data)
             data[held[0]][_LOGGED] = {
                 **(logged if isinstance(logged, dict) else {}),
                 _RECORD: record,
@@ -69,7 +82,10 @@ class RoutectlPlugin(CustomLogger):  # type: ignore[misc, unused-ignore]
         try:
             # What is logged is what is scored: the messages as they came.
             body = context.raw_messages or context.structured_messages
-            decision = await decider.decide(str(route), body)
+            facts = record.facts if isinstance(record, _Record) else NO_FACTS
+            if isinstance(record, _Record):
+                record.facts = NO_FACTS
+            decision = await decider.decide(str(route), body, facts)
         except InputError as error:
             log.error("a request was not decided: %s", error)
             return None
@@ -81,6 +97,26 @@ class RoutectlPlugin(CustomLogger):  # type: ignore[misc, unused-ignore]
             self._loading = asyncio.create_task(asyncio.to_thread(_load))
         # A request that does not wait any longer must not stop it.
         return await asyncio.shield(self._loading)
+
+
+def _facts(data: Mapping[str, Any]) -> RequestFacts:
+    """What the proxy knows of a request. What the client names itself is in its body."""
+    own = [data[key] for key in _METADATA if isinstance(data.get(key), dict)]
+    caller = caller_of(data)
+    ids = [data.get("litellm_session_id"), *(held.get("session_id") for held in own)]
+    ids += [
+        caller.conversation,
+        data.get("litellm_trace_id"),
+        *(held.get("trace_id") for held in own),
+    ]
+    users = [held.get("user_api_key_end_user_id") for held in own]
+    call_id = data.get("litellm_call_id")
+    return RequestFacts(
+        conversation=next((text for text in ids if isinstance(text, str) and text), None),
+        end_user=next((text for text in users if isinstance(text, str) and text), None),
+        request_id=call_id if isinstance(call_id, str) else None,
+        whole=data,
+    )
 
 
 def _record(metadata: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from routectl import extraction
 from routectl.errors import InputError, RoutectlError
 from routectl.export import ActiveRoute, read_routes
-from routectl.policy import LIVE, THRESHOLD
+from routectl.policy import THRESHOLD
 from routectl.proxy.bundle import MANIFEST, ROUTES, Bundle, read_bundle
 from routectl.proxy.scorer import Scorer, open_scorer
 
@@ -162,11 +162,6 @@ class Running:
     ) -> RunningRoute:
         """A route with what scores it; routers that are loaded for it are added to `scorers`."""
         policy = route.policy
-        if policy.mode != LIVE:
-            raise InputError(
-                f"its route {name!r} is in the mode {policy.mode}, which this routectl does "
-                "not carry out"
-            )
         if policy.extraction_version not in extraction.VERSIONS:
             raise InputError(
                 f"its route {name!r} reads texts with version {policy.extraction_version} of "

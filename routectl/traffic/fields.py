@@ -13,6 +13,7 @@ from typing import Any
 
 import orjson
 
+from routectl import callers
 from routectl.extraction import clean
 from routectl.request import MOST_DOLLARS, MOST_TOKENS
 
@@ -179,22 +180,8 @@ def plain_name(key: str) -> str:
 
 _NO_LETTER = re.compile(r"[^a-z0-9]+")
 
-_CLAUDE_CODE = re.compile(r"(user_[0-9a-f]+)_account_[0-9a-f-]*_session_([0-9a-f-]{8,})")
-
 
 def user_and_session(written: str | None) -> tuple[str | None, str | None]:
-    """Return the end user and the session of a client's user id.
-
-    Claude Code writes both into `metadata.user_id`: in one word up to its versions of 2025, in
-    JSON since.
-    """
-    if written is None:
-        return None, None
-    if written.startswith("user_") and (parts := _CLAUDE_CODE.fullmatch(written)) is not None:
-        return parts[1], parts[2]
-    if written.startswith("{") and "session_id" in written:
-        held = mapping(decoded(written))
-        return text(held.get("device_id")) or text(held.get("account_uuid")), text(
-            held.get("session_id")
-        )
-    return written, None
+    """Return the end user and the session of a client's user id, as names."""
+    user, session = callers.user_and_session(written)
+    return (written, None) if user is written else (text(user), text(session))

@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from routectl.extraction import extract
+from routectl.needs import UNKNOWN, count_images, needs_of, response_format
 from routectl.records import Exclusion
 from routectl.request import TrafficRequest
 from routectl.traffic.fields import (
@@ -35,7 +36,6 @@ from routectl.traffic.making import (
     structure_of,
     time_of,
 )
-from routectl.traffic.needs import UNKNOWN, count_images, needs_of, response_format
 from routectl.traffic.rows import Row, RowError, Skip
 from routectl.traffic.source import Source
 

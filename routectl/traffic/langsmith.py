@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from routectl.needs import count_tools, response_format
 from routectl.records import Exclusion
 from routectl.request import TrafficRequest
 from routectl.traffic.fields import Named, decoded, mapping, name, text
@@ -21,7 +22,6 @@ from routectl.traffic.making import (
     object_of,
     request_of,
 )
-from routectl.traffic.needs import count_tools, response_format
 from routectl.traffic.rows import Row, Skip
 
 NAME = "langsmith"

@@ -12,6 +12,7 @@ from typing import Any, Literal, NamedTuple, Self
 import msgspec
 
 from routectl.extraction import extract
+from routectl.needs import count_images, count_tools, response_format
 from routectl.records import Exclusion
 from routectl.request import TrafficRequest
 from routectl.traffic.envelopes import rows
@@ -27,7 +28,6 @@ from routectl.traffic.fields import (
     user_and_session,
 )
 from routectl.traffic.making import prompt_of, read
-from routectl.traffic.needs import count_images, count_tools, response_format
 from routectl.traffic.rows import Format, Row, RowError, Skip
 from routectl.traffic.times import instant
 

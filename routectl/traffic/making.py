@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeVar
 from msgspec import structs
 
 from routectl.extraction import BODY_KEYS, extract, holds_turns
+from routectl.needs import UNKNOWN, needs_of
 from routectl.records import Exclusion
 from routectl.request import TrafficRequest
 from routectl.traffic.envelopes import rows
@@ -26,7 +27,6 @@ from routectl.traffic.fields import (
     text,
     user_and_session,
 )
-from routectl.traffic.needs import UNKNOWN, needs_of
 from routectl.traffic.rows import Format, Head, Row, RowError, Skip
 from routectl.traffic.source import Source
 from routectl.traffic.tables import is_table, table_rows

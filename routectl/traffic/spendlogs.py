@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from routectl.extraction import extract
+from routectl.needs import UNKNOWN, needs_of
 from routectl.request import TrafficRequest
 from routectl.traffic.fields import (
     count,
@@ -33,7 +34,6 @@ from routectl.traffic.litellm import (
     status,
 )
 from routectl.traffic.making import json_format, read, structure_of, time_of
-from routectl.traffic.needs import UNKNOWN, needs_of
 from routectl.traffic.rows import Row, RowError, Skip
 
 NAME = "spendlogs"

@@ -16,6 +16,7 @@ from routectl.errors import InputError
 from routectl.export import ActiveRoute
 from routectl.policy import decide
 from routectl.proxy import Decider, Decision, Running
+from routectl.records import Limits
 from routectl.routers import open_router
 from tests.proxy.routes import route, write_routes
 
@@ -102,6 +103,79 @@ def test_an_unconditional_policy_scores_nothing(tmp_path: Path) -> None:
     (decision,) = decided(tmp_path, active, chat("word " * 5000))
 
     assert (decision.model, decision.reason, decision.score) == ("small", "always_weak", None)
+
+
+def test_a_shadow_scores_each_request_and_serves_the_strong_model(tmp_path: Path) -> None:
+    texts = ["word " * number for number in range(1, 200, 9)]
+    live = decided(tmp_path, route("0.5"), *map(chat, texts))
+
+    shadow = decided(tmp_path, route("0.5", mode="shadow"), *map(chat, texts))
+
+    assert {(d.model, d.decision, d.reason, d.probability) for d in shadow} == {
+        ("large", "strong", "shadow", 1.0)
+    }
+    assert [d.score for d in shadow] == [d.score for d in live]
+    assert [d.would_be for d in shadow] == [d.decision for d in live]
+    assert {d.would_be for d in shadow} == {"strong", "weak"}
+    late = decided(tmp_path, route("0.5", mode="shadow"), chat("why?"), deadline=-1.0)
+    assert [(d.decision, d.would_be_reason) for d in late] == [("strong", "timeout")]
+
+
+def test_a_canary_keeps_each_conversation_on_one_side(tmp_path: Path) -> None:
+    active = route("1.0", mode="canary=0.5")
+    bodies = [
+        {**chat(f"question {turn}"), "session_id": f"s{session}", "user": f"u{turn}"}
+        for session in range(60)
+        for turn in range(3)
+    ]
+
+    reasons = [d.reason for d in decided(tmp_path, active, *bodies)]
+
+    sides = [set(reasons[at : at + 3]) for at in range(0, len(reasons), 3)]
+    assert all(len(side) == 1 for side in sides)
+    assert {"threshold", "canary_out"} == set(reasons)
+    assert decided(tmp_path, active, *bodies[:9]) == decided(tmp_path, active, *bodies[:9])
+
+
+IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64," + "A" * 100_000}}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"messages": [{"role": "user", "content": [IMAGE]}]},
+        {"messages": [{"role": "user", "content": [IMAGE]}, {"role": "user", "content": "why?"}]},
+        [{"role": "user", "content": [IMAGE]}],
+        {**chat("why?"), "tools": [{"type": "function", "function": {"name": "f"}}]},
+        {**chat("why?"), "response_format": {"type": "json_schema"}},
+        {"input": "why?", "text": {"format": {"type": "json_object"}}},
+        {**chat("why?"), "max_tokens": 4000},
+        chat("word " * 3000),
+        {
+            "messages": [
+                {"role": "system", "content": "rule " * 3000},
+                {"role": "user", "content": "?"},
+            ]
+        },
+    ],
+)
+def test_what_the_weak_model_cannot_take_is_strong_whatever_its_score_is(
+    tmp_path: Path, body: object
+) -> None:
+    limits = {"small": Limits(context=4000, images=False, tools=False, response_format=False)}
+    active = route("1.0", limits=limits, fallback="weak")
+
+    strong, weak = decided(tmp_path, active, body, chat("why?"))
+
+    assert (strong.model, strong.reason, strong.score) == ("large", "needs_strong", None)
+    assert (weak.model, weak.reason) == ("small", "threshold")
+
+
+def test_an_image_takes_no_tokens_of_the_context(tmp_path: Path) -> None:
+    active = route("1.0", limits={"small": Limits(context=4000)})
+    body = {"messages": [{"role": "user", "content": [IMAGE, {"type": "text", "text": "why?"}]}]}
+
+    assert decided(tmp_path, active, body)[0].model == "small"
 
 
 def test_a_route_that_does_not_run_is_one_sentence(tmp_path: Path) -> None:

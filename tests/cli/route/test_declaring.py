@@ -268,11 +268,16 @@ def test_swapping_the_models_keeps_their_prices(routectl: Routectl) -> None:
     ]
 
 
-def test_the_list_fits_a_terminal(routectl: Routectl) -> None:
+@pytest.mark.parametrize("columns", [80, 100])
+def test_the_list_fits_a_terminal(
+    routectl: Routectl, monkeypatch: pytest.MonkeyPatch, columns: int
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
     groups = [part for n in range(9) for part in ("--where", f"model_group=a-long-group-name-{n}")]
     routectl("route", "set", "smart", *MODELS, *groups)
     routectl("activate", "--always-strong")
-    assert max(map(len, routectl("route", "list").out.splitlines())) <= 100
+    lines = routectl("route", "list").out.splitlines()
+    assert 0 < max(map(len, lines)) <= columns
 
 
 def test_a_log_without_a_route_goes_on_as_before(routectl: Routectl, tmp_path: Path) -> None:

@@ -100,3 +100,27 @@ def response_format(body: Mapping[str, object]) -> str | None:
         elif config.get("responseMimeType") == "application/json":
             asked = "json_object"
     return asked[:64] if isinstance(asked, str) and asked and asked != "text" else None
+
+
+BYTES_PER_TOKEN = 3
+"""Of UTF-8, at least, in prose, code and most scripts: tokens are counted too high rather than too
+low, because a request that does not fit is an error."""
+_MOST_OUTPUT = ("max_completion_tokens", "max_output_tokens", "max_tokens")
+_NO_TEXT = frozenset({"image_url", "data", "file_data", "file_id", "encrypted_content"})
+"""Keys whose values are no text that a model reads as tokens."""
+
+
+def about_tokens(body: object) -> int:
+    """Return about how many tokens a request takes of a model's context, its answer included."""
+    length, held = 0, [body]
+    while held:
+        value = held.pop()
+        if isinstance(value, str):
+            length += len(value.encode("utf-8", "replace"))
+        elif isinstance(value, dict):
+            held.extend(inside for key, inside in value.items() if key not in _NO_TEXT)
+        elif isinstance(value, (list, tuple)):
+            held.extend(value)
+    asked = [body.get(key) for key in _MOST_OUTPUT] if isinstance(body, dict) else []
+    output = max((n for n in asked if type(n) is int and 0 < n < 10**9), default=0)
+    return -(-length // BYTES_PER_TOKEN) + output
