@@ -222,6 +222,8 @@ def _merge(connection: Connection, rows: Sequence[dict[str, Any]]) -> Written:
         else:
             change = _asked(new, old) if is_attempt else {}
             change = {name: value for name, value in change.items() if value != old[name]}
+            if not is_attempt and old["model"] is None and new["model"] is not None:
+                change["model"] = new["model"]  # the row is older than the column
             if new["weight"] < old["weight"]:
                 change["weight"] = new["weight"]
         if not change:

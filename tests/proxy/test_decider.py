@@ -28,7 +28,7 @@ def chat(text: str) -> dict[str, Any]:
 
 
 def decided(
-    tmp_path: Path, active: ActiveRoute, *bodies: object, deadline: float | None = None
+    tmp_path: Path, active: ActiveRoute, *bodies: object, deadline: float = 60
 ) -> list[Decision]:
     """What each body gets, all at once."""
     running = Running(write_routes(tmp_path / "routes.json", smart=active))

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Routectl
+from tests import conftest
+from tests.conftest import Routectl, write_log
 from tests.traffic.conftest import payload
 from tests.traffic.renderings import lines
 from tests.traffic.test_cases import stored
@@ -178,3 +179,17 @@ def test_a_folder_of_one_object_a_file_is_one_import(
         file.write_text(json.dumps(row))
     assert routectl("import", tmp_path / "s3").code == 0
     assert len({row["text"] for row in stored(database)}) == 300
+
+
+def test_a_log_that_was_imported_before_there_was_a_column_fills_it_when_it_comes_again(
+    routectl: Routectl, tmp_path: Path
+) -> None:
+    log = write_log(tmp_path / "log", [conftest.payload(n, model="gpt-4o") for n in range(3)])
+    routectl("import", log)
+    before = routectl("traffic", "--json").json
+    routectl("db", "downgrade", "0005")
+    routectl("db", "upgrade")
+    assert routectl("traffic", "--json").json != before
+    assert "3 requests" in routectl("import", log).out
+    assert routectl("traffic", "--json").json["by_model"] == before["by_model"]
+    assert "Nothing changed" in routectl("import", log).out
