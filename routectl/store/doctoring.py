@@ -40,4 +40,4 @@ def newest_requests(connection: Connection) -> Newest:
         func.count().filter(newest.c.time.is_(None)),
         func.count().filter(newest.c.conversation_key.is_(None)),
     ).select_from(newest)
-    return Newest(*connection.execute(query).one())
+    return Newest(*(int(count) for count in connection.execute(query).one()))
