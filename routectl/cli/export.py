@@ -33,6 +33,12 @@ if TYPE_CHECKING:
     "LiteLLM's configuration includes, or a folder of routes.json and its routers' files.",
 )
 @click.option(
+    "--complete",
+    is_flag=True,
+    help="With --format litellm: a whole configuration, to try it. Deployments have their "
+    "addresses and keys from ROUTECTL_UPSTREAM_MODEL and ROUTECTL_UPSTREAM_KEY_MODEL.",
+)
+@click.option(
     "-o",
     "--output",
     type=click.Path(path_type=Path),
@@ -46,6 +52,7 @@ def command(
     route: str | None,
     calibration_id: int | None,
     format: str,
+    complete: bool,
     output: Path | None,
     force: bool,
     db: str,
@@ -73,6 +80,7 @@ def command(
         is_exported,
         is_litellm_fragment,
         is_routes_document,
+        litellm_config,
         litellm_fragment,
         routes_document,
     )
@@ -81,6 +89,8 @@ def command(
 
     if format in ("routes", "litellm", "bundle") and calibration_id is not None:
         raise UsageError(f"--format {format} holds what is active, so leave --calibration out")
+    if complete and format != "litellm":
+        raise UsageError("--complete is for --format litellm")
     if console.as_json and format not in ("string", "json"):
         raise UsageError(f"--json and --format {format} contradict each other")
     if route is not None and calibration_id is not None:
@@ -105,8 +115,10 @@ def command(
     if format == "routes":
         text = routes_document(active_routes(location, route))
     elif format == "litellm":
-        text = litellm_fragment(active_routes(location, route))
-        console.note(f"the proxy's own configuration must have, too: {CALLBACK}")
+        write_config = litellm_config if complete else litellm_fragment
+        text = write_config(active_routes(location, route))
+        if not complete:
+            console.note(f"the proxy's own configuration must have, too: {CALLBACK}")
     else:
         exported = to_export(location, calibration_id=calibration_id, route=route)
         if console.as_json:
