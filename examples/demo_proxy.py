@@ -63,6 +63,12 @@ def conversations(traffic: Path) -> list[list[dict[str, Any]]]:
     return [chats[number * len(chats) // REQUESTS] for number in range(REQUESTS)]
 
 
+def model_of(answer: dict[str, Any]) -> str:
+    """The model that answered, which names itself; LiteLLM says the route's name in its place."""
+    content: str = answer["choices"][0]["message"]["content"]
+    return content.removeprefix("from ")
+
+
 def price(model: str, prices: dict[str, dict[str, float]], usage: dict[str, int]) -> float:
     """US dollars of a call."""
     its = prices[model]
@@ -136,8 +142,8 @@ def main() -> None:
         answers = send(proxy, conversations(traffic))
         ids = [str(strong.process.pid), str(weak.process.pid), str(proxy.process.pid)]
 
-    served = Counter(answer["model"].split("/")[-1] for answer in answers)
-    paid = sum(price(a["model"].split("/")[-1], prices, a["usage"]) for a in answers)
+    served = Counter(map(model_of, answers))
+    paid = sum(price(model_of(answer), prices, answer["usage"]) for answer in answers)
     all_strong = sum(price(STRONG, prices, answer["usage"]) for answer in answers)
     print(f"\nSent {len(answers)} requests: {dict(served)}. Ended: {', '.join(ids)}.")
     print(

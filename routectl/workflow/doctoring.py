@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from routectl import extraction
 from routectl.errors import InputError, RoutectlError, UsageError
 from routectl.export import ActiveRoute, read_routes, routes_document
-from routectl.export.litellm_config import LitellmConfig
+from routectl.export.litellm_check import LitellmConfig
 from routectl.policy import THRESHOLD
 from routectl.proxy.bundle import MANIFEST, ROUTES, Bundle, read_bundle
 from routectl.records import IdKind
