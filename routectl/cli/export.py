@@ -13,6 +13,8 @@ from routectl.cli.console import Console
 if TYPE_CHECKING:
     from routectl.store.engine import Location
 
+_FOLDERS = ("bundle", "routellm")
+
 
 @click.command("export")
 @options.route
@@ -26,11 +28,12 @@ if TYPE_CHECKING:
 @click.option(
     "--format",
     "format",
-    type=click.Choice(["string", "env", "json", "yaml", "routes", "litellm", "bundle"]),
+    type=click.Choice(["string", "env", "json", "yaml", "routes", "litellm", "bundle", "routellm"]),
     default="string",
     show_default=True,
     help="The bare config string, a document that says where it is from, routes.json, what "
-    "LiteLLM's configuration includes, or a folder of routes.json and its routers' files.",
+    "LiteLLM's configuration includes, or a folder: routes.json with its routers' files, or what "
+    "RouteLLM's own server loads.",
 )
 @click.option(
     "--complete",
@@ -42,8 +45,8 @@ if TYPE_CHECKING:
     "-o",
     "--output",
     type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Write to this file, whole or not at all; for a bundle, to this new folder.",
+    metavar="PATH",
+    help="Write to this file, or new folder, whole or not at all.",
 )
 @options.force
 @options.database
@@ -87,7 +90,7 @@ def command(
     from routectl.output import PUBLIC, Output
     from routectl.workflow.exporting import active_routes, to_export
 
-    if format in ("routes", "litellm", "bundle") and calibration_id is not None:
+    if format in ("routes", "litellm", *_FOLDERS) and calibration_id is not None:
         raise UsageError(f"--format {format} holds what is active, so leave --calibration out")
     if complete and format != "litellm":
         raise UsageError("--complete is for --format litellm")
@@ -96,8 +99,8 @@ def command(
     if route is not None and calibration_id is not None:
         raise UsageError("name one of --route and --calibration")
     location = options.parse_database(db)
-    if format == "bundle":
-        _bundle(console, location, route, output, force)
+    if format in _FOLDERS:
+        _folder(console, location, route, format, output, force)
         return
     recognisers = {"routes": is_routes_document, "litellm": is_litellm_fragment}
     target = None
@@ -134,21 +137,37 @@ def command(
         console.note(f"wrote {output}")
 
 
-def _bundle(
-    console: Console, location: Location, route: str | None, output: Path | None, force: bool
+def _folder(
+    console: Console,
+    location: Location,
+    route: str | None,
+    format: str,
+    output: Path | None,
+    force: bool,
 ) -> None:
+    """Write a format that is a folder."""
     from routectl.errors import UsageError
-    from routectl.workflow.bundling import check_bundle_folder, write_bundle
+    from routectl.workflow.bundling import check_export_folder, write_bundle
     from routectl.workflow.exporting import active_routes
+    from routectl.workflow.routellm import write_for_routellm
 
     if output is None:
-        raise UsageError("--format bundle writes a folder: name it with --output")
+        raise UsageError(f"--format {format} writes a folder: name it with --output")
     if force:
-        raise UsageError("a bundle never replaces anything, so leave --force out")
-    check_bundle_folder(output)
+        raise UsageError("a folder is never replaced, so leave --force out")
+    check_export_folder(output)
     console.database(location)
-    written = write_bundle(active_routes(location, route), output)
-    console.note(
-        f"wrote {output}: {written.bytes / 2**20:.1f} MiB, {len(written.routers)} "
-        f"{'router' if len(written.routers) == 1 else 'routers'}"
-    )
+    routes = active_routes(location, route)
+    if format == "bundle":
+        written = write_bundle(routes, output)
+        console.note(
+            f"wrote {output}: {written.bytes / 2**20:.1f} MiB, {len(written.routers)} "
+            f"{'router' if len(written.routers) == 1 else 'routers'}"
+        )
+        return
+    if len(routes) > 1:
+        raise UsageError(f"RouteLLM serves one route: name one of {', '.join(routes)} with --route")
+    (active,) = routes.values()
+    done = write_for_routellm(active, output)
+    console.note(f"wrote {output}; with `routectl serve` for its embeddings, start {done.command}")
+    console.line(done.model)

@@ -5,13 +5,19 @@ from __future__ import annotations
 import queue
 import threading
 import time
+from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from routectl.errors import RouterError
 from routectl.policy import PinnedRouter
 from routectl.proxy.bundle import Bundle
 from routectl.routers import Router, checked_scores, open_spec
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 AT_ONCE = 32
 """Prompts of a batch at most: more gain nothing and let the first of them wait."""
@@ -19,6 +25,14 @@ AT_ONCE = 32
 _MEASURED = 20
 _FULL_LENGTH = "How many of these words does a router read before it stops? " * 60
 """Longer than any shipped router reads: what takes it the longest."""
+
+
+@runtime_checkable
+class HasLinearFeatures(Protocol):
+    """A router whose logit is linear in something."""
+
+    def linear_features(self, prompts: Sequence[str]) -> NDArray[np.float64]:
+        """Shape (n, W)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +46,12 @@ class Scorer:
 
     def __init__(self, name: str, router: Router) -> None:
         """Start the thread; `close` ends it."""
-        self._name = name
+        self.name = name
+        """The router's."""
         self.noise = router.identity.noise
         self._router = router
+        self._lock = threading.Lock()
+        """A router computes one batch at a time."""
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self.slowest_seconds = self._measure()
         """What a prompt of full length takes: the largest of twenty, about the 99th percentile."""
@@ -46,6 +63,16 @@ class Scorer:
         job = _Job(prompt)
         self._jobs.put(job)
         return job.future
+
+    def linear_features(self, prompts: Sequence[str]) -> NDArray[np.float64] | None:
+        """What an `mf` router's logit is linear in, shape (n, W); None of any other router.
+
+        It computes in the caller's thread, while no score is computed.
+        """
+        if not isinstance(self._router, HasLinearFeatures):
+            return None
+        with self._lock:
+            return self._router.linear_features(prompts)
 
     def close(self) -> None:
         """End the thread when it is through with what it has."""
@@ -77,7 +104,8 @@ class Scorer:
         if not jobs:
             return
         try:
-            scores, _ = checked_scores(self._name, self._router, [job.prompt for job in jobs])
+            with self._lock:
+                scores, _ = checked_scores(self.name, self._router, [job.prompt for job in jobs])
         except BaseException as error:  # whoever waits must hear of it, whatever it is
             for job in jobs:
                 job.future.set_exception(error)

@@ -31,8 +31,8 @@ class WrittenBundle:
     """Of all its files together."""
 
 
-def check_bundle_folder(folder: Path) -> None:
-    """Refuse a folder for a bundle that is not new.
+def check_export_folder(folder: Path) -> None:
+    """Refuse a folder for an export that is not new.
 
     Raises:
         UsageError: it is a link, or holds something.
@@ -40,8 +40,8 @@ def check_bundle_folder(folder: Path) -> None:
     check_new_folder(folder, "--output")
     if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
         raise UsageError(
-            f"--output {folder} is there already, and a bundle never changes under its name: "
-            "name a new folder, and swap a link to it when it is written"
+            f"--output {folder} is there already, and what was exported never changes under its "
+            "name: name a new folder, and swap a link to it when it is written"
         )
 
 
@@ -52,7 +52,7 @@ def write_bundle(routes: Mapping[str, ActiveRoute], folder: Path) -> WrittenBund
         UsageError, InputError: the folder is not new, or cannot be written.
         RoutectlError: a router cannot be opened, or cannot be put into a bundle.
     """
-    check_bundle_folder(folder)
+    check_export_folder(folder)
     gathered, routers, probes = Gathered(), {}, probe_texts()
     for route in routes.values():
         policy = route.policy
