@@ -53,6 +53,12 @@ from routectl.cli.console import Console
     help="Answer 503 to more requests at once.",
 )
 @click.option(
+    "--segment-header",
+    metavar="NAME",
+    help="Header in which your gateway names the team, key alias or model group of a request. The "
+    "gateway must take it off what clients send.",
+)
+@click.option(
     "--log",
     "log",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -69,6 +75,7 @@ def command(
     deadline: float | None,
     max_body: int,
     max_concurrent: int,
+    segment_header: str | None,
     log: Path | None,
     log_prompts: bool,
     console: Console,
@@ -99,6 +106,7 @@ def command(
         max_concurrent=max_concurrent,
         log=log,
         log_prompts=log_prompts,
+        segment_header=segment_header,
     )
     serve(
         routes_file,

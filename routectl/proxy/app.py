@@ -23,6 +23,7 @@ from starlette.routing import Route
 from routectl.callers import caller_of
 from routectl.errors import InputError
 from routectl.extraction.texts import clean
+from routectl.field_text import text
 from routectl.proxy.decider import Decider, Decision, RequestFacts
 from routectl.proxy.decision_log import Answered, DecisionLog
 from routectl.proxy.scorer import AT_ONCE
@@ -237,6 +238,18 @@ class _Server:
             raise Refused(400, "invalid_request_error", "The request is no JSON object.")
         return body
 
+    def _segment(self, request: Request) -> str | None:
+        """What the gateway says of a request, in the header that the operator trusts it for."""
+        header = self._settings.segment_header
+        if header is None:
+            return None
+        written = request.headers.get(header)
+        if written is not None:
+            # The bytes of a header are no characters yet.
+            with contextlib.suppress(UnicodeDecodeError):
+                written = written.encode("latin-1").decode()
+        return text(written)
+
     async def _decision(self, request: Request) -> tuple[Decision, RequestFacts]:
         body = await self._body(request)
         route = body.get("model")
@@ -245,6 +258,7 @@ class _Server:
         caller = caller_of(body)
         session = next((request.headers[name] for name in _SESSION if name in request.headers), "")
         facts = RequestFacts(
+            segment=self._segment(request),
             conversation=session or caller.conversation,
             end_user=caller.end_user,
             request_id=request.headers.get("x-request-id") or secrets.token_hex(16),

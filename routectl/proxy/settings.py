@@ -34,6 +34,8 @@ class Settings:
     max_body: int
     """Bytes."""
     max_concurrent: int
+    segment_header: str | None
+    """In which the gateway before this server names a request's segment; None: nobody names one."""
     token: str | None = field(repr=False)
     """What clients send as a bearer token; None takes all of them."""
     upstream_key: str | None = field(repr=False)
@@ -53,6 +55,7 @@ class Settings:
         max_concurrent: int,
         log: Path | None = None,
         log_prompts: bool = False,
+        segment_header: str | None = None,
     ) -> Settings:
         """Settings with the secrets that the environment holds.
 
@@ -86,6 +89,7 @@ class Settings:
             deadline=deadline,
             max_body=max_body,
             max_concurrent=max_concurrent,
+            segment_header=segment_header,
             token=os.environ.get(TOKEN) or None,
             upstream_key=key,
             log=log,
