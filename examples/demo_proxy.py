@@ -146,10 +146,11 @@ def main() -> None:
     paid = sum(price(model_of(answer), prices, answer["usage"]) for answer in answers)
     all_strong = sum(price(STRONG, prices, answer["usage"]) for answer in answers)
     print(f"\nSent {len(answers)} requests: {dict(served)}. Ended: {', '.join(ids)}.")
+    achieved = served[STRONG] / len(answers)
     chance = 196 * (calibrated * (1 - calibrated) / len(answers)) ** 0.5
     print(
-        f"Strong: {100 * served[STRONG] / len(answers):.1f} %, calibrated {100 * calibrated:.1f} %; "
-        f"of so few requests chance moves the share by {chance:.1f} points."
+        f"Strong: {100 * achieved:.1f} %, calibrated {100 * calibrated:.1f} %; of so few requests "
+        f"chance moves the share by {chance:.1f} points."
     )
     print(
         f"Paid at list prices: ${paid:.4f}, with the strong model alone ${all_strong:.4f}: "
