@@ -1,6 +1,6 @@
 """What fails while a proxy is under load and something goes wrong: nothing because of routectl.
 
-    python benchmarks/proxy_failures.py [--litellm PYTHON] [--seconds 6]
+    python benchmarks/proxy_failures.py [--litellm PYTHON] [--seconds 6] [--only PART]
 
 Eight clients send requests without a pause while an upstream is killed and restarted, routes.json
 is corrupted, removed and put back, the side-car is killed and restarted (its gateway asks it which
@@ -34,6 +34,7 @@ sys.path.insert(0, str(ROOT))
 from examples.proxies import Running, litellm, serve, upstream  # noqa: E402
 
 CLIENTS = 8
+TROUBLES = ("file", "upstream", "side-car", "rollback")
 LONG = "why " * 500
 """Of which `length` says that the strong model is needed."""
 
@@ -230,7 +231,9 @@ def main() -> None:
     parser.add_argument("--litellm", type=Path, help="Python of an environment with LiteLLM")
     parser.add_argument("--seconds", type=float, default=6, help="of each trouble")
     parser.add_argument("--rounds", type=int, default=5, help="of the rollback")
+    parser.add_argument("--only", choices=TROUBLES, help="this part alone")
     options = parser.parse_args()
+    parts = TROUBLES if options.only is None else (options.only,)
     import yaml
 
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
@@ -276,10 +279,13 @@ def main() -> None:
                 through(proxies["LiteLLM"])(LONG)
         print(f"{'':<58}{'requests':>9}{'failed':>8}{'not to be':>11}{'fallback':>12}")
         for label, proxy in proxies.items():
-            file_trouble(proxy, routes, label, options.seconds)
-            strong = upstream_trouble(proxy, stack, folder, strong, label, options.seconds)
-        side_car_trouble(stack, folder, routes, addresses, weak, options.seconds)
-        for label, proxy in proxies.items():
+            if "file" in parts:
+                file_trouble(proxy, routes, label, options.seconds)
+            if "upstream" in parts:
+                strong = upstream_trouble(proxy, stack, folder, strong, label, options.seconds)
+        if "side-car" in parts:
+            side_car_trouble(stack, folder, routes, addresses, weak, options.seconds)
+        for label, proxy in proxies.items() if "rollback" in parts else ():
             roll_back(proxy, run, label, options.rounds)
 
 
