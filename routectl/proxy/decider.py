@@ -179,7 +179,7 @@ def _needs_strong(policy: Policy, whole: object) -> bool:
     needs = needs_of(whole) if isinstance(whole, dict) else Needs(count_images(whole))
     return bool(
         needs_strong(
-            policy,
+            policy.limits.values(),
             tokens=[about_tokens(whole)],
             images=[needs.images or 0],
             tools=[needs.tools or 0],

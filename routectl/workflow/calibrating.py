@@ -13,7 +13,7 @@ from routectl.errors import UsageError
 from routectl.extraction import EXTRACTION_VERSION
 from routectl.policy import PinnedRouter, Policy
 from routectl.prices import ModelPrice, require_asked
-from routectl.records import Population
+from routectl.records import Limits, Population
 from routectl.route import quoted
 from routectl.routers import OpenRouter
 from routectl.store.calibrations import add_calibration, calibration, calibration_row
@@ -38,7 +38,12 @@ from routectl.workflow.pricing import Costs, month_of, priced_requests, route_pr
 from routectl.workflow.quality import known_quality
 from routectl.workflow.recorded import RecordedCalibration, recorded
 from routectl.workflow.reporter import Remembering, Reporter
-from routectl.workflow.routing import RouteInUse, declared_models, default_route
+from routectl.workflow.routing import (
+    RouteInUse,
+    declared_limits,
+    declared_models,
+    default_route,
+)
 from routectl.workflow.scoring import score_missing
 from routectl.workflow.segments import (
     SegmentsToFit,
@@ -148,10 +153,18 @@ def _calibrate(
     reporter: Remembering,
 ) -> RecordedCalibration:
     counts, prices = traffic.counts, traffic.prices
-    segments = traffic.segments
+    limits, segments = declared_limits(question.route.declared), traffic.segments
     rows, purged = _scored(
-        store, router, question.population, counts, reporter, segments, answers=prices is not None
+        store,
+        router,
+        question.population,
+        counts,
+        reporter,
+        segments,
+        answers=prices is not None,
+        limits=limits.values(),
     )
+    _say_what_cannot_be_avoided(rows, limits, reporter)
     if rows.impossible:
         reporter.note(
             f"{rows.impossible:,} requests have a number of tokens, a cost or a time that no call "
@@ -193,6 +206,7 @@ def _calibrate(
         models=declared_models(question.route.declared) or UNDECLARED,
         routers=(PinnedRouter(router.spec, identity.fingerprint),),
         thresholds=(choice.cut.threshold,),
+        limits=limits,
         segments={} if segmented is None else segmented.policy_thresholds,
         segment_field=question.by,
         extraction_version=EXTRACTION_VERSION,
@@ -234,6 +248,19 @@ def _calibrate(
         return recorded(connection, calibration(connection, add_calibration(connection, row)))
 
 
+def _say_what_cannot_be_avoided(
+    rows: ScoredRequests, limits: Mapping[str, Limits], reporter: Reporter
+) -> None:
+    if rows.needs_strong is None:
+        return
+    share = float(rows.weights[rows.needs_strong].sum() / rows.weights.sum())
+    models = " and ".join(f"{model} ({cannot})" for model, cannot in limits.items())
+    reporter.note(
+        f"{share:.1%} of the requests are strong at any threshold, because they are more than "
+        f"{models} can take"
+    )
+
+
 def _scored(
     store: Store,
     router: OpenRouter,
@@ -243,18 +270,26 @@ def _scored(
     segments: SegmentsToFit | None,
     *,
     answers: bool,
+    limits: Collection[Limits],
 ) -> tuple[ScoredRequests, float]:
     """The population's scores, after scoring what is missing, and the weight of what cannot be.
 
     Args:
         segments: to be told apart.
         answers: read the answers' tokens, too, which only prices ask for.
+        limits: what the weak model cannot take.
     """
     told_apart = None if segments is None else (segments.field, segments.names)
 
     def read(row_id: int) -> ScoredRequests:
         return scored_requests(
-            store, row_id, population, EXTRACTION_VERSION, answers=answers, segments=told_apart
+            store,
+            row_id,
+            population,
+            EXTRACTION_VERSION,
+            answers=answers,
+            limits=limits,
+            segments=told_apart,
         )
 
     with store.read() as connection:

@@ -234,6 +234,7 @@ def test_what_cannot_be_served_is_one_sentence(path: Path, tmp_path: Path) -> No
             (run("serve", "--routes", path, "--host", "0.0.0.0"), "set ROUTECTL_TOKEN", 2),
             (run("serve", "--routes", tmp_path / "no.json"), "it cannot be read", 1),
             (run("serve", "--routes", path, "--upstream", "ftp://x"), "takes an address", 2),
+            (run("serve", "--routes", path, "--segment-header", "X-Team"), "FIELD=HEADER", 2),
             (run("serve", "--routes", path, "--upstream", "http://k@x"), "takes an address", 2),
             (
                 run("serve", "--routes", undeclared, "--upstream", "http://127.0.0.1:9"),
@@ -317,7 +318,7 @@ def test_a_segment_is_taken_from_the_header_that_the_operator_names_alone(tmp_pa
         assert status == 200
         return str(json.loads(answer)["decision"])
 
-    with serving(path, "--segment-header", "X-Team") as server:
+    with serving(path, "--segment-header", "team=X-Team") as server:
         assert asked(server, **{"X-Team": "search"}) == "strong"
         assert asked(server, **{"X-Team": "b\u00fcro".encode().decode("latin-1")}) == "strong"
         assert asked(server, **{"X-Team": "other"}) == asked(server) == "weak"

@@ -32,6 +32,15 @@ from routectl.cli.console import Console
     "list price. May repeat.",
 )
 @click.option(
+    "--limit",
+    "limit_texts",
+    multiple=True,
+    metavar="MODEL=LIMIT,...",
+    help="What the weak model cannot take, so that such requests are strong: context:TOKENS, "
+    "no-images, no-tools, no-response-format; none takes it back. It counts from the next "
+    "calibration on.",
+)
+@click.option(
     "--publish",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
@@ -51,6 +60,7 @@ def command(
     router_text: str | None,
     where: tuple[str, ...],
     price_texts: tuple[str, ...],
+    limit_texts: tuple[str, ...],
     publish: Path | None,
     no_publish: bool,
     note: str | None,
@@ -69,6 +79,7 @@ def command(
       routectl route set smart --strong gpt-5 --weak gpt-5-mini \\
         --where model_group=gpt-5 --where model_group=smart
       routectl route set smart --price gpt-5=1.1/9 --note "new contract"
+      routectl route set smart --limit gpt-5-mini=context:128000,no-images
       routectl route set batch --strong big --weak small --price big=2/8 --price small=0.2/0.8
       routectl route set smart --publish /etc/routectl/routes.json
     """
@@ -76,6 +87,7 @@ def command(
     from routectl.cli.route_table import print_set, set_json
     from routectl.errors import UsageError
     from routectl.prices import parse_prices
+    from routectl.route import parse_limits
     from routectl.routers import open_spec
     from routectl.workflow.publishing import check_publishable
     from routectl.workflow.publishing import publish as write_published
@@ -95,6 +107,7 @@ def command(
         router=None if router_text is None else open_spec(options.parse_router(router_text)).spec,
         population=options.parse_population(where, None, None) if where else None,
         prices=parse_prices(price_texts),
+        limits=parse_limits(limit_texts),
         publish="" if no_publish else target,
     )
     console.database(location)
