@@ -29,7 +29,8 @@ from routectl.export import litellm_fragment
 from tests.loopback_server import LoopbackServer
 from tests.proxy.malformed import HOSTILE_NAMES, SPOOFED, Sent, malformed
 from tests.proxy.routes import route, write_routes
-from tests.proxy.test_litellm_proxy import Upstream, litellm_proxy
+from tests.proxy.shapes import Upstream
+from tests.proxy.test_litellm_proxy import litellm_proxy
 from tests.proxy.test_serve import serving
 
 Ask = Callable[[str, bytes], int]

@@ -28,6 +28,7 @@ BENCHMARKS: tuple[tuple[str, ...], ...] = (
     ("proxy_failures.py",),
     ("interval_coverage.py",),
     ("daily_coverage.py",),
+    ("max_loss.py", "--repetitions", "100"),
 )
 
 

@@ -205,12 +205,18 @@ class Policy:
 
         Raises:
             RoutectlError: no config string says this policy: as `config_string`, or its mode is not
-                live, which the string would leave out.
+                live, or it has limits, which the string would leave out.
         """
         if self.mode not in (None, LIVE):
             raise RoutectlError(
                 f"route {self.route!r} runs in mode {self.mode}, which no config string can say "
                 "(whoever takes it would send every request by it): take --format env, json or yaml"
+            )
+        if self.limits and self.rule == THRESHOLD:
+            raise RoutectlError(
+                f"route {self.route!r} declares what {quoted_names(list(self.limits), 3)} cannot "
+                "take, which no config string can say (whoever takes it would send such requests "
+                "there, too): take --format env, json or yaml"
             )
         return self.config_string()
 

@@ -51,6 +51,9 @@ class Declaration:
     population: Population | None = None
     publish: str | None = None
     """Absolute path of the routes.json that each activation writes anew."""
+    drift_tolerance: float | None = None
+    """How far the long-run share may be from the calibrated one before it counts as drift, above 0
+    and below 1; None: the default."""
 
     @property
     def strong(self) -> str | None:
@@ -83,6 +86,7 @@ class Declaration:
             "router": None if self.router is None else self.router.to_json(),
             "population": None if self.population is None else self.population.to_json(),
             "publish": self.publish,
+            "drift_tolerance": self.drift_tolerance,
         }
 
     @classmethod
@@ -103,6 +107,7 @@ class Declaration:
                 None if router is None else RouterSpec.from_json(router),
                 None if population is None else Population.from_json(population),
                 value["publish"],
+                value["drift_tolerance"],
             )
         except (KeyError, TypeError, ValueError, ArithmeticError):
             raise InputError(

@@ -138,7 +138,11 @@ def _facts(declared: Declaration, prices: Mapping[str, ModelPrice | None]) -> li
     if declared.models and (limits := str(declared.models[0].limits)):
         models.append(("it cannot take", limits))
     facts = [*models, ("router", _router(declared)), ("population", _population(declared))]
-    return facts if declared.publish is None else [*facts, ("published to", declared.publish)]
+    if declared.publish is not None:
+        facts.append(("published to", declared.publish))
+    if declared.drift_tolerance is not None:
+        facts.append(("drift tolerance", f"{100 * declared.drift_tolerance:g} points"))
+    return facts
 
 
 def _router(declared: Declaration) -> str:
@@ -163,7 +167,7 @@ def _change(entry: RouteChangeEntry) -> str:
 
 
 def _said(name: str, value: Any) -> str:
-    return f"{name} {_value(name, value)}"
+    return f"{name.replace('_', ' ')} {_value(name, value)}"
 
 
 def _value(name: str, value: Any) -> str:

@@ -11,6 +11,7 @@ import secrets
 from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
+import anyio
 import httpx2
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -196,12 +197,13 @@ class _Server:
                 # The client must not take what it has for the whole.
                 raise
             finally:
-                # Also where the client went away.
-                await answer.aclose()
                 if self._log is not None:
                     usage.end()
                     answered.tokens_in, answered.tokens_out = usage.tokens_in, usage.tokens_out
                     self._log.write(decision, facts, call, answered)
+                # Also where the client went away, which cancels whatever waits here.
+                with anyio.CancelScope(shield=True):
+                    await answer.aclose()
 
         return StreamingResponse(
             passed_back(),

@@ -28,7 +28,7 @@ from routectl.proxy.decider import Decider, RequestFacts
 from routectl.proxy.running import Running
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 log = logging.getLogger("routectl.proxy")
 
@@ -86,8 +86,9 @@ class RoutectlPlugin(CustomLogger):  # type: ignore[misc, unused-ignore]
             return None
         decider = await self._ready()
         try:
-            # What is logged is what is scored: the messages as they came.
+            # What is logged is what is scored: the messages as the guardrails left them.
             body = context.raw_messages or context.structured_messages
+            _log_what_is_scored(record.facts.whole, body)
             decision = await decider.decide(record.route, body, record.facts)
         except InputError as error:
             log.error("a request was not decided: %s", error)
@@ -117,6 +118,15 @@ def _facts(data: Mapping[str, Any]) -> RequestFacts:
         request_id=call_id if isinstance(call_id, str) else None,
         whole=data,
     )
+
+
+def _log_what_is_scored(data: object, messages: Sequence[Any]) -> None:
+    """Of a Responses call LiteLLM logs what the client sent, and of others what its guardrails
+    left: so a masked text would be in the log all the same, and be another one than was scored."""
+    if isinstance(data, dict) and not data.get("messages"):
+        logged = data.get("litellm_logging_obj")
+        if hasattr(logged, "update_messages"):
+            logged.update_messages(list(messages))
 
 
 def _segment_fields(key: Any, data: Mapping[str, Any]) -> dict[str, str | None]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from routectl import extraction
 from routectl.errors import InputError, RoutectlError
 from routectl.export import ActiveRoute, read_routes
-from routectl.policy import THRESHOLD
+from routectl.policy import CONVERSATION, THRESHOLD
 from routectl.proxy.bundle import MANIFEST, ROUTES, Bundle, read_bundle
 from routectl.proxy.scorer import Scorer, open_scorer
 
@@ -162,7 +162,8 @@ class Running:
     ) -> RunningRoute:
         """A route with what scores it; routers that are loaded for it are added to `scorers`."""
         policy = route.policy
-        if policy.extraction_version not in extraction.VERSIONS:
+        readers = extraction.FIRST_TEXT if policy.unit == CONVERSATION else extraction.VERSIONS
+        if policy.extraction_version not in readers:
             raise InputError(
                 f"its route {name!r} reads texts with version {policy.extraction_version} of "
                 "the extraction, which this routectl does not have: install a newer one"

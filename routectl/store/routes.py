@@ -48,6 +48,7 @@ def declaration(row: Route) -> Declaration:
             "router": row.router,
             "population": row.population,
             "publish": row.publish,
+            "drift_tolerance": row.drift_tolerance,
         }
     )
 

@@ -337,7 +337,8 @@ def proxys_decision(
     if decision.reason is not None and is_cached:
         # The answer is from when another policy may have run.
         return decision._replace(decision=None, model=None, reason=CACHE_HIT)
-    if decision.reason is not None and router is not None and model_group not in (None, router):
+    # The row of the model that answered in the end has no decision of LiteLLM's router.
+    if decision.reason is not None and model_group not in (None, router or decision.route):
         return decision._replace(reason=FALLBACK)
     return decision
 

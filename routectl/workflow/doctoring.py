@@ -18,7 +18,7 @@ from routectl import extraction
 from routectl.errors import InputError, RoutectlError, UsageError
 from routectl.export import ActiveRoute, read_routes, routes_document
 from routectl.export.litellm_check import LitellmConfig
-from routectl.policy import THRESHOLD
+from routectl.policy import CONVERSATION, THRESHOLD
 from routectl.proxy.bundle import MANIFEST, ROUTES, Bundle, read_bundle
 from routectl.records import IdKind
 from routectl.route import quoted
@@ -238,7 +238,8 @@ def _routers(routes: Mapping[str, ActiveRoute], bundle: Bundle | None) -> Iterat
         if policy.rule != THRESHOLD:
             yield Check(name, OK, f"{policy.rule.replace('_', '-')} needs none")
             continue
-        if policy.extraction_version not in extraction.VERSIONS:
+        readers = extraction.FIRST_TEXT if policy.unit == CONVERSATION else extraction.VERSIONS
+        if policy.extraction_version not in readers:
             what = f"it reads texts with version {policy.extraction_version} of the extraction"
             yield Check(name, FAILED, what, "upgrade the routectl of the proxy")
             continue

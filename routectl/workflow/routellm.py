@@ -18,7 +18,7 @@ from routectl.checkpoint import CONFIG, WEIGHTS, tensor_bytes
 from routectl.errors import InputError, RouterError, reason_of
 from routectl.export import ActiveRoute
 from routectl.output import new_folder, write_in
-from routectl.policy import LIVE, THRESHOLD
+from routectl.policy import LIVE, REQUEST, THRESHOLD
 from routectl.routers import open_spec
 from routectl.routers.mf import MfRouter
 from routectl.workflow.bundling import check_export_folder
@@ -57,9 +57,10 @@ def write_for_routellm(route: ActiveRoute, folder: Path) -> WrittenForRouteLLM:
     """
     policy = route.policy
     runs_mf = policy.rule == THRESHOLD and [r.spec.name for r in policy.routers] == ["mf"]
-    if not runs_mf or policy.mode != LIVE or policy.segments or len(policy.models) != 2:
+    by_request = not policy.segments and policy.unit == REQUEST
+    if not runs_mf or policy.mode != LIVE or not by_request or len(policy.models) != 2:
         raise RouterError(
-            f"RouteLLM's server decides by one threshold on one router, and the route "
+            "RouteLLM's server decides each request by one threshold on one router, and the route "
             f"{policy.route!r} runs something else than a live mf policy without segments"
         )
     check_export_folder(folder)

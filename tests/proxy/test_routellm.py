@@ -73,7 +73,8 @@ def test_the_converted_checkpoint_times_what_serve_answers_is_the_score(
         {"router": "length"},
         {"rule": "always_weak", "thresholds": ()},
         {"mode": "shadow"},
-        {"segments": {"a": ("0.7",)}},
+        {"segments": {"a": ("0.7",)}, "segment_field": "team"},
+        {"unit": "conversation"},
     ],
 )
 def test_what_routellm_cannot_decide_is_refused(

@@ -32,6 +32,8 @@ class Upstream(LoopbackHandler):
     server: LoopbackServer
 
     def respond(self, request: Request, fault: Fault | None) -> None:
+        if fault is not None and fault(self, request):
+            return
         if request.get("stream"):
             self.answer(200, EVENTS, content_type="text/event-stream")
         else:
@@ -149,6 +151,28 @@ def test_a_stream_is_passed_on_as_it_is(path: Path, upstream: LoopbackServer) ->
         status, answer, headers = server.ask("POST", "/v1/chat/completions", body)
 
     assert (status, answer, headers["content-type"]) == (200, EVENTS, "text/event-stream")
+
+
+def test_a_client_that_goes_away_ends_the_call_of_its_model_and_is_logged(
+    path: Path, upstream: LoopbackServer
+) -> None:
+    def begin_and_wait(handler: LoopbackHandler, _: object) -> bool:
+        handler.hang_up_after(b"data: {}\n\n")
+        handler.wfile.flush()
+        return handler.wait_for_the_client_to_go()
+
+    upstream.faults = [begin_and_wait]
+    log = path.with_name("decisions.jsonl")
+    with serving(path, "--upstream", upstream.url, "--log", str(log)) as server:
+        connection = http.client.HTTPConnection(server._host, timeout=60)
+        connection.request("POST", "/v1/chat/completions", json.dumps(chat("hi", stream=True)))
+        assert connection.getresponse().read(4) == b"data"
+        connection.close()
+        # The upstream sees its own client go.
+        upstream.let_go()
+
+    (line,) = log.read_text().splitlines()
+    assert json.loads(line)["route"] == "smart"
 
 
 def test_bad_requests_get_a_clear_answer_and_the_server_stays(

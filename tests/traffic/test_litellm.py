@@ -214,7 +214,7 @@ def test_the_plug_ins_decision_is_read_whole(read_log: ReadLog) -> None:
     }
     metadata = {"spend_logs_metadata": {"routectl": entry, "other": 1}}
     log = {"request_id": "1", "call_type": "acompletion", "metadata": json.dumps(metadata)}
-    for line in (payload(metadata=metadata), log):
+    for line in (payload(metadata=metadata, model_group="smart"), log):
         (request,) = read_log([line]).requests
         assert {
             "route": request.proxy_route,
@@ -253,6 +253,7 @@ DECIDED = {
             {"model_group": "mini"},
             ("strong", "gpt-5", "fallback", "smart"),
         ),
+        (DECIDED, None, {"model_group": "mini"}, ("strong", "gpt-5", "fallback", "smart")),
         (
             DECIDED,
             "classifier_plugin",

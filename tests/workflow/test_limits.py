@@ -106,6 +106,25 @@ def test_a_share_below_what_cannot_be_avoided_is_said_with_what_remains(
     assert made["strong_fraction"] == pytest.approx(0.2)
 
 
+def test_a_bare_config_string_cannot_say_limits_and_a_document_can(
+    routectl: Routectl, log: Path
+) -> None:
+    routectl("route", "set", "smart", *MODELS, "--limit", "small=context:4000,no-images")
+    routectl("import", log)
+    calibrated(routectl, "--strong-fraction", "0.5")
+    routectl("activate", "--force")
+
+    done = routectl("export")
+    assert done.code == 1
+    assert "declares what small cannot take, which no config string can say" in done.err
+    document = json.loads(routectl("export", "--format", "json").out)
+    assert document["config_string"] is None
+    assert document["limits"] == {"small": "context:4000,no-images"}
+    assert (
+        "ROUTECTL_LIMITS=small=context:4000,no-images" in routectl("export", "--format", "env").out
+    )
+
+
 def test_limits_are_kept_shown_and_taken_back(routectl: Routectl, database: Path) -> None:
     routectl("route", "set", "smart", *MODELS)
     with sqlite3.connect(database) as connection:
