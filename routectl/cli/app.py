@@ -47,6 +47,7 @@ SECTIONS = {
     },
     "Setting up": {
         "init": "Make an empty database.",
+        "doctor": "Check each link from the log to the proxy.",
         "samples": "List what imports brought, and take it out again.",
         "db": "Look at the database and change its schema.",
         "completion": "Print the completion script of a shell.",

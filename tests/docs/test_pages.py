@@ -298,6 +298,19 @@ def test_the_daily_run_goes_from_the_nightly_line_to_a_rollback(reader: Reader) 
     assert activations == 4
 
 
+def test_the_runbook_goes_from_a_shadow_to_a_rollback_and_back(reader: Reader) -> None:
+    records = [payload(n, trace_id=f"conversation {n // 3}") for n in range(200)]
+    write_log(reader.folder / "litellm.jsonl", records)
+
+    reader.follows("runbook.md")
+
+    published = json.loads((reader.folder / "a1" / "routes.json").read_text())
+    policy = published["routes"]["smart"]["policy"]
+    with closing(sqlite3.connect(reader.folder / "routectl.db")) as database:
+        (newest,) = database.execute("SELECT max(id) FROM activations").fetchone()
+    assert (policy["activation_id"], policy["rule"]) == (newest, "threshold")
+
+
 @needs_the_sqlite_shell
 def test_each_trouble_has_the_message_that_the_page_names_and_the_command_helps(
     reader: Reader,
