@@ -27,6 +27,7 @@ SECTIONS = {
         "rollback": "Bring back what a route ran before.",
         "history": "Show what was calibrated, what ran, what was declared.",
         "export": "Print the config string that the proxy takes.",
+        "report": "Write a page on what runs and what it saves.",
         "traffic": "Say what requests the database holds.",
         "serve": "Decide requests over HTTP, and pass them on.",
         "decide": "Say of prompts on standard input which model each gets.",
