@@ -167,6 +167,9 @@ ACTIVATION = Shape(
         "active": "Whether the route runs it.",
         "policy_mode": "live, shadow, or canary with its share.",
         "fallback": "What is served without a score: strong, weak or share; null where not set.",
+        "expires_at": "When somebody has to look at it again; null: never.",
+        "appended": "False: the route ran the same already, and nothing was added. `activate` "
+        "alone.",
         "changes": "What is otherwise than before, by name: `was` and `now`. Empty in `history`.",
         "policy": "What decides (docs/schema.md); null in records older than it.",
     },
@@ -214,6 +217,35 @@ EXPORT = Shape(
         "policy_version": "Of the policy's record.",
         "policy_mode": "shadow or canary with its share; not there when live without a fallback.",
         "fallback": "What is served without a score; likewise.",
+        "expires_at": "When somebody has to look at the activation again; not there where never.",
+    },
+)
+
+DIFF = Shape(
+    "A difference",
+    "`diff`, and `recalibrate` under `diff`",
+    {
+        "route": "The route of both.",
+        "before": "The first policy: `id`, `calibration_id`, `runs` and `policy`.",
+        "after": "The second one.",
+        "population": "The requests that were decided by both.",
+        "first": "The time of the first of them; null where none has a time.",
+        "last": "The time of the last one.",
+        "requests": "How many, each for as many as it stands for.",
+        "moved": "Those that get another model.",
+        "stronger": "Of these, to a stronger one.",
+        "weaker": "To a weaker one.",
+        "strong_fraction_before": "Share for the strongest model by the first policy.",
+        "strong_fraction_after": "By the second one.",
+        "cost_a_month_before": "US dollars in 30 days by the first policy; null where not known.",
+        "cost_a_month_after": "By the second one.",
+        "cost_a_month_change": "What the second one costs more.",
+        "unscored": "Requests that a router of the two has not scored; left out.",
+        "without_prompt": "Requests without a prompt to score; left out.",
+        "currency": "Of the costs.",
+        "no_cost": "Why there are none; else null.",
+        "segments": "Where most requests move: `field`, `value`, and the counts and costs of it.",
+        "warnings": "All notes, a sentence each.",
     },
 )
 
@@ -221,13 +253,15 @@ WHERE_THERE = {
     **dict.fromkeys(("model_pair", "quality", "other_models", "passed_over", "costs"), "object"),
     **dict.fromkeys(("without_named", "tie"), "object"),
     **dict.fromkeys(("guarantee", "guaranteed", "lowest_share", "missed_by"), "number"),
+    **dict.fromkeys(("cost_a_month_before", "cost_a_month_after"), "number"),
+    **dict.fromkeys(("cost_a_month_change",), "number"),
     **dict.fromkeys(("lag_1_correlation", "days_for_one_point"), "number"),
     **dict.fromkeys(("strong_model", "weak_model", "scored_as", "self_check_skipped"), "text"),
     "self_check": "object",
 }
 """Types of what these commands print as null alone."""
 
-SHAPES = (CALIBRATION, ACTIVATION, TRAFFIC, EXPORT)
+SHAPES = (CALIBRATION, ACTIVATION, TRAFFIC, EXPORT, DIFF)
 
 
 def json_page() -> str:
@@ -291,7 +325,7 @@ def _printed() -> dict[str, list[dict[str, Any]]]:
         activations = [_json("activate", "c1", "--force", "--note", "demo")]
         exports = [_json("export"), _json("export", "--calibration", "c1")]
         activations.append(_json("activate", "c1", "--force", "--mode", "canary=5%",
-                                 "--fallback", "weak"))  # fmt: skip
+                                 "--fallback", "weak", "--expires", "365d"))  # fmt: skip
         exports.append(_json("export"))
         activations.append(_json("activate", "--always-weak"))
         exports.append(_json("export"))
@@ -302,6 +336,7 @@ def _printed() -> dict[str, list[dict[str, Any]]]:
             ACTIVATION.title: [*activations, *history["activations"]],
             TRAFFIC.title: [_json("traffic")],
             EXPORT.title: exports,
+            DIFF.title: [_json("diff", "c1", "c1"), _json("diff", "c1", "a3")],
         }
 
 

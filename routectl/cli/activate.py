@@ -55,6 +55,7 @@ def _mode(_ctx: click.Context, _param: click.Parameter, value: str | None) -> st
     help="Activate also a baseline, another router or other filters than before, and a calibration "
     "whose check said no.",
 )
+@options.expires
 @options.note
 @options.database
 @options.output
@@ -66,6 +67,7 @@ def command(
     mode: str | None,
     fallback: str | None,
     force: bool,
+    expires: str | None,
     note: str | None,
     db: str,
     console: Console,
@@ -74,11 +76,12 @@ def command(
 
     ID is a calibration (`routectl history` lists them); it may be left out when the last run made
     exactly one. What changes is printed. Nothing is overwritten: `routectl rollback` brings back
-    what ran before.
+    what ran before. What runs already is not activated again, unless --note or --expires is given.
 
     \b
     Examples:
       routectl activate --note "30 % strong, agreed with finance"
+      routectl activate c3 --expires 90d --note "until the next review"
       routectl activate c3 --route smart --mode canary=5% --fallback strong
       routectl activate --always-weak --note "provider outage"
     """
@@ -94,11 +97,13 @@ def command(
         mode=mode,
         fallback=fallback,
         force=force,
+        expires_at=options.parse_expires(expires),
+        again=expires is not None,
     )
     location = options.parse_database(db)
     console.database(location)
     done = activate(location, asked, route=route, note=note)
     if console.as_json:
-        console.json(to_json(done))
+        console.json(to_json(done) | {"appended": done.appended})
     else:
         print_activated(console, done)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from routectl.cli.console import Console, minute, percent
@@ -22,6 +23,13 @@ if TYPE_CHECKING:
 def print_activated(console: Console, activated: Activated) -> None:
     """An activation that was just made, and what changes by it."""
     was = activated.was
+    if not activated.appended:
+        console.line(
+            f"Nothing changes, so nothing was added: route {activated.route} runs "
+            f"{runs_text(activated.policy)} already, since {IdKind.ACTIVATION.ref(activated.id)}"
+            f"{_until(activated)}."
+        )
+        return
     if activated.nothing_changes and was is not None:
         console.line(
             f"Nothing changes: route {activated.route} runs {runs_text(activated.policy)} already, "
@@ -38,6 +46,17 @@ def print_activated(console: Console, activated: Activated) -> None:
             headers=["", "was", "", "now"],
             wrapped=(1, 3),
         )
+
+
+def expiry_text(expires_at: datetime, now: datetime) -> str:
+    """When an activation expires, or expired."""
+    return f"{'expires' if expires_at > now else 'expired'} {minute(expires_at)} UTC"
+
+
+def _until(activated: Activated) -> str:
+    if activated.expires_at is None:
+        return ""
+    return f" ({expiry_text(activated.expires_at, datetime.now(UTC))})"
 
 
 def changes(activated: Activated) -> dict[str, tuple[str, str]]:
@@ -62,6 +81,7 @@ def _facts(activated: Activated) -> dict[str, str]:
         "filters": "-" if calibration is None else filters_text(calibration.population),
         "mode": mode_text(policy),
         "fallback": policy.fallback or "-",
+        "expires": "-" if activated.expires_at is None else f"{minute(activated.expires_at)} UTC",
     }
 
 
@@ -75,6 +95,7 @@ def to_sentence(activated: Activated) -> str:
         text += f", in mode {mode_text(activated.policy)}"
     if activated.restores is not None:
         text += f", as in {IdKind.ACTIVATION.ref(activated.restores)}"
+    text += _until(activated)
     return f"{text}. Activation {IdKind.ACTIVATION.ref(activated.id)} by {activated.actor}."
 
 
@@ -98,6 +119,8 @@ def entry(activated: Activated) -> tuple[tuple[str, ...], str]:
         details.append(f"mode {mode_text(policy)}")
     if policy.fallback is not None:
         details.append(f"fallback {policy.fallback}")
+    if activated.expires_at is not None:
+        details.append(expiry_text(activated.expires_at, datetime.now(UTC)))
     details.append(by_whom(activated.actor, activated.note))
     return cells, "; ".join(details)
 
@@ -118,6 +141,7 @@ def to_json(activated: Activated) -> dict[str, object]:
         "active": activated.active,
         "policy_mode": activated.policy.mode,
         "fallback": activated.policy.fallback,
+        "expires_at": activated.expires_at,
         "changes": {
             name: {"was": was, "now": now} for name, (was, now) in changes(activated).items()
         },

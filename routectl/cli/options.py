@@ -118,6 +118,16 @@ force = click.option(
 note = click.option("--note", help="Why, for whoever reads the history.")
 
 
+NEVER = "never"
+
+expires = click.option(
+    "--expires",
+    metavar="TIME",
+    help="When somebody has to look at it again: 30d (h, d, w) from now on, or a date; UTC without "
+    "a zone. Nothing ends by itself then. 'never' takes an expiry back.",
+)
+
+
 def _complete_field(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
     return [f"{field}=" for field in FILTER_FIELDS if field.startswith(incomplete)]
 
@@ -224,6 +234,18 @@ def parse_population(where: tuple[str, ...], since: str | None, until: str | Non
     if parsed.since is not None and parsed.until is not None and parsed.since >= parsed.until:
         raise UsageError(f"--since {since} is not before --until {until}: no request lies between")
     return parsed
+
+
+def parse_expires(text: str | None) -> datetime | None:
+    """What --expires names; None where it is not given, and for 'never'."""
+    from routectl.traffic import parse_deadline
+
+    if text is None or text.strip().lower() == NEVER:
+        return None
+    try:
+        return parse_deadline(text, now=datetime.now(UTC))
+    except UsageError as error:
+        raise UsageError(f"--expires {error}") from None
 
 
 def parse_columns(where: tuple[str, ...]) -> tuple[Condition, ...]:

@@ -7,6 +7,7 @@ import re
 import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from routectl.errors import RoutectlError, UsageError
 from routectl.policy import LIVE, THRESHOLD, Policy, named_pair
@@ -31,6 +32,8 @@ class Exported:
     """The policy is stored. What is older than the record is exported with the keys of then."""
     strong_fraction: float | None
     """Of the sample that the threshold was chosen on; None where there is no threshold."""
+    expires_at: datetime | None = None
+    """When somebody has to look at the activation again; None: never."""
 
 
 def document(exported: Exported, format: str) -> str:
@@ -78,6 +81,8 @@ def _values(exported: Exported) -> _Values:
         # Not of what runs live without a fallback: that is exported as it always was.
         if policy.mode not in (None, LIVE) or policy.fallback is not None:
             values |= {"policy_mode": policy.mode, "fallback": policy.fallback}
+    if exported.expires_at is not None:
+        values["expires_at"] = exported.expires_at.astimezone(UTC).isoformat()
     return values
 
 

@@ -28,6 +28,8 @@ log = logging.getLogger("routectl.proxy")
 
 TIMES_SLOWEST = 3
 """The deadline, in what a prompt of full length takes at most."""
+LENGTHS = (250, 1000, 4000, 16_000)
+"""Characters of a prompt up to which its scoring is counted together."""
 _SHORTEST_DEADLINE = 0.25
 """Seconds: a router that takes a millisecond must still survive a busy machine."""
 
@@ -89,6 +91,8 @@ class Decider:
         self.running = running
         self.reasons: Counter[tuple[str, str, str]] = Counter()
         """Requests by route, decision and reason."""
+        self.outcomes: Counter[tuple[str, str, str]] = Counter()
+        """Prompts to score by route, length and outcome: scored, timeout or no_score."""
         self._deadline = deadline_seconds
 
     async def decide(self, route: str, body: object, given: RequestFacts = NO_FACTS) -> Decision:
@@ -134,8 +138,11 @@ class Decider:
                 what = str(error) if isinstance(error, RoutectlError) else type(error).__name__
                 log.error("a prompt of %d characters was not scored: %s", len(text), what)
         if not scores:
+            if text is not None:
+                self.outcomes[str(policy.route), _length(text), reason] += 1
             share, drawn_by = running.active.strong_fraction, (text or "").encode()
             return without_score(policy, share, drawn_by, reason, facts), None
+        self.outcomes[str(policy.route), _length(str(text)), "scored"] += 1
         return decide(policy, [scores], facts), scores
 
     async def _scored(self, running: RunningRoute, text: str) -> list[float]:
@@ -144,6 +151,11 @@ class Decider:
         futures = [asyncio.wrap_future(scorer.submit(text)) for scorer in running.scorers]
         async with asyncio.timeout(deadline if self._deadline is None else self._deadline):
             return list(await asyncio.gather(*futures))
+
+
+def _length(text: str) -> str:
+    """A prompt's length in characters, as a label: up to that many."""
+    return next((str(most) for most in LENGTHS if len(text) <= most), "more")
 
 
 def _facts(policy: Policy, body: object, text: str | None, given: RequestFacts) -> Facts:

@@ -117,6 +117,7 @@ def add_activation(
     actor: str,
     note: str | None,
     policy: Mapping[str, Any] | None = None,
+    expires_at: datetime | None = None,
 ) -> Activation:
     """Append an activation."""
     values = {
@@ -128,6 +129,7 @@ def add_activation(
         "note": note,
         "created_at": _now(),
         "policy": None if policy is None else dict(policy),
+        "expires_at": expires_at,
     }
     statement = insert(Activation).values(**values).returning(Activation.id)
     return Activation(id=connection.execute(statement).scalar_one(), **values)

@@ -4,7 +4,7 @@ One reader is one module of this package and one line in the registry of `format
 """
 
 from routectl.traffic.counts import ImportCounts
-from routectl.traffic.filters import matches, parse_condition, parse_time
+from routectl.traffic.filters import matches, parse_condition, parse_deadline, parse_time
 from routectl.traffic.finding import find_sources
 from routectl.traffic.formats import FORMATS, advice_of, read, sniff
 from routectl.traffic.paths import NAME as MAPPED
@@ -24,6 +24,7 @@ __all__ = [
     "matches",
     "open_source",
     "parse_condition",
+    "parse_deadline",
     "parse_time",
     "read",
     "sample",

@@ -13,6 +13,7 @@ from routectl.request import TrafficRequest
 from routectl.traffic.times import iso_time
 
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+_SPAN = re.compile(r"(\d{1,9})([mhdw])")
 _CHOICES = {"cache_hit": ("true", "false"), "status": ("success", "failure")}
 
 
@@ -27,9 +28,9 @@ def parse_time(text: str, *, now: datetime) -> datetime:
     Raises:
         UsageError: `text` is neither, or lies outside the years 1 to 9999.
     """
-    span = re.fullmatch(r"(\d{1,9})([mhdw])", text.strip())
+    span = _SPAN.fullmatch(text.strip())
     try:
-        time = now - timedelta(**{_UNITS[span[2]]: int(span[1])}) if span else iso_time(text)
+        time = now - _length(span) if span else iso_time(text)
     except OverflowError:
         time = None
     if time is None:
@@ -37,6 +38,36 @@ def parse_time(text: str, *, now: datetime) -> datetime:
             f"'{text}' is no time: write a date (2025-01-31), a date and time "
             f"(2025-01-31T09:00+01:00; UTC without a zone), or a span before now (90m, 24h, 7d)."
         )
+    return time
+
+
+def _length(span: re.Match[str]) -> timedelta:
+    """How long a span is; raises OverflowError."""
+    return timedelta(**{_UNITS[span[2]]: int(span[1])})
+
+
+def parse_deadline(text: str, *, now: datetime) -> datetime:
+    """Return the instant ahead that `text` names, in UTC.
+
+    Args:
+        text: A date or time as in `parse_time`, or a span after `now`, such as "30d".
+        now: What a span counts from; aware.
+
+    Raises:
+        UsageError: `text` is neither, is not ahead, or lies outside the years 1 to 9999.
+    """
+    span = _SPAN.fullmatch(text.strip())
+    try:
+        time = now + _length(span) if span else iso_time(text)
+    except OverflowError:
+        time = None
+    if time is None:
+        raise UsageError(
+            f"'{text}' is no time ahead: write a date (2027-01-31), a date and time "
+            "(2027-01-31T09:00+01:00; UTC without a zone), or a span from now on (24h, 30d, 8w)."
+        )
+    if time <= now:
+        raise UsageError(f"'{text}' is over already: name a time that is still ahead.")
     return time
 
 

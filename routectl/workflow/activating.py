@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 
 from sqlalchemy import Connection
 
 from routectl.errors import StoreError, UsageError
 from routectl.policy import LIVE, THRESHOLD, PinnedRouter, Policy
 from routectl.records import IdKind
-from routectl.route import quoted
+from routectl.route import Declaration, quoted
 from routectl.store import routes
 from routectl.store.calibrations import calibration, calibrations, newest_calibration, run_of
 from routectl.store.engine import Location
@@ -46,8 +46,12 @@ class Activated:
     created_at: datetime
     active: bool
     """It is the newest of its route."""
+    expires_at: datetime | None = None
+    """When somebody has to look at it again; None: never."""
     was: Activated | None = None
-    """What the route ran until then; only of an activation that was just made."""
+    """What the route ran until then; only of an activation that was just asked for."""
+    appended: bool = True
+    """False: the route ran the very same before, and nothing was written."""
 
     @property
     def nothing_changes(self) -> bool:
@@ -55,7 +59,11 @@ class Activated:
         if self.was is None:
             return False
         ours, theirs = (
-            (replace(one.policy, activation_id=None), one.calibration and one.calibration.id)
+            (
+                replace(one.policy, activation_id=None),
+                one.calibration and one.calibration.id,
+                one.expires_at,
+            )
             for one in (self, self.was)
         )
         return ours == theirs
@@ -79,6 +87,10 @@ class Asked:
     """strong, weak or share; None keeps that of the route."""
     force: bool = False
     """Activate also what is refused at first: a baseline, another router, ..."""
+    expires_at: datetime | None = None
+    """When somebody has to look at it again; None: never."""
+    again: bool = False
+    """Write also what the route runs already, as a new note or expiry wants it."""
 
     def __post_init__(self) -> None:
         if self.rule != THRESHOLD and (self.mode or self.fallback):
@@ -89,10 +101,11 @@ class Asked:
 
 
 def activate(location: Location, asked: Asked, *, route: str | None, note: str | None) -> Activated:
-    """Append what a route runs from now on.
+    """Append what a route runs from now on; nothing, where it runs the very same already.
 
     Args:
         route: None is the only one there is.
+        note: why; with it, or `asked.again`, what runs already is appended, too.
 
     Raises:
         StoreError: there is no such route or calibration, or the calibration is of another route or
@@ -105,20 +118,23 @@ def activate(location: Location, asked: Asked, *, route: str | None, note: str |
         stored = picked_route(connection, route) or default_route(connection)
         log = routes.activations(connection, stored.id)
         was = activated(connection, log[-1], stored.name, active=False) if log else None
+        declared = routes.declaration(stored)
         if asked.rule == THRESHOLD:
             before = _last_calibrated(connection, log, stored.name)
             chosen = _to_activate(connection, stored, asked.calibration_id)
             policy = _completed(chosen, asked, stored.name, before)
             require_extraction(policy)
-            if not asked.force:
-                _require_no_doubt(connection, chosen, policy, before)
         else:
             policy = unconditional(
                 asked.rule,
                 stored.name,
                 last_calibrated(connection, log),
-                models=declared_models(routes.declaration(stored)),
+                models=declared_models(declared),
             )
+        if was is not None and note is None and not asked.again and _runs(was, policy, chosen):
+            return replace(was, active=True, was=was, appended=False)
+        if chosen is not None and not asked.force:
+            _require_no_doubt(chosen, list(_doubts(connection, chosen, policy, before, declared)))
         # What a calibration of before the record cannot say, its activation cannot say either.
         recorded = chosen is None or chosen.policy is not None
         row = routes.add_activation(
@@ -130,8 +146,34 @@ def activate(location: Location, asked: Asked, *, route: str | None, note: str |
             actor=actor(),
             note=note,
             policy=policy.to_json() if recorded else None,
+            expires_at=asked.expires_at,
         )
         return replace(activated(connection, row, stored.name, active=True), was=was)
+
+
+def doubts(location: Location, calibration_id: int) -> list[str]:
+    """Why `activate` would want --force for a calibration on its route; empty: it would not.
+
+    Raises:
+        StoreError: there is no such calibration, or it is of another extraction version.
+    """
+    with open_store(location) as store, store.read() as connection:
+        chosen = calibration(connection, calibration_id)
+        assert chosen.route_id is not None, "a migration gave each its route"
+        stored = routes.route_of(connection, chosen.route_id)
+        log = routes.activations(connection, stored.id)
+        before = _last_calibrated(connection, log, stored.name)
+        policy = _completed(chosen, Asked(), stored.name, before)
+        require_extraction(policy)
+        declared = routes.declaration(stored)
+        return list(_doubts(connection, chosen, policy, before, declared))
+
+
+def _runs(was: Activated, policy: Policy, chosen: Calibration | None) -> bool:
+    """Whether a route runs this very policy of this very calibration."""
+    ran = was.calibration and was.calibration.id
+    asked = chosen and chosen.id
+    return ran == asked and replace(was.policy, activation_id=None) == policy
 
 
 def _to_activate(connection: Connection, route: Route, calibration_id: int | None) -> Calibration:
@@ -201,18 +243,12 @@ def _completed(
     return replace(policy, mode=mode, fallback=fallback, route=route)
 
 
-def _require_no_doubt(
-    connection: Connection,
-    chosen: Calibration,
-    policy: Policy,
-    before: tuple[Activation, Policy] | None,
-) -> None:
+def _require_no_doubt(chosen: Calibration, doubts: Sequence[str]) -> None:
     """Refuse what is seldom meant, and say all that is unusual of it.
 
     Raises:
         UsageError: it wants --force.
     """
-    doubts = list(_doubts(connection, chosen, policy, before))
     if doubts:
         ref = IdKind.CALIBRATION.ref(chosen.id)
         raise UsageError(
@@ -226,7 +262,17 @@ def _doubts(
     chosen: Calibration,
     policy: Policy,
     before: tuple[Activation, Policy] | None,
+    declared: Declaration,
 ) -> Iterator[str]:
+    own = declared_models(declared)
+    if own is not None and policy.models != own:
+        models = " / ".join(reversed(own))
+        made_for = (
+            "before the route declared its models"
+            if None in policy.models
+            else f"for the models {' / '.join(str(name) for name in reversed(policy.models))}"
+        )
+        yield f"it was made {made_for}, and the route declares {models} by now"
     router = policy.routers[0]
     last = None if before is None or not before[1].routers else before[1].routers[0]
     same_router = last is not None and (last.spec.name, last.fingerprint) == (
@@ -310,8 +356,14 @@ def roll_back(
             actor=actor(),
             note=note,
             policy=target.policy,
+            expires_at=_still_ahead(target.expires_at),
         )
         return replace(activated(connection, row, name, active=True), was=was)
+
+
+def _still_ahead(expires_at: datetime | None) -> datetime | None:
+    """The expiry of what a rollback brings back: a past one would be over at once."""
+    return expires_at if expires_at is not None and expires_at > datetime.now(UTC) else None
 
 
 def last_calibrated(connection: Connection, log: Sequence[Activation]) -> Policy | None:
@@ -351,4 +403,5 @@ def activated(connection: Connection, row: Activation, route: str, *, active: bo
         note=row.note,
         created_at=row.created_at,
         active=active,
+        expires_at=row.expires_at,
     )

@@ -36,7 +36,12 @@ def to_export(location: Location, *, calibration_id: int | None, route: str | No
         if stored is None or not log:
             raise StoreError(_nothing_is_active(connection, stored))
         active = _active(connection, stored)
-        return Exported(active.policy, log[-1].policy is not None, active.strong_fraction)
+        return Exported(
+            active.policy,
+            log[-1].policy is not None,
+            active.strong_fraction,
+            log[-1].expires_at,
+        )
 
 
 def _nothing_is_active(connection: Connection, route: Route | None) -> str:

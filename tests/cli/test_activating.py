@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
+import sqlite3
+from contextlib import closing
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -148,16 +151,6 @@ def test_a_failed_check_in_time_wants_force(routectl: Routectl, tmp_path: Path) 
 
 
 @pytest.mark.usefixtures("imported")
-def test_activating_what_runs_says_that_nothing_changes(routectl: Routectl) -> None:
-    routectl(*CALIBRATE, "length")
-    routectl("activate", "--force")
-    again = routectl("activate", "c1", "--force")
-    assert "Nothing changes" in again.out
-    assert "since a1" in again.out
-    assert routectl("activate", "c1", "--json").json["changes"] == {}
-
-
-@pytest.mark.usefixtures("imported")
 def test_activate_and_rollback_print_what_was_and_what_is_now(routectl: Routectl) -> None:
     routectl("calibrate", "--strong-fraction", "0.5", "--tolerance", "1", "-r", "length")
     first = routectl("activate", "--force")
@@ -285,3 +278,108 @@ def test_an_unconditional_activation_has_an_id_like_any_other(routectl: Routectl
     assert routectl("rollback", "--to", "a1").code == 0
     assert "as in a1" not in routectl("history").out
     assert "back to a1" in routectl("history").out
+
+
+@pytest.mark.usefixtures("imported")
+def test_activating_what_runs_adds_no_row_unless_a_note_or_an_expiry_is_given(
+    routectl: Routectl,
+) -> None:
+    routectl(*CALIBRATE, "length")
+    routectl("activate", "--force")
+    again = routectl("activate", "c1", "--json")
+    assert (again.code, again.json["appended"], again.json["activation_id"]) == (0, False, 1)
+    assert "Nothing changes, so nothing was added" in routectl("activate", "c1").out
+    assert ids(routectl) == [1]
+    assert routectl("activate", "c1", "--note", "reviewed").code == 0
+    assert routectl("activate", "c1", "--expires", "30d").code == 0
+    assert ids(routectl) == [3, 2, 1]
+    routectl("activate", "--always-weak")
+    assert routectl("activate", "--always-weak", "--json").json["appended"] is False
+    assert ids(routectl) == [4, 3, 2, 1]
+    # Another mode or fallback is a change.
+    assert routectl("activate", "c1", "--mode", "shadow", "--json").json["appended"] is True
+
+
+@pytest.mark.usefixtures("imported")
+def test_an_expiry_is_stored_in_utc_and_shown_wherever_the_activation_is(
+    routectl: Routectl,
+) -> None:
+    routectl(*CALIBRATE, "length")
+    done = routectl("activate", "--force", "--expires", "2199-01-31T09:00+02:00")
+    assert "(expires 2199-01-31 07:00 UTC)" in done.out
+    (entry,) = routectl("history", "--json").json["activations"]
+    assert entry["expires_at"] == "2199-01-31T07:00:00+00:00"
+    assert "expires 2199-01-31 07:00 UTC" in routectl("history").out
+    assert routectl("export", "--json").json["expires_at"] == "2199-01-31T07:00:00+00:00"
+    assert "expires_at: '2199-01-31T07:00:00+00:00'" in routectl("export", "--format", "yaml").out
+    assert "expires 2199-01-31" in routectl("activate", "c1").out
+    # An expiry is one activation's own, and taking it back is a change like any other.
+    taken_back = routectl("activate", "c1", "--expires", "never", "--json").json
+    assert taken_back["changes"] == {"expires": {"was": "2199-01-31 07:00 UTC", "now": "-"}}
+    assert "expires_at" not in routectl("export", "--json").json
+
+
+@pytest.mark.usefixtures("imported")
+def test_a_span_counts_from_now_on(routectl: Routectl) -> None:
+    routectl(*CALIBRATE, "length")
+    entry = routectl("activate", "--force", "--expires", "30d", "--json").json
+    made, expires = (datetime.fromisoformat(entry[key]) for key in ("created_at", "expires_at"))
+    assert timedelta(days=29, hours=23) < expires - made <= timedelta(days=30)
+
+
+@pytest.mark.usefixtures("imported")
+@pytest.mark.parametrize(
+    ("written", "words"),
+    [
+        ("2020-01-31", ("--expires", "is over already")),
+        ("0d", ("--expires", "is over already")),
+        ("soon", ("--expires", "no time ahead", "30d")),
+        ("999999999w", ("--expires", "no time ahead")),
+    ],
+)
+def test_an_expiry_that_cannot_be_is_one_sentence(
+    routectl: Routectl, written: str, words: tuple[str, ...]
+) -> None:
+    routectl(*CALIBRATE, "length")
+    one_sentence(routectl("activate", "--force", "--expires", written), *words, code=2)
+    assert ids(routectl) == []
+
+
+@pytest.mark.usefixtures("imported")
+def test_a_rollback_keeps_an_expiry_that_is_still_ahead(routectl: Routectl, database: Path) -> None:
+    routectl(*CALIBRATE, "length")
+    routectl("activate", "--force", "--expires", "2199-01-31")
+    routectl("activate", "--always-weak")
+    assert routectl("rollback", "--json").json["expires_at"] == "2199-01-31T00:00:00+00:00"
+    with closing(sqlite3.connect(database)) as connection, connection:
+        # As a clock that went on: the first of them is over by now.
+        (trigger,) = connection.execute(
+            "SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'activations' "
+            "AND sql LIKE '%BEFORE UPDATE%'"
+        ).fetchone()
+        connection.execute(f"DROP TRIGGER {trigger}")
+        connection.execute("UPDATE activations SET expires_at = '2026-01-01 00:00:00.000000'")
+    routectl("activate", "--always-strong")
+    assert routectl("rollback", "--to", "a1", "--json").json["expires_at"] is None
+
+
+@pytest.mark.usefixtures("imported")
+def test_a_calibration_for_other_models_than_the_route_declares_by_now_wants_force(
+    routectl: Routectl,
+) -> None:
+    routectl(*CALIBRATE, "length")
+    routectl("activate", "--force")
+    routectl(*CALIBRATE, "length", "--strong-fraction", "0.4")
+    routectl("route", "set", "smart", *MODELS)
+    refused(routectl, routectl("activate"), "before the route declared its models", "big / small")
+    routectl(*CALIBRATE, "length")
+    assert routectl("activate").code == 0
+    routectl("route", "set", "smart", "--weak", "tiny", "--price", "tiny=0.1/0.4")
+    refused(routectl, routectl("activate", "c1"), "the route declares big / tiny")
+    # What runs goes on, and activating it again is no change.
+    assert routectl("activate", "c3", "--json").json["appended"] is False
+    routectl("activate", "--always-weak")
+    refused(
+        routectl, routectl("activate", "c3"), "for the models big / small", "declares big / tiny"
+    )
+    assert routectl("activate", "c3", "--force").code == 0

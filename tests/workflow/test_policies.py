@@ -220,7 +220,7 @@ def test_what_is_older_than_the_record_is_exported_as_it_was_then(
     # The checkpoint stands in the policy alone.
     assert routectl("history").out == history.replace("; checkpoint my-mf", "")
     # Whoever activates it again has no more to say of it than it has itself.
-    routectl("activate", "--force", *of_default)
+    routectl("activate", "--force", "--note", "again", *of_default)
     assert stored_policies(database_url, "activations") == [None] * 4
     assert list(routectl("export", "--json", *of_default).json) == OLD_KEYS
     shown = routectl("history", "--json").json
