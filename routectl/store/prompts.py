@@ -70,4 +70,5 @@ def nearest_texts(
         .order_by(score if strong else score.desc(), Prompt.id)
         .limit(limit)
     )
-    return [ScoredText(text, rate) for text, rate in connection.execute(query)]
+    rows = connection.execute(query)
+    return [ScoredText(text, rate) for text, rate in rows if text is not None]

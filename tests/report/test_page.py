@@ -13,20 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from routectl.report.page import (
-    Chart,
-    Curve,
-    Figure,
-    Page,
-    Part,
-    Section,
-    Table,
-    drawing,
-    is_page,
-    render,
-)
+from routectl.report.page import Chart, drawing, is_page, render
 from tests.conftest import Routectl, payload, write_log
 from tests.hostile_text import ACTING, SECRET, acting_characters
+from tests.report.pages import full_page
 
 VOID = {"meta", "input", "line", "circle", "polyline", "link", "br"}
 LOADS = {"src", "href", "srcset", "action", "formaction", "data", "poster", "xlink:href"}
@@ -235,9 +225,9 @@ def test_nothing_from_outside_is_markup_or_acts(
 
 
 def test_the_curve_s_data_cannot_end_its_script() -> None:
-    page = Parsed(render(curve_page(text=MARKUP)).decode())
+    page = Parsed(render(full_page(text=MARKUP)).decode())
     data, own = page.contents["script"]
-    assert json.loads(data)["rows"][1][1] == MARKUP
+    assert json.loads(data)["rows"][2][2] == MARKUP
     assert own.strip().startswith('"use strict"')
 
 
@@ -252,7 +242,7 @@ def test_the_page_asks_nothing_of_the_network(running: Routectl, tmp_path: Path)
 
 
 def test_the_policy_allows_the_page_s_own_style_and_script_alone() -> None:
-    page = Parsed(render(curve_page()).decode())
+    page = Parsed(render(full_page()).decode())
     (policy,) = (
         attributes["content"]
         for _, attributes in page.tags
@@ -295,7 +285,7 @@ def test_a_report_replaces_an_earlier_one_and_no_other_file(
 
 
 def test_headings_and_labels_say_what_a_screen_reader_needs() -> None:
-    page = Parsed(render(curve_page()).decode())
+    page = Parsed(render(full_page()).decode())
     ids = page.attributes("id")
     assert len(ids) == len(set(ids))
     for name in ("aria-labelledby", "for"):
@@ -308,30 +298,6 @@ def test_headings_and_labels_say_what_a_screen_reader_needs() -> None:
     headers = [attributes for tag, attributes in page.tags if tag == "th"]
     assert all(attributes["scope"] in ("col", "row") for attributes in headers)
     assert ("html", {"lang": "en"}) in page.tags
-
-
-def curve_page(text: str = "half") -> Page:
-    """A page with one curve of three points, without a database."""
-    curve = Curve(
-        title="What each share gives",
-        label="Share",
-        shares=[0.0, 0.5, 1.0],
-        headers=["share", "a month"],
-        rows=[["0 %", "0 USD"], ["50 %", text], ["100 %", "9,000 USD"]],
-        charts=[Chart("USD a month", [0.0, None, 9000.0])],
-        in_table=[0, 2],
-        current=2,
-    )
-    table = Table(title="Rows", headers=["a", "b"], rows=[["x", "1"]], numeric=[1], highlighted=0)
-    sections = [Section(title="What if", curve=curve), Section(title="All", tables=[table])]
-    part = Part(
-        name="r",
-        summary="It runs.",
-        figures=[Figure("a", "1", "b")],
-        alerts=["Look."],
-        sections=sections,
-    )
-    return Page(title="Report", made="Made now.", parts=[part], words=[("a", "b")])
 
 
 @pytest.mark.parametrize(
