@@ -10,7 +10,7 @@ from routectl.report.page.content import Chart
 
 WIDTH, HEIGHT = 400, 210
 """Of the picture's own units: small, so that its letters stay legible on a phone."""
-LEFT, RIGHT, TOP, BOTTOM = 52, 12, 10, 34
+LEFT, RIGHT, TOP, BOTTOM = 52, 22, 10, 34
 """Margins; the axes' labels are in them."""
 _TICKS = 4
 """About so many steps of the upright axis."""
