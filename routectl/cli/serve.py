@@ -53,6 +53,14 @@ from routectl.cli.console import Console
     help="Answer 503 to more requests at once.",
 )
 @click.option(
+    "--segment-header",
+    "segment_headers",
+    multiple=True,
+    metavar="FIELD=NAME",
+    help="Header in which your gateway names a request's team, key_alias or model_group: "
+    "team=X-Team. It must take the header off what clients send. May repeat.",
+)
+@click.option(
     "--log",
     "log",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -69,6 +77,7 @@ def command(
     deadline: float | None,
     max_body: int,
     max_concurrent: int,
+    segment_headers: tuple[str, ...],
     log: Path | None,
     log_prompts: bool,
     console: Console,
@@ -99,6 +108,7 @@ def command(
         max_concurrent=max_concurrent,
         log=log,
         log_prompts=log_prompts,
+        segment_headers=segment_headers,
     )
     serve(
         routes_file,

@@ -21,6 +21,7 @@ from starlette.routing import Route
 
 from routectl.callers import caller_of
 from routectl.errors import InputError
+from routectl.field_text import text
 from routectl.proxy.decider import Decider, Decision, RequestFacts
 from routectl.proxy.decision_log import Answered, DecisionLog
 from routectl.proxy.settings import Settings
@@ -201,6 +202,18 @@ class _Server:
             raise Refused(400, "invalid_request_error", "The request is no JSON object.")
         return body
 
+    def _fields(self, request: Request) -> dict[str, str | None]:
+        """What the gateway says of a request, in the headers that the operator trusts it for."""
+        fields: dict[str, str | None] = {}
+        for name, header in self._settings.segment_headers.items():
+            written = request.headers.get(header)
+            if written is not None:
+                # The bytes of a header are no characters yet.
+                with contextlib.suppress(UnicodeDecodeError):
+                    written = written.encode("latin-1").decode()
+            fields[name] = text(written)
+        return fields
+
     async def _decision(self, request: Request) -> tuple[Decision, RequestFacts]:
         body = await self._body(request)
         route = body.get("model")
@@ -209,6 +222,7 @@ class _Server:
         caller = caller_of(body)
         session = next((request.headers[name] for name in _SESSION if name in request.headers), "")
         facts = RequestFacts(
+            fields=self._fields(request),
             conversation=session or caller.conversation,
             end_user=caller.end_user,
             request_id=request.headers.get("x-request-id") or secrets.token_hex(16),

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from routectl import extraction
@@ -68,6 +69,9 @@ class RequestFacts:
 
     segment: str | None = None
     """The part of the traffic that it belongs to."""
+    fields: Mapping[str, str | None] = field(default_factory=dict)
+    """Where no segment is named: fields of `policy.SEGMENT_FIELDS`, of which the policy takes its
+    own. Of an authenticated key, never of a body: a client would choose its threshold."""
     conversation: str | None = None
     end_user: str | None = None
     request_id: str | None = None
@@ -162,7 +166,7 @@ def _facts(policy: Policy, body: object, text: str | None, given: RequestFacts) 
     whole = body if given.whole is None else given.whole
     caller = caller_of(whole) if isinstance(whole, dict) else Caller()
     return Facts(
-        segment=[given.segment],
+        segment=[given.segment or given.fields.get(policy.segment_field or "")],
         conversation=[given.conversation or caller.conversation],
         end_user=[given.end_user or caller.end_user],
         # Without any id, what is asked again is decided as before.
@@ -175,7 +179,7 @@ def _needs_strong(policy: Policy, whole: object) -> bool:
     needs = needs_of(whole) if isinstance(whole, dict) else Needs(count_images(whole))
     return bool(
         needs_strong(
-            policy,
+            policy.limits.values(),
             tokens=[about_tokens(whole)],
             images=[needs.images or 0],
             tools=[needs.tools or 0],

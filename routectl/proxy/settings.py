@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from routectl.errors import UsageError
+from routectl.policy import SEGMENT_FIELDS
 
 TOKEN, UPSTREAM_KEY = "ROUTECTL_TOKEN", "ROUTECTL_UPSTREAM_KEY"
 
@@ -42,6 +43,9 @@ class Settings:
     log: Path | None = None
     """Where decisions are noted."""
     log_prompts: bool = False
+    segment_headers: Mapping[str, str] = field(default_factory=dict)
+    """Field of `policy.SEGMENT_FIELDS` -> header in which the gateway before this server names its
+    value."""
 
     @classmethod
     def from_environment(
@@ -53,6 +57,7 @@ class Settings:
         max_concurrent: int,
         log: Path | None = None,
         log_prompts: bool = False,
+        segment_headers: Sequence[str] = (),
     ) -> Settings:
         """Settings with the secrets that the environment holds.
 
@@ -90,6 +95,7 @@ class Settings:
             upstream_key=key,
             log=log,
             log_prompts=log_prompts,
+            segment_headers=_headers(segment_headers),
         )
 
     def upstream_of(self, model: str | None) -> Upstream | None:
@@ -102,6 +108,24 @@ class Settings:
     def passes_on(self) -> bool:
         """Whether there is any endpoint."""
         return self.upstream is not None or bool(self.upstreams)
+
+
+def _headers(texts: Sequence[str]) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    for text in texts:
+        field_name, _, header = text.partition("=")
+        if field_name not in SEGMENT_FIELDS or not _HEADER.fullmatch(header):
+            raise UsageError(
+                "--segment-header takes FIELD=HEADER, such as team=X-Team; the fields are "
+                f"{', '.join(SEGMENT_FIELDS)}"
+            )
+        if field_name in headers:
+            raise UsageError(f"--segment-header names two headers for {field_name}")
+        headers[field_name] = header
+    return headers
+
+
+_HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 
 
 def own_key(model: str) -> str:

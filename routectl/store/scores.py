@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, case, func, select, update
+from sqlalchemy import Connection, case, func, literal, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from routectl.errors import StoreError
-from routectl.records import Population, RouterIdentity, RouterSpec
+from routectl.policy import needs_strong
+from routectl.records import Limits, Population, RouterIdentity, RouterSpec
 from routectl.request import FIRST_TIME, LAST_TIME, MOST_DOLLARS, MOST_TOKENS
 from routectl.store.columns import Column, FloatColumn, IntColumn, Rows, read_columns
 from routectl.store.dialects import insert_ignoring_conflicts, insert_rows
@@ -193,22 +194,38 @@ class ScoredRequests:
     spend: NDArray[np.float64]
     """US dollars; NaN where unknown."""
     longer_than_read: NDArray[np.bool_]
+    needs_strong: NDArray[np.bool_] | None = None
+    """Those that a weaker model cannot take: their score counts as 1, whatever it is, because they
+    are strong at any threshold. None where nobody declared what a model cannot take."""
+    segments: NDArray[np.int64] | None = None
+    """Index into the names that were asked for, -1 where a request has none of them; None where
+    nobody asked."""
     impossible: int = 0
     """Requests with tokens, a cost or a time that no call can have (`routectl.request`), which
     count as unknown: databases of before hold them."""
 
 
 def scored_requests(
-    store: Store, router: int, population: Population, version: int, *, answers: bool = False
+    store: Store,
+    router: int,
+    population: Population,
+    version: int,
+    *,
+    answers: bool = False,
+    limits: Collection[Limits] = (),
+    segments: tuple[str, Sequence[str]] | None = None,
 ) -> ScoredRequests:
     """The population's requests with this router's scores, in the order of their ids.
 
     Args:
         answers: read the answers' tokens, too.
+        limits: what the weaker models cannot take.
+        segments: a field of `policy.SEGMENT_FIELDS`, and values of it to be told apart.
     """
     import numpy as np
 
-    requests, scores = read_columns(store, _requests(population, version, answers), _scores(router))
+    wanted = _requests(population, version, answers, segments, needs=bool(limits))
+    requests, scores = read_columns(store, wanted, _scores(router))
     if not ((scores["win_rate"] >= 0) & (scores["win_rate"] <= 1)).all():
         raise StoreError(damaged(store.location))
     # Two scans and a search: a join looks up a million scores one by one.
@@ -237,9 +254,20 @@ def scored_requests(
             if outside.any():
                 is_impossible |= outside
                 requests[name] = np.where(outside, np.nan, requests[name])
+    win_rates, needs = scores["win_rate"][index], None
+    if limits:
+        needs = needs_strong(
+            limits,
+            tokens=requests["tokens_in"],
+            images=requests["images"],
+            tools=requests["tools"],
+            response_format=requests["response_format"],
+        )
+        win_rates = np.where(needs, 1.0, win_rates)
     return ScoredRequests(
         router=router,
-        win_rates=scores["win_rate"][index],
+        win_rates=win_rates,
+        needs_strong=needs,
         weights=requests["weight"],
         prompts=requests["prompt"],
         conversations=requests["conversation"],
@@ -248,6 +276,7 @@ def scored_requests(
         tokens_out=_nan_where_unknown(requests["tokens_out"]) if answers else None,
         spend=requests["spend"],
         longer_than_read=(scores["key"] & 1)[index].astype(np.bool_),
+        segments=requests.get("segment"),
         impossible=int(np.count_nonzero(is_impossible)),
     )
 
@@ -260,7 +289,14 @@ def _nan_where_unknown(counts: NDArray[np.int64]) -> NDArray[np.float64]:
     return tokens
 
 
-def _requests(population: Population, version: int, answers: bool) -> Rows:
+def _requests(
+    population: Population,
+    version: int,
+    answers: bool,
+    segments: tuple[str, Sequence[str]] | None,
+    *,
+    needs: bool,
+) -> Rows:
     """The population's requests that have a prompt."""
     # Two numbers of 63 bits have no sum, so none is taken of what no call can have.
     possible = (Request.tokens_in <= MOST_TOKENS) & (Request.tokens_out <= MOST_TOKENS)
@@ -279,6 +315,20 @@ def _requests(population: Population, version: int, answers: bool) -> Rows:
     }
     if answers:  # Each column takes its time.
         columns["tokens_out"] = tokens(Request.tokens_out.expression)
+    if needs:
+        columns |= {
+            "tokens_in": IntColumn(
+                case((Request.tokens_in <= MOST_TOKENS, Request.tokens_in), else_=None)
+            ),
+            "images": IntColumn(Request.images.expression),
+            "tools": IntColumn(Request.tools.expression),
+            "response_format": IntColumn(case((Request.response_format.is_not(None), 1), else_=0)),
+        }
+    if segments is not None:
+        field, values = segments
+        numbers = {value: literal(number) for number, value in enumerate(values)}
+        column: ColumnElement[str] = getattr(Request, field)
+        columns["segment"] = IntColumn(case(numbers, value=column))
     return Rows(
         Request.id.expression,
         columns,

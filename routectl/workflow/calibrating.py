@@ -13,7 +13,7 @@ from routectl.errors import UsageError
 from routectl.extraction import EXTRACTION_VERSION
 from routectl.policy import PinnedRouter, Policy
 from routectl.prices import ModelPrice, require_asked
-from routectl.records import Population
+from routectl.records import Limits, Population
 from routectl.route import quoted
 from routectl.routers import OpenRouter
 from routectl.store.calibrations import add_calibration, calibration, calibration_row
@@ -38,8 +38,19 @@ from routectl.workflow.pricing import Costs, month_of, priced_requests, route_pr
 from routectl.workflow.quality import known_quality
 from routectl.workflow.recorded import RecordedCalibration, recorded
 from routectl.workflow.reporter import Remembering, Reporter
-from routectl.workflow.routing import RouteInUse, declared_models, default_route
+from routectl.workflow.routing import (
+    RouteInUse,
+    declared_limits,
+    declared_models,
+    default_route,
+)
 from routectl.workflow.scoring import score_missing
+from routectl.workflow.segments import (
+    SegmentsToFit,
+    segments_json,
+    segments_to_fit,
+    with_savings,
+)
 
 __all__ = ["Question", "StrongFraction", "Target", "calibrate"]
 
@@ -59,6 +70,9 @@ class Question:
     """Those that go before the route's own and the list's."""
     dry_run: bool = False
     """Answer without a record; scores are kept all the same."""
+    by: str | None = None
+    """The field of a request (`policy.SEGMENT_FIELDS`) of which each value is a segment, with the
+    same target and a threshold of its own; None: one threshold for all."""
 
 
 def calibrate(
@@ -77,7 +91,7 @@ def calibrate(
 
     Raises:
         NoPromptsError: the population is empty, or none of its requests has a prompt.
-        CalibrationError: no threshold can be chosen.
+        CalibrationError: no threshold can be chosen, or no segment is large enough.
         UsageError: a price of a model that the route does not declare.
     """
     route = question.route
@@ -97,6 +111,9 @@ def calibrate(
                 if route.pair is None
                 else None,
                 route_prices(route, question.prices, shared),
+                None
+                if question.by is None
+                else segments_to_fit(connection, question.by, question.population, shared),
             )
         run = uuid4().hex
         return [
@@ -114,6 +131,8 @@ class _Traffic:
     suggestion: str | None
     prices: tuple[ModelPrice, ModelPrice] | None
     """Of the strong model and of the weak one."""
+    segments: SegmentsToFit | None
+    """None where there is to be one threshold for all."""
 
 
 def _refuse_other_prices(route: RouteInUse, prices: Mapping[str, ModelPrice]) -> None:
@@ -134,9 +153,18 @@ def _calibrate(
     reporter: Remembering,
 ) -> RecordedCalibration:
     counts, prices = traffic.counts, traffic.prices
+    limits, segments = declared_limits(question.route.declared), traffic.segments
     rows, purged = _scored(
-        store, router, question.population, counts, reporter, answers=prices is not None
+        store,
+        router,
+        question.population,
+        counts,
+        reporter,
+        segments,
+        answers=prices is not None,
+        limits=limits.values(),
     )
+    _say_what_cannot_be_avoided(rows, limits, reporter)
     if rows.impossible:
         reporter.note(
             f"{rows.impossible:,} requests have a number of tokens, a cost or a time that no call "
@@ -163,16 +191,24 @@ def _calibrate(
         excluded_weight=sum(excluded.values()),
         confidence=question.confidence,
         next_requests=question.next_requests,
+        segments=None if segments is None else segments.of(rows),
+        pooled=0 if segments is None else segments.pooled,
     )
     spending = choice.cut.spending
     costs = None
     if priced is not None and spending is not None:
         costs = Costs(priced.strong, priced.weak, spending, month_of(rows, spending))
+    segmented = choice.segmented
+    if segmented is not None:
+        segmented = with_savings(segmented, None if costs is None else costs.month)
     longer = float(rows.weights[rows.longer_than_read].sum() / rows.weights.sum())
     policy = Policy(
         models=declared_models(question.route.declared) or UNDECLARED,
         routers=(PinnedRouter(router.spec, identity.fingerprint),),
         thresholds=(choice.cut.threshold,),
+        limits=limits,
+        segments={} if segmented is None else segmented.policy_thresholds,
+        segment_field=question.by,
         extraction_version=EXTRACTION_VERSION,
     )
     with store.read() as connection:
@@ -195,6 +231,7 @@ def _calibrate(
             "quality": None if quality is None else quality.to_json(),
             "other_models": traffic.other_models and traffic.other_models.to_json(),
             "suggested_route": traffic.suggestion,
+            "segments": question.by and segmented and segments_json(question.by, segmented),
         },
         rows_digest=rows_digest(rows),
         weight=counts.weight - sum(excluded.values()),
@@ -211,29 +248,59 @@ def _calibrate(
         return recorded(connection, calibration(connection, add_calibration(connection, row)))
 
 
+def _say_what_cannot_be_avoided(
+    rows: ScoredRequests, limits: Mapping[str, Limits], reporter: Reporter
+) -> None:
+    if rows.needs_strong is None:
+        return
+    share = float(rows.weights[rows.needs_strong].sum() / rows.weights.sum())
+    models = " and ".join(f"{model} ({cannot})" for model, cannot in limits.items())
+    reporter.note(
+        f"{share:.1%} of the requests are strong at any threshold, because they are more than "
+        f"{models} can take"
+    )
+
+
 def _scored(
     store: Store,
     router: OpenRouter,
     population: Population,
     counts: Overview,
     reporter: Reporter,
+    segments: SegmentsToFit | None,
     *,
     answers: bool,
+    limits: Collection[Limits],
 ) -> tuple[ScoredRequests, float]:
     """The population's scores, after scoring what is missing, and the weight of what cannot be.
 
     Args:
+        segments: to be told apart.
         answers: read the answers' tokens, too, which only prices ask for.
+        limits: what the weak model cannot take.
     """
+    told_apart = None if segments is None else (segments.field, segments.names)
+
+    def read(row_id: int) -> ScoredRequests:
+        return scored_requests(
+            store,
+            row_id,
+            population,
+            EXTRACTION_VERSION,
+            answers=answers,
+            limits=limits,
+            segments=told_apart,
+        )
+
     with store.read() as connection:
         row_id = router_id(connection, router.identity)
     rows = None
     if row_id is not None:
-        rows = scored_requests(store, row_id, population, EXTRACTION_VERSION, answers=answers)
+        rows = read(row_id)
     if rows is not None and len(rows.win_rates) == counts.with_prompt:
         return rows, 0.0
     row_id = score_missing(store, router, population, reporter).router_id
-    rows = scored_requests(store, row_id, population, EXTRACTION_VERSION, answers=answers)
+    rows = read(row_id)
     with store.read() as connection:
         purged = prompts_without_text(connection, row_id, population, EXTRACTION_VERSION)
     return rows, purged

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Connection
 
 from routectl.errors import UsageError
-from routectl.policy import LIVE, THRESHOLD, Facts, Policy, decide
+from routectl.policy import LIVE, SEGMENT_FIELDS, THRESHOLD, Facts, Policy, decide
 from routectl.prices import ModelPrice, price_of
 from routectl.records import IdKind
 from routectl.store import routes
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 UNSCORED = -1
 """In place of a model: the policy has no score of the request."""
 
-FACT_COLUMNS: tuple[str, ...] = ()
+FACT_COLUMNS: tuple[str, ...] = SEGMENT_FIELDS
 """Of `requests`: what `decided` reads besides the scores."""
 
 
@@ -96,12 +96,15 @@ def decided(policy: Policy, scores: NDArray[np.float64], table: RequestTable) ->
         rows = np.arange(len(table))
         scores = np.zeros((len(table), 1))
     live = replace(policy, mode=LIVE)
-    model[rows] = decide(live, scores[rows], _facts(table, rows)).model
+    model[rows] = decide(live, scores[rows], _facts(policy, table, rows)).model
     return model
 
 
-def _facts(table: RequestTable, rows: NDArray[np.intp]) -> Facts:
-    return Facts()
+def _facts(policy: Policy, table: RequestTable, rows: NDArray[np.intp]) -> Facts:
+    if policy.segment_field is None:
+        return Facts()
+    values = table.values[policy.segment_field]
+    return Facts(segment=[values[row] for row in rows])
 
 
 def prices_of(route: RouteInUse, models: Sequence[str | None]) -> dict[str, ModelPrice] | None:

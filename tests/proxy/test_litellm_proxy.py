@@ -27,6 +27,7 @@ import yaml
 
 from routectl.export import litellm_fragment
 from routectl.policy import decide
+from routectl.records import Limits
 from routectl.routers import open_router
 from tests.conftest import Routectl
 from tests.loopback_server import Fault, LoopbackHandler, LoopbackServer, Request
@@ -48,32 +49,112 @@ class Writer(CustomLogger):
         os.write(handle, line.encode())
         os.close(handle)
 
+    async_log_failure_event = async_log_success_event
+
 writer = Writer()
 """
 
 
+MASKING = """
+import json
+from litellm.integrations.custom_guardrail import CustomGuardrail
+
+class Masker(CustomGuardrail):
+    async def async_pre_call_hook(self, user_api_key_dict, cache, data, call_type):
+        for key in ("messages", "input"):
+            if data.get(key):
+                masked = json.dumps(data[key]).replace("anna@example.com", "<EMAIL>")
+                data[key] = json.loads(masked)
+        return data
+"""
+ADDRESS, MASKED = "anna@example.com", "<EMAIL>"
+FAILS = "the strong model fails"
+
+
 class Upstream(LoopbackHandler):
-    """Answers with the name of the model that was asked."""
+    """Answers with the name of the model that was asked, as Chat Completions or Responses."""
 
     server: LoopbackServer
 
     def respond(self, request: Request, fault: Fault | None) -> None:
-        base = {"id": f"chatcmpl-{secrets.token_hex(8)}", "created": 1, "model": request["model"]}
-        usage = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
-        said = {"role": "assistant", "content": f"from {request['model']}"}
-        if request.get("stream"):
-            chunks = [
-                {"choices": [{"index": 0, "delta": said, "finish_reason": None}]},
-                {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]},
-            ]
-            kind = {"object": "chat.completion.chunk"}
-            events = [f"data: {json.dumps({**base, **kind, **chunk})}\n\n" for chunk in chunks]
-            body = "".join([*events, "data: [DONE]\n\n"]).encode()
-            self.answer(200, body, content_type="text/event-stream")
+        if FAILS in json.dumps(request) and request["model"] == "large":
+            self.answer(500)
             return
-        choices = [{"index": 0, "finish_reason": "stop", "message": said}]
-        answer = {**base, "object": "chat.completion", "choices": choices, "usage": usage}
-        self.answer(200, json.dumps(answer).encode(), content_type="application/json")
+        is_response = self.path.endswith("/responses")
+        answer = response_of(request) if is_response else completion_of(request)
+        if not request.get("stream"):
+            self.answer(200, json.dumps(answer).encode(), content_type="application/json")
+            return
+        events = response_events(answer) if is_response else completion_events(answer)
+        text = "".join(f"data: {json.dumps(event)}\n\n" for event in events)
+        done = "" if is_response else "data: [DONE]\n\n"
+        self.answer(200, f"{text}{done}".encode(), content_type="text/event-stream")
+
+
+def completion_of(request: Request) -> dict[str, Any]:
+    said = {"role": "assistant", "content": f"from {request['model']}"}
+    return {
+        "id": f"chatcmpl-{secrets.token_hex(8)}",
+        "object": "chat.completion",
+        "created": 1,
+        "model": request["model"],
+        "choices": [{"index": 0, "finish_reason": "stop", "message": said}],
+        "usage": {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2},
+    }
+
+
+def completion_events(answer: dict[str, Any]) -> list[dict[str, Any]]:
+    base = {key: answer[key] for key in ("id", "created", "model")}
+    said = answer["choices"][0]["message"]
+    return [
+        {**base, "object": "chat.completion.chunk", "choices": [choice]}
+        for choice in (
+            {"index": 0, "delta": said, "finish_reason": None},
+            {"index": 0, "delta": {}, "finish_reason": "stop"},
+        )
+    ]
+
+
+def response_of(request: Request) -> dict[str, Any]:
+    part = {"type": "output_text", "text": f"from {request['model']}", "annotations": []}
+    item = {"type": "message", "id": "msg_1", "role": "assistant", "status": "completed"}
+    return {
+        "id": f"resp_{secrets.token_hex(8)}",
+        "object": "response",
+        "created_at": 1,
+        "status": "completed",
+        "model": request["model"],
+        "output": [{**item, "content": [part]}],
+        "parallel_tool_calls": True,
+        "tool_choice": "auto",
+        "tools": [],
+        "usage": {
+            "input_tokens": 1,
+            "input_tokens_details": {"cached_tokens": 0},
+            "output_tokens": 1,
+            "output_tokens_details": {"reasoning_tokens": 0},
+            "total_tokens": 2,
+        },
+    }
+
+
+def response_events(answer: dict[str, Any]) -> list[dict[str, Any]]:
+    (item,) = answer["output"]
+    (part,) = item["content"]
+    begun = {**answer, "status": "in_progress", "output": [], "usage": None}
+    place = {"output_index": 0, "item_id": item["id"], "content_index": 0}
+    empty = {**item, "status": "in_progress", "content": []}
+    events = [
+        {"type": "response.created", "response": begun},
+        {"type": "response.output_item.added", "output_index": 0, "item": empty},
+        {"type": "response.content_part.added", **place, "part": {**part, "text": ""}},
+        {"type": "response.output_text.delta", **place, "delta": part["text"]},
+        {"type": "response.output_text.done", **place, "text": part["text"]},
+        {"type": "response.content_part.done", **place, "part": part},
+        {"type": "response.output_item.done", "output_index": 0, "item": item},
+        {"type": "response.completed", "response": answer},
+    ]
+    return [{**event, "sequence_number": number} for number, event in enumerate(events)]
 
 
 @pytest.fixture
@@ -94,13 +175,17 @@ class Proxy:
     def __init__(self, port: int, key: str, log: Path) -> None:
         self._port, self._key, self.log = port, key, log
 
-    def post(self, path: str, body: object) -> tuple[int, str]:
+    def post(self, path: str, body: object, key: str | None = None) -> tuple[int, str]:
+        return self.send(path, json.dumps(body).encode(), key)
+
+    def send(self, path: str, body: bytes, key: str | None = None) -> tuple[int, str]:
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=120)
-        headers = {"Authorization": f"Bearer {self._key}", "Content-Type": "application/json"}
+        authorization = f"Bearer {key or self._key}"
+        headers = {"Authorization": authorization, "Content-Type": "application/json"}
         try:
-            connection.request("POST", path, json.dumps(body), headers)
+            connection.request("POST", path, body, headers)
             answer = connection.getresponse()
-            return answer.status, answer.read().decode()
+            return answer.status, answer.read().decode(errors="replace")
         finally:
             connection.close()
 
@@ -116,13 +201,27 @@ class Proxy:
 
 @contextmanager
 def litellm_proxy(
-    python: str, folder: Path, fragment: str, upstream: LoopbackServer
+    python: str, folder: Path, fragment: str, upstream: LoopbackServer, **general: str
 ) -> Iterator[Proxy]:
     config = yaml.safe_load(fragment)
     for model in ("small", "large"):
         deployment = {"model": f"openai/{model}", "api_base": upstream.url, "api_key": "none"}
         config["model_list"].append({"model_name": model, "litellm_params": deployment})
-    config["litellm_settings"] = {"callbacks": [PLUGIN, "log_writer.writer"]}
+    # What a failure of one model is followed by keeps nobody else waiting.
+    config["router_settings"] = {
+        "fallbacks": [{"large": ["small"]}],
+        "num_retries": 0,
+        "disable_cooldowns": True,
+    }
+    config["litellm_settings"] = {
+        "callbacks": [PLUGIN, "log_writer.writer"],
+        "cache": True,
+        "cache_params": {"type": "local"},
+    }
+    config["general_settings"] = general
+    masker = {"guardrail": "masking.Masker", "mode": "pre_call", "default_on": True}
+    config["guardrails"] = [{"guardrail_name": "mask", "litellm_params": masker}]
+    (folder / "masking.py").write_text(MASKING)
     (folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
     (folder / "log_writer.py").write_text(WRITER)
     with socket.create_server(("127.0.0.1", 0)) as free:
@@ -161,29 +260,65 @@ def litellm_proxy(
         process.wait(timeout=60)
 
 
-def requests(texts: list[str]) -> list[tuple[str, dict[str, Any]]]:
-    """Each text as the last human one, in the shapes of chat clients; every fifth is a lie."""
-    asked: list[tuple[str, dict[str, Any]]] = []
+Asked = tuple[str, dict[str, Any]]
+"""A path and a body."""
+LIE = {"decision": "strong", "score": 1.0, "fingerprint": "f" * 64, "reason": "spoofed"}
+APIS = ("chat", "chat", "messages", "messages", "responses", "responses")
+
+
+def asked_by(number: int, text: str) -> Asked:
+    """A text as the last human one: each API, plain and as a stream, in each shape of turns; every
+    fifth claims a decision."""
+    api, shape = APIS[number % len(APIS)], number // len(APIS) % 4
     earlier = [{"role": "user", "content": "first"}, {"role": "assistant", "content": "yes"}]
-    call = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
-    for number, text in enumerate(texts):
-        turn: dict[str, Any] = {"role": "user", "content": text}
-        messages = [
-            [turn],
-            [{"role": "system", "content": "Be brief."}, *earlier, turn],
-            [{"role": "user", "content": [{"type": "text", "text": text}]}],
-            [
-                turn,
-                {"role": "assistant", "content": None, "tool_calls": [call]},
-                {"role": "tool", "tool_call_id": "c1", "content": "42"},
-            ],
-        ][number % 4]
-        body: dict[str, Any] = {"model": "smart", "messages": messages, "stream": number % 3 == 1}
-        if number % 5 == 0:
-            lie = {"decision": "strong", "score": 1.0, "fingerprint": "f" * 64}
-            body["metadata"] = {"spend_logs_metadata": {"routectl": lie}}
-        asked.append(("/v1/chat/completions", body))
-    return asked
+    kind = "input_text" if api == "responses" else "text"
+    turn: dict[str, Any] = {"role": "user", "content": text}
+    turns = [
+        [turn],
+        [*earlier, turn],
+        [{"role": "user", "content": [{"type": kind, "text": text}]}],
+        [turn, *TOOL_TURNS[api]],
+    ][shape]
+    body: dict[str, Any] = {"model": "smart", "stream": number % 2 == 1}
+    if api == "responses":
+        body["input"] = text if shape == 0 else turns
+    else:
+        body["messages"] = turns
+    if api == "messages":
+        body["max_tokens"] = 20
+    if number % 5 == 0:
+        body["litellm_metadata" if number % 2 else "metadata"] = {
+            "spend_logs_metadata": {"routectl": LIE}
+        }
+    return {"chat": "/v1/chat/completions"}.get(api, f"/v1/{api}"), body
+
+
+CALL = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+TOOL_TURNS: dict[str, list[dict[str, Any]]] = {
+    "chat": [
+        {"role": "assistant", "content": None, "tool_calls": [CALL]},
+        {"role": "tool", "tool_call_id": "c1", "content": "42"},
+    ],
+    "messages": [
+        {
+            "role": "assistant",
+            "content": [{"type": "tool_use", "id": "c1", "name": "f", "input": {}}],
+        },
+        {
+            "role": "user",
+            "content": [{"type": "tool_result", "tool_use_id": "c1", "content": "42"}],
+        },
+    ],
+    "responses": [
+        {"type": "function_call", "call_id": "c1", "name": "f", "arguments": "{}"},
+        {"type": "function_call_output", "call_id": "c1", "output": "42"},
+    ],
+}
+
+
+def chat(text: str, **more: object) -> Asked:
+    turns = [{"role": "user", "content": text}]
+    return "/v1/chat/completions", {"model": "smart", "messages": turns, **more}
 
 
 def test_the_proxy_decides_as_the_stored_scores_do_and_its_log_is_imported_without_a_flag(
@@ -194,41 +329,125 @@ def test_the_proxy_decides_as_the_stored_scores_do_and_its_log_is_imported_witho
     database: Path,
 ) -> None:
     lines = (ROOT / "examples" / "prompts.jsonl").read_text(encoding="utf-8").splitlines()
-    texts = list(dict.fromkeys(json.loads(line)["prompt"] for line in lines))[:200]
+    prompts = list(dict.fromkeys(json.loads(line)["prompt"] for line in lines))[:240]
+    sent = [f"{text} {ADDRESS}" if n % 4 == 0 else text for n, text in enumerate(prompts)]
+    texts = [text.replace(ADDRESS, MASKED) for text in sent]
     opened = open_router("mf")
     stored = opened.load().strong_win_rates(texts)
     ordered = np.sort(stored)
-    threshold = f"{(ordered[140] + ordered[139]) / 2:.8f}"
-    active = route(threshold, router="mf")
+    threshold = f"{(ordered[168] + ordered[167]) / 2:.8f}"
+    active = route(threshold, router="mf", limits={"small": Limits(tools=False)})
     expected = decide(active.policy, stored)
     write_routes(tmp_path / "routes.json", smart=active)
+    strong, weak = (texts[int(np.argmax(expected.model == side))] for side in (1, 0))
+    tools = [{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}]
 
     fragment = litellm_fragment({"smart": active})
     with litellm_proxy(litellm_python, tmp_path, fragment, upstream) as proxy:
         with ThreadPoolExecutor(8) as pool:
-            answers = list(pool.map(lambda asked: proxy.post(*asked), requests(texts)))
-        rows = proxy.rows(len(texts))
+            bodies = [asked_by(number, text) for number, text in enumerate(sent)]
+            answers = list(pool.map(lambda asked: proxy.post(*asked), bodies))
+        assert {status for status, _ in answers} == {200}, answers
+        failing = proxy.post(*chat(f"{strong} {FAILS}"))
+        with_tools = proxy.post(*chat("hi", tools=tools))
+        direct = proxy.post(*chat(weak, model="large", metadata={"spend_logs_metadata": LIE}))
+        empty = proxy.post(*chat(""))
+        for _ in range(8):  # each of two workers has a cache of its own
+            proxy.post(*chat("asked again"))
+        proxy.rows(len(texts) + 13)
 
-    assert {status for status, _ in answers} == {200}
-    for (_, answer), model in zip(answers, expected.name, strict=True):
-        assert f"from {model}" in answer
-
-    assert {row["model_group"] for row in rows} == {"smart"}
-    assert {row["metadata"]["routing_decision"]["cause"] for row in rows} == {"classifier_plugin"}
+    assert [status for status, _ in (failing, with_tools, direct, empty)] == [200] * 4
     done = routectl("import", proxy.log)
     assert done.code == 0, done.err
     query = (
-        "SELECT p.text, r.proxy_decision, r.proxy_score, r.proxy_fingerprint, r.proxy_route, "
-        "r.proxy_activation, r.proxy_model, r.proxy_reason, r.proxy_extraction_version "
-        "FROM requests r JOIN prompts p ON p.id = r.prompt_id"
+        "SELECT p.text, r.* FROM requests r LEFT JOIN prompts p ON p.id = r.prompt_id ORDER BY r.id"
     )
     with sqlite3.connect(database) as connection:
-        logged = {row[0]: row[1:] for row in connection.execute(query)}
+        connection.row_factory = sqlite3.Row
+        imported = connection.execute(query).fetchall()
     connection.close()
-    assert set(logged) == set(texts)
-    for text, score, model, index in zip(texts, stored, expected.name, expected.model, strict=True):
-        decision, logged_score, *others = logged[text]
-        assert decision == ("strong" if index else "weak")
-        assert logged_score == pytest.approx(score, abs=opened.identity.noise)
-        assert others == [opened.identity.fingerprint, "smart", "a7", model, "threshold", 2]
+    by_text = {row["text"]: row for row in imported}
+    agreed = 0
+    for (_, answer), text, score, model in zip(answers, texts, stored, expected.name, strict=True):
+        row = by_text[text]
+        assert row["proxy_reason"] in ("threshold", "timeout")
+        if row["proxy_reason"] == "timeout":
+            continue
+        agreed += 1
+        assert f"from {model}" in answer
+        assert row["proxy_decision"] == {"large": "strong", "small": "weak"}[model]
+        assert row["proxy_score"] == pytest.approx(score, abs=opened.identity.noise)
+        assert row["proxy_fingerprint"] == opened.identity.fingerprint
+        assert (row["proxy_route"], row["proxy_activation"]) == ("smart", "a7")
+        assert (row["proxy_model"], row["proxy_extraction_version"]) == (model, 2)
+    assert agreed > 0.9 * len(texts)
     assert np.mean(expected.model) == pytest.approx(0.3)
+
+    assert "from small" in failing[1]
+    fallback = by_text[f"{strong} {FAILS}"]
+    assert (fallback["proxy_decision"], fallback["proxy_reason"]) == ("strong", "fallback")
+    assert by_text["hi"]["proxy_reason"] == "needs_strong"
+    assert {row["proxy_reason"] for row in imported if row["cache_hit"]} == {"cache_hit"}
+    assert {row["proxy_decision"] for row in imported if row["cache_hit"]} == {None}
+    (without_text,) = (row for row in imported if row["text"] is None)
+    assert (without_text["proxy_reason"], without_text["proxy_route"]) == ("overridden", "smart")
+    reasons = {row["proxy_reason"] for row in imported if row["model_group"] == "large"}
+    assert reasons == {None}
+    assert "spoofed" not in {row["proxy_reason"] for row in imported}
+    for why in ("fallback", "cache hit", "overridden"):
+        assert f"requests of a route: {why}" in done.out
+
+
+KEYS = """
+from litellm.proxy._types import UserAPIKeyAuth
+
+async def user_api_key_auth(request, api_key):
+    team = api_key.removeprefix("sk-")
+    if team.startswith("id"):
+        return UserAPIKeyAuth(api_key=api_key, team_id=team, key_alias="a key")
+    return UserAPIKeyAuth(api_key=api_key, team_id="7", team_alias=team, key_alias="a key")
+"""
+
+
+@pytest.mark.parametrize("field", ["team", "key_alias"])
+def test_the_authenticated_key_tells_the_segment_and_the_body_does_not(
+    litellm_python: str,
+    upstream: LoopbackServer,
+    tmp_path: Path,
+    routectl: Routectl,
+    database: Path,
+    field: str,
+) -> None:
+    always = ("0.0",)
+    segments = {"search": always, "id-3": always} if field == "team" else {"a key": always}
+    active = route("1.0", segments=segments, segment_field=field)
+    write_routes(tmp_path / "routes.json", smart=active)
+    (tmp_path / "team_keys.py").write_text(KEYS)
+    lie = {
+        "team": "search",
+        "user": "search",
+        "metadata": {"user_api_key_team_alias": "search", "user_api_key_alias": "a key"},
+    }
+    teams = ("search", "support", "id-3")
+    fragment = litellm_fragment({"smart": active})
+    auth = {"custom_auth": "team_keys.user_api_key_auth"}
+    with litellm_proxy(litellm_python, tmp_path, fragment, upstream, **auth) as proxy:
+        answers = {}
+        for team in teams:
+            messages = [{"role": "user", "content": f"why, {team}?"}]
+            body = {"model": "smart", "messages": messages, **lie}
+            answers[team] = proxy.post("/v1/chat/completions", body, f"sk-{team}")
+        proxy.rows(len(teams))
+    assert {status for status, _ in answers.values()} == {200}
+    strong = {team for team, (_, answer) in answers.items() if "from large" in answer}
+    assert strong == ({"search", "id-3"} if field == "team" else set(teams))
+    assert routectl("import", proxy.log).code == 0
+    with sqlite3.connect(database) as connection:
+        rows = connection.execute(
+            "SELECT team, key_alias, proxy_reason, proxy_decision FROM requests"
+        )
+        logged = {team: others for team, *others in rows}
+    connection.close()
+    for team in teams:
+        decided = ["segment_threshold", "strong"] if team in strong else ["threshold", "weak"]
+        assert logged[team] == ["a key", *decided]

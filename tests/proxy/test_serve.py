@@ -234,6 +234,7 @@ def test_what_cannot_be_served_is_one_sentence(path: Path, tmp_path: Path) -> No
             (run("serve", "--routes", path, "--host", "0.0.0.0"), "set ROUTECTL_TOKEN", 2),
             (run("serve", "--routes", tmp_path / "no.json"), "it cannot be read", 1),
             (run("serve", "--routes", path, "--upstream", "ftp://x"), "takes an address", 2),
+            (run("serve", "--routes", path, "--segment-header", "X-Team"), "FIELD=HEADER", 2),
             (run("serve", "--routes", path, "--upstream", "http://k@x"), "takes an address", 2),
             (
                 run("serve", "--routes", undeclared, "--upstream", "http://127.0.0.1:9"),
@@ -269,3 +270,33 @@ def test_decide_wants_a_route_where_there_are_several(tmp_path: Path) -> None:
     assert run("decide", "--routes", path, "--route", "other", stdin="hi").returncode == 0
     unknown = run("decide", "--routes", path, "--route", "none", stdin="hi")
     assert (unknown.returncode, "the routes are smart, other" in unknown.stderr) == (1, True)
+
+
+BY_TEAM = {"segments": {"search": ("0.0",), "b\u00fcro": ("0.0",)}, "segment_field": "team"}
+
+
+def test_a_segment_is_taken_from_the_header_that_the_operator_names_alone(tmp_path: Path) -> None:
+    path = write_routes(tmp_path / "routes.json", smart=route("1.0", **BY_TEAM))
+    body = json.dumps(chat("why?", segment="search", team="search")).encode()
+
+    def asked(server: Served, **headers: str) -> str:
+        status, answer, _ = server.ask("POST", "/v1/decide", body, **headers)
+        assert status == 200
+        return str(json.loads(answer)["decision"])
+
+    with serving(path, "--segment-header", "team=X-Team") as server:
+        assert asked(server, **{"X-Team": "search"}) == "strong"
+        assert asked(server, **{"X-Team": "b\u00fcro".encode().decode("latin-1")}) == "strong"
+        assert asked(server, **{"X-Team": "other"}) == asked(server) == "weak"
+    with serving(path) as server:
+        assert asked(server, **{"X-Team": "search"}) == "weak"
+
+
+def test_decide_takes_the_segment_as_an_option(tmp_path: Path) -> None:
+    path = write_routes(tmp_path / "routes.json", smart=route("1.0", **BY_TEAM))
+    line = json.dumps(chat("why?", segment="search"))
+    said = [
+        run("decide", "--routes", path, *options, stdin=line).stdout.split()[0]
+        for options in ((), ("--segment", "search"))
+    ]
+    assert said == ["weak", "strong"]
