@@ -8,21 +8,24 @@ from typing import TYPE_CHECKING
 
 from routectl import __version__
 from routectl.cli import targets
+from routectl.cli.activation_table import expiry_text
 from routectl.cli.calibration_table import grounds, warnings
 from routectl.cli.console import dollars, minute, percent, when
 from routectl.cli.policy_text import checkpoint_words, mode_text, runs_text
 from routectl.cli.saving_table import quality, saving
-from routectl.policy import ALWAYS_STRONG, LIVE, SHADOW, THRESHOLD
+from routectl.cli.segment_table import columns, rule_lines, threshold_text
+from routectl.policy import ALWAYS_STRONG, LIVE, SHADOW, THRESHOLD, threshold_value
 from routectl.prices import CURRENCY
 from routectl.records import IdKind
-from routectl.report.page import Figure, Page, Part, Section, Table
+from routectl.report.page import Chart, Curve, Figure, Page, Part, Section, Table
 
 if TYPE_CHECKING:
-    from routectl.calibration import Interval
+    from routectl.calibration import Cut, Interval
     from routectl.workflow.activating import Activated
     from routectl.workflow.pricing import Costs
     from routectl.workflow.recorded import RecordedCalibration
     from routectl.workflow.reporting import Examples, ReportedRoute
+    from routectl.workflow.what_if import WhatIf
 
 NEWEST = 20
 """Activations that the history lists."""
@@ -69,33 +72,55 @@ def page(reported: Sequence[ReportedRoute], now: datetime) -> Page:
     return Page(
         title="LLM routing report",
         made=f"Made {when(now)} with routectl {__version__}. It says what is recorded by then.",
-        parts=[_part(route) for route in reported],
+        parts=[_part(route, now) for route in reported],
         words=WORDS,
     )
 
 
-def _part(route: ReportedRoute) -> Part:
-    active = route.active
+def _part(route: ReportedRoute, now: datetime) -> Part:
+    active, result = route.active, route.calibration
     if active is None:
         return Part(
             name=route.name,
             summary="Nothing runs yet: no threshold was ever activated for this route.",
             sections=[Section(title="What is declared", facts=_declared(route))],
         )
-    sections = [_what_runs(route, active)]
-    result = route.calibration
+    sections = [_what_runs(route, active, now)]
     if result is not None:
         if result.costs is not None:
             sections.append(_savings(result.costs, active))
+        if route.what_if is not None:
+            sections.append(_what_if(route.what_if, result))
+        if result.choice.segmented is not None:
+            sections.append(_segments(result))
         sections.append(_assumptions(result))
     if route.examples is not None:
         sections.append(_examples(route.examples))
-    sections.append(_history(route.activations))
+    sections.append(_history(route.activations, now))
     return Part(
         name=route.name,
         summary=_summary(active),
-        figures=list(_figures(result)) if result is not None else (),
+        alerts=list(_alerts(active, now)),
+        figures=[*(() if result is None else _figures(result)), _expiry(active, now)],
         sections=sections,
+    )
+
+
+def _alerts(active: Activated, now: datetime) -> Iterator[str]:
+    if active.expires_at is not None and active.expires_at <= now:
+        yield (
+            f"This activation expired on {when(active.expires_at)}: decide again, on fresh traffic."
+        )
+
+
+def _expiry(active: Activated, now: datetime) -> Figure:
+    if active.expires_at is None:
+        return Figure("Expires", "never", "Nobody set a day to look at it again.")
+    if active.expires_at <= now:
+        return Figure("Expired", f"{active.expires_at:%Y-%m-%d}", when(active.expires_at))
+    days = (active.expires_at - now).days
+    return Figure(
+        "Expires", f"{active.expires_at:%Y-%m-%d}", f"in {days:,} days, {when(active.expires_at)}"
     )
 
 
@@ -151,12 +176,12 @@ def _figures(result: RecordedCalibration) -> Iterator[Figure]:
     )
 
 
-def _what_runs(route: ReportedRoute, active: Activated) -> Section:
+def _what_runs(route: ReportedRoute, active: Activated, now: datetime) -> Section:
     policy, chosen, result = active.policy, active.calibration, route.calibration
     facts = [*_declared(route), ("runs", runs_text(policy))]
     if policy.rule == THRESHOLD:
         facts += [
-            ("threshold", policy.thresholds[0] if policy.thresholds else "-"),
+            ("threshold", "-" if result is None else threshold_text(result)),
             ("router", ", ".join([policy.routers[0].spec.name, *checkpoint_words(policy)])),
             ("mode", mode_text(policy)),
             ("without a score", policy.fallback or "not set"),
@@ -164,6 +189,7 @@ def _what_runs(route: ReportedRoute, active: Activated) -> Section:
     facts += [
         ("activation", f"{IdKind.ACTIVATION.ref(active.id)}, {when(active.created_at)}"),
         ("activated by", active.actor),
+        ("expiry", "none" if active.expires_at is None else expiry_text(active.expires_at, now)),
         ("why", active.note or "no note was left"),
     ]
     if active.restores is not None:
@@ -225,6 +251,85 @@ def _savings(costs: Costs, active: Activated) -> Section:
     )
 
 
+def _what_if(answer: WhatIf, result: RecordedCalibration) -> Section:
+    """The curve: share, money where it is known, threshold."""
+    cuts, costs = answer.cuts, result.costs
+    headers = ["strong share"]
+    texts = [[percent(cut.strong_fraction) for cut in cuts]]
+    charts = []
+    spendings = [cut.spending for cut in cuts]
+    if costs is not None and any(spending is not None for spending in spendings):
+        month = None if isinstance(costs.month, str) else costs.month
+        unit = "per 1,000 requests" if month is None else "a month"
+        factor = 1.0 if month is None else month.requests / 1000
+        spent = [
+            None if spending is None else factor * spending.this_threshold for spending in spendings
+        ]
+        saved = [
+            None
+            if spending is None
+            else factor * (spending.always_strong - spending.this_threshold)
+            for spending in spendings
+        ]
+        headers += [f"{CURRENCY} {unit}", f"{CURRENCY} saved {unit}"]
+        texts += [[_dollars(amount) for amount in amounts] for amounts in (spent, saved)]
+        charts.append(Chart(f"US dollars {unit}", spent))
+    else:
+        charts.append(Chart("Threshold", [threshold_value(cut.threshold) for cut in cuts]))
+    headers.append("threshold")
+    texts.append([cut.threshold for cut in cuts])
+    sentences = [
+        "What each threshold would give, for the same requests with the same tokens and prices. "
+        "The ring is what runs now."
+    ]
+    if not answer.as_calibrated:
+        sentences.append(
+            f"Of the {answer.requests:,} requests with a score that are stored now: some came or "
+            "went since the calibration, so its own figures differ a little."
+        )
+    return Section(
+        title="What if",
+        sentences=sentences,
+        curve=Curve(
+            title="What each share for the strong model would give",
+            label="Share of the requests for the strong model",
+            shares=[cut.strong_fraction for cut in cuts],
+            headers=headers,
+            rows=list(zip(*texts, strict=True)),
+            charts=charts,
+            in_table=sorted({answer.current, *(_nearest(cuts, step / 10) for step in range(11))}),
+            numeric=range(1, len(headers)),
+            current=answer.current,
+        ),
+    )
+
+
+def _nearest(cuts: Sequence[Cut], share: float) -> int:
+    return min(range(len(cuts)), key=lambda index: abs(cuts[index].strong_fraction - share))
+
+
+def _dollars(amount: float | None) -> str:
+    return "-" if amount is None else f"{amount:,.2f}"
+
+
+def _segments(result: RecordedCalibration) -> Section:
+    segmented = result.choice.segmented
+    assert segmented is not None
+    headers, rows = columns(result.policy, segmented)
+    return Section(
+        title="Segments",
+        sentences=[" ".join(rule_lines(result.policy, segmented))],
+        tables=[
+            Table(
+                title="Each with a threshold of its own",
+                headers=headers,
+                rows=rows,
+                numeric=[1, 2, 3, *range(5, len(headers))],
+            )
+        ],
+    )
+
+
 def _assumptions(result: RecordedCalibration) -> Section:
     facts = [(name, text) for name, text in grounds(result) if name not in _NOT_IN_GROUNDS]
     return Section(
@@ -261,7 +366,7 @@ def _cut_short(text: str) -> str:
     return f"{text[:LONGEST]}... ({len(text):,} characters in all)"
 
 
-def _history(activations: Sequence[Activated]) -> Section:
+def _history(activations: Sequence[Activated], now: datetime) -> Section:
     sentences = []
     if len(activations) > NEWEST:
         sentences.append(f"The newest {NEWEST} of {len(activations):,} activations.")
@@ -272,15 +377,15 @@ def _history(activations: Sequence[Activated]) -> Section:
             Table(
                 title="Activations, newest first",
                 headers=["id", "time (UTC)", "runs", "strong", "by", "why"],
-                rows=[_activation_row(entry) for entry in activations[:NEWEST]],
-                numeric=[3],
+                rows=[_activation_row(entry, now) for entry in activations[:NEWEST]],
+                numeric=[1, 3],
                 highlighted=0,
             )
         ],
     )
 
 
-def _activation_row(entry: Activated) -> tuple[str, ...]:
+def _activation_row(entry: Activated, now: datetime) -> tuple[str, ...]:
     calibration, policy = entry.calibration, entry.policy
     runs = runs_text(policy)
     if policy.mode not in (None, LIVE):
@@ -289,6 +394,8 @@ def _activation_row(entry: Activated) -> tuple[str, ...]:
         runs += f" ({IdKind.CALIBRATION.ref(calibration.id)})"
     if entry.restores is not None:
         runs += f", back to {IdKind.ACTIVATION.ref(entry.restores)}"
+    if entry.expires_at is not None:
+        runs += f"; {expiry_text(entry.expires_at, now)}"
     return (
         IdKind.ACTIVATION.ref(entry.id),
         minute(entry.created_at),

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-
-from sqlalchemy import Connection
+from typing import TYPE_CHECKING
 
 from routectl.errors import InputError, StoreError
-from routectl.policy import THRESHOLD, threshold_value
-from routectl.records import Population
+from routectl.policy import REQUEST, THRESHOLD, threshold_value
+from routectl.records import Condition, Population
 from routectl.route import Declaration
 from routectl.store import routes
-from routectl.store.engine import Location
+from routectl.store.engine import Location, Store
 from routectl.store.models import Route
 from routectl.store.opening import open_store
 from routectl.store.prompts import ScoredText, nearest_texts
@@ -21,6 +20,10 @@ from routectl.workflow.activating import Activated, activated
 from routectl.workflow.recorded import RecordedCalibration, recorded
 from routectl.workflow.reporter import Reporter
 from routectl.workflow.routing import in_use, picked_route
+from routectl.workflow.what_if import WhatIf, what_if
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
 
 EXAMPLES = 5
 """Prompts on either side of the threshold that a report shows."""
@@ -44,7 +47,9 @@ class ReportedRoute:
     """Newest first: the first one runs. Empty where nothing was ever activated."""
     calibration: RecordedCalibration | None
     """Of what runs; None of what is unconditional, and of a damaged record."""
-    examples: Examples | None = None
+    what_if: WhatIf | None
+    """What other thresholds would give."""
+    examples: Examples | None
     """None where nobody asked for prompts."""
 
     @property
@@ -65,53 +70,63 @@ def reported_routes(
     Raises:
         StoreError: there is no such route, or none at all.
     """
-    with open_store(location) as store, store.read() as connection:
-        chosen = None if route is None else picked_route(connection, route)
-        rows = routes.routes(connection) if chosen is None else [chosen]
+    with open_store(location) as store:
+        with store.read() as connection:
+            chosen = None if route is None else picked_route(connection, route)
+            rows = routes.routes(connection) if chosen is None else [chosen]
         if not rows:
             raise StoreError(
                 "there is no route to report on: `routectl route set NAME --strong MODEL --weak "
                 "MODEL` declares one, and `routectl calibrate` and `activate` make it run"
             )
-        return [_reported(connection, row, reporter, prompts) for row in rows]
+        return [_reported(store, row, reporter, prompts) for row in rows]
 
 
-def _reported(
-    connection: Connection, row: Route, reporter: Reporter, prompts: bool
-) -> ReportedRoute:
-    log = [
-        activated(connection, entry, row.name, active=index == 0)
-        for index, entry in enumerate(reversed(routes.activations(connection, row.id)))
-    ]
-    calibration = None
-    if log and log[0].calibration is not None:
-        try:
-            calibration = recorded(connection, log[0].calibration)
-        except (StoreError, InputError) as error:
-            reporter.note(f"of route {row.name} less is said, because {error}")
-    examples = None
-    if prompts and log and log[0].policy.rule == THRESHOLD:
-        examples = _examples(connection, row, log[0])
+def _reported(store: Store, row: Route, reporter: Reporter, prompts: bool) -> ReportedRoute:
+    calibration = examples = None
+    with store.read() as connection:
+        log = [
+            activated(connection, entry, row.name, active=index == 0)
+            for index, entry in enumerate(reversed(routes.activations(connection, row.id)))
+        ]
+        if log and log[0].calibration is not None:
+            try:
+                calibration = recorded(connection, log[0].calibration)
+            except (StoreError, InputError) as error:
+                reporter.note(f"of route {row.name} less is said, because {error}")
+        if prompts and log and log[0].policy.rule == THRESHOLD:
+            examples = _examples(connection, row, log[0])
     return ReportedRoute(
         name=row.name,
         declared=routes.declaration(row),
         activations=log,
         calibration=calibration,
+        what_if=None if calibration is None else what_if(store, calibration),
         examples=examples,
     )
 
 
 def _examples(connection: Connection, row: Route, active: Activated) -> Examples | None:
-    """Prompts next to the threshold; None where it compares with more than one score."""
+    """Prompts next to the threshold, of segments next to the default one.
+
+    None where more than one score decides, or that of another text than the request's own.
+    """
     policy, chosen = active.policy, active.calibration
-    if chosen is None or len(policy.thresholds) != 1 or policy.segments:
+    if chosen is None or len(policy.thresholds) != 1 or policy.unit != REQUEST:
         return None
     pinned = policy.routers[0]
     router = stored_router(connection, pinned.spec.name, pinned.fingerprint)
     if router is None:
         return None
     stored = Population.from_json(chosen.population)
-    population = replace(stored, routed=in_use(connection, row).routed)
+    others = (
+        ()
+        if policy.segment_field is None
+        else tuple(Condition(policy.segment_field, "!=", name) for name in policy.segments)
+    )
+    population = replace(
+        stored, where=(*stored.where, *others), routed=in_use(connection, row).routed
+    )
     at = threshold_value(policy.thresholds[0])
 
     def nearest(*, strong: bool) -> list[ScoredText]:

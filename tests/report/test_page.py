@@ -6,6 +6,8 @@ import base64
 import hashlib
 import json
 import re
+import sqlite3
+from contextlib import closing
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from itertools import pairwise
@@ -113,6 +115,97 @@ def test_the_page_s_saving_is_the_calibration_s(running: Routectl, tmp_path: Pat
     assert "10 in, 30 out, USD per million tokens" in page.shown
     for sentence in shown["warnings"]:
         assert sentence[1:] in page.shown
+
+
+def curve_of(page: Parsed) -> dict[str, list[list[str]]]:
+    """The slider's texts."""
+    (data, _) = page.contents["script"]
+    curve: dict[str, list[list[str]]] = json.loads(data)
+    return curve
+
+
+def test_the_curve_goes_through_what_runs_and_ends_at_all_and_nothing(
+    running: Routectl, tmp_path: Path
+) -> None:
+    shown = running("show", "c1", "--json").json
+    page = Parsed(report(running, tmp_path))
+    rows = curve_of(page)["rows"]
+    month = shown["costs"]["month"]
+    now = [
+        f"{100 * shown['strong_fraction']:.1f} %",
+        f"{month['this_threshold']:,.2f}",
+        f"{month['saved']:,.2f}",
+        shown["threshold"],
+    ]
+    (slider,) = (attributes for tag, attributes in page.tags if tag == "input")
+    assert rows[int(slider["value"] or "")] == now
+    assert rows[-1][:3] == ["100.0 %", f"{month['always_strong']:,.2f}", "0.00"]
+    assert rows[0][0] == "0.0 %"
+    shares = [float(row[0].removesuffix(" %")) for row in rows]
+    assert shares == sorted(shares)
+    assert len(rows) > 90
+    assert all(text in page.contents["th"] + page.contents["td"] for text in now)
+    assert "came or went" not in page.shown
+
+
+def test_the_curve_says_where_its_requests_are_not_the_calibration_s(
+    running: Routectl, tmp_path: Path
+) -> None:
+    log = write_log(tmp_path / "more.jsonl", [payload(n, model="big") for n in range(200, 210)])
+    assert running("import", log).code == 0
+    assert running("score", "-r", "length").code == 0
+    assert "Of the 210 requests with a score" in Parsed(report(running, tmp_path)).shown
+
+
+def test_without_prices_the_curve_has_shares_and_thresholds(
+    routectl: Routectl, log: Path, tmp_path: Path
+) -> None:
+    routectl("import", log)
+    routectl("calibrate", "-r", "length", "--strong-fraction", "0.3")
+    assert routectl("activate", "c1", "--force").code == 0
+    page = Parsed(report(routectl, tmp_path))
+    assert {len(row) for row in curve_of(page)["rows"]} == {2}
+    assert "USD a month" not in page.shown
+    assert "The route declares no models" in page.shown
+
+
+def test_an_expiry_is_shown_and_one_that_has_passed_is_to_be_looked_at(
+    running: Routectl, tmp_path: Path, database: Path
+) -> None:
+    running("activate", "c1", "--force", "--expires", "30d")
+    ahead = Parsed(report(running, tmp_path))
+    assert "in 29 days" in ahead.shown
+    assert "To look at" not in ahead.contents["h3"]
+    running("activate", "c1", "--force", "--expires", "30d", "--note", "then")
+    with closing(sqlite3.connect(database)) as connection, connection:
+        (trigger,) = connection.execute(
+            "SELECT name FROM sqlite_master WHERE type='trigger' AND tbl_name='activations' AND "
+            "sql LIKE '%UPDATE%'"
+        ).fetchone()
+        connection.execute(f'DROP TRIGGER "{trigger}"')
+        connection.execute("UPDATE activations SET expires_at = '2026-01-31 09:00:00.000000'")
+    passed = Parsed(report(running, tmp_path))
+    assert "To look at" in passed.contents["h3"]
+    assert "This activation expired on 2026-01-31 09:00:00 UTC" in passed.shown
+
+
+def test_each_segment_has_a_row_with_its_threshold(routectl: Routectl, tmp_path: Path) -> None:
+    records = [
+        payload(n, metadata={"user_api_key_team_id": "web" if n % 2 else "search"})
+        for n in range(600)
+    ]
+    routectl("import", write_log(tmp_path / "log.jsonl", records))
+    by_team = ("calibrate", "-r", "length", "--strong-fraction", "0.3", "--by", "team")
+    assert routectl(*by_team).code in (0, 3)
+    assert routectl("activate", "c1", "--force").code == 0
+    shown = routectl("show", "c1", "--json").json
+    page = Parsed(report(routectl, tmp_path, "--show-prompts"))
+    assert "Segments" in page.contents["h3"]
+    for cut in shown["segments"]["cuts"]:
+        assert cut["threshold"] in page.contents["td"]
+        assert (cut["segment"] or "(default)") in page.contents["th"]
+    # No single cut says what two thresholds do.
+    assert "What if" not in page.contents["h3"]
 
 
 def test_every_route_has_its_part_and_one_alone_can_be_asked_for(
