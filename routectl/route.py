@@ -49,6 +49,9 @@ class Declaration:
     """From weak to strong."""
     router: RouterSpec | None = None
     population: Population | None = None
+    drift_tolerance: float | None = None
+    """How far the long-run share may be from the calibrated one before it counts as drift, above 0
+    and below 1; None: the default."""
 
     @property
     def strong(self) -> str | None:
@@ -80,6 +83,7 @@ class Declaration:
             "models": models or None,
             "router": None if self.router is None else self.router.to_json(),
             "population": None if self.population is None else self.population.to_json(),
+            "drift_tolerance": self.drift_tolerance,
         }
 
     @classmethod
@@ -99,6 +103,7 @@ class Declaration:
                 models,
                 None if router is None else RouterSpec.from_json(router),
                 None if population is None else Population.from_json(population),
+                value["drift_tolerance"],
             )
         except (KeyError, TypeError, ValueError, ArithmeticError):
             raise InputError(

@@ -12,6 +12,7 @@ from routectl.calibration.certainty import (
     caveats,
 )
 from routectl.calibration.choice import Choice, choose
+from routectl.calibration.conversations import first_of_conversation
 from routectl.calibration.cut import Cut, PassedOver, Spending, Tie
 from routectl.calibration.cut_table import CutTable, Events, Ranking, cut_table
 from routectl.calibration.decimals import shortest_decimal
@@ -54,6 +55,7 @@ __all__ = [
     "choose",
     "cut_table",
     "effective_size",
+    "first_of_conversation",
     "long_run_interval",
     "next_requests_interval",
     "requests_for_half_width",

@@ -25,6 +25,7 @@ SECTIONS = {
         "diff": "Say what of last week two thresholds decide otherwise.",
         "activate": "Make a calibration what a route runs from now on.",
         "rollback": "Bring back what a route ran before.",
+        "status": "Say whether what runs still holds; exit code 3 where not.",
         "history": "Show what was calibrated, what ran, what was declared.",
         "export": "Print the config string that the proxy takes.",
         "report": "Write a page on what runs and what it saves.",
@@ -33,6 +34,7 @@ SECTIONS = {
         "decide": "Say of prompts on standard input which model each gets.",
     },
     "A closer look": {
+        "drift": "Show whether the traffic still is as it was calibrated.",
         "show": "Show a calibration again, as it was printed.",
         "score": "Score the prompts that a router has not scored yet.",
         "label": "Say whether a router is better than random on your traffic.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -11,9 +12,11 @@ from routectl.cli import targets
 from routectl.cli.activation_table import expiry_text
 from routectl.cli.calibration_table import grounds, warnings
 from routectl.cli.console import dollars, minute, percent, when
+from routectl.cli.drift_table import LOOK_HEADERS, facts, look_rows
 from routectl.cli.policy_text import checkpoint_words, mode_text, runs_text
 from routectl.cli.saving_table import quality, saving
 from routectl.cli.segment_table import columns, rule_lines, threshold_text
+from routectl.cli.status_table import drift_reason
 from routectl.policy import ALWAYS_STRONG, LIVE, SHADOW, THRESHOLD, threshold_value
 from routectl.prices import CURRENCY
 from routectl.records import IdKind
@@ -22,13 +25,14 @@ from routectl.report.page import Chart, Curve, Figure, Page, Part, Section, Tabl
 if TYPE_CHECKING:
     from routectl.calibration import Cut, Interval
     from routectl.workflow.activating import Activated
+    from routectl.workflow.drifting import Drift, DriftReport
     from routectl.workflow.pricing import Costs
     from routectl.workflow.recorded import RecordedCalibration
     from routectl.workflow.reporting import Examples, ReportedRoute
     from routectl.workflow.what_if import WhatIf
 
 NEWEST = 20
-"""Activations that the history lists."""
+"""Activations, and looks at drift, that are listed."""
 LONGEST = 600
 """Characters of a prompt that are shown."""
 
@@ -56,6 +60,11 @@ WORDS = (
         "shares: 0.5 is what drawing lots gives.",
     ),
     ("Effective sample", "As many independent requests as would give the same certainty."),
+    (
+        "Alarm, e-value",
+        "Evidence, day after day, that the traffic or the proxy is no longer as calibrated. From a "
+        "stated limit on the alarm rings, by chance in at most 5 % of years.",
+    ),
     ("Undecided", "Requests so near the threshold that another machine may decide them otherwise."),
 )
 
@@ -93,6 +102,8 @@ def _part(route: ReportedRoute, now: datetime) -> Part:
             sections.append(_what_if(route.what_if, result))
         if result.choice.segmented is not None:
             sections.append(_segments(result))
+        if route.drift.drift is not None:
+            sections.append(_drift(route.drift, route.drift.drift))
         sections.append(_assumptions(result))
     if route.examples is not None:
         sections.append(_examples(route.examples))
@@ -100,13 +111,15 @@ def _part(route: ReportedRoute, now: datetime) -> Part:
     return Part(
         name=route.name,
         summary=_summary(active),
-        alerts=list(_alerts(active, now)),
+        alerts=list(_alerts(active, route.drift.drift, now)),
         figures=[*(() if result is None else _figures(result)), _expiry(active, now)],
         sections=sections,
     )
 
 
-def _alerts(active: Activated, now: datetime) -> Iterator[str]:
+def _alerts(active: Activated, drift: Drift | None, now: datetime) -> Iterator[str]:
+    for ringing in () if drift is None else drift.ringing:
+        yield _sentence(drift_reason(asdict(ringing)))
     if active.expires_at is not None and active.expires_at <= now:
         yield (
             f"This activation expired on {when(active.expires_at)}: decide again, on fresh traffic."
@@ -327,6 +340,25 @@ def _segments(result: RecordedCalibration) -> Section:
                 numeric=[1, 2, 3, *range(5, len(headers))],
             )
         ],
+    )
+
+
+def _drift(report: DriftReport, drift: Drift) -> Section:
+    looks = look_rows(drift)[:NEWEST]
+    return Section(
+        title="Does it still hold",
+        sentences=["Each whole day (UTC) is looked at once, against the calibration."],
+        facts=facts(report, drift),
+        tables=[
+            Table(
+                title=f"Looks, newest first, {NEWEST} at most",
+                headers=[*LOOK_HEADERS[:-1], "alarm rings"],
+                rows=[(*cells[:-1], cells[-1] or "no") for cells in looks],
+                numeric=[2, 3, 4, 5],
+            )
+        ]
+        if looks
+        else (),
     )
 
 

@@ -137,7 +137,10 @@ def _facts(declared: Declaration, prices: Mapping[str, ModelPrice | None]) -> li
         models = [("strong model", texts[0]), ("weak model", texts[-1])]
     if declared.models and (limits := str(declared.models[0].limits)):
         models.append(("it cannot take", limits))
-    return [*models, ("router", _router(declared)), ("population", _population(declared))]
+    facts = [*models, ("router", _router(declared)), ("population", _population(declared))]
+    if declared.drift_tolerance is not None:
+        facts.append(("drift tolerance", f"{100 * declared.drift_tolerance:g} points"))
+    return facts
 
 
 def _router(declared: Declaration) -> str:
@@ -162,7 +165,7 @@ def _change(entry: RouteChangeEntry) -> str:
 
 
 def _said(name: str, value: Any) -> str:
-    return f"{name} {_value(name, value)}"
+    return f"{name.replace('_', ' ')} {_value(name, value)}"
 
 
 def _value(name: str, value: Any) -> str:

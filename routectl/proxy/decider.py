@@ -14,6 +14,7 @@ from routectl.callers import Caller, caller_of
 from routectl.errors import InputError, RoutectlError
 from routectl.needs import Needs, about_tokens, count_images, needs_of
 from routectl.policy import (
+    CONVERSATION,
     THRESHOLD,
     Decisions,
     Facts,
@@ -115,7 +116,9 @@ class Decider:
             names = ", ".join(self.running.routes)
             raise InputError(f"there is no such route here; the routes are {names}")
         policy = running.active.policy
-        text = extraction.extract(body, policy.extraction_version)
+        text = extraction.extract(
+            body, policy.extraction_version, first=policy.unit == CONVERSATION
+        )
         facts = _facts(policy, body, text, given)
         decisions, scores = await self._decided(running, text, facts)
         decision = _decision(route, policy, decisions, scores)

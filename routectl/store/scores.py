@@ -197,6 +197,8 @@ class ScoredRequests:
     needs_strong: NDArray[np.bool_] | None = None
     """Those that a weaker model cannot take: their score counts as 1, whatever it is, because they
     are strong at any threshold. None where nobody declared what a model cannot take."""
+    text_scores: NDArray[np.float64] | None = None
+    """The scores of these, too; None where `win_rates` are all of them."""
     segments: NDArray[np.int64] | None = None
     """Index into the names that were asked for, -1 where a request has none of them; None where
     nobody asked."""
@@ -255,6 +257,7 @@ def scored_requests(
                 is_impossible |= outside
                 requests[name] = np.where(outside, np.nan, requests[name])
     win_rates, needs = scores["win_rate"][index], None
+    text_scores = win_rates if limits else None
     if limits:
         needs = needs_strong(
             limits,
@@ -268,6 +271,7 @@ def scored_requests(
         router=router,
         win_rates=win_rates,
         needs_strong=needs,
+        text_scores=text_scores,
         weights=requests["weight"],
         prompts=requests["prompt"],
         conversations=requests["conversation"],

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from uuid import uuid4
 
-from routectl.calibration import ScoredSample, StrongFraction, Target, choose
+from routectl.calibration import ScoredSample, StrongFraction, Target, choose, first_of_conversation
 from routectl.errors import UsageError
 from routectl.extraction import EXTRACTION_VERSION
-from routectl.policy import PinnedRouter, Policy
+from routectl.policy import CONVERSATION, REQUEST, PinnedRouter, Policy
 from routectl.prices import ModelPrice, require_asked
 from routectl.records import Limits, Population
 from routectl.route import quoted
@@ -51,6 +51,7 @@ from routectl.workflow.segments import (
     segments_to_fit,
     with_savings,
 )
+from routectl.workflow.units import by_conversation
 
 __all__ = ["Question", "StrongFraction", "Target", "calibrate"]
 
@@ -73,6 +74,8 @@ class Question:
     by: str | None = None
     """The field of a request (`policy.SEGMENT_FIELDS`) of which each value is a segment, with the
     same target and a threshold of its own; None: one threshold for all."""
+    unit: str = REQUEST
+    """request, or conversation: then the first request of each decides, and the rest follow."""
 
 
 def calibrate(
@@ -170,6 +173,11 @@ def _calibrate(
             f"{rows.impossible:,} requests have a number of tokens, a cost or a time that no call "
             "can have; there it counts as unknown"
         )
+    conversations = first = None
+    if question.unit == CONVERSATION:
+        with store.read() as connection:
+            rows, conversations = by_conversation(connection, rows)
+        first = first_of_conversation(rows.conversations, rows.times)
     excluded = dict(counts.excluded) | ({"purged": purged} if purged else {})
     identity = router.identity
     priced = priced_requests(prices, rows)
@@ -185,6 +193,7 @@ def _calibrate(
             spend=rows.spend,
             strong_cost=None if priced is None else priced.strong_cost,
             weak_cost=None if priced is None else priced.weak_cost,
+            moving_together=first,
         ),
         question.target,
         noise=identity.noise,
@@ -209,6 +218,7 @@ def _calibrate(
         limits=limits,
         segments={} if segmented is None else segmented.policy_thresholds,
         segment_field=question.by,
+        unit=question.unit,
         extraction_version=EXTRACTION_VERSION,
     )
     with store.read() as connection:
@@ -231,6 +241,7 @@ def _calibrate(
             "quality": None if quality is None else quality.to_json(),
             "other_models": traffic.other_models and traffic.other_models.to_json(),
             "suggested_route": traffic.suggestion,
+            "conversations": conversations and conversations.to_json(),
             "segments": question.by and segmented and segments_json(question.by, segmented),
         },
         rows_digest=rows_digest(rows),

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection
 
+from routectl.calibration import first_of_conversation
 from routectl.errors import UsageError
-from routectl.policy import LIVE, SEGMENT_FIELDS, THRESHOLD, Facts, Policy, decide
+from routectl.policy import CONVERSATION, LIVE, SEGMENT_FIELDS, THRESHOLD, Facts, Policy, decide
 from routectl.prices import ModelPrice, price_of
 from routectl.records import IdKind
 from routectl.store import routes
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 UNSCORED = -1
 """In place of a model: the policy has no score of the request."""
 
-FACT_COLUMNS: tuple[str, ...] = SEGMENT_FIELDS
+FACT_COLUMNS: tuple[str, ...] = (*SEGMENT_FIELDS, "conversation_key")
 """Of `requests`: what `decided` reads besides the scores."""
 
 
@@ -90,6 +91,8 @@ def decided(policy: Policy, scores: NDArray[np.float64], table: RequestTable) ->
     """
     import numpy as np
 
+    if policy.unit == CONVERSATION:
+        scores = scores[_first_with_prompt(table)]
     model = np.full(len(table), UNSCORED)
     rows = np.flatnonzero(~np.isnan(scores).any(axis=1))
     if policy.rule != THRESHOLD:
@@ -98,6 +101,22 @@ def decided(policy: Policy, scores: NDArray[np.float64], table: RequestTable) ->
     live = replace(policy, mode=LIVE)
     model[rows] = decide(live, scores[rows], _facts(policy, table, rows)).model
     return model
+
+
+def fact_columns(policy: Policy) -> tuple[str, ...]:
+    """Of `requests`: what `decided` reads for this policy besides the scores; each takes time."""
+    reads = policy.segment_field is not None or policy.unit == CONVERSATION
+    return FACT_COLUMNS if reads else ()
+
+
+def _first_with_prompt(table: RequestTable) -> NDArray[np.intp]:
+    """For each request the one whose prompt decides it: the first of its conversation."""
+    import numpy as np
+
+    keys = table.values["conversation_key"]
+    conversations = np.array([-1 if key is None else key for key in keys], dtype=np.int64)
+    conversations[~table.has_prompt] = -1
+    return first_of_conversation(conversations, table.time)
 
 
 def _facts(policy: Policy, table: RequestTable, rows: NDArray[np.intp]) -> Facts:

@@ -17,6 +17,7 @@ from routectl.store.opening import open_store
 from routectl.store.prompts import ScoredText, nearest_texts
 from routectl.store.scores import stored_router
 from routectl.workflow.activating import Activated, activated
+from routectl.workflow.drifting import DriftReport, drift
 from routectl.workflow.recorded import RecordedCalibration, recorded
 from routectl.workflow.reporter import Reporter
 from routectl.workflow.routing import in_use, picked_route
@@ -49,6 +50,7 @@ class ReportedRoute:
     """Of what runs; None of what is unconditional, and of a damaged record."""
     what_if: WhatIf | None
     """What other thresholds would give."""
+    drift: DriftReport
     examples: Examples | None
     """None where nobody asked for prompts."""
 
@@ -79,10 +81,13 @@ def reported_routes(
                 "there is no route to report on: `routectl route set NAME --strong MODEL --weak "
                 "MODEL` declares one, and `routectl calibrate` and `activate` make it run"
             )
-        return [_reported(store, row, reporter, prompts) for row in rows]
+        drifts = {report.route: report for report in drift(location, route=route)}
+        return [_reported(store, row, drifts[row.name], reporter, prompts) for row in rows]
 
 
-def _reported(store: Store, row: Route, reporter: Reporter, prompts: bool) -> ReportedRoute:
+def _reported(
+    store: Store, row: Route, drift: DriftReport, reporter: Reporter, prompts: bool
+) -> ReportedRoute:
     calibration = examples = None
     with store.read() as connection:
         log = [
@@ -102,6 +107,7 @@ def _reported(store: Store, row: Route, reporter: Reporter, prompts: bool) -> Re
         activations=log,
         calibration=calibration,
         what_if=None if calibration is None else what_if(store, calibration),
+        drift=drift,
         examples=examples,
     )
 

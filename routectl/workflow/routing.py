@@ -112,20 +112,6 @@ def route_in_use(location: Location, name: str | None) -> RouteInUse:
         return in_use(connection, picked_route(connection, name))
 
 
-def router_texts(location: Location, default: Sequence[str]) -> tuple[str, ...]:
-    """The routers of all routes, as --router names them.
-
-    Args:
-        default: of a route that declares none, and where there is no route.
-    """
-    with open_store(location) as store, store.read() as connection:
-        texts = [
-            in_use(connection, row).router_texts or tuple(default)
-            for row in routes.routes(connection)
-        ]
-    return tuple(dict.fromkeys(text for some in texts for text in some)) or tuple(default)
-
-
 def in_use(connection: Connection, row: Route | None) -> RouteInUse:
     """A route that was picked, with what its commands need."""
     if row is None:
@@ -157,6 +143,7 @@ class Wanted:
     router: RouterSpec | None = None
     population: Population | None = None
     prices: Mapping[str, ModelPrice] = field(default_factory=dict)
+    drift_tolerance: float | None = None
     limits: Mapping[str, Limits] = field(default_factory=dict)
     """Of the weak model."""
 
@@ -445,6 +432,7 @@ def _merged(before: Declaration, wanted: Wanted, name: str, *, new: bool) -> Dec
         models,
         before.router if wanted.router is None else wanted.router,
         before.population if wanted.population is None else wanted.population,
+        before.drift_tolerance if wanted.drift_tolerance is None else wanted.drift_tolerance,
     )
     if models != before.models:
         declared_prices(merged)

@@ -29,6 +29,13 @@ from routectl.cli.console import Console
     "list price. May repeat.",
 )
 @click.option(
+    "--drift-tolerance",
+    callback=options.optional_fraction,
+    metavar="SHARE",
+    help="How far the long-run share may move from the calibrated one before `status` calls it "
+    "drift, such as 0.03. Without it, 0.02.",
+)
+@click.option(
     "--limit",
     "limit_texts",
     multiple=True,
@@ -47,6 +54,7 @@ def command(
     router_text: str | None,
     where: tuple[str, ...],
     price_texts: tuple[str, ...],
+    drift_tolerance: float | None,
     limit_texts: tuple[str, ...],
     note: str | None,
     db: str,
@@ -81,6 +89,7 @@ def command(
         router=None if router_text is None else open_spec(options.parse_router(router_text)).spec,
         population=options.parse_population(where, None, None) if where else None,
         prices=parse_prices(price_texts),
+        drift_tolerance=drift_tolerance,
         limits=parse_limits(limit_texts),
     )
     console.database(location)
