@@ -42,7 +42,8 @@ test: $(INSTALLED)
 
 # The wheel in an environment of its own, the demo, the slow routers, the language model, each command
 # that writes killed many times, and a real LiteLLM proxy in another environment. Where that one cannot
-# be installed, its test says so and is skipped.
+# be installed, its test says so and is skipped; so are those of the report's page in a browser without
+# Chromium and its driver (Debian: apt-get install chromium chromium-driver).
 test-slow: $(INSTALLED)
 	@$(LITELLM_INSTALLED)
 	ROUTECTL_LITELLM_PYTHON=$(LITELLM)/bin/python $(TEST) -m slow

@@ -149,6 +149,8 @@ class Scene:
             yield ("export", *route, "--format", format, *database)
         yield ("export", "--calibration", "c1", "--format", "env", *output(), *database)
         yield ("export", "--route", ACTING, *database)
+        yield ("report", "--show-prompts", *output(), *database)
+        yield ("report", "--route", ACTING, *output(), *database)
         absent = ("--routes", str(self.folder / f"absent {ACTING}"), "--route", ACTING)
         yield ("decide", *absent)
         yield ("serve", *absent[:2], "--upstream", "http://127.0.0.1:9/v1")

@@ -28,6 +28,7 @@ SECTIONS = {
         "status": "Say whether what runs still holds; exit code 3 where not.",
         "history": "Show what was calibrated, what ran, what was declared.",
         "export": "Print the config string that the proxy takes.",
+        "report": "Write a page on what runs and what it saves.",
         "traffic": "Say what requests the database holds.",
         "serve": "Decide requests over HTTP, and pass them on.",
         "decide": "Say of prompts on standard input which model each gets.",
