@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from routectl import extraction
 from routectl.callers import Caller, caller_of
 from routectl.errors import InputError, RoutectlError
+from routectl.export import ActiveRoute
 from routectl.needs import Needs, about_tokens, count_images, needs_of
 from routectl.policy import (
     THRESHOLD,
@@ -110,7 +112,7 @@ class Decider:
         text = extraction.extract(body, policy.extraction_version)
         facts = _facts(policy, body, text, given)
         decisions, scores = await self._decided(running, text, facts)
-        decision = _decision(route, policy, decisions, scores)
+        decision = decision_of(route, policy, decisions, scores)
         self.reasons[route, decision.decision, decision.reason] += 1
         return decision
 
@@ -119,8 +121,7 @@ class Decider:
     ) -> tuple[Decisions, list[float] | None]:
         policy, reason = running.active.policy, Reason.NO_TEXT
         scores: list[float] = []
-        # What no score decides needs none.
-        if policy.rule != THRESHOLD or facts.needs_strong is not None:
+        if _needs_no_score(policy, facts):
             return decide(policy, [float("nan")], facts), None
         if text is not None:
             try:
@@ -133,10 +134,7 @@ class Decider:
                 # A third party's words may hold the prompt.
                 what = str(error) if isinstance(error, RoutectlError) else type(error).__name__
                 log.error("a prompt of %d characters was not scored: %s", len(text), what)
-        if not scores:
-            share, drawn_by = running.active.strong_fraction, (text or "").encode()
-            return without_score(policy, share, drawn_by, reason, facts), None
-        return decide(policy, [scores], facts), scores
+        return _by_scores(running.active, text, scores, reason, facts)
 
     async def _scored(self, running: RunningRoute, text: str) -> list[float]:
         slowest = max(scorer.slowest_seconds for scorer in running.scorers)
@@ -172,9 +170,42 @@ def _needs_strong(policy: Policy, whole: object) -> bool:
     )
 
 
-def _decision(
+def decide_at_once(
+    route: str, active: ActiveRoute, body: object, score: Callable[[str], list[float]]
+) -> Decision:
+    """What a request gets, as a `Decider` decides it, without a thread and a deadline.
+
+    Args:
+        body: a request body, its conversation alone, or a text.
+        score: a text's strong win rates by the policy's routers; not called where none decides.
+    """
+    policy = active.policy
+    text = extraction.extract(body, policy.extraction_version)
+    facts = _facts(policy, body, text, NO_FACTS)
+    if _needs_no_score(policy, facts):
+        return decision_of(route, policy, decide(policy, [float("nan")], facts), None)
+    scores = [] if text is None else score(text)
+    return decision_of(route, policy, *_by_scores(active, text, scores, Reason.NO_TEXT, facts))
+
+
+def _needs_no_score(policy: Policy, facts: Facts) -> bool:
+    return policy.rule != THRESHOLD or facts.needs_strong is not None
+
+
+def _by_scores(
+    active: ActiveRoute, text: str | None, scores: list[float], reason: Reason, facts: Facts
+) -> tuple[Decisions, list[float] | None]:
+    """What is decided by scores, and without any, by the fallback."""
+    if not scores:
+        share, drawn_by = active.strong_fraction, (text or "").encode()
+        return without_score(active.policy, share, drawn_by, reason, facts), None
+    return decide(active.policy, [scores], facts), scores
+
+
+def decision_of(
     route: str, policy: Policy, decisions: Decisions, scores: list[float] | None
 ) -> Decision:
+    """What one request gets, in words."""
     strongest = len(policy.models) - 1
     sides = {0: "weak", strongest: "strong"}
     index, would_be = int(decisions.model[0]), int(decisions.would_be[0])

@@ -8,9 +8,8 @@ import time
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
-from routectl.errors import RouterError
 from routectl.policy import PinnedRouter
-from routectl.routers import Router, checked_scores, open_spec
+from routectl.routers import Router, checked_scores, open_pinned
 
 AT_ONCE = 32
 """Prompts of a batch at most: more gain nothing and let the first of them wait."""
@@ -90,11 +89,5 @@ def open_scorer(pinned: PinnedRouter) -> Scorer:
     Raises:
         RoutectlError: it cannot be opened, or is not the one that the policy was made with.
     """
-    opened = open_spec(pinned.spec)
-    if opened.identity.fingerprint != pinned.fingerprint:
-        raise RouterError(
-            f"the router {pinned.spec.name!r} that is installed here has another fingerprint "
-            f"({opened.identity.fingerprint[:12]}) than the one that the policy was made with "
-            f"({pinned.fingerprint[:12]}): install the routectl that calibrated it"
-        )
+    opened = open_pinned(pinned)
     return Scorer(pinned.spec.name, opened.load())

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, and_, select
+from sqlalchemy import Connection, and_, or_, select
 from sqlalchemy.orm import aliased
 
 from routectl.records import Population
 from routectl.request import FIRST_TIME, LAST_TIME, MOST_DOLLARS, MOST_TOKENS
-from routectl.store.models import Request, Score
+from routectl.store.batches import call_part
+from routectl.store.models import Request, Sample, Score
 from routectl.store.populations import population_filter
 
 if TYPE_CHECKING:
@@ -54,6 +55,35 @@ class RequestTable:
 
     def __len__(self) -> int:
         return len(self.weight)
+
+
+def requests_with_id(connection: Connection, id: str) -> list[Request]:
+    """The requests that a log names so, by their own id or by the id of their call, newest first.
+
+    Two requests that share an id in a log are told apart by what is added to it.
+    """
+    kinds = list(connection.execute(select(Sample.source_kind).distinct()).scalars())
+    by_id = or_(Request.source_id == id, Request.source_id.like(f"{_escaped(id)}~%", escape="\\"))
+    rows: dict[int, Request] = {}
+    for kind in kinds:
+        call = call_part(kind, id)
+        # The first key above all of those that begin so: digests are hexadecimal.
+        by_call = and_(Request.attempt_key >= call, Request.attempt_key < f"{call}g")
+        for chosen in (and_(Request.source_kind == kind, by_id), by_call):
+            for row in connection.execute(select(Request.__table__).where(chosen)).mappings():
+                rows[row["id"]] = Request(**row)
+    return sorted(rows.values(), key=lambda row: (row.time or 0.0, row.id), reverse=True)
+
+
+def is_in(connection: Connection, request: int, population: Population) -> bool:
+    """Whether a request is in a population."""
+    query = select(Request.id).where(Request.id == request, *population_filter(population))
+    return connection.execute(query).scalar() is not None
+
+
+def _escaped(text: str) -> str:
+    """Text that LIKE takes as it is."""
+    return "".join(f"\\{one}" if one in "%_\\" else one for one in text)
 
 
 def request_table(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Connection
 
 from routectl.errors import UsageError
-from routectl.policy import LIVE, THRESHOLD, Facts, Policy, decide
+from routectl.policy import LIVE, THRESHOLD, Facts, Policy, decide, needs_strong
 from routectl.prices import ModelPrice, price_of
 from routectl.records import IdKind
 from routectl.store import routes
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 UNSCORED = -1
 """In place of a model: the policy has no score of the request."""
 
-FACT_COLUMNS: tuple[str, ...] = ()
+FACT_COLUMNS = ("images", "tools", "response_format")
 """Of `requests`: what `decided` reads besides the scores."""
 
 
@@ -91,17 +91,26 @@ def decided(policy: Policy, scores: NDArray[np.float64], table: RequestTable) ->
     import numpy as np
 
     model = np.full(len(table), UNSCORED)
-    rows = np.flatnonzero(~np.isnan(scores).any(axis=1))
+    needs = _needs_strong(policy, table)
+    rows = np.flatnonzero(~np.isnan(scores).any(axis=1) | needs)
     if policy.rule != THRESHOLD:
         rows = np.arange(len(table))
         scores = np.zeros((len(table), 1))
-    live = replace(policy, mode=LIVE)
-    model[rows] = decide(live, scores[rows], _facts(table, rows)).model
+    facts = Facts(needs_strong=needs[rows])
+    model[rows] = decide(replace(policy, mode=LIVE), scores[rows], facts).model
     return model
 
 
-def _facts(table: RequestTable, rows: NDArray[np.intp]) -> Facts:
-    return Facts()
+def _needs_strong(policy: Policy, table: RequestTable) -> NDArray[np.bool_]:
+    """Which requests one of the weaker models cannot take, as far as the log says."""
+    counts = {name: [value or 0 for value in table.values[name]] for name in ("images", "tools")}
+    return needs_strong(
+        policy,
+        tokens=table.tokens_in,
+        images=counts["images"],
+        tools=counts["tools"],
+        response_format=[value is not None for value in table.values["response_format"]],
+    )
 
 
 def prices_of(route: RouteInUse, models: Sequence[str | None]) -> dict[str, ModelPrice] | None:
