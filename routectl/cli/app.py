@@ -28,6 +28,7 @@ SECTIONS = {
         "history": "Show what was calibrated, what ran, what was declared.",
         "export": "Print the config string that the proxy takes.",
         "traffic": "Say what requests the database holds.",
+        "savings": "Say what routing has saved, by the proxy's log.",
         "explain": "Say why a request went where it went.",
         "serve": "Decide requests over HTTP, and pass them on.",
         "decide": "Say of prompts on standard input which model each gets.",

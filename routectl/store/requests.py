@@ -89,7 +89,7 @@ def _escaped(text: str) -> str:
 def request_table(
     connection: Connection,
     population: Population,
-    version: int,
+    version: int | None,
     *,
     routers: Sequence[int | None] = (),
     columns: Sequence[str] = (),
@@ -97,6 +97,7 @@ def request_table(
     """Read a population's requests.
 
     Args:
+        version: of the text extraction that wrote them; None is any, where no text matters.
         routers: ids of those whose scores are wanted; None is one that never scored anything.
         columns: of `requests`, besides the numbers.
     """
@@ -108,7 +109,9 @@ def request_table(
         Request.prompt_id.is_not(None),
         *(score.win_rate for score in scores.values()),
         *(getattr(Request, name) for name in columns),
-    ).where(*population_filter(population), Request.extraction_version == version)
+    ).where(*population_filter(population))
+    if version is not None:
+        query = query.where(Request.extraction_version == version)
     for id, score in scores.items():
         query = query.outerjoin(
             score, and_(score.router_id == id, score.prompt_id == Request.prompt_id)
