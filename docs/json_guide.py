@@ -140,6 +140,7 @@ CALIBRATION = Shape(
         "strong_fraction_high": "and if all went to the strong one.",
         "longer_than_read": "Share of the requests whose prompt is longer than is read.",
         "costs": "Currency, prices, costs of 1,000 requests and of a month; null without prices.",
+        "segments": "The segments and their thresholds (docs/segments.md); null without `--by`.",
         "weight": "Requests that the scored rows stand for.",
         "model_groups": "Weight by model group.",
         "sample_ids": "The imports that brought the requests.",
@@ -257,7 +258,7 @@ WHERE_THERE = {
     **dict.fromkeys(("cost_a_month_change",), "number"),
     **dict.fromkeys(("lag_1_correlation", "days_for_one_point"), "number"),
     **dict.fromkeys(("strong_model", "weak_model", "scored_as", "self_check_skipped"), "text"),
-    "self_check": "object",
+    **dict.fromkeys(("self_check", "segments"), "object"),
 }
 """Types of what these commands print as null alone."""
 

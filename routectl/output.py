@@ -403,6 +403,24 @@ def open_kept(path: Path) -> IO[bytes]:
     return os.fdopen(descriptor, "r+b")
 
 
+def append_line(path: Path, line: bytes) -> None:
+    """Append to a log in one write, so that several processes may; never through a link.
+
+    It is opened anew for each line: a file that was moved away is followed by a new one.
+
+    Raises:
+        OSError: it cannot be written, or is no plain file.
+    """
+    flags = os.O_CREAT | os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    descriptor = os.open(path, flags, PRIVATE)
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "it is no plain file")
+        os.write(descriptor, line)
+    finally:
+        os.close(descriptor)
+
+
 def replace_own(path: Path, data: bytes) -> None:
     """Write a file of kept work, whole or not at all; raises OSError."""
     temporary, file = new_file(path.parent)

@@ -2,7 +2,7 @@
 
 A calibration stores one, `activate` completes a copy of it, exports say it, and whoever decides,
 decides through `decide`. Stored policies never change, so the record and the function are made for
-K models and for segments, although two models and no segment are all that is filled in today.
+K models, although two are all that is filled in today.
 """
 
 from __future__ import annotations
@@ -23,16 +23,27 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import ArrayLike, NDArray
 
-POLICY_VERSION = 2
+POLICY_VERSION = 3
 """Newest version of the record; a reader refuses newer ones. A policy is written as the oldest
 version that can say it, so that one which uses nothing new is the same record for ever."""
 
-_NEWER: Mapping[str, tuple[int, Any]] = {"limits": (2, {})}
+_NEWER: Mapping[str, tuple[int, Any]] = {
+    "limits": (2, {}),
+    "segment_field": (3, None),
+    "unit": (3, "request"),
+}
 """Key that version 1 does not have -> the version that brought it, and its value that says no more
 than the versions before."""
 
 THRESHOLD, ALWAYS_STRONG, ALWAYS_WEAK = RULES = ("threshold", "always_strong", "always_weak")
 FALLBACKS = ("strong", "weak", "share")
+
+SEGMENT_FIELDS = ("team", "key_alias", "model_group")
+"""What segments can be of: a request's field of that name, as a log has it."""
+
+REQUEST, CONVERSATION = UNITS = ("request", "conversation")
+"""What is decided at once. Of a conversation its first human text is scored, and the rest of it
+follows; of a request its last one."""
 
 LIVE, SHADOW = "live", "shadow"
 _CANARY = re.compile(r"canary=((?:0|1)(?:\.[0-9]+)?)")
@@ -94,6 +105,11 @@ class Policy:
     rule is unconditional. Between two models it lies in [0, 1]."""
     segments: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Segment -> its own K-1 thresholds; `thresholds` hold for all others."""
+    segment_field: str | None = None
+    """Which field of a request the segments are values of, one of `SEGMENT_FIELDS`; None where
+    there are none, and in a record of version 1: whoever decides then names the segment."""
+    unit: str = REQUEST
+    """request or conversation: whose text is scored."""
     limits: Mapping[str, Limits] = field(default_factory=dict)
     """Model, other than the strongest -> what it cannot take."""
     extraction_version: int
@@ -125,15 +141,22 @@ class Policy:
             yield f"the fallback {fallback} is none of {', '.join(FALLBACKS)}"
         if self.extraction_version < 1:
             yield f"there is no extraction version {self.extraction_version}"
+        if self.unit not in UNITS:
+            yield f"the unit {quoted_names([self.unit], 1)} is none of {', '.join(UNITS)}"
+        if self.segment_field not in (None, *SEGMENT_FIELDS):
+            name = quoted_names([str(self.segment_field)], 1)
+            yield f"the segments' field {name} is none of {', '.join(SEGMENT_FIELDS)}"
         if not self.limits.keys() <= set(self.models[:-1]):
             yield "its limits are of other models than its weaker ones"
         for model, limits in self.limits.items():
             if limits.context is not None and limits.context < 1:
                 yield f"the context of {quoted_names([model], 1)} is no number of tokens"
         if self.rule != THRESHOLD:
-            if self.thresholds or self.segments:
+            if self.thresholds or self.segments or self.segment_field or self.unit != REQUEST:
                 yield f"the rule {self.rule} takes no thresholds"
             return
+        if self.segment_field is not None and not self.segments:
+            yield f"it names the field {self.segment_field} and no segment"
         if len(self.routers) not in (1, cuts):
             yield f"{models} models take one router or {cuts}, not {len(self.routers)}"
         yield from _threshold_problems(self.thresholds, cuts, "")
@@ -169,6 +192,11 @@ class Policy:
             raise RoutectlError(
                 "a config string says one threshold between two models, and this policy has "
                 "segments or more models: take --format json or yaml"
+            )
+        if self.unit != REQUEST:
+            raise RoutectlError(
+                "a config string scores the last text of each request, and this policy the first "
+                "one of its conversation: take --format json or yaml"
             )
         return config_string(self.routers[0].spec.name, self.thresholds[0])
 

@@ -127,6 +127,8 @@ class Scene:
         yield ("activate", "--force", *route, *note, *database)
         yield ("activate", "--always-weak", *route, *note, *database)
         yield ("activate", "--always-strong", *database)
+        yield ("diff", "c1", "c2", *database)
+        yield ("diff", ACTING, "c1", *database)
         yield ("history", *database)
         yield ("history", *route, *database)
         for format in ("string", "json", "yaml", "env", "routes", "litellm"):

@@ -63,6 +63,16 @@ LIMITS = st.builds(
 )
 
 
+SEGMENTED = {"segments": {"search": ("0.2",)}, "segment_field": "team"}
+
+
+def version_of(policy: Policy) -> int:
+    """The oldest version of the record that says the policy."""
+    if policy.segment_field is not None or policy.unit != "request":
+        return 3
+    return 2 if policy.limits else 1
+
+
 @st.composite
 def policies(draw: st.DrawFn) -> Policy:
     """Any policy: K models, segments, all rules, modes and fallbacks."""
@@ -72,14 +82,17 @@ def policies(draw: st.DrawFn) -> Policy:
     thresholds = st.tuples(*[decimal(low, high)] * cuts)
     rule = draw(st.sampled_from(["threshold", "always_strong", "always_weak"]))
     unconditional = rule != "threshold"
+    segments = {}
+    if not unconditional:
+        segments = draw(st.dictionaries(st.sampled_from(["search", "support"]), thresholds))
     return Policy(
         rule=rule,
         models=models,
         routers=(ROUTER,) * draw(st.sampled_from([1, cuts])),
         thresholds=() if unconditional else draw(thresholds),
-        segments={}
-        if unconditional
-        else draw(st.dictionaries(st.sampled_from(["search", "support"]), thresholds)),
+        segments=segments,
+        segment_field=draw(st.sampled_from([None, "team", "key_alias"])) if segments else None,
+        unit="request" if unconditional else draw(st.sampled_from(["request", "conversation"])),
         limits=draw(
             st.dictionaries(
                 st.sampled_from([model for model in models[:-1] if model] or ["none"]), LIMITS
@@ -99,7 +112,7 @@ def policies(draw: st.DrawFn) -> Policy:
 @given(policies())
 def test_a_policy_is_read_back_as_it_was_written(policy: Policy) -> None:
     stored = json.loads(json.dumps(policy.to_json()))
-    assert stored["version"] == (2 if policy.limits else 1) <= POLICY_VERSION
+    assert stored["version"] == version_of(policy) <= POLICY_VERSION
     assert Policy.from_json(stored) == policy
 
 
@@ -111,6 +124,23 @@ def test_the_record_of_version_2_adds_what_models_cannot_take() -> None:
         "version": 2,
         "limits": {"small": record},
     }
+
+
+def test_the_record_of_version_3_adds_whose_the_segments_are_and_what_is_scored() -> None:
+    policy = two_models(**SEGMENTED, unit="conversation")
+    assert policy.to_json() == {
+        **two_models().to_json(),
+        "version": 3,
+        "segments": {"search": ["0.2"]},
+        "segment_field": "team",
+        "unit": "conversation",
+        "limits": {},
+    }
+
+
+def test_segments_without_a_field_stay_the_record_that_they_were() -> None:
+    record = two_models(segments={"search": ("0.2",)}).to_json()
+    assert record == two_models().to_json() | {"segments": {"search": ["0.2"]}}
 
 
 def test_the_record_of_version_1_never_changes() -> None:
@@ -146,13 +176,18 @@ LIMITED = {"context": None, "images": False, "tools": True, "response_format": T
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"version": 3}, "version 3 cannot be read.*up to 2: install a newer routectl"),
+        ({"version": 4}, "version 4 cannot be read.*up to 3: install a newer routectl"),
         ({"version": 2}, r"other keys than version 2 has"),
         ({"version": 2, "limits": {}}, r"other keys than version 2 has"),
         ({"limits": {"small": LIMITED}}, r"other keys than version 1 has"),
         ({"version": 2, "limits": {"large": LIMITED}}, "of other models than its weaker ones"),
         ({"version": 2, "limits": {"small": LIMITED | {"context": 0}}}, "no number of tokens"),
         ({"version": 2, "limits": {"small": LIMITED | {"audio": 1}}}, "other keys.*in its"),
+        ({"version": 3}, r"other keys than version 3 has"),
+        ({"segment_field": "team"}, "names the field team and no segment"),
+        ({"unit": "request"}, r"other keys than version 1 has \(unit\)"),
+        ({"unit": "day"}, "the unit day is none of request, conversation"),
+        (SEGMENTED | {"segment_field": "city"}, "the segments' field city is none of team"),
         ({"version": None}, "no JSON object with a version"),
         ({"surprise": 1}, r"other keys than version 1 has \(surprise\)"),
         ({"routers": [{"spec": {"name": "mf"}, "fingerprint": "f"}]}, "other keys.*routers"),
@@ -385,6 +420,7 @@ def test_a_config_string_says_one_threshold_between_two_models() -> None:
         (two_models(rule="always_weak", **always), "'smart' is set to always-weak"),
         (two_models(rule="always_strong", routers=(), **always), "never had a router"),
         (two_models(segments={"search": ("0.2",)}), "segments or more models"),
+        (two_models(unit="conversation"), "scores the last text of each request"),
         (two_models(models=("s", "m", "l"), thresholds=("0.1", "0.2")), "more models"),
     ):
         with pytest.raises(RoutectlError, match=message):

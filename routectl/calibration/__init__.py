@@ -23,10 +23,12 @@ from routectl.calibration.intervals import (
     requests_for_half_width,
 )
 from routectl.calibration.sample import ScoredSample
+from routectl.calibration.segments import FEWEST_INDEPENDENT, SegmentCut, SegmentedCut, Segments
 from routectl.calibration.self_check import SelfCheck
 from routectl.calibration.targets import StrongFraction, Target, target_from_json
 
 __all__ = [
+    "FEWEST_INDEPENDENT",
     "Caveat",
     "Certainty",
     "Choice",
@@ -39,6 +41,9 @@ __all__ = [
     "Ranking",
     "RecurringPrompt",
     "ScoredSample",
+    "SegmentCut",
+    "SegmentedCut",
+    "Segments",
     "SelfCheck",
     "Spending",
     "StrongFraction",

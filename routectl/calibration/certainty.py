@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from routectl.calibration.arrays import Booleans, Integers
+from routectl.calibration.arrays import Booleans, Floats, Integers
 from routectl.calibration.cut import Cut
 from routectl.calibration.days import FEWEST_DAYS
 from routectl.calibration.effective_size import (
@@ -25,6 +25,7 @@ from routectl.calibration.intervals import (
     requests_for_half_width,
 )
 from routectl.calibration.sample import ScoredSample
+from routectl.calibration.segments import SegmentedCut
 from routectl.calibration.self_check import SelfCheck
 from routectl.calibration.targets import Target
 from routectl.policy import meets, threshold_value
@@ -142,6 +143,7 @@ def certainty_of(
     excluded_weight: float,
     confidence: float,
     next_requests: int,
+    thresholds: Floats | None = None,
 ) -> Certainty:
     """How sure the share of a cut is.
 
@@ -152,9 +154,10 @@ def certainty_of(
         excluded_weight: weighted requests of the population that have no score.
         confidence: of both intervals, in (0, 1).
         next_requests: N of the statement about the next N requests, at least 1.
+        thresholds: of each request, float64[n], where segments have their own; None: the cut's.
     """
     # The exported text decides, as it will in the proxy.
-    threshold = threshold_value(cut.threshold)
+    threshold = threshold_value(cut.threshold) if thresholds is None else thresholds
     strong = meets(sample.win_rates, threshold)
     size = dependence.size(strong)
     weight = float(sample.weights.sum())
@@ -224,7 +227,9 @@ def _without(
     return WithoutPrompts(len(strong[rest]), size.share, long_run_interval(size, confidence))
 
 
-def _undecided(sample: ScoredSample, threshold: float, noise: float, weight: float) -> float:
+def _undecided(
+    sample: ScoredSample, threshold: float | Floats, noise: float, weight: float
+) -> float:
     near: Booleans = (sample.win_rates >= threshold - noise) & (
         sample.win_rates < threshold + noise
     )
@@ -246,6 +251,7 @@ CaveatCode = Literal[
     "check_in_time_failed",
     "cost_unknown",
     "longer_than_read",
+    "segments_missed",
 ]
 
 
@@ -264,12 +270,15 @@ def caveats(
     certainty: Certainty,
     self_check: SelfCheck | None,
     longer_than_read: float,
+    segmented: SegmentedCut | None = None,
 ) -> list[Caveat]:
     """What a reader must be warned of, the gravest first.
 
     Args:
         longer_than_read: weighted share of the requests whose prompt is longer than the router
             reads.
+        segmented: where segments have thresholds of their own. Of those that miss the target the
+            facts are the shares, by name; "" is the default.
     """
     due: list[Caveat] = []
     if cut.lowest_share is not None:
@@ -289,6 +298,10 @@ def caveats(
                 },
             )
         )
+    missed = [] if segmented is None else segmented.missed
+    if missed:
+        shares = {cut.segment or "": cut.strong_fraction or 0.0 for cut in missed}
+        due.append(Caveat("segments_missed", shares))
     due += _about_days(certainty)
     if certainty.named_prompts:
         due.append(_recurring_prompts(certainty))

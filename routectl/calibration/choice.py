@@ -12,6 +12,12 @@ from routectl.calibration.clusters import dense
 from routectl.calibration.cut import Cut
 from routectl.calibration.effective_size import Dependence
 from routectl.calibration.sample import ScoredSample
+from routectl.calibration.segments import (
+    SegmentedCut,
+    Segments,
+    fit_segments,
+    guaranteed_share,
+)
 from routectl.calibration.self_check import SelfCheck, check_in_time
 from routectl.calibration.targets import StrongFraction, Target
 from routectl.errors import UsageError
@@ -28,6 +34,9 @@ class Choice:
     self_check: SelfCheck | None
     self_check_skipped: str | None
     """Why there is no self check; None where there is one."""
+    segmented: SegmentedCut | None = None
+    """The segments' own thresholds. `cut` is then that of the whole policy: its threshold and gap
+    are the default's, and no cut is next to it. None where there are no segments."""
 
 
 def choose(
@@ -38,6 +47,8 @@ def choose(
     excluded_weight: float = 0.0,
     confidence: float = 0.95,
     next_requests: int = 1000,
+    segments: Segments | None = None,
+    pooled: int = 0,
 ) -> Choice:
     """Choose the threshold that meets a target.
 
@@ -46,10 +57,13 @@ def choose(
         excluded_weight: weighted requests of the population that have no score.
         confidence: of both intervals, in (0, 1).
         next_requests: N of the statement about the next N requests, at least 1.
+        segments: of the sample's requests, where each is to have a threshold of its own. What is
+            said of certainty is then of all of them together.
+        pooled: segments that have too few requests to be among them.
 
     Raises:
         UsageError: the confidence or N is out of range.
-        CalibrationError: no cut has what the target asks for.
+        CalibrationError: no cut has what the target asks for, or no segment is large enough.
     """
     if not 0.0 < confidence < 1.0:
         raise UsageError(
@@ -61,12 +75,25 @@ def choose(
     # Once, because both the whole sample and its earlier part ask who shares a conversation.
     sample = replace(sample, conversations=_numbered(sample.conversations))
     dependence = Dependence.of(sample.weights, sample.prompts, sample.conversations, sample.times)
-    cut = target.cut(
-        sample.cut_table(), noise, lambda t: dependence.size(meets(sample.win_rates, t))
-    )
+    fitted = None
+    if segments is None:
+        cut = target.cut(
+            sample.cut_table(), noise, lambda t: dependence.size(meets(sample.win_rates, t))
+        )
+    elif isinstance(target, StrongFraction):
+        fitted = fit_segments(
+            sample, segments, target, noise=noise, confidence=confidence, pooled=pooled
+        )
+        size = dependence.size(meets(sample.win_rates, fitted.thresholds))
+        cut = replace(fitted.cut, guaranteed=guaranteed_share(size, target))
+    else:
+        raise UsageError(
+            "Segments get the same share of their requests each, so they take a strong fraction; "
+            "any other target is one of all requests together."
+        )
     # Whether a share would have held: other targets are about more than the scores of some days.
     share = target if isinstance(target, StrongFraction) else StrongFraction(cut.strong_fraction)
-    checked = check_in_time(sample, share, noise=noise, confidence=confidence)
+    checked = check_in_time(sample, share, noise=noise, confidence=confidence, fitted=fitted)
     return Choice(
         target=target,
         cut=cut,
@@ -78,9 +105,11 @@ def choose(
             excluded_weight=excluded_weight,
             confidence=confidence,
             next_requests=next_requests,
+            thresholds=None if fitted is None else fitted.thresholds,
         ),
         self_check=checked if isinstance(checked, SelfCheck) else None,
         self_check_skipped=checked if isinstance(checked, str) else None,
+        segmented=None if fitted is None else fitted.segmented,
     )
 
 

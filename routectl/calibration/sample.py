@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 
-from routectl.calibration.arrays import Floats, Integers
+from routectl.calibration.arrays import Booleans, Floats, Integers
+from routectl.calibration.clusters import Ids
 from routectl.calibration.cut_table import CutTable, Events, cut_table
 from routectl.errors import CalibrationError
 
@@ -71,6 +73,12 @@ class ScoredSample:
 
     def __len__(self) -> int:
         return len(self.win_rates)
+
+    def at(self, rows: Ids | Booleans) -> ScoredSample:
+        """The same of some of the requests, at least one."""
+        columns = {field.name: getattr(self, field.name) for field in fields(self)}
+        taken: dict[str, Any] = {n: c if c is None else c[rows] for n, c in columns.items()}
+        return ScoredSample(**taken)
 
     def cut_table(self) -> CutTable:
         """The cuts that thresholds in [0, 1] make: each request is one event, at its score."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from routectl.calibration.arrays import Floats
 from routectl.calibration.clusters import sums
 from routectl.calibration.cut_table import Events, cut_table
 from routectl.calibration.days import (
@@ -18,6 +19,7 @@ from routectl.calibration.days import (
 from routectl.calibration.effective_size import Dependence
 from routectl.calibration.intervals import interval_on_days
 from routectl.calibration.sample import ScoredSample
+from routectl.calibration.segments import Fitted, refitted_thresholds
 from routectl.calibration.targets import StrongFraction
 from routectl.errors import CalibrationError
 from routectl.policy import meets, threshold_value
@@ -41,7 +43,8 @@ class SelfCheck:
     later_days: int | None
     """None in a record of before days were looked at."""
     threshold: str
-    """Refitted on the earlier part. What is exported is the threshold of the full sample."""
+    """Refitted on the earlier part; of segments, the default's. What is exported is the threshold
+    of the full sample."""
     later_share: float
     """The strong fraction that it has on the later part."""
     low: float
@@ -58,11 +61,16 @@ def check_in_time(
     *,
     noise: float,
     confidence: float,
+    fitted: Fitted | None = None,
 ) -> SelfCheck | str:
     """Refit on the earlier days and look at the last ones, or say why that cannot be.
 
     The later part is the last fifth of the days, from 4 whole weeks on in whole weeks; days are
     never split, because a day has its own mix. Requests without a time are left out.
+
+    Args:
+        fitted: the segments that have a threshold of their own, where there are some; each is
+            refitted.
     """
     calendar = CalendarDays.of(sample.times)
     if not len(calendar):
@@ -88,23 +96,30 @@ def check_in_time(
         sample.conversations[is_earlier],
         sample.times[is_earlier],
     )
-    table = cut_table(Events(win_rates, weights), lowest=0.0, highest=1.0)
+    earlier_threshold: float | Floats
+    later_threshold: float | Floats
     try:
-        refitted = target.cut(
-            table, noise, lambda t: dependence.size(meets(win_rates, t))
-        ).threshold
+        if fitted is None:
+            table = cut_table(Events(win_rates, weights), lowest=0.0, highest=1.0)
+            refitted = target.cut(
+                table, noise, lambda t: dependence.size(meets(win_rates, t))
+            ).threshold
+            earlier_threshold = later_threshold = threshold_value(refitted)
+        else:
+            refitted, earlier_threshold, later_threshold = refitted_thresholds(
+                sample.at(is_earlier), fitted, is_earlier, is_later, target, noise=noise
+            )
     except CalibrationError:
         return "the earlier days alone cannot meet the target"
-    threshold = threshold_value(refitted)
     later_weights, later_days = sample.weights[is_later], len(calendar) - earlier_days
     expected = interval_on_days(
-        dependence.size(meets(win_rates, threshold)),
+        dependence.size(meets(win_rates, earlier_threshold)),
         later_count,
         sums(day_of_request[is_later] - earlier_days, later_days, later_weights),
         calendar.weekdays[earlier_days:],
         confidence,
     )
-    later_strong = meets(sample.win_rates[is_later], threshold)
+    later_strong = meets(sample.win_rates[is_later], later_threshold)
     later_share = float(later_weights[later_strong].sum() / later_weights.sum())
     return SelfCheck(
         split_at=float(first_later * SECONDS_A_DAY),

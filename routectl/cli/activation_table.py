@@ -12,6 +12,7 @@ from routectl.cli.policy_text import (
     filters_text,
     mode_text,
     runs_text,
+    segments_text,
 )
 from routectl.policy import LIVE, THRESHOLD
 from routectl.records import IdKind
@@ -74,6 +75,8 @@ def _facts(activated: Activated) -> dict[str, str]:
         "runs": runs_text(policy),
         "calibration": IdKind.CALIBRATION.ref(None if calibration is None else calibration.id),
         "threshold": policy.thresholds[0] if policy.thresholds else "-",
+        "segments": segments_text(policy),
+        "unit": policy.unit,
         "strong": percent(None if calibration is None else calibration.strong_fraction),
         "router": "-" if router is None else router.spec.name,
         "checkpoint": (None if router is None else router.spec.checkpoint) or "-",

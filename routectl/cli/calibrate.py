@@ -9,6 +9,7 @@ import click
 from routectl.cli import options, targets
 from routectl.cli.console import Console, percent
 from routectl.errors import CheckFailed
+from routectl.policy import SEGMENT_FIELDS
 
 if TYPE_CHECKING:
     from routectl.workflow.calibrating import Target
@@ -17,6 +18,13 @@ if TYPE_CHECKING:
 
 @click.command("calibrate")
 @targets.target
+@click.option(
+    "--by",
+    type=click.Choice(SEGMENT_FIELDS),
+    metavar="FIELD",
+    help="The same target within each team, key_alias or model_group, with a threshold of its own; "
+    "small ones share one.",
+)
 @options.route
 @options.routers
 @options.population
@@ -41,6 +49,7 @@ if TYPE_CHECKING:
 @options.output
 def command(
     target: Target,
+    by: str | None,
     route: str | None,
     router_names: tuple[str, ...],
     strong_model: str | None,
@@ -71,6 +80,7 @@ def command(
       routectl calibrate --strong-fraction 0.3
       routectl calibrate --strong-fraction 0.2 --at-most -r all --where model_group=smart
       routectl calibrate --strong-fraction 0.3 --guarantee 0.95
+      routectl calibrate --strong-fraction 0.3 --by team
       routectl calibrate --strong-fraction 0.3 --since 7d --note "Q4 budget"
       routectl calibrate --strong-fraction 0.3 --route smart --price gpt-5-mini=0.2/1.6
     """
@@ -91,6 +101,7 @@ def command(
         note=note,
         prices=parse_prices(price_texts),
         dry_run=dry_run,
+        by=by,
     )
     router_names = router_names or in_use.router_texts
     routers = options.open_routers(router_names, strong_model, weak_model, scored_as)

@@ -9,8 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 from routectl.cli import targets
 from routectl.cli.console import Console, dollars, minute, pair_text, percent, when
-from routectl.cli.policy_text import by_whom, checkpoint_words, filters_text, router_text
+from routectl.cli.policy_text import (
+    by_whom,
+    checkpoint_words,
+    config_string_of,
+    filters_text,
+    router_text,
+    runs_text,
+)
 from routectl.cli.saving_table import other_models, saving_rows, suggestion_lines
+from routectl.cli.segment_table import missed_in_segments, print_segments, threshold_text
 from routectl.records import IdKind
 
 if TYPE_CHECKING:
@@ -59,7 +67,7 @@ def entry(result: ListedCalibration) -> tuple[tuple[str, ...], str]:
         minute(result.created_at),
         targets.brief(result.target),
         percent(result.strong_fraction, 2),
-        result.policy.config_string(),
+        runs_text(result.policy),
     )
     details = [
         f"{result.requests:,} requests of {filters_text(result.population)}",
@@ -86,7 +94,7 @@ def to_json(result: RecordedCalibration) -> dict[str, object]:
         "run": result.run,
         "actor": result.actor,
         "note": result.note,
-        "config_string": result.policy.config_string(),
+        "config_string": config_string_of(result.policy),
         "router": result.router.name,
         "checkpoint": result.policy.routers[0].spec.checkpoint,
         "fingerprint": result.router.fingerprint,
@@ -113,6 +121,7 @@ def to_json(result: RecordedCalibration) -> dict[str, object]:
         "excluded_by_reason": result.excluded,
         "longer_than_read": result.longer_than_read,
         "costs": result.costs and result.costs.to_json(),
+        "segments": result.segments,
         "weight": result.weight,
         "model_groups": result.model_groups,
         "sample_ids": result.sample_ids,
@@ -134,7 +143,8 @@ def _print_in_full(console: Console, result: RecordedCalibration) -> None:
     console.table(_answer(result))
     for line in suggestion_lines(result):
         console.line(line)
-    console.line(f"Config string: {result.policy.config_string()}")
+    console.line(_what_the_proxy_takes(result))
+    print_segments(console, result.policy, result.choice.segmented)
     console.line()
     console.line("What it rests on")
     console.table(_grounds(result))
@@ -147,7 +157,7 @@ def _answer(result: RecordedCalibration) -> list[tuple[str, str]]:
     long_run, next_share = certainty.long_run, certainty.next_share
     at = f"{percent(long_run.confidence, 0)} interval"
     rows = [
-        ("threshold", cut.threshold),
+        ("threshold", threshold_text(result)),
         ("strong fraction", f"{percent(cut.strong_fraction, 2)} of the requests"),
     ]
     passed_over = passed_over_sentence(cut)
@@ -174,7 +184,7 @@ def _grounds(result: RecordedCalibration) -> list[tuple[str, str]]:
         ("population", filters_text(result.population)),
         ("requests", _requests(result)),
         ("target", targets.full(result.choice.target)),
-        ("nearest shares", _nearest_shares(cut)),
+        *([("nearest shares", _nearest_shares(cut))] if result.segments is None else []),
         ("effective sample", _effective(certainty)),
         ("undecided", f"{percent(certainty.undecided, 2)} within the router's noise"),
         ("check in time", _check_in_time(result.choice)),
@@ -276,8 +286,16 @@ def _print_side_by_side(console: Console, results: Sequence[RecordedCalibration]
         console.line(line)
     for result in results:
         pair = pair_text(result.router)
-        text = result.policy.config_string()
-        console.line(f"Config string: {text}" + (f"  {pair}" if pair else ""))
+        console.line(_what_the_proxy_takes(result) + (f"  {pair}" if pair else ""))
+    for result in results:
+        print_segments(console, result.policy, result.choice.segmented)
+
+
+def _what_the_proxy_takes(result: RecordedCalibration) -> str:
+    text = config_string_of(result.policy)
+    if text is not None:
+        return f"Config string: {text}"
+    return f"Config string: none can say it ({runs_text(result.policy)}); take --format routes"
 
 
 def warnings(result: RecordedCalibration) -> list[str]:
@@ -295,6 +313,8 @@ def _cautions(result: RecordedCalibration) -> list[str]:
 def _sentence(caveat: Caveat) -> str:
     facts: Mapping[str, Any] = caveat.facts
     match caveat.code:
+        case "segments_missed":
+            return missed_in_segments(facts)
         case "scores_of_one":
             return (
                 f"scores of exactly 1.0 pass every threshold, so at least "

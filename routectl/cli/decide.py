@@ -14,8 +14,9 @@ from routectl.cli.console import Console
 @click.command("decide")
 @options.routes_file
 @click.option("--route", help="The route that is called; without it, the only one there is.")
+@options.segment
 @options.output
-def command(routes_file: Path, route: str | None, console: Console) -> None:
+def command(routes_file: Path, route: str | None, segment: str | None, console: Console) -> None:
     """Say of prompts on standard input which model each gets, as the proxy would.
 
     A line is a prompt, or a request body or a list of turns as JSON. Of each, one line is
@@ -31,7 +32,7 @@ def command(routes_file: Path, route: str | None, console: Console) -> None:
     from routectl.proxy import decided_lines
 
     lines = sys.stdin.buffer
-    for decision in decided_lines(routes_file, route, lines):
+    for decision in decided_lines(routes_file, route, lines, segment):
         if console.as_json:
             console.line(json.dumps(decision.to_json()))
             continue

@@ -118,6 +118,12 @@ force = click.option(
 note = click.option("--note", help="Why, for whoever reads the history.")
 
 
+segment = click.option(
+    "--segment",
+    metavar="NAME",
+    help="The team, key alias or model group of these requests, where the policy has segments.",
+)
+
 NEVER = "never"
 
 expires = click.option(

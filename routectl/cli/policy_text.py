@@ -9,14 +9,56 @@ from pathlib import Path
 from typing import Any
 
 from routectl.cli.console import when
-from routectl.policy import LIVE, THRESHOLD, Policy
+from routectl.errors import RoutectlError
+from routectl.policy import LIVE, REQUEST, THRESHOLD, Policy
 
 
 def runs_text(policy: Policy) -> str:
-    """What becomes of a request: a config string, always-strong or always-weak."""
+    """What becomes of a request: a config string or what none can say, always-strong or
+    always-weak."""
     if policy.rule != THRESHOLD:
         return policy.rule.replace("_", "-")
-    return policy.config_string()
+    try:
+        return policy.config_string()
+    except RoutectlError:
+        return _beyond_a_config_string(policy)
+
+
+def config_string_of(policy: Policy) -> str | None:
+    """The policy's config string; None where none can say it."""
+    try:
+        return policy.config_string()
+    except RoutectlError:
+        return None
+
+
+def _beyond_a_config_string(policy: Policy) -> str:
+    parts = [policy.routers[0].spec.name, *policy.thresholds]
+    if policy.segments:
+        parts.append(f"and {segment_count(policy.segment_field, len(policy.segments))}")
+    if policy.unit != REQUEST:
+        parts.append(f"by {policy.unit}")
+    return " ".join(parts)
+
+
+def segment_word(field: str | None) -> str:
+    """What segments are values of, as a word."""
+    return (field or "segment").replace("_", " ")
+
+
+def segment_count(field: str | None, count: int) -> str:
+    """So many segments, by what they are values of."""
+    word = segment_word(field)
+    plural = f"{word}es" if word.endswith("s") else f"{word}s"
+    return f"{count:,} {word if count == 1 else plural}"
+
+
+def segments_text(policy: Policy) -> str:
+    """The segments' thresholds, and the field that they are values of."""
+    if not policy.segments:
+        return "-"
+    texts = [f"{name} {' '.join(texts)}" for name, texts in policy.segments.items()]
+    return f"by {policy.segment_field or 'name'}: {', '.join(texts)}"
 
 
 def mode_text(policy: Policy) -> str:

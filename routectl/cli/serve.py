@@ -24,8 +24,11 @@ from routectl.cli.console import Console
 )
 @click.option(
     "--upstream",
-    metavar="URL",
-    help="OpenAI-compatible endpoint that has the routes' models; without it, only decisions.",
+    "upstreams",
+    multiple=True,
+    metavar="[MODEL=]URL",
+    help="OpenAI-compatible endpoint that has the routes' models, or this one of them. May repeat. "
+    "Without it, only decisions.",
 )
 @click.option(
     "--deadline",
@@ -49,35 +52,61 @@ from routectl.cli.console import Console
     metavar="N",
     help="Answer 503 to more requests at once.",
 )
+@click.option(
+    "--segment-header",
+    metavar="NAME",
+    help="Header in which your gateway names the team, key alias or model group of a request. The "
+    "gateway must take it off what clients send.",
+)
+@click.option(
+    "--log",
+    "log",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Append each decision as a line of JSON, which `routectl import` reads.",
+)
+@click.option("--log-prompts", is_flag=True, help="With the texts that were scored.")
 @options.output
 def command(
     routes_file: Path,
     host: str,
     port: int,
-    upstream: str | None,
+    upstreams: tuple[str, ...],
     deadline: float | None,
     max_body: int,
     max_concurrent: int,
+    segment_header: str | None,
+    log: Path | None,
+    log_prompts: bool,
     console: Console,
 ) -> None:
     """Decide requests over HTTP, and pass them on to the model of their route.
 
-    POST /v1/decide answers which model a request gets. With --upstream, /v1/chat/completions
-    takes a route's name as its model and sends the request to the model that the policy says.
-    routes.json is read again while it changes.
+    POST /v1/decide answers which model a request gets. With --upstream, /v1/chat/completions,
+    /v1/completions, /v1/responses and /v1/messages take a route's name as their model and send the
+    request to the model that the policy says. routes.json is read again while it changes.
 
     Clients send ROUTECTL_TOKEN as a bearer token, where it is set; on an address that is not this
-    machine's alone it must be. The upstream gets ROUTECTL_UPSTREAM_KEY.
+    machine's alone it must be. The upstream gets ROUTECTL_UPSTREAM_KEY; one of a single model gets
+    its own, such as ROUTECTL_UPSTREAM_KEY_GPT_5_MINI.
 
     \b
     Examples:
       routectl serve --routes routes.json
       routectl serve --routes routes.json --upstream https://api.openai.com/v1
+      routectl serve --routes routes.json --upstream https://api.openai.com/v1 \\
+        --upstream mini=http://127.0.0.1:8000/v1 --log decisions.jsonl --log-prompts
     """
     from routectl.proxy import Settings, serve
 
     settings = Settings.from_environment(
-        upstream=upstream, deadline=deadline, max_body=max_body, max_concurrent=max_concurrent
+        upstreams=upstreams,
+        deadline=deadline,
+        max_body=max_body,
+        max_concurrent=max_concurrent,
+        log=log,
+        log_prompts=log_prompts,
+        segment_header=segment_header,
     )
     serve(
         routes_file,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from routectl.errors import RoutectlError, UsageError
-from routectl.policy import LIVE, THRESHOLD, Policy, named_pair
+from routectl.policy import LIVE, REQUEST, THRESHOLD, Policy, named_pair
 
 _BEGINNINGS = (
     rb"router-\S+-\d+(\.\d+)?\s*\Z",
@@ -78,6 +78,12 @@ def _values(exported: Exported) -> _Values:
             "extraction_version": policy.extraction_version,
             "policy_version": policy.to_json()["version"],
         }
+        # Where there are segments, `threshold` is only the default's.
+        if policy.segments:
+            first = {name: thresholds[0] for name, thresholds in policy.segments.items()}
+            values |= {"segment_field": policy.segment_field, "segments": first}
+        if policy.unit != REQUEST:
+            values["unit"] = policy.unit
         # Not of what runs live without a fallback: that is exported as it always was.
         if policy.mode not in (None, LIVE) or policy.fallback is not None:
             values |= {"policy_mode": policy.mode, "fallback": policy.fallback}
@@ -100,7 +106,12 @@ def _env(values: _Values) -> str:
                 "hold: export it as json or yaml"
             )
     texts = {
-        name: _pairs(value) or None if isinstance(value, Mapping) else value
+        # A segment's name may hold what separates pairs.
+        name: json.dumps(value)
+        if name == "segments"
+        else _pairs(value) or None
+        if isinstance(value, Mapping)
+        else value
         for name, value in values.items()
     }
     return "".join(

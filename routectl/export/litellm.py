@@ -25,7 +25,8 @@ def litellm_fragment(routes: Mapping[str, ActiveRoute]) -> str:
     """A YAML document with `model_list`, for `include:`.
 
     Raises:
-        RoutectlError: a route declares no models, or more than two.
+        RoutectlError: a route declares no models, or more than two, or its segments are by model
+            group, of which LiteLLM has one for all of a route.
     """
     import yaml
 
@@ -36,6 +37,11 @@ def litellm_fragment(routes: Mapping[str, ActiveRoute]) -> str:
             raise RoutectlError(
                 f"the route {name!r} does not declare two models, which LiteLLM's configuration "
                 "names: run `routectl route set`, calibrate and activate it again"
+            )
+        if route.policy.segment_field == "model_group":
+            raise RoutectlError(
+                f"the segments of the route {name!r} are by model group, and behind LiteLLM all "
+                "of its requests have its name for one: calibrate it --by team or --by key_alias"
             )
         weak, strong = models
         entries.append(

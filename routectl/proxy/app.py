@@ -6,6 +6,7 @@ import contextlib
 import hmac
 import json
 import logging
+import secrets
 from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
@@ -14,19 +15,29 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.metrics_core import CounterMetricFamily, Metric
 from prometheus_client.registry import Collector
 from starlette.applications import Starlette
-from starlette.background import BackgroundTask
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from routectl.callers import caller_of
 from routectl.errors import InputError
-from routectl.proxy.decider import Decider
+from routectl.field_text import text
+from routectl.proxy.decider import Decider, Decision, RequestFacts
+from routectl.proxy.decision_log import Answered, DecisionLog
 from routectl.proxy.settings import Settings
+from routectl.proxy.usage import Usage
 
 log = logging.getLogger("routectl.proxy")
 
 _PASSED_BACK = ("content-type", "content-encoding", "retry-after", "x-request-id")
 """Headers of the upstream that a client gets."""
+
+
+_PASSED_ON = ("anthropic-version", "anthropic-beta", "x-request-id")
+"""Headers of the client that the upstream gets."""
+_CALLS = ("chat/completions", "completions", "responses", "messages")
+_SESSION = ("x-session-id", "x-litellm-session-id")
+"""Headers that name the conversation."""
 
 
 class Refused(Exception):  # noqa: N818 - an answer to a client
@@ -43,16 +54,18 @@ class Refused(Exception):  # noqa: N818 - an answer to a client
         return JSONResponse({"error": error}, status_code=self.status)
 
 
-def make_app(decider: Decider, settings: Settings) -> Starlette:
+def make_app(
+    decider: Decider, settings: Settings, decision_log: DecisionLog | None = None
+) -> Starlette:
     """The application; it opens its connections to the upstream when it starts."""
-    server = _Server(decider, settings)
+    server = _Server(decider, settings, decision_log)
     return Starlette(
         routes=[
             Route("/health", server.health),
             Route("/metrics", server.metrics),
             Route("/v1/models", server.models),
             Route("/v1/decide", server.decide, methods=["POST"]),
-            Route("/v1/chat/completions", server.chat, methods=["POST"]),
+            *(Route(f"/v1/{call}", server.call, methods=["POST"]) for call in _CALLS),
         ],
         lifespan=server.lifespan,
         exception_handlers={Refused: _refused},
@@ -65,11 +78,14 @@ async def _refused(_request: Request, error: Exception) -> Response:
 
 
 class _Server:
-    def __init__(self, decider: Decider, settings: Settings) -> None:
+    def __init__(
+        self, decider: Decider, settings: Settings, decision_log: DecisionLog | None
+    ) -> None:
         self._decider = decider
         self._settings = settings
+        self._log = decision_log
         self._registry = CollectorRegistry()
-        self._registry.register(_Counts(decider))
+        self._registry.register(_Counts(decider, decision_log))
         self._client: httpx2.AsyncClient
 
     @contextlib.asynccontextmanager
@@ -104,28 +120,67 @@ class _Server:
 
     async def decide(self, request: Request) -> Response:
         self._authenticate(request)
-        body = await self._body(request)
-        decision = await self._decision(body)
+        answered = Answered()
+        decision, facts = await self._decision(request)
+        if self._log is not None:
+            self._log.write(decision, facts, "decide", answered)
         return JSONResponse(decision.to_json())
 
-    async def chat(self, request: Request) -> Response:
+    async def call(self, request: Request) -> Response:
         self._authenticate(request)
-        if self._settings.upstream is None:
+        if not self._settings.passes_on:
             raise Refused(404, "invalid_request_error", "This server only decides: /v1/decide.")
-        body = await self._body(request)
-        decision = await self._decision(body)
-        if decision.model is None:
-            message = f"The route {decision.route} declares no models."
-            raise Refused(503, "server_error", message)
-        return await self._passed_on(body | {"model": decision.model})
+        answered = Answered()
+        decision, facts = await self._decision(request)
+        call = request.url.path.removeprefix("/v1/")
+        try:
+            if decision.model is None:
+                message = f"The route {decision.route} declares no models."
+                raise Refused(503, "server_error", message)
+            assert isinstance(facts.whole, dict)
+            answer = await self._answer(request, call, facts.whole | {"model": decision.model})
+        except Refused as refused:
+            answered.status = refused.status
+            if self._log is not None and refused.status >= 500:
+                self._log.write(decision, facts, call, answered)
+            raise
+        answered.status = answer.status_code
+
+        async def passed_back() -> AsyncIterator[bytes]:
+            kind = answer.headers.get("content-type", "")
+            usage = Usage(is_stream=kind.startswith("text/event-stream"))
+            try:
+                async for part in answer.aiter_raw():
+                    yield part
+                    if self._log is not None:
+                        usage.feed(part)
+            except httpx2.HTTPError as error:
+                answered.status = 502
+                log.error("the upstream broke off: %s", type(error).__name__)
+                # The client must not take what it has for the whole.
+                raise
+            finally:
+                # Also where the client went away.
+                await answer.aclose()
+                if self._log is not None:
+                    usage.end()
+                    answered.tokens_in, answered.tokens_out = usage.tokens_in, usage.tokens_out
+                    self._log.write(decision, facts, call, answered)
+
+        return StreamingResponse(
+            passed_back(),
+            status_code=answer.status_code,
+            headers={name: answer.headers[name] for name in _PASSED_BACK if name in answer.headers},
+        )
 
     def _authenticate(self, request: Request) -> None:
         token = self._settings.token
         if token is None:
             return
         scheme, _, sent = request.headers.get("authorization", "").partition(" ")
-        same = hmac.compare_digest(sent.strip().encode(), token.encode())
-        if scheme.lower() != "bearer" or not same:
+        if scheme.lower() != "bearer":
+            sent = request.headers.get("x-api-key", "")  # as clients of Messages send it
+        if not hmac.compare_digest(sent.strip().encode(), token.encode()):
             raise Refused(401, "authentication_error", "The bearer token is missing or wrong.")
 
     async def _body(self, request: Request) -> dict[str, Any]:
@@ -147,45 +202,71 @@ class _Server:
             raise Refused(400, "invalid_request_error", "The request is no JSON object.")
         return body
 
-    async def _decision(self, body: dict[str, Any]) -> Any:
+    def _segment(self, request: Request) -> str | None:
+        """What the gateway says of a request, in the header that the operator trusts it for."""
+        header = self._settings.segment_header
+        if header is None:
+            return None
+        written = request.headers.get(header)
+        if written is not None:
+            # The bytes of a header are no characters yet.
+            with contextlib.suppress(UnicodeDecodeError):
+                written = written.encode("latin-1").decode()
+        return text(written)
+
+    async def _decision(self, request: Request) -> tuple[Decision, RequestFacts]:
+        body = await self._body(request)
         route = body.get("model")
         if not isinstance(route, str):
             raise Refused(400, "invalid_request_error", "The request names no model: a route's.")
+        caller = caller_of(body)
+        session = next((request.headers[name] for name in _SESSION if name in request.headers), "")
+        facts = RequestFacts(
+            segment=self._segment(request),
+            conversation=session or caller.conversation,
+            end_user=caller.end_user,
+            request_id=request.headers.get("x-request-id") or secrets.token_hex(16),
+            whole=body,
+        )
         try:
-            return await self._decider.decide(route, body)
+            return await self._decider.decide(route, body, facts), facts
         except InputError as error:
             raise Refused(404, "invalid_request_error", f"{error}.") from None
 
-    async def _passed_on(self, body: dict[str, Any]) -> Response:
-        key = self._settings.upstream_key
-        headers = {"content-type": "application/json"}
-        if key is not None:
-            headers["authorization"] = f"Bearer {key}"
+    async def _answer(self, request: Request, call: str, body: dict[str, Any]) -> httpx2.Response:
+        """What the upstream of the body's model answers; its content is not read yet."""
+        upstream = self._settings.upstream_of(body["model"])
+        if upstream is None:
+            message = f"No --upstream has the model {body['model']}."
+            raise Refused(503, "server_error", message)
+        # Uncompressed, because its tokens are read as it is passed on.
+        headers = {"content-type": "application/json", "accept-encoding": "identity"}
+        headers |= {name: request.headers[name] for name in _PASSED_ON if name in request.headers}
+        if upstream.key is not None:
+            if call == "messages":
+                headers["x-api-key"] = upstream.key
+            else:
+                headers["authorization"] = f"Bearer {upstream.key}"
         try:
             # A lone surrogate, which JSON can hold, stays as it was escaped.
             content = json.dumps(body, allow_nan=False).encode()
         except (ValueError, RecursionError):
             raise Refused(400, "invalid_request_error", "The request is no JSON object.") from None
-        address = f"{self._settings.upstream}/chat/completions"
+        address = f"{upstream.address}/{call}"
         sent = self._client.build_request("POST", address, content=content, headers=headers)
         try:
-            answer = await self._client.send(sent, stream=True)
+            return await self._client.send(sent, stream=True)
         except httpx2.HTTPError as error:
             log.error("the upstream does not answer: %s", type(error).__name__)
             raise Refused(502, "server_error", "The upstream does not answer.") from None
-        return StreamingResponse(
-            answer.aiter_raw(),
-            status_code=answer.status_code,
-            headers={name: answer.headers[name] for name in _PASSED_BACK if name in answer.headers},
-            background=BackgroundTask(answer.aclose),
-        )
 
 
 class _Counts(Collector):
     """What the decider and the routes file have counted."""
 
-    def __init__(self, decider: Decider) -> None:
+    def __init__(self, decider: Decider, decision_log: DecisionLog | None) -> None:
         self._decider = decider
+        self._log = decision_log
 
     def collect(self) -> Iterable[Metric]:
         requests = CounterMetricFamily(
@@ -195,8 +276,22 @@ class _Counts(Collector):
         )
         for labels, count in self._decider.reasons.copy().items():
             requests.add_metric(list(labels), count)
+        scored = CounterMetricFamily(
+            "routectl_prompts",
+            "Prompts that were to be scored, by their length and what came of it",
+            labels=["route", "characters", "outcome"],
+        )
+        for labels, count in self._decider.outcomes.copy().items():
+            scored.add_metric(list(labels), count)
         running = self._decider.running
         yield requests
+        yield scored
+        if self._log is not None:
+            yield CounterMetricFamily(
+                "routectl_log_failures",
+                "Decisions that could not be written to the log",
+                value=self._log.failures,
+            )
         yield CounterMetricFamily(
             "routectl_routes_changes", "Times that routes.json was taken up", value=running.changes
         )

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from routectl import extraction
@@ -30,6 +30,8 @@ log = logging.getLogger("routectl.proxy")
 
 TIMES_SLOWEST = 3
 """The deadline, in what a prompt of full length takes at most."""
+LENGTHS = (250, 1000, 4000, 16_000)
+"""Characters of a prompt up to which its scoring is counted together."""
 _SHORTEST_DEADLINE = 0.25
 """Seconds: a router that takes a millisecond must still survive a busy machine."""
 
@@ -68,6 +70,9 @@ class RequestFacts:
 
     segment: str | None = None
     """The part of the traffic that it belongs to."""
+    fields: Mapping[str, str | None] = field(default_factory=dict)
+    """Where no segment is named: fields of `policy.SEGMENT_FIELDS`, of which the policy takes its
+    own. Of an authenticated key, never of a body: a client would choose its threshold."""
     conversation: str | None = None
     end_user: str | None = None
     request_id: str | None = None
@@ -91,6 +96,8 @@ class Decider:
         self.running = running
         self.reasons: Counter[tuple[str, str, str]] = Counter()
         """Requests by route, decision and reason."""
+        self.outcomes: Counter[tuple[str, str, str]] = Counter()
+        """Prompts to score by route, length and outcome: scored, timeout or no_score."""
         self._deadline = deadline_seconds
 
     async def decide(self, route: str, body: object, given: RequestFacts = NO_FACTS) -> Decision:
@@ -134,6 +141,9 @@ class Decider:
                 # A third party's words may hold the prompt.
                 what = str(error) if isinstance(error, RoutectlError) else type(error).__name__
                 log.error("a prompt of %d characters was not scored: %s", len(text), what)
+        if text is not None:
+            outcome = "scored" if scores else str(reason)
+            self.outcomes[str(policy.route), _length(text), outcome] += 1
         return _by_scores(running.active, text, scores, reason, facts)
 
     async def _scored(self, running: RunningRoute, text: str) -> list[float]:
@@ -144,11 +154,16 @@ class Decider:
             return list(await asyncio.gather(*futures))
 
 
+def _length(text: str) -> str:
+    """A prompt's length in characters, as a label: up to that many."""
+    return next((str(most) for most in LENGTHS if len(text) <= most), "more")
+
+
 def _facts(policy: Policy, body: object, text: str | None, given: RequestFacts) -> Facts:
     whole = body if given.whole is None else given.whole
     caller = caller_of(whole) if isinstance(whole, dict) else Caller()
     return Facts(
-        segment=[given.segment],
+        segment=[given.segment or given.fields.get(policy.segment_field or "")],
         conversation=[given.conversation or caller.conversation],
         end_user=[given.end_user or caller.end_user],
         # Without any id, what is asked again is decided as before.
@@ -171,17 +186,22 @@ def _needs_strong(policy: Policy, whole: object) -> bool:
 
 
 def decide_at_once(
-    route: str, active: ActiveRoute, body: object, score: Callable[[str], list[float]]
+    route: str,
+    active: ActiveRoute,
+    body: object,
+    score: Callable[[str], list[float]],
+    given: RequestFacts = NO_FACTS,
 ) -> Decision:
     """What a request gets, as a `Decider` decides it, without a thread and a deadline.
 
     Args:
         body: a request body, its conversation alone, or a text.
         score: a text's strong win rates by the policy's routers; not called where none decides.
+        given: what else is known of it.
     """
     policy = active.policy
     text = extraction.extract(body, policy.extraction_version)
-    facts = _facts(policy, body, text, NO_FACTS)
+    facts = _facts(policy, body, text, given)
     if _needs_no_score(policy, facts):
         return decision_of(route, policy, decide(policy, [float("nan")], facts), None)
     scores = [] if text is None else score(text)

@@ -8,19 +8,22 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from routectl.errors import UsageError
-from routectl.proxy.decider import Decider, Decision
+from routectl.proxy.decider import Decider, Decision, RequestFacts
 from routectl.proxy.running import Running
 
 _PATIENCE_SECONDS = 3600.0
 """Nobody waits for an answer here, so a slow machine must not give another one."""
 
 
-def decided_lines(path: Path, route: str | None, lines: Iterable[bytes]) -> Iterator[Decision]:
+def decided_lines(
+    path: Path, route: str | None, lines: Iterable[bytes], segment: str | None = None
+) -> Iterator[Decision]:
     """What each line gets; blank ones are passed over.
 
     Args:
         path: of routes.json.
         route: its name; None is the only one there is.
+        segment: of all lines.
 
     Raises:
         UsageError: there are several routes, and none is named.
@@ -33,11 +36,11 @@ def decided_lines(path: Path, route: str | None, lines: Iterable[bytes]) -> Iter
                 names = ", ".join(running.routes)
                 raise UsageError(f"there are several routes, so name one with --route: {names}")
             (route,) = running.routes
-        decider = Decider(running, _PATIENCE_SECONDS)
+        decider, facts = Decider(running, _PATIENCE_SECONDS), RequestFacts(segment=segment)
         with asyncio.Runner() as runner:
             for line in lines:
                 if line.strip():
-                    yield runner.run(decider.decide(route, body_of(line)))
+                    yield runner.run(decider.decide(route, body_of(line), facts))
     finally:
         running.close()
 

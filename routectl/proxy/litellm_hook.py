@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ from litellm.integrations.custom_logger import CustomLogger
 from routectl.callers import caller_of
 from routectl.errors import InputError
 from routectl.export import STRONG_TIER, WEAK_TIER
+from routectl.field_text import text
 from routectl.proxy.decider import NO_FACTS, Decider, RequestFacts
 from routectl.proxy.running import Running
 
@@ -67,7 +69,7 @@ class RoutectlPlugin(CustomLogger):  # type: ignore[misc, unused-ignore]
         if held:
             logged = data[held[0]].get(_LOGGED)
             record = _Record(route=data.get("model"))
-            record.facts = _facts(data)
+            record.facts = replace(_facts(data), fields=_segment_fields(user_api_key_dict, data))
             data[held[0]][_LOGGED] = {
                 **(logged if isinstance(logged, dict) else {}),
                 _RECORD: record,
@@ -117,6 +119,18 @@ def _facts(data: Mapping[str, Any]) -> RequestFacts:
         request_id=call_id if isinstance(call_id, str) else None,
         whole=data,
     )
+
+
+def _segment_fields(key: Any, data: Mapping[str, Any]) -> dict[str, str | None]:
+    """The fields that segments can be of, as LiteLLM logs them and an import reads them.
+
+    Args:
+        key: the authenticated one: nothing of it is the client's to choose.
+    """
+    team, team_id, alias = (
+        text(getattr(key, attribute, None)) for attribute in ("team_alias", "team_id", "key_alias")
+    )
+    return {"team": team or team_id, "key_alias": alias, "model_group": text(data.get("model"))}
 
 
 def _record(metadata: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from routectl.errors import InputError, UsageError
 from routectl.proxy.decider import Decider
+from routectl.proxy.decision_log import DecisionLog
 from routectl.proxy.running import Running
 from routectl.proxy.settings import TOKEN, Settings
 
@@ -32,8 +33,10 @@ def serve(
         on_ready: called with the address, once requests are taken.
 
     Raises:
-        UsageError: the extra is not installed, or a token or a port is missing.
-        InputError: routes.json cannot be carried out, or names no models to pass requests on to.
+        UsageError: the extra is not installed, a token or a port is missing, or the log must not
+            be written.
+        InputError: routes.json cannot be carried out, or names models that no upstream has; or the
+            log cannot be written.
     """
     missing = [package for package in _PACKAGES if find_spec(package) is None]
     if missing:
@@ -44,14 +47,17 @@ def serve(
         )
     running = Running(path)
     try:
-        if settings.upstream is not None:
-            _require_models(running)
+        if settings.passes_on:
+            _require_models(running, settings)
+        decision_log = None
+        if settings.log is not None:
+            decision_log = DecisionLog(settings.log, path, with_prompts=settings.log_prompts)
         with _listening(host, port) as listener:
             import uvicorn
 
             from routectl.proxy.app import make_app
 
-            app = make_app(Decider(running, settings.deadline), settings)
+            app = make_app(Decider(running, settings.deadline), settings, decision_log)
             config = uvicorn.Config(
                 app,
                 log_level="warning",
@@ -68,13 +74,19 @@ def serve(
         running.close()
 
 
-def _require_models(running: Running) -> None:
+def _require_models(running: Running, settings: Settings) -> None:
     for name, route in running.routes.items():
         if None in route.active.policy.models:
             raise InputError(
                 f"the route {name!r} declares no models to pass requests on to: run `routectl "
                 "route set`, calibrate and activate it again, or leave --upstream out"
             )
+        for model in route.active.policy.models:
+            if settings.upstream_of(model) is None:
+                raise InputError(
+                    f"no --upstream has the model {model!r} of the route {name!r}: add --upstream "
+                    "MODEL=URL for it, or --upstream URL for all others"
+                )
 
 
 def _is_loopback(host: str) -> bool:

@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from routectl.errors import UsageError
 
 TOKEN, UPSTREAM_KEY = "ROUTECTL_TOKEN", "ROUTECTL_UPSTREAM_KEY"
+
+
+@dataclass(frozen=True, slots=True)
+class Upstream:
+    """An OpenAI-compatible endpoint."""
+
+    address: str
+    """Without a slash at its end."""
+    key: str | None = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,27 +34,103 @@ class Settings:
     max_body: int
     """Bytes."""
     max_concurrent: int
+    segment_header: str | None
+    """In which the gateway before this server names a request's segment; None: nobody names one."""
     token: str | None = field(repr=False)
     """What clients send as a bearer token; None takes all of them."""
     upstream_key: str | None = field(repr=False)
+    upstreams: Mapping[str, Upstream] = field(default_factory=dict)
+    """Model -> an endpoint of its own."""
+    log: Path | None = None
+    """Where decisions are noted."""
+    log_prompts: bool = False
 
     @classmethod
     def from_environment(
-        cls, *, upstream: str | None, deadline: float | None, max_body: int, max_concurrent: int
+        cls,
+        *,
+        upstreams: Sequence[str],
+        deadline: float | None,
+        max_body: int,
+        max_concurrent: int,
+        log: Path | None = None,
+        log_prompts: bool = False,
+        segment_header: str | None = None,
     ) -> Settings:
         """Settings with the secrets that the environment holds.
 
+        Args:
+            upstreams: URL, of all models; or MODEL=URL, of one.
+
         Raises:
-            UsageError: the upstream's address is none, or holds a password.
+            UsageError: an address is none, holds a password, or is given twice.
         """
+        if log_prompts and log is None:
+            raise UsageError("--log-prompts says what --log holds: name its file, too")
+        addresses: dict[str | None, str] = {}
+        for text in upstreams:
+            model, url = _parted(text)
+            if model in addresses:
+                raise UsageError(
+                    "--upstream is given twice "
+                    + ("for all models" if model is None else f"for {model}")
+                )
+            addresses[model] = _address(url)
+        general = addresses.pop(None, None)
+        key = os.environ.get(UPSTREAM_KEY) or None
+        own = {
+            model: Upstream(address, _key_of(model, address, general, key))
+            for model, address in addresses.items()
+            if model is not None
+        }
         return cls(
-            upstream=None if upstream is None else _address(upstream),
+            upstream=general,
+            upstreams=own,
             deadline=deadline,
             max_body=max_body,
             max_concurrent=max_concurrent,
+            segment_header=segment_header,
             token=os.environ.get(TOKEN) or None,
-            upstream_key=os.environ.get(UPSTREAM_KEY) or None,
+            upstream_key=key,
+            log=log,
+            log_prompts=log_prompts,
         )
+
+    def upstream_of(self, model: str | None) -> Upstream | None:
+        """The endpoint that has a model, if there is one."""
+        if model is not None and model in self.upstreams:
+            return self.upstreams[model]
+        return None if self.upstream is None else Upstream(self.upstream, self.upstream_key)
+
+    @property
+    def passes_on(self) -> bool:
+        """Whether there is any endpoint."""
+        return self.upstream is not None or bool(self.upstreams)
+
+
+def own_key(model: str) -> str:
+    """The variable that holds the key of a model's own endpoint."""
+    return f"{UPSTREAM_KEY}_{re.sub('[^A-Z0-9]+', '_', model.upper())}"
+
+
+def _key_of(model: str, address: str, general: str | None, key: str | None) -> str | None:
+    own = os.environ.get(own_key(model))
+    if own:
+        return own
+    # One provider's key is not told to another one.
+    return key if general is not None and _origin(address) == _origin(general) else None
+
+
+def _origin(address: str) -> tuple[str, str]:
+    parts = urlsplit(address)
+    return parts.scheme, parts.netloc.lower()
+
+
+def _parted(text: str) -> tuple[str | None, str]:
+    model, equals, url = text.partition("=http")
+    if equals and model and not re.match("https?:", model):
+        return model, f"http{url}"
+    return None, text
 
 
 def _address(text: str) -> str:
@@ -53,7 +141,9 @@ def _address(text: str) -> str:
         port_is_good = False
     # The address is not repeated: what precedes an @ may be a key.
     if not port_is_good or parts.scheme not in ("http", "https") or not parts.hostname:
-        raise UsageError("--upstream takes an address such as https://HOST/v1")
+        raise UsageError(
+            "--upstream takes an address such as https://HOST/v1, or MODEL=https://HOST/v1"
+        )
     if "@" in parts.netloc or parts.query or parts.fragment:
         raise UsageError(f"--upstream takes an address alone: the key goes into {UPSTREAM_KEY}")
     return text.rstrip("/")

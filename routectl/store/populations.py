@@ -182,6 +182,25 @@ def weights_by(
     return dict(sorted(weights, key=lambda item: (-item[1], item[0] or "")))
 
 
+def requests_by(
+    connection: Connection, field: str, population: Population, version: int
+) -> dict[str | None, int]:
+    """How many of a population's requests that have a prompt have each value of a column, the most
+    first; None: those without a value."""
+    column: ColumnElement[Any] = getattr(Request, field)
+    query = (
+        select(column, func.count())
+        .where(
+            *population_filter(population),
+            Request.extraction_version == version,
+            Request.prompt_id.is_not(None),
+        )
+        .group_by(column)
+    )
+    counts = [(value, int(count)) for value, count in connection.execute(query)]
+    return dict(sorted(counts, key=lambda item: (-item[1], item[0] or "")))
+
+
 def weights_without(
     connection: Connection, population: Population, version: int
 ) -> dict[str, float]:

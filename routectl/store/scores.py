@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, case, func, select, update
+from sqlalchemy import Connection, case, func, literal, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from routectl.errors import StoreError
@@ -193,22 +193,33 @@ class ScoredRequests:
     spend: NDArray[np.float64]
     """US dollars; NaN where unknown."""
     longer_than_read: NDArray[np.bool_]
+    segments: NDArray[np.int64] | None = None
+    """Index into the names that were asked for, -1 where a request has none of them; None where
+    nobody asked."""
     impossible: int = 0
     """Requests with tokens, a cost or a time that no call can have (`routectl.request`), which
     count as unknown: databases of before hold them."""
 
 
 def scored_requests(
-    store: Store, router: int, population: Population, version: int, *, answers: bool = False
+    store: Store,
+    router: int,
+    population: Population,
+    version: int,
+    *,
+    answers: bool = False,
+    segments: tuple[str, Sequence[str]] | None = None,
 ) -> ScoredRequests:
     """The population's requests with this router's scores, in the order of their ids.
 
     Args:
         answers: read the answers' tokens, too.
+        segments: a field of `policy.SEGMENT_FIELDS`, and values of it to be told apart.
     """
     import numpy as np
 
-    requests, scores = read_columns(store, _requests(population, version, answers), _scores(router))
+    wanted = _requests(population, version, answers, segments)
+    requests, scores = read_columns(store, wanted, _scores(router))
     if not ((scores["win_rate"] >= 0) & (scores["win_rate"] <= 1)).all():
         raise StoreError(damaged(store.location))
     # Two scans and a search: a join looks up a million scores one by one.
@@ -248,6 +259,7 @@ def scored_requests(
         tokens_out=_nan_where_unknown(requests["tokens_out"]) if answers else None,
         spend=requests["spend"],
         longer_than_read=(scores["key"] & 1)[index].astype(np.bool_),
+        segments=requests.get("segment"),
         impossible=int(np.count_nonzero(is_impossible)),
     )
 
@@ -260,7 +272,12 @@ def _nan_where_unknown(counts: NDArray[np.int64]) -> NDArray[np.float64]:
     return tokens
 
 
-def _requests(population: Population, version: int, answers: bool) -> Rows:
+def _requests(
+    population: Population,
+    version: int,
+    answers: bool,
+    segments: tuple[str, Sequence[str]] | None,
+) -> Rows:
     """The population's requests that have a prompt."""
     # Two numbers of 63 bits have no sum, so none is taken of what no call can have.
     possible = (Request.tokens_in <= MOST_TOKENS) & (Request.tokens_out <= MOST_TOKENS)
@@ -279,6 +296,11 @@ def _requests(population: Population, version: int, answers: bool) -> Rows:
     }
     if answers:  # Each column takes its time.
         columns["tokens_out"] = tokens(Request.tokens_out.expression)
+    if segments is not None:
+        field, values = segments
+        numbers = {value: literal(number) for number, value in enumerate(values)}
+        column: ColumnElement[str] = getattr(Request, field)
+        columns["segment"] = IntColumn(case(numbers, value=column))
     return Rows(
         Request.id.expression,
         columns,

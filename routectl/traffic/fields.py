@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import re
@@ -14,39 +13,8 @@ from typing import Any
 import orjson
 
 from routectl import callers
-from routectl.extraction import clean
+from routectl.field_text import LONGEST, text
 from routectl.request import MOST_DOLLARS, MOST_TOKENS
-
-ABSENT = frozenset({"", "none", "null"})
-"""Texts that logs write where they have no value (LiteLLM: the text "None"), in lower case."""
-
-_LONGEST_ABSENT = max(map(len, ABSENT))
-
-LONGEST = 512
-"""Longest name or id, in characters: PostgreSQL indexes no entry above 2,704 bytes."""
-
-
-def text(value: object) -> str | None:
-    """Return a name or id; None where the log has none, never an empty text.
-
-    Numbers become their digits. One that is longer than `LONGEST` is cut, and ends in a digest of
-    what it was.
-    """
-    if not isinstance(value, str):
-        if value is None or isinstance(value, bool) or not isinstance(value, (int, float)):
-            return None
-        try:
-            value = str(value)
-        except ValueError:  # an integer of more digits than Python writes
-            return None
-    plain = value.isascii() and "\0" not in value
-    written = value.strip() if plain else clean(value).strip()
-    if _LONGEST_ABSENT < len(written) <= LONGEST:
-        return written
-    if len(written) > LONGEST:
-        digest = hashlib.sha256(written.encode()).hexdigest()[:32]
-        return written[: LONGEST - len(digest) - 1] + "…" + digest
-    return None if written.lower() in ABSENT else written
 
 
 @lru_cache(maxsize=2**14)

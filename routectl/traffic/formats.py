@@ -15,6 +15,7 @@ from routectl.traffic import (
     batch_output,
     bedrock,
     claude_code,
+    decisions,
     gemini,
     helicone,
     json_strings,
@@ -47,6 +48,7 @@ from routectl.traffic.tables import is_markdown
 
 _NAMED: tuple[Format, ...] = (
     # Sniffed in this order: what says most about itself first.
+    decisions.FORMAT,
     litellm.FORMAT,
     spendlogs.FORMAT,
     langfuse.FORMAT,

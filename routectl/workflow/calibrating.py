@@ -40,6 +40,12 @@ from routectl.workflow.recorded import RecordedCalibration, recorded
 from routectl.workflow.reporter import Remembering, Reporter
 from routectl.workflow.routing import RouteInUse, declared_models, default_route
 from routectl.workflow.scoring import score_missing
+from routectl.workflow.segments import (
+    SegmentsToFit,
+    segments_json,
+    segments_to_fit,
+    with_savings,
+)
 
 __all__ = ["Question", "StrongFraction", "Target", "calibrate"]
 
@@ -59,6 +65,9 @@ class Question:
     """Those that go before the route's own and the list's."""
     dry_run: bool = False
     """Answer without a record; scores are kept all the same."""
+    by: str | None = None
+    """The field of a request (`policy.SEGMENT_FIELDS`) of which each value is a segment, with the
+    same target and a threshold of its own; None: one threshold for all."""
 
 
 def calibrate(
@@ -77,7 +86,7 @@ def calibrate(
 
     Raises:
         NoPromptsError: the population is empty, or none of its requests has a prompt.
-        CalibrationError: no threshold can be chosen.
+        CalibrationError: no threshold can be chosen, or no segment is large enough.
         UsageError: a price of a model that the route does not declare.
     """
     route = question.route
@@ -97,6 +106,9 @@ def calibrate(
                 if route.pair is None
                 else None,
                 route_prices(route, question.prices, shared),
+                None
+                if question.by is None
+                else segments_to_fit(connection, question.by, question.population, shared),
             )
         run = uuid4().hex
         return [
@@ -114,6 +126,8 @@ class _Traffic:
     suggestion: str | None
     prices: tuple[ModelPrice, ModelPrice] | None
     """Of the strong model and of the weak one."""
+    segments: SegmentsToFit | None
+    """None where there is to be one threshold for all."""
 
 
 def _refuse_other_prices(route: RouteInUse, prices: Mapping[str, ModelPrice]) -> None:
@@ -134,8 +148,9 @@ def _calibrate(
     reporter: Remembering,
 ) -> RecordedCalibration:
     counts, prices = traffic.counts, traffic.prices
+    segments = traffic.segments
     rows, purged = _scored(
-        store, router, question.population, counts, reporter, answers=prices is not None
+        store, router, question.population, counts, reporter, segments, answers=prices is not None
     )
     if rows.impossible:
         reporter.note(
@@ -163,16 +178,23 @@ def _calibrate(
         excluded_weight=sum(excluded.values()),
         confidence=question.confidence,
         next_requests=question.next_requests,
+        segments=None if segments is None else segments.of(rows),
+        pooled=0 if segments is None else segments.pooled,
     )
     spending = choice.cut.spending
     costs = None
     if priced is not None and spending is not None:
         costs = Costs(priced.strong, priced.weak, spending, month_of(rows, spending))
+    segmented = choice.segmented
+    if segmented is not None:
+        segmented = with_savings(segmented, None if costs is None else costs.month)
     longer = float(rows.weights[rows.longer_than_read].sum() / rows.weights.sum())
     policy = Policy(
         models=declared_models(question.route.declared) or UNDECLARED,
         routers=(PinnedRouter(router.spec, identity.fingerprint),),
         thresholds=(choice.cut.threshold,),
+        segments={} if segmented is None else segmented.policy_thresholds,
+        segment_field=question.by,
         extraction_version=EXTRACTION_VERSION,
     )
     with store.read() as connection:
@@ -195,6 +217,7 @@ def _calibrate(
             "quality": None if quality is None else quality.to_json(),
             "other_models": traffic.other_models and traffic.other_models.to_json(),
             "suggested_route": traffic.suggestion,
+            "segments": question.by and segmented and segments_json(question.by, segmented),
         },
         rows_digest=rows_digest(rows),
         weight=counts.weight - sum(excluded.values()),
@@ -217,23 +240,32 @@ def _scored(
     population: Population,
     counts: Overview,
     reporter: Reporter,
+    segments: SegmentsToFit | None,
     *,
     answers: bool,
 ) -> tuple[ScoredRequests, float]:
     """The population's scores, after scoring what is missing, and the weight of what cannot be.
 
     Args:
+        segments: to be told apart.
         answers: read the answers' tokens, too, which only prices ask for.
     """
+    told_apart = None if segments is None else (segments.field, segments.names)
+
+    def read(row_id: int) -> ScoredRequests:
+        return scored_requests(
+            store, row_id, population, EXTRACTION_VERSION, answers=answers, segments=told_apart
+        )
+
     with store.read() as connection:
         row_id = router_id(connection, router.identity)
     rows = None
     if row_id is not None:
-        rows = scored_requests(store, row_id, population, EXTRACTION_VERSION, answers=answers)
+        rows = read(row_id)
     if rows is not None and len(rows.win_rates) == counts.with_prompt:
         return rows, 0.0
     row_id = score_missing(store, router, population, reporter).router_id
-    rows = scored_requests(store, row_id, population, EXTRACTION_VERSION, answers=answers)
+    rows = read(row_id)
     with store.read() as connection:
         purged = prompts_without_text(connection, row_id, population, EXTRACTION_VERSION)
     return rows, purged

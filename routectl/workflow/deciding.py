@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Connection
 
 from routectl.errors import UsageError
-from routectl.policy import LIVE, THRESHOLD, Facts, Policy, decide, needs_strong
+from routectl.policy import (
+    LIVE,
+    SEGMENT_FIELDS,
+    THRESHOLD,
+    Facts,
+    Policy,
+    decide,
+    needs_strong,
+)
 from routectl.prices import ModelPrice, price_of
 from routectl.records import IdKind
 from routectl.store import routes
@@ -29,7 +37,7 @@ if TYPE_CHECKING:
 UNSCORED = -1
 """In place of a model: the policy has no score of the request."""
 
-FACT_COLUMNS = ("images", "tools", "response_format")
+FACT_COLUMNS = (*SEGMENT_FIELDS, "images", "tools", "response_format")
 """Of `requests`: what `decided` reads besides the scores."""
 
 
@@ -96,7 +104,11 @@ def decided(policy: Policy, scores: NDArray[np.float64], table: RequestTable) ->
     if policy.rule != THRESHOLD:
         rows = np.arange(len(table))
         scores = np.zeros((len(table), 1))
-    facts = Facts(needs_strong=needs[rows])
+    segment = None
+    if policy.segment_field is not None:
+        values = table.values[policy.segment_field]
+        segment = [values[row] for row in rows]
+    facts = Facts(segment=segment, needs_strong=needs[rows])
     model[rows] = decide(replace(policy, mode=LIVE), scores[rows], facts).model
     return model
 

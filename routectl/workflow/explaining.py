@@ -12,7 +12,7 @@ from routectl import extraction
 from routectl.errors import InputError, RoutectlError, UsageError
 from routectl.export import ActiveRoute
 from routectl.policy import THRESHOLD, Facts, Policy, Reason, decide, needs_strong, without_score
-from routectl.proxy import Decision, body_of, decide_at_once, decision_of
+from routectl.proxy import Decision, RequestFacts, body_of, decide_at_once, decision_of
 from routectl.records import Exclusion, IdKind, Population
 from routectl.routers import checked_scores, open_pinned
 from routectl.store import routes, samples
@@ -134,11 +134,14 @@ def explain_request(location: Location, id: str, route: str | None) -> Explanati
         )
 
 
-def explain_body(location: Location, data: bytes, route: str | None) -> Explanation:
+def explain_body(
+    location: Location, data: bytes, route: str | None, segment: str | None
+) -> Explanation:
     """Where a request would go now, scored by the router of what the route runs.
 
     Args:
         data: a request body or turns in JSON, or a text.
+        segment: the part of the traffic that it belongs to, where the policy has segments.
 
     Raises:
         InputError: there is nothing to explain, or the route runs nothing.
@@ -159,8 +162,8 @@ def explain_body(location: Location, data: bytes, route: str | None) -> Explanat
                 "makes it run a calibration"
             )
         ran = activated(connection, log[-1], stored.name, active=True)
-    body = body_of(data)
-    decision = decide_at_once(stored.name, _as_live(ran), body, _scorer(ran.policy))
+    body, given = body_of(data), RequestFacts(segment=segment)
+    decision = decide_at_once(stored.name, _as_live(ran), body, _scorer(ran.policy), given)
     return Explanation(
         route=stored.name,
         request=None,
@@ -171,7 +174,7 @@ def explain_body(location: Location, data: bytes, route: str | None) -> Explanat
             activation=ran,
             decision=decision,
             why_not=None,
-            threshold=_threshold(ran.policy, decision),
+            threshold=_threshold(ran.policy, decision, segment),
             scored_now=decision.score is not None,
         ),
     )
@@ -268,19 +271,28 @@ def _ruling_of(connection: Connection, ran: Activated, row: Request, text: str |
         activation=ran,
         decision=decision,
         why_not=why_not,
-        threshold=None if decision is None else _threshold(policy, decision),
+        threshold=None if decision is None else _threshold(policy, decision, _segment(policy, row)),
         scored_now=scored_now,
     )
 
 
-def _threshold(policy: Policy, decision: Decision) -> str | None:
+def _segment(policy: Policy, row: Request) -> str | None:
+    """The segment of a request, by the field that the policy tells them by."""
+    return None if policy.segment_field is None else getattr(row, policy.segment_field)
+
+
+def _threshold(policy: Policy, decision: Decision, segment: str | None) -> str | None:
     """The threshold that a decision's score was compared with, if one was."""
-    if decision.would_be_reason != Reason.THRESHOLD:
+    if decision.would_be_reason == Reason.THRESHOLD:
+        thresholds = policy.thresholds
+    elif decision.would_be_reason == Reason.SEGMENT_THRESHOLD and segment is not None:
+        thresholds = policy.segments[segment]
+    else:
         return None
     named = {"weak": 0, "strong": len(policy.models) - 1}
     place = named[decision.would_be] if decision.would_be in named else int(decision.would_be)
     # Below the lowest one it is the lowest that it did not meet.
-    return policy.thresholds[max(place - 1, 0)]
+    return thresholds[max(place - 1, 0)]
 
 
 def _stored_scores(connection: Connection, policy: Policy, prompt_id: int) -> list[float] | None:
@@ -296,6 +308,7 @@ def _stored_scores(connection: Connection, policy: Policy, prompt_id: int) -> li
 
 def _facts(policy: Policy, row: Request) -> Facts:
     return Facts(
+        segment=[_segment(policy, row)],
         conversation=[row.conversation],
         end_user=[row.end_user],
         request_id=[row.source_id],

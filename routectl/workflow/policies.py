@@ -62,6 +62,7 @@ def of_activation(row: Activation, route: str, calibrated: Policy | None) -> Pol
         if calibrated is not None and calibrated.calibration_id == row.calibration_id:
             same = policy.thresholds == calibrated.thresholds
             same = same and policy.routers == calibrated.routers
+            same = same and policy.segments == calibrated.segments
         if decided != (row.mode, row.calibration_id) or not same:
             raise StoreError(_contradiction(f"activation {row.id}"))
         return replace(policy, route=route, activation_id=row.id)

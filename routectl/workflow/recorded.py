@@ -40,6 +40,7 @@ from routectl.workflow.policies import of_calibration
 from routectl.workflow.pricing import Costs, Month
 from routectl.workflow.quality import KnownQuality
 from routectl.workflow.routing import name_of
+from routectl.workflow.segments import segments_from_json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +72,9 @@ class RecordedCalibration:
     """Weight of the requests without a score, by reason."""
     longer_than_read: float
     """Weighted share of the requests whose prompt is longer than the router reads."""
+    segments: Mapping[str, Any] | None
+    """The segments with a threshold of their own, as `workflow.segments` writes them; None where
+    there are none."""
     costs: Costs | None
     """None where the route declares no models, or no tokens or no price is known."""
     quality: KnownQuality | None
@@ -90,13 +94,22 @@ class RecordedCalibration:
         """What a reader must know before they use the threshold."""
         choice = self.choice
         return caveats(
-            choice.target, choice.cut, choice.certainty, choice.self_check, self.longer_than_read
+            choice.target,
+            choice.cut,
+            choice.certainty,
+            choice.self_check,
+            self.longer_than_read,
+            choice.segmented,
         )
 
     @property
     def missed_by(self) -> float | None:
-        """How far the share is from the target, where that is more than the tolerance."""
-        return self.choice.target.missed_by(self.choice.cut)
+        """How far the share is from the target, where that is more than the tolerance; of segments
+        the furthest."""
+        choice = self.choice
+        missed = [] if choice.segmented is None else choice.segmented.missed
+        misses = [choice.target.missed_by(choice.cut), *(cut.missed_by for cut in missed)]
+        return max((miss for miss in misses if miss is not None), default=None)
 
     @property
     def is_complete(self) -> bool:
@@ -138,7 +151,7 @@ def _recorded(connection: Connection, row: Calibration) -> RecordedCalibration:
     policy = of_calibration(row)
     target = target_from_json(row.target)
     costs = _costs(stored.get("costs"))
-    noise = stored.get("noise")
+    noise, segments = stored.get("noise"), stored.get("segments")
     return RecordedCalibration(
         id=row.id,
         created_at=row.created_at,
@@ -163,7 +176,9 @@ def _recorded(connection: Connection, row: Calibration) -> RecordedCalibration:
             certainty=_certainty(row, stored),
             self_check=_self_check(row, stored.get("self_check")),
             self_check_skipped=stored.get("self_check_skipped"),
+            segmented=None if segments is None else segments_from_json(segments),
         ),
+        segments=segments,
         weight=stored.get("weight"),
         model_groups=stored.get("model_groups"),
         excluded=row.excluded,

@@ -15,7 +15,7 @@ import pytest
 from routectl.errors import InputError
 from routectl.export import ActiveRoute
 from routectl.policy import decide
-from routectl.proxy import Decider, Decision, Running
+from routectl.proxy import Decider, Decision, RequestFacts, Running
 from routectl.records import Limits
 from routectl.routers import open_router
 from tests.proxy.routes import route, write_routes
@@ -228,3 +228,33 @@ def test_a_proxy_needs_no_torch_transformers_or_sqlalchemy(tmp_path: Path, route
     noise = open_router(router).identity.noise
     assert decision["score"] == pytest.approx(stored, abs=max(noise, 1e-12))
     assert decision["reason"] == "threshold"
+
+
+BY_TEAM = {"segments": {"search": ("0.0",), "b\u00fcro": ("1.0",)}, "segment_field": "team"}
+
+
+def decided_for(tmp_path: Path, given: RequestFacts, body: object, **parts: Any) -> Decision:
+    """What a request of a policy by team gets, of which something is known."""
+    running = Running(write_routes(tmp_path / "routes.json", smart=route("0.5", **BY_TEAM | parts)))
+    try:
+        return asyncio.run(Decider(running, 60).decide("smart", body, given))
+    finally:
+        running.close()
+
+
+@pytest.mark.parametrize(
+    ("given", "decision", "reason"),
+    [
+        (RequestFacts(segment="search"), "strong", "segment_threshold"),
+        (RequestFacts(fields={"team": "search"}), "strong", "segment_threshold"),
+        (RequestFacts(fields={"team": None, "key_alias": "search"}), "weak", "threshold"),
+        (RequestFacts(segment="other"), "weak", "threshold"),
+        (RequestFacts(), "weak", "threshold"),
+    ],
+)
+def test_a_segment_is_what_the_gateway_says_it_is(
+    tmp_path: Path, given: RequestFacts, decision: str, reason: str
+) -> None:
+    lie = {"team": "search", "segment": "search", "metadata": {"user_api_key_team_alias": "search"}}
+    got = decided_for(tmp_path, given, chat("why?") | lie)
+    assert (got.decision, got.reason) == (decision, reason)

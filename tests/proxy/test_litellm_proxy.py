@@ -94,9 +94,10 @@ class Proxy:
     def __init__(self, port: int, key: str, log: Path) -> None:
         self._port, self._key, self.log = port, key, log
 
-    def post(self, path: str, body: object) -> tuple[int, str]:
+    def post(self, path: str, body: object, key: str | None = None) -> tuple[int, str]:
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=120)
-        headers = {"Authorization": f"Bearer {self._key}", "Content-Type": "application/json"}
+        authorization = f"Bearer {key or self._key}"
+        headers = {"Authorization": authorization, "Content-Type": "application/json"}
         try:
             connection.request("POST", path, json.dumps(body), headers)
             answer = connection.getresponse()
@@ -116,13 +117,14 @@ class Proxy:
 
 @contextmanager
 def litellm_proxy(
-    python: str, folder: Path, fragment: str, upstream: LoopbackServer
+    python: str, folder: Path, fragment: str, upstream: LoopbackServer, **general: str
 ) -> Iterator[Proxy]:
     config = yaml.safe_load(fragment)
     for model in ("small", "large"):
         deployment = {"model": f"openai/{model}", "api_base": upstream.url, "api_key": "none"}
         config["model_list"].append({"model_name": model, "litellm_params": deployment})
     config["litellm_settings"] = {"callbacks": [PLUGIN, "log_writer.writer"]}
+    config["general_settings"] = general
     (folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
     (folder / "log_writer.py").write_text(WRITER)
     with socket.create_server(("127.0.0.1", 0)) as free:
@@ -232,3 +234,58 @@ def test_the_proxy_decides_as_the_stored_scores_do_and_its_log_is_imported_witho
         assert logged_score == pytest.approx(score, abs=opened.identity.noise)
         assert others == [opened.identity.fingerprint, "smart", "a7", model, "threshold", 2]
     assert np.mean(expected.model) == pytest.approx(0.3)
+
+
+KEYS = """
+from litellm.proxy._types import UserAPIKeyAuth
+
+async def user_api_key_auth(request, api_key):
+    team = api_key.removeprefix("sk-")
+    if team.startswith("id"):
+        return UserAPIKeyAuth(api_key=api_key, team_id=team, key_alias="a key")
+    return UserAPIKeyAuth(api_key=api_key, team_id="7", team_alias=team, key_alias="a key")
+"""
+
+
+@pytest.mark.parametrize("field", ["team", "key_alias"])
+def test_the_authenticated_key_tells_the_segment_and_the_body_does_not(
+    litellm_python: str,
+    upstream: LoopbackServer,
+    tmp_path: Path,
+    routectl: Routectl,
+    database: Path,
+    field: str,
+) -> None:
+    always = ("0.0",)
+    segments = {"search": always, "id-3": always} if field == "team" else {"a key": always}
+    active = route("1.0", segments=segments, segment_field=field)
+    write_routes(tmp_path / "routes.json", smart=active)
+    (tmp_path / "team_keys.py").write_text(KEYS)
+    lie = {
+        "team": "search",
+        "user": "search",
+        "metadata": {"user_api_key_team_alias": "search", "user_api_key_alias": "a key"},
+    }
+    teams = ("search", "support", "id-3")
+    fragment = litellm_fragment({"smart": active})
+    auth = {"custom_auth": "team_keys.user_api_key_auth"}
+    with litellm_proxy(litellm_python, tmp_path, fragment, upstream, **auth) as proxy:
+        answers = {}
+        for team in teams:
+            messages = [{"role": "user", "content": f"why, {team}?"}]
+            body = {"model": "smart", "messages": messages, **lie}
+            answers[team] = proxy.post("/v1/chat/completions", body, f"sk-{team}")
+        proxy.rows(len(teams))
+    assert {status for status, _ in answers.values()} == {200}
+    strong = {team for team, (_, answer) in answers.items() if "from large" in answer}
+    assert strong == ({"search", "id-3"} if field == "team" else set(teams))
+    assert routectl("import", proxy.log).code == 0
+    with sqlite3.connect(database) as connection:
+        rows = connection.execute(
+            "SELECT team, key_alias, proxy_reason, proxy_decision FROM requests"
+        )
+        logged = {team: others for team, *others in rows}
+    connection.close()
+    for team in teams:
+        decided = ["segment_threshold", "strong"] if team in strong else ["threshold", "weak"]
+        assert logged[team] == ["a key", *decided]

@@ -11,6 +11,7 @@ import pytest
 
 from routectl.errors import InputError
 from routectl.export import read_routes
+from routectl.policy import POLICY_VERSION
 from routectl.proxy import Running
 from tests.proxy.routes import route, write_routes
 
@@ -95,7 +96,7 @@ OTHER_ROUTER = {
         (broken(OTHER_ROUTER), "another fingerprint"),
         (broken({"extraction_version": 99}), "version 99 of the extraction"),
         (broken({"mode": "canary=2"}), "the mode canary=2 is not"),
-        (broken({"version": 3}), "install a newer routectl"),
+        (broken({"version": POLICY_VERSION + 1}), "install a newer routectl"),
         (broken({"activation_id": None}), "never activated"),
         (broken({"thresholds": ["1e9"]}), "no plain decimal"),
     ],

@@ -269,3 +269,33 @@ def test_decide_wants_a_route_where_there_are_several(tmp_path: Path) -> None:
     assert run("decide", "--routes", path, "--route", "other", stdin="hi").returncode == 0
     unknown = run("decide", "--routes", path, "--route", "none", stdin="hi")
     assert (unknown.returncode, "the routes are smart, other" in unknown.stderr) == (1, True)
+
+
+BY_TEAM = {"segments": {"search": ("0.0",), "b\u00fcro": ("0.0",)}, "segment_field": "team"}
+
+
+def test_a_segment_is_taken_from_the_header_that_the_operator_names_alone(tmp_path: Path) -> None:
+    path = write_routes(tmp_path / "routes.json", smart=route("1.0", **BY_TEAM))
+    body = json.dumps(chat("why?", segment="search", team="search")).encode()
+
+    def asked(server: Served, **headers: str) -> str:
+        status, answer, _ = server.ask("POST", "/v1/decide", body, **headers)
+        assert status == 200
+        return str(json.loads(answer)["decision"])
+
+    with serving(path, "--segment-header", "X-Team") as server:
+        assert asked(server, **{"X-Team": "search"}) == "strong"
+        assert asked(server, **{"X-Team": "b\u00fcro".encode().decode("latin-1")}) == "strong"
+        assert asked(server, **{"X-Team": "other"}) == asked(server) == "weak"
+    with serving(path) as server:
+        assert asked(server, **{"X-Team": "search"}) == "weak"
+
+
+def test_decide_takes_the_segment_as_an_option(tmp_path: Path) -> None:
+    path = write_routes(tmp_path / "routes.json", smart=route("1.0", **BY_TEAM))
+    line = json.dumps(chat("why?", segment="search"))
+    said = [
+        run("decide", "--routes", path, *options, stdin=line).stdout.split()[0]
+        for options in ((), ("--segment", "search"))
+    ]
+    assert said == ["weak", "strong"]

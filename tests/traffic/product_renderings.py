@@ -35,6 +35,27 @@ def nanoseconds(time: datetime) -> str:
     return str(round(time.timestamp() * 1e6) * 1000)
 
 
+def decision(request: Asked) -> dict[str, Any]:
+    """As `routectl serve --log` writes it."""
+    return {
+        "format": "routectl-decision",
+        "version": 1,
+        "id": f"rd-{identity(request)}",
+        "time": request.time.isoformat(),
+        "call_type": "chat/completions",
+        "route": request.model,
+        "model": "small",
+        "decision": "weak",
+        "extraction_version": 2,
+        "status": 200,
+        "tokens_in": request.tokens_in,
+        "tokens_out": request.tokens_out,
+        "conversation": request.conversation,
+        "request_id": identity(request),
+        "prompt": request.prompt,
+    }
+
+
 def otlp(requests: Sequence[Asked]) -> bytes:
     """Some traces a line, as the collector's file exporter writes them."""
     spans = [_span(request) for request in requests]

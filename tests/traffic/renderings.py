@@ -295,6 +295,7 @@ RENDERINGS: dict[str, Rendering] = {
     ),
     "vertex": Rendering("vertex", USAGE - {"cost", "conversation"}, each(products.vertex)),
     "helicone": Rendering("helicone", ALL, each(products.helicone)),
+    "decisions": Rendering("routectl", ALL - {"cost", "team"}, each(products.decision)),
     "helicone table": Rendering("helicone", ALL, each(products.helicone_record, table)),
     "portkey": Rendering("portkey", ALL - {"cost"}, each(products.portkey)),
     "kong": Rendering("kong", MODEL | {"tokens_in", "tokens_out", "cost"}, each(products.kong)),

@@ -192,4 +192,4 @@ def test_a_log_that_was_imported_before_there_was_a_column_fills_it_when_it_come
     assert routectl("traffic", "--json").json != before
     assert "3 requests" in routectl("import", log).out
     assert routectl("traffic", "--json").json["by_model"] == before["by_model"]
-    assert "added    0 requests" in routectl("import", log).out
+    assert "Nothing changed" in routectl("import", log).out

@@ -1,0 +1,90 @@
+"""How the segments of a calibration are shown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from routectl.cli.console import Console, percent
+from routectl.cli.policy_text import segment_count, segment_word
+
+if TYPE_CHECKING:
+    from routectl.calibration import Interval, SegmentCut, SegmentedCut
+    from routectl.policy import Policy
+    from routectl.workflow.recorded import RecordedCalibration
+
+
+def print_segments(console: Console, policy: Policy, segmented: SegmentedCut | None) -> None:
+    """A row for each segment with a threshold of its own, and one for the rest."""
+    if segmented is None:
+        return
+    console.line()
+    cuts = segmented.cuts
+    has_guarantee = any(cut.guaranteed is not None for cut in cuts)
+    has_saving = any(cut.saved_a_month is not None for cut in cuts)
+    headers = [
+        segment_word(policy.segment_field),
+        "requests",
+        "threshold",
+        "strong",
+        _long_run(cuts),
+    ]
+    headers += ["at most"] * has_guarantee + ["USD saved a month"] * has_saving
+    rows = [
+        [
+            "(default)" if cut.segment is None else cut.segment,
+            f"{cut.requests:,}",
+            cut.threshold,
+            percent(cut.strong_fraction, 2),
+            _range(cut.long_run),
+            *([percent(cut.guaranteed, 2)] * has_guarantee),
+            *(["-" if cut.saved_a_month is None else f"{cut.saved_a_month:,.2f}"] * has_saving),
+        ]
+        for cut in cuts
+    ]
+    console.table(rows, headers=headers, wrapped=(0,))
+    for line in rule_lines(policy, segmented):
+        console.line(line)
+
+
+def rule_lines(policy: Policy, segmented: SegmentedCut) -> list[str]:
+    """Which segments have a threshold of their own, and who gets the default."""
+    word, fewest = segment_word(policy.segment_field), segmented.fewest_independent
+    pooled = segmented.pooled
+    others = f"{pooled:,} smaller one{'' if pooled == 1 else 's'}, " if pooled else ""
+    lines = [
+        f"A {word} has a threshold of its own from {fewest} independent requests on. The default is"
+        " for all others:",
+        f"{others}requests without a {word}, and any {word} that is not listed.",
+    ]
+    if segmented.default_from_all:
+        lines.append(
+            f"Those are fewer than {fewest} independent requests here, so it was chosen on all."
+        )
+    return lines
+
+
+def missed_in_segments(facts: Mapping[str, Any]) -> str:
+    """The segments whose share is too far from the target."""
+    shares = ", ".join(
+        f"{name or 'the default'} {percent(share, 2)}" for name, share in facts.items()
+    )
+    return f"the target is missed by more than the tolerance in a segment: {shares}"
+
+
+def threshold_text(result: RecordedCalibration) -> str:
+    """The threshold; where segments have their own, what it is for."""
+    threshold, policy = result.choice.cut.threshold, result.policy
+    if not policy.segments:
+        return threshold
+    others = segment_count(policy.segment_field, len(policy.segments))
+    return f"{threshold}, and of their own for {others}"
+
+
+def _long_run(cuts: tuple[SegmentCut, ...]) -> str:
+    confidence = next((c.long_run.confidence for c in cuts if c.long_run is not None), 0.95)
+    return f"long run ({percent(confidence, 0)})"
+
+
+def _range(interval: Interval | None) -> str:
+    return "-" if interval is None else f"{100 * interval.low:.1f} to {100 * interval.high:.1f} %"
