@@ -23,6 +23,7 @@ SECTIONS = {
         "import": "Read request logs into the database.",
         "calibrate": "Choose the threshold for a share of strong calls.",
         "diff": "Say what of last week two thresholds decide otherwise.",
+        "recalibrate": "Ask again of fresh traffic what a route runs.",
         "activate": "Make a calibration what a route runs from now on.",
         "rollback": "Bring back what a route ran before.",
         "history": "Show what was calibrated, what ran, what was declared.",
@@ -35,6 +36,7 @@ SECTIONS = {
     },
     "A closer look": {
         "show": "Show a calibration again, as it was printed.",
+        "verify": "Check the file of a calibration on another machine.",
         "score": "Score the prompts that a router has not scored yet.",
         "label": "Say whether a router is better than random on your traffic.",
         "evaluate": "Say how good routers are on judged prompts.",

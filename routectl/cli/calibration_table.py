@@ -60,6 +60,16 @@ def print_again(console: Console, result: RecordedCalibration) -> None:
         )
 
 
+def to_sentence(result: RecordedCalibration) -> str:
+    """A calibration in a line."""
+    interval = result.choice.certainty.long_run
+    return (
+        f"Calibrated {IdKind.CALIBRATION.ref(result.id)} on {_requests(result)}: "
+        f"{percent(result.choice.cut.strong_fraction, 2)} strong, in the long run "
+        f"{_interval(interval)} ({percent(interval.confidence, 0)} interval)."
+    )
+
+
 def entry(result: ListedCalibration) -> tuple[tuple[str, ...], str]:
     """A calibration in a list: its cells, and its details."""
     cells = (

@@ -158,8 +158,7 @@ where = click.option(
     f"are alternatives. Fields: {', '.join(FILTER_FIELDS)}.",
 )
 
-population = _stack(
-    where,
+window = _stack(
     click.option(
         "--since",
         metavar="TIME",
@@ -168,6 +167,8 @@ population = _stack(
     ),
     click.option("--until", metavar="TIME", help="Only requests before this time."),
 )
+
+population = _stack(where, window)
 
 scored_as = click.option(
     "--as",
