@@ -26,6 +26,7 @@ BENCHMARKS: tuple[tuple[str, ...], ...] = (
     ("sw_ranking_speed.py",),
     ("interval_coverage.py",),
     ("daily_coverage.py",),
+    ("max_loss.py", "--repetitions", "100"),
 )
 
 

@@ -93,6 +93,10 @@ CALIBRATION = Shape(
         "lowest_share": "The lowest share that there is, where scores of 1.0 are above the target.",
         "passed_over": "A share nearer to the target, where another cut has a wider gap.",
         "guaranteed": "The share that a guaranteed target is not exceeded by; else null.",
+        "loss": "What `--max-loss` or `--min-quality` loses against always-strong on the "
+        "judged requests: `limit`, `expected`, `at_most`, `confidence`, qualities, `labels`, their "
+        "`strong_fraction`, and what `more_labels` would reach. Of `--min-quality` the first three "
+        "are shares of always-strong's quality. Null for other targets.",
         "requests": "Scored requests, rows.",
         "prompts": "Distinct prompts among them.",
         "clusters": "Independent groups of requests,",
@@ -140,6 +144,8 @@ CALIBRATION = Shape(
         "strong_fraction_high": "and if all went to the strong one.",
         "longer_than_read": "Share of the requests whose prompt is longer than is read.",
         "costs": "Currency, prices, costs of 1,000 requests and of a month; null without prices.",
+        "unit": "What is decided at once: request or conversation.",
+        "conversations": "How many, and how many begin in the log; null of requests.",
         "segments": "The segments and their thresholds (docs/segments.md); null without `--by`.",
         "weight": "Requests that the scored rows stand for.",
         "model_groups": "Weight by model group.",
@@ -250,19 +256,67 @@ DIFF = Shape(
     },
 )
 
+STATUS = Shape(
+    "The state of a route",
+    "`status` (a list)",
+    {
+        "route": "The route.",
+        "activation_id": "What it runs; null where nothing was ever activated, and then the rest.",
+        "runs": "The config string, or always-strong or always-weak.",
+        "calibration_id": "The calibration that it runs; null where it is unconditional.",
+        "activated_at": "Since when.",
+        "expires_at": "When somebody has to look at it again; null: never.",
+        "newest_request": "Its time.",
+        "newest_decision": "The time of the newest decision that the proxy logged.",
+        "decided_by": "The activation that it names, such as a7.",
+        "requests": "Weight of the requests of the last 7 days, up to the newest one.",
+        "strong_fraction": "The share of them that is strong.",
+        "unscored": "The share of them that has no score.",
+        "drift": "The last look of each alarm, those that ring, and the tolerance.",
+        "month": "The cost of this month's requests, as the log booked it.",
+        "problems": "What it exits with 3 for: `check`, and a sentence that says what to do.",
+    },
+)
+
+DRIFT = Shape(
+    "The drift of a route",
+    "`drift` (a list)",
+    {
+        "route": "The route.",
+        "activation_id": "What it runs; null where nothing was ever activated.",
+        "calibration_id": "The calibration that it runs; null where it is unconditional.",
+        "limit": "The e-value at which an alarm rings.",
+        "tolerance": "How far the long-run share may be from the calibrated one.",
+        "margin": "The tolerance, or what the baseline cannot tell where that is more.",
+        "baseline": "The days of the calibration; null where they are too few.",
+        "ringing": "The alarms that ring, from which day on, with the last day's share.",
+        "next_day": "The day that the next look is at.",
+        "next_look": "The shares from which it rings, or after how many looks it can first ring.",
+        "delay": "Days after which a shift is seen, the median and in nine of ten cases.",
+        "effects": "How the last 7 days differ: scores, prompts, tokens, cost.",
+        "looks": "All looks by alarm and day: requests, share, e-value, and whether it rang.",
+    },
+)
+
 WHERE_THERE = {
     **dict.fromkeys(("model_pair", "quality", "other_models", "passed_over", "costs"), "object"),
-    **dict.fromkeys(("without_named", "tie"), "object"),
+    **dict.fromkeys(("without_named", "tie", "loss"), "object"),
     **dict.fromkeys(("guarantee", "guaranteed", "lowest_share", "missed_by"), "number"),
     **dict.fromkeys(("cost_a_month_before", "cost_a_month_after"), "number"),
     **dict.fromkeys(("cost_a_month_change",), "number"),
     **dict.fromkeys(("lag_1_correlation", "days_for_one_point"), "number"),
     **dict.fromkeys(("strong_model", "weak_model", "scored_as", "self_check_skipped"), "text"),
+    **dict.fromkeys(("month", "drift", "baseline", "next_look", "delay", "effects"), "object"),
+    **dict.fromkeys(("activation_id", "strong_fraction", "unscored"), "number"),
+    **dict.fromkeys(("calibration_id", "tolerance", "margin"), "number"),
+    **dict.fromkeys(("expires_at", "newest_request", "newest_decision", "activated_at"), "time"),
+    **dict.fromkeys(("runs", "decided_by", "next_day"), "text"),
     **dict.fromkeys(("self_check", "segments"), "object"),
+    **dict.fromkeys(("self_check", "segments", "conversations"), "object"),
 }
 """Types of what these commands print as null alone."""
 
-SHAPES = (CALIBRATION, ACTIVATION, TRAFFIC, EXPORT, DIFF)
+SHAPES = (CALIBRATION, ACTIVATION, TRAFFIC, EXPORT, STATUS, DRIFT, DIFF)
 
 
 def json_page() -> str:
@@ -323,11 +377,15 @@ def _printed() -> dict[str, list[dict[str, Any]]]:
         target = ("calibrate", "--strong-fraction", "0.3", "--tolerance", "1", "--note", "demo")
         calibrations = _json(*target, "-r", "length")
         calibrations += _json(*target, "-r", "random", "--where", "team=web", "--dry-run")
+        looks = ("status", "--max-age", "99999d"), ("drift",)
+        states, drifts = ([*_json(*command)] for command in looks)
         activations = [_json("activate", "c1", "--force", "--note", "demo")]
         exports = [_json("export"), _json("export", "--calibration", "c1")]
         activations.append(_json("activate", "c1", "--force", "--mode", "canary=5%",
                                  "--fallback", "weak", "--expires", "365d"))  # fmt: skip
         exports.append(_json("export"))
+        states += _json(*looks[0])
+        drifts += _json(*looks[1])
         activations.append(_json("activate", "--always-weak"))
         exports.append(_json("export"))
         activations.append(_json("rollback"))
@@ -337,6 +395,8 @@ def _printed() -> dict[str, list[dict[str, Any]]]:
             ACTIVATION.title: [*activations, *history["activations"]],
             TRAFFIC.title: [_json("traffic")],
             EXPORT.title: exports,
+            STATUS.title: states,
+            DRIFT.title: drifts,
             DIFF.title: [_json("diff", "c1", "c1"), _json("diff", "c1", "a3")],
         }
 

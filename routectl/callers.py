@@ -9,6 +9,9 @@ from typing import NamedTuple
 
 _CLAUDE_CODE = re.compile(r"(user_[0-9a-f]+)_account_[0-9a-f-]*_session_([0-9a-f-]{8,})")
 
+_LONGEST = 512
+"""Characters of an id that are looked at."""
+
 
 class Caller(NamedTuple):
     """Of one request; None where it does not say."""
@@ -60,6 +63,6 @@ def _id(value: object) -> str | None:
     if isinstance(value, bool) or not isinstance(value, (str, int)):
         return None
     try:
-        return str(value).strip() or None
+        return str(value).strip()[:_LONGEST] or None
     except ValueError:  # an integer of more digits than Python writes
         return None

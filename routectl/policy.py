@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -205,12 +205,18 @@ class Policy:
 
         Raises:
             RoutectlError: no config string says this policy: as `config_string`, or its mode is not
-                live, which the string would leave out.
+                live, or it has limits, which the string would leave out.
         """
         if self.mode not in (None, LIVE):
             raise RoutectlError(
                 f"route {self.route!r} runs in mode {self.mode}, which no config string can say "
                 "(whoever takes it would send every request by it): take --format env, json or yaml"
+            )
+        if self.limits and self.rule == THRESHOLD:
+            raise RoutectlError(
+                f"route {self.route!r} declares what {quoted_names(list(self.limits), 3)} cannot "
+                "take, which no config string can say (whoever takes it would send such requests "
+                "there, too): take --format env, json or yaml"
             )
         return self.config_string()
 
@@ -412,7 +418,7 @@ def without_score(
 
 
 def needs_strong(
-    policy: Policy,
+    limits: Iterable[Limits],
     *,
     tokens: ArrayLike,
     images: ArrayLike,
@@ -422,6 +428,7 @@ def needs_strong(
     """Which of n requests one of the weaker models cannot take.
 
     Args:
+        limits: of the weaker models.
         tokens: float64[n], of the whole request; NaN where unknown, which any model takes.
         images, tools: int64[n], how many it holds or offers.
         response_format: bool[n], whether the answer must be something other than text.
@@ -429,13 +436,13 @@ def needs_strong(
     import numpy as np
 
     needs = np.zeros(len(np.asarray(tokens)), dtype=np.bool_)
-    for limits in policy.limits.values():
-        if limits.context is not None:
-            needs |= np.asarray(tokens, dtype=np.float64) > limits.context
+    for model in limits:
+        if model.context is not None:
+            needs |= np.asarray(tokens, dtype=np.float64) > model.context
         for is_taken, asked in (
-            (limits.images, images),
-            (limits.tools, tools),
-            (limits.response_format, response_format),
+            (model.images, images),
+            (model.tools, tools),
+            (model.response_format, response_format),
         ):
             if not is_taken:
                 needs |= np.asarray(asked) > 0

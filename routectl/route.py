@@ -7,13 +7,13 @@ property of the router's spec, and another thing.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
 from routectl.errors import InputError, UsageError
-from routectl.records import Population, RouterSpec
+from routectl.records import Limits, Population, RouterSpec
 
 DEFAULT_ROUTE = "default"
 """The route of a database in which nobody declared one."""
@@ -37,6 +37,8 @@ class RouteModel:
     name: str
     price: OwnPrice | None = None
     """None: the list's."""
+    limits: Limits = field(default_factory=Limits)
+    """What it cannot take; by default nothing is declared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,9 @@ class Declaration:
     """From weak to strong."""
     router: RouterSpec | None = None
     population: Population | None = None
+    drift_tolerance: float | None = None
+    """How far the long-run share may be from the calibrated one before it counts as drift, above 0
+    and below 1; None: the default."""
 
     @property
     def strong(self) -> str | None:
@@ -69,6 +74,8 @@ class Declaration:
                     "input": f"{model.price.input.normalize():f}",
                     "output": f"{model.price.output.normalize():f}",
                 },
+                # A model without any is declared as it always was.
+                **({} if model.limits == Limits() else {"limits": asdict(model.limits)}),
             }
             for model in self.models
         ]
@@ -76,6 +83,7 @@ class Declaration:
             "models": models or None,
             "router": None if self.router is None else self.router.to_json(),
             "population": None if self.population is None else self.population.to_json(),
+            "drift_tolerance": self.drift_tolerance,
         }
 
     @classmethod
@@ -87,13 +95,15 @@ class Declaration:
         """
         try:
             models = tuple(
-                RouteModel(model["name"], _price(model["price"])) for model in value["models"] or ()
+                RouteModel(model["name"], _price(model["price"]), Limits(**model.get("limits", {})))
+                for model in value["models"] or ()
             )
             router, population = value["router"], value["population"]
             return cls(
                 models,
                 None if router is None else RouterSpec.from_json(router),
                 None if population is None else Population.from_json(population),
+                value["drift_tolerance"],
             )
         except (KeyError, TypeError, ValueError, ArithmeticError):
             raise InputError(
@@ -104,6 +114,56 @@ class Declaration:
 
 def _price(value: Mapping[str, str] | None) -> OwnPrice | None:
     return None if value is None else OwnPrice(Decimal(value["input"]), Decimal(value["output"]))
+
+
+_NO_LIMITS = "none"
+_CANNOT_TAKE = {
+    "no-images": "images",
+    "no-tools": "tools",
+    "no-response-format": "response_format",
+}
+_MOST_CONTEXT = 10**9
+
+
+def parse_limits(texts: Sequence[str]) -> dict[str, Limits]:
+    """What `--limit MODEL=context:TOKENS,no-images,...` says, by model; `none` takes all back.
+
+    Raises:
+        UsageError: one of them has another form, or a model has two.
+    """
+    limits: dict[str, Limits] = {}
+    for text in texts:
+        # A model's name may hold =, limits hold none.
+        model, _, parts = text.rpartition("=")
+        if not model or not parts:
+            raise UsageError(f"--limit {text} is not of the form {_LIMIT_FORM}")
+        if model in limits:
+            raise UsageError(f"--limit names {model} twice")
+        limits[model] = Limits() if parts == _NO_LIMITS else _limits(parts.split(","), text)
+    return limits
+
+
+_LIMIT_FORM = (
+    "MODEL=LIMIT,..., as in mini=context:128000,no-images,no-tools,no-response-format; none takes "
+    "them back"
+)
+
+
+def _limits(parts: Sequence[str], text: str) -> Limits:
+    limits = Limits()
+    for part in parts:
+        key, _, number = part.partition(":")
+        if part in _CANNOT_TAKE:
+            limits = replace(limits, **{_CANNOT_TAKE[part]: False})
+        elif key == "context" and number.isascii() and number.isdigit():
+            limits = replace(limits, context=int(number[:20]))
+            if not 1 <= int(number[:20]) <= _MOST_CONTEXT:
+                raise UsageError(
+                    f"--limit {text}: a context is 1 to {_MOST_CONTEXT:,} tokens, not {number[:20]}"
+                )
+        else:
+            raise UsageError(f"--limit {text} is not of the form {_LIMIT_FORM}")
+    return limits
 
 
 def quoted(name: str) -> str:

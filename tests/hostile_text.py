@@ -129,6 +129,10 @@ class Scene:
         yield ("activate", "--always-strong", *database)
         yield ("diff", "c1", "c2", *database)
         yield ("diff", ACTING, "c1", *database)
+        yield ("status", *database)
+        yield ("status", *route, "--max-age", ACTING, *database)
+        yield ("status", "--prometheus", str(self.folder / "hostile.prom"), *database)
+        yield ("drift", *route, *database)
         yield ("history", *database)
         yield ("history", *route, *database)
         for format in ("string", "json", "yaml", "env", "routes", "litellm"):

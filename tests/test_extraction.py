@@ -321,3 +321,64 @@ def test_the_same_text_is_scored_whether_escaped_or_not(words: str) -> None:
     """JSON joins an escaped surrogate pair; two code units that were never joined end alike."""
     assert clean(json.loads(json.dumps(words))) == clean(words)
     assert clean(clean(words)) == clean(words)
+
+
+TURNS = st.lists(
+    st.builds(
+        lambda role, content: {"role": role, "content": content},
+        st.sampled_from(["user", "user", "assistant", "system", "tool"]),
+        st.sampled_from(
+            [
+                "why?",
+                "how?",
+                " ",
+                None,
+                [{"type": "text", "text": "a part"}],
+                [{"type": "tool_result", "content": "42"}],
+                json.dumps([user("one"), user("two")]),
+                "<system-reminder>be brief</system-reminder>",
+            ]
+        ),
+    ),
+    max_size=6,
+)
+
+
+@given(TURNS, TURNS)
+def test_the_first_human_text_stays_while_a_conversation_grows(
+    turns: list[dict[str, object]], more: list[dict[str, object]]
+) -> None:
+    first = extract({"messages": turns}, first=True)
+    if first is None:
+        assert extract({"messages": turns}) is None
+    else:
+        assert extract({"messages": turns + more}, first=True) == first
+    if first is not None and first != "one":
+        assert first == next(t for t in (extract([turn]) for turn in turns) if t is not None)
+
+
+def test_where_there_is_one_human_text_it_is_the_first_and_the_last() -> None:
+    for body in (
+        "why?",
+        {"input": "why?"},
+        {"messages": [{"role": "system", "content": "Be brief."}, user("why?")]},
+        {"contents": [{"parts": [{"text": "why?"}]}]},
+        [[user("why?")]],
+        json.dumps({"messages": [user("why?")]}),
+    ):
+        assert extract(body, first=True) == extract(body) == "why?"
+    assert extract(json.dumps([user("one"), user("two")]), first=True) == "one"
+
+
+@given(JSON)
+def test_any_json_value_has_a_first_human_text_where_it_has_a_last_one(body: object) -> None:
+    first = extract(body, first=True)
+    assert (first is None) == (extract(body) is None)
+    if first is not None:
+        assert first.strip()
+        assert first.encode().decode() == first
+
+
+def test_an_extraction_version_that_cannot_read_first_texts_says_so() -> None:
+    with pytest.raises(ValueError, match="There is no extraction version 1; there are 2"):
+        extract("why?", 1, first=True)

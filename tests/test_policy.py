@@ -395,7 +395,7 @@ def test_a_request_needs_the_strong_model_where_a_weaker_one_cannot_take_it(
     limits: Limits, needs: list[bool]
 ) -> None:
     answers = needs_strong(
-        two_models(limits={"small": limits}),
+        [limits],
         tokens=[1000, 1001, 5, 5, np.nan],
         images=[0, 0, 1, 0, 0],
         tools=[0, 0, 0, 3, 0],

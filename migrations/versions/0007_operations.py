@@ -1,4 +1,5 @@
-"""when an activation expires, what a route publishes and tolerates, nightly looks at drift"""
+"""when an activation expires, what a route publishes and tolerates, nightly looks at drift; an
+index on the times of requests"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -12,6 +13,11 @@ TIME = sa.DateTime(timezone=True)
 
 def upgrade() -> None:
     op.add_column("activations", sa.Column("expires_at", TIME))
+    # `status` looks at the last days of many.
+    timed = sa.text("time IS NOT NULL")
+    op.create_index(
+        "ix_requests_time", "requests", ["time"], sqlite_where=timed, postgresql_where=timed
+    )
     op.add_column("routes", sa.Column("publish", sa.Text))
     op.add_column("routes", sa.Column("drift_tolerance", sa.Double))
     op.create_table(
@@ -53,6 +59,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     # When activations expire, what routes publish and tolerate, and the looks at drift are lost.
     op.drop_table("drift_checks")
+    op.drop_index("ix_requests_time", table_name="requests")
     op.drop_column("routes", "drift_tolerance")
     op.drop_column("routes", "publish")
     op.drop_column("activations", "expires_at")

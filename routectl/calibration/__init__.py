@@ -12,6 +12,7 @@ from routectl.calibration.certainty import (
     caveats,
 )
 from routectl.calibration.choice import Choice, choose
+from routectl.calibration.conversations import first_of_conversation
 from routectl.calibration.cut import Cut, PassedOver, Spending, Tie
 from routectl.calibration.cut_table import CutTable, Events, Ranking, cut_table
 from routectl.calibration.decimals import shortest_decimal
@@ -22,10 +23,11 @@ from routectl.calibration.intervals import (
     next_requests_interval,
     requests_for_half_width,
 )
+from routectl.calibration.loss import CutLoss, JudgedSample, Projection
 from routectl.calibration.sample import ScoredSample
 from routectl.calibration.segments import FEWEST_INDEPENDENT, SegmentCut, SegmentedCut, Segments
 from routectl.calibration.self_check import SelfCheck
-from routectl.calibration.targets import StrongFraction, Target, target_from_json
+from routectl.calibration.targets import MaxLoss, StrongFraction, Target, target_from_json
 
 __all__ = [
     "FEWEST_INDEPENDENT",
@@ -33,11 +35,15 @@ __all__ = [
     "Certainty",
     "Choice",
     "Cut",
+    "CutLoss",
     "CutTable",
     "EffectiveSize",
     "Events",
     "Interval",
+    "JudgedSample",
+    "MaxLoss",
     "PassedOver",
+    "Projection",
     "Ranking",
     "RecurringPrompt",
     "ScoredSample",
@@ -54,6 +60,7 @@ __all__ = [
     "choose",
     "cut_table",
     "effective_size",
+    "first_of_conversation",
     "long_run_interval",
     "next_requests_interval",
     "requests_for_half_width",

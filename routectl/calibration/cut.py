@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
 from routectl.calibration.cut_table import CutTable
 from routectl.calibration.decimals import shortest_decimal
+from routectl.calibration.loss import CutLoss
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,8 @@ class Cut:
     guaranteed: float | None = None
     """What the long-run share is not above, with the confidence that the target asks for; None
     where it asks for none."""
+    loss: CutLoss | None = None
+    """What it loses of always-strong's quality, where the target asks for that; else None."""
 
     @classmethod
     def of(cls, table: CutTable, index: int, threshold: str) -> Cut:
@@ -124,7 +128,12 @@ def _spending(table: CutTable, index: int) -> Spending | None:
     )
 
 
-def threshold_text(table: CutTable, index: int, noise: float) -> str:
+def threshold_text(
+    table: CutTable,
+    index: int,
+    noise: float,
+    within: tuple[float, float] = (-math.inf, math.inf),
+) -> str:
     """The decimal that makes a cut.
 
     It is the shortest decimal inside the gap that is further than the noise from both of its
@@ -132,8 +141,10 @@ def threshold_text(table: CutTable, index: int, noise: float) -> str:
 
     Args:
         noise: the largest difference between two scores of one prompt.
+        within: two scores that it lies between, too, as it does between those of the gap.
     """
-    lower, upper = float(table.lower[index]), float(table.upper[index])
+    lower = max(float(table.lower[index]), within[0])
+    upper = min(float(table.upper[index]), within[1])
     # The bounds 0 and 1 of the first and last gap are no scores: nothing can cross them.
     inner_lower = lower if lower < 0.0 else lower + noise
     inner_upper = upper if table.share[index] == 0.0 else float(np.nextafter(upper - noise, -1.0))

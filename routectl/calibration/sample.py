@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -60,6 +60,9 @@ class ScoredSample:
     """What the call costs with the strong model, in US dollars, NaN where unknown. None, as
     `weak_cost` then is: nobody knows prices."""
     weak_cost: Floats | None = None
+    moving_together: Integers | None = None
+    """Requests of one number, from 0, have one score because they are decided at once; None: each
+    is decided for itself."""
 
     def __post_init__(self) -> None:
         columns = [getattr(self, field.name) for field in fields(self)]
@@ -94,4 +97,9 @@ class ScoredSample:
             cost_strong=weighted(self.strong_cost),
             cost_weak=weighted(self.weak_cost),
         )
-        return cut_table(events, lowest=0.0, highest=1.0)
+        table = cut_table(events, lowest=0.0, highest=1.0)
+        if self.moving_together is None:
+            return table
+        return replace(
+            table, largest_event=float(np.bincount(self.moving_together, self.weights).max())
+        )

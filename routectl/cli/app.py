@@ -26,6 +26,7 @@ SECTIONS = {
         "recalibrate": "Ask again of fresh traffic what a route runs.",
         "activate": "Make a calibration what a route runs from now on.",
         "rollback": "Bring back what a route ran before.",
+        "status": "Say whether what runs still holds; exit code 3 where not.",
         "history": "Show what was calibrated, what ran, what was declared.",
         "export": "Print the config string that the proxy takes.",
         "traffic": "Say what requests the database holds.",
@@ -35,6 +36,7 @@ SECTIONS = {
         "decide": "Say of prompts on standard input which model each gets.",
     },
     "A closer look": {
+        "drift": "Show whether the traffic still is as it was calibrated.",
         "show": "Show a calibration again, as it was printed.",
         "verify": "Check the file of a calibration on another machine.",
         "score": "Score the prompts that a router has not scored yet.",

@@ -8,8 +8,9 @@ import click
 
 from routectl.cli import options, targets
 from routectl.cli.console import Console, percent
+from routectl.cli.segment_table import segment_shares
 from routectl.errors import CheckFailed
-from routectl.policy import SEGMENT_FIELDS
+from routectl.policy import REQUEST, SEGMENT_FIELDS, UNITS
 
 if TYPE_CHECKING:
     from routectl.workflow.calibrating import Target
@@ -24,6 +25,13 @@ if TYPE_CHECKING:
     metavar="FIELD",
     help="The same target within each team, key_alias or model_group, with a threshold of its own; "
     "small ones share one.",
+)
+@click.option(
+    "--unit",
+    type=click.Choice(UNITS),
+    default=REQUEST,
+    show_default=True,
+    help="What is decided at once: of a conversation the first human text, and the rest follows.",
 )
 @options.route
 @options.routers
@@ -50,6 +58,7 @@ if TYPE_CHECKING:
 def command(
     target: Target,
     by: str | None,
+    unit: str,
     route: str | None,
     router_names: tuple[str, ...],
     strong_model: str | None,
@@ -102,6 +111,7 @@ def command(
         prices=parse_prices(price_texts),
         dry_run=dry_run,
         by=by,
+        unit=unit,
     )
     router_names = router_names or in_use.router_texts
     routers = options.open_routers(router_names, strong_model, weak_model, scored_as)
@@ -125,8 +135,10 @@ def command(
 
 
 def _missed(result: RecordedCalibration) -> str:
-    choice = result.choice
+    choice, name = result.choice, result.router.name
+    if choice.segmented is not None and choice.segmented.missed:
+        return f"{name}, {segment_shares(choice.segmented)}"
     return (
-        f"{result.router.name} sends {percent(choice.cut.strong_fraction, 2)} to the strong model, "
+        f"{name} sends {percent(choice.cut.strong_fraction, 2)} to the strong model, "
         f"not {percent(choice.target.aim(choice.cut))}"
     )

@@ -19,6 +19,7 @@ from routectl.cli.policy_text import (
 )
 from routectl.cli.saving_table import other_models, saving_rows, suggestion_lines
 from routectl.cli.segment_table import missed_in_segments, print_segments, threshold_text
+from routectl.cli.unit_table import unit_rows
 from routectl.records import IdKind
 
 if TYPE_CHECKING:
@@ -132,6 +133,8 @@ def to_json(result: RecordedCalibration) -> dict[str, object]:
         "longer_than_read": result.longer_than_read,
         "costs": result.costs and result.costs.to_json(),
         "segments": result.segments,
+        "unit": result.policy.unit,
+        "conversations": result.conversations and result.conversations.to_json(),
         "weight": result.weight,
         "model_groups": result.model_groups,
         "sample_ids": result.sample_ids,
@@ -193,6 +196,7 @@ def _grounds(result: RecordedCalibration) -> list[tuple[str, str]]:
         ("model pair", pair_text(result.router) or "none: a baseline"),
         ("population", filters_text(result.population)),
         ("requests", _requests(result)),
+        *unit_rows(result),
         ("target", targets.full(result.choice.target)),
         *([("nearest shares", _nearest_shares(cut))] if result.segments is None else []),
         ("effective sample", _effective(certainty)),

@@ -154,6 +154,10 @@ def _print(console: Console, result: ImportResult) -> None:
         ("without prompt", f"{n:,} requests: {reason.replace('_', ' ')}")
         for reason, n in counts.excluded.most_common()
     ]
+    rows += [
+        ("not by policy", f"{n:,} requests of a route: {reason.replace('_', ' ')}")
+        for reason, n in counts.not_decided.most_common()
+    ]
     rows += [("unreadable", f"{n:,} values: {what}") for what, n in counts.unread.most_common()]
     if counts.undated:
         rows.append(("without time", f"{counts.undated:,} requests"))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from routectl.cli.console import Console, minute, when
 from routectl.cli.policy_text import by_whom, filters_text
-from routectl.records import IdKind, Population
+from routectl.records import IdKind, Limits, Population
 
 if TYPE_CHECKING:
     from routectl.prices import ModelPrice
@@ -135,7 +135,12 @@ def _facts(declared: Declaration, prices: Mapping[str, ModelPrice | None]) -> li
             for model, price in prices.items()
         ]
         models = [("strong model", texts[0]), ("weak model", texts[-1])]
-    return [*models, ("router", _router(declared)), ("population", _population(declared))]
+    if declared.models and (limits := str(declared.models[0].limits)):
+        models.append(("it cannot take", limits))
+    facts = [*models, ("router", _router(declared)), ("population", _population(declared))]
+    if declared.drift_tolerance is not None:
+        facts.append(("drift tolerance", f"{100 * declared.drift_tolerance:g} points"))
+    return facts
 
 
 def _router(declared: Declaration) -> str:
@@ -160,7 +165,7 @@ def _change(entry: RouteChangeEntry) -> str:
 
 
 def _said(name: str, value: Any) -> str:
-    return f"{name} {_value(name, value)}"
+    return f"{name.replace('_', ' ')} {_value(name, value)}"
 
 
 def _value(name: str, value: Any) -> str:
@@ -178,4 +183,9 @@ def _value(name: str, value: Any) -> str:
 
 def _model(model: Mapping[str, Any]) -> str:
     price = model["price"]
-    return str(model["name"]) + (f" at {price['input']}/{price['output']}" if price else "")
+    limits = str(Limits(**model.get("limits", {})))
+    return (
+        str(model["name"])
+        + (f" at {price['input']}/{price['output']}" if price else "")
+        + (f" with {limits}" if limits else "")
+    )

@@ -26,21 +26,29 @@ def command(
 ) -> None:
     """Score the prompts that a router has not scored yet.
 
-    Without -r, with the routers of all routes. A run that is stopped keeps what it scored; the next
-    one goes on from there.
+    Without -r, with the routers that the routes run, else with those that they declare. A run that
+    is stopped keeps what it scored; the next one goes on from there.
 
     \b
     Examples:
       routectl score
       routectl score -r mf -r length --since 7d
     """
-    from routectl.workflow.routing import router_texts
+    from routectl.workflow.running import routers_of_routes
     from routectl.workflow.scoring import score
 
     location = options.parse_database(db)
     population = options.parse_population(where, since, until)
-    router_names = router_names or router_texts(location, options.DEFAULT_ROUTERS)
-    routers = options.open_routers(router_names, strong_model, weak_model, scored_as)
+    routers = []
+    if not router_names:
+        default = options.parse_router(options.DEFAULT_ROUTERS[0])
+        routers = routers_of_routes(location, default, console)
+        router_names = tuple(
+            f"{r.spec.name}={r.spec.checkpoint}" if r.spec.checkpoint else r.spec.name
+            for r in routers
+        )
+    if not routers or strong_model or weak_model or scored_as:
+        routers = options.open_routers(router_names, strong_model, weak_model, scored_as)
     console.database(location)
     results = score(location, routers, population, console)
     if console.as_json:

@@ -65,11 +65,20 @@ def rule_lines(policy: Policy, segmented: SegmentedCut) -> list[str]:
 
 
 def missed_in_segments(facts: Mapping[str, Any]) -> str:
-    """The segments whose share is too far from the target."""
-    shares = ", ".join(
-        f"{name or 'the default'} {percent(share, 2)}" for name, share in facts.items()
+    """The segments whose share is too far from the target, as a sentence."""
+    return f"the target is missed by more than the tolerance in a segment: {_shares(facts)}"
+
+
+def segment_shares(segmented: SegmentedCut) -> str:
+    """The same, as a part of one."""
+    missed = {cut.segment or "": cut.strong_fraction for cut in segmented.missed}
+    return f"in a segment: {_shares(missed)}"
+
+
+def _shares(by_name: Mapping[str, Any]) -> str:
+    return ", ".join(
+        f"{name or 'the default'} {percent(share, 2)}" for name, share in by_name.items()
     )
-    return f"the target is missed by more than the tolerance in a segment: {shares}"
 
 
 def threshold_text(result: RecordedCalibration) -> str:

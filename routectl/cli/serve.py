@@ -54,9 +54,11 @@ from routectl.cli.console import Console
 )
 @click.option(
     "--segment-header",
-    metavar="NAME",
-    help="Header in which your gateway names the team, key alias or model group of a request. The "
-    "gateway must take it off what clients send.",
+    "segment_headers",
+    multiple=True,
+    metavar="FIELD=NAME",
+    help="Header in which your gateway names a request's team, key_alias or model_group: "
+    "team=X-Team. It must take the header off what clients send. May repeat.",
 )
 @click.option(
     "--log",
@@ -75,7 +77,7 @@ def command(
     deadline: float | None,
     max_body: int,
     max_concurrent: int,
-    segment_header: str | None,
+    segment_headers: tuple[str, ...],
     log: Path | None,
     log_prompts: bool,
     console: Console,
@@ -106,7 +108,7 @@ def command(
         max_concurrent=max_concurrent,
         log=log,
         log_prompts=log_prompts,
-        segment_header=segment_header,
+        segment_headers=segment_headers,
     )
     serve(
         routes_file,

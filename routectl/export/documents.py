@@ -87,6 +87,8 @@ def _values(exported: Exported) -> _Values:
         # Not of what runs live without a fallback: that is exported as it always was.
         if policy.mode not in (None, LIVE) or policy.fallback is not None:
             values |= {"policy_mode": policy.mode, "fallback": policy.fallback}
+        if policy.limits:
+            values |= {"limits": {model: str(limits) for model, limits in policy.limits.items()}}
     if exported.expires_at is not None:
         values["expires_at"] = exported.expires_at.astimezone(UTC).isoformat()
     return values

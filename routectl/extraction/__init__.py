@@ -13,7 +13,15 @@ from routectl.extraction import version_1, version_2
 from routectl.extraction.texts import clean
 from routectl.extraction.version_2 import BODY_KEYS, holds_turns
 
-__all__ = ["BODY_KEYS", "EXTRACTION_VERSION", "VERSIONS", "clean", "extract", "holds_turns"]
+__all__ = [
+    "BODY_KEYS",
+    "EXTRACTION_VERSION",
+    "FIRST_TEXT",
+    "VERSIONS",
+    "clean",
+    "extract",
+    "holds_turns",
+]
 
 EXTRACTION_VERSION = 2
 """Of what is imported and calibrated now."""
@@ -23,13 +31,17 @@ VERSIONS: Mapping[int, Callable[[object], str | None]] = {
     2: version_2.extract,
 }
 
+FIRST_TEXT: Mapping[int, Callable[[object], str | None]] = {2: version_2.extract_first}
+"""Of the versions that can: what reads the first human text of a conversation."""
 
-def extract(body: object, version: int = EXTRACTION_VERSION) -> str | None:
+
+def extract(body: object, version: int = EXTRACTION_VERSION, *, first: bool = False) -> str | None:
     """Return the last human text of a request's conversation.
 
     Args:
         body: A request body, its conversation alone, or any other JSON value.
         version: One of `VERSIONS`; each module says what its version reads.
+        first: Return the first human text instead; of a version in `FIRST_TEXT`.
 
     Returns:
         The text, or None where there is no human text. Never empty, never only whitespace; it
@@ -38,8 +50,9 @@ def extract(body: object, version: int = EXTRACTION_VERSION) -> str | None:
     Raises:
         ValueError: There is no such version.
     """
-    read = VERSIONS.get(version)
+    readers = FIRST_TEXT if first else VERSIONS
+    read = readers.get(version)
     if read is None:
-        versions = ", ".join(map(str, VERSIONS))
+        versions = ", ".join(map(str, readers))
         raise ValueError(f"There is no extraction version {version}; there are {versions}.")
     return read(body)

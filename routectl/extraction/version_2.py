@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import orjson
@@ -65,6 +65,14 @@ def extract(body: object) -> str | None:
     return _last(body, _DEEPEST)
 
 
+def extract_first(body: object) -> str | None:
+    """Return the first human text of a request's conversation.
+
+    As `extract` reads it, from the other end: while a conversation grows, it stays the same.
+    """
+    return _first(body, _DEEPEST)
+
+
 def holds_turns(value: object) -> bool:
     """Tell whether a value is a body or a list of turns: structure, and no text that a human
     wrote."""
@@ -100,6 +108,21 @@ def _last(body: object, depth: int) -> str | None:
     return None
 
 
+def _first(body: object, depth: int) -> str | None:
+    if depth <= 0:
+        return None
+    for turn in body if type(body) is list else _turns(body):
+        is_list = type(turn) is list
+        text = _first(turn, depth - 1) if is_list else _human_text(turn, depth, _first)
+        if text is not None:
+            return text
+    return None
+
+
+_Inside = Callable[[object, int], str | None]
+"""Which human text of a conversation is taken that is itself written as a text."""
+
+
 def _turns(body: object) -> Sequence[object]:
     if isinstance(body, dict):
         inside = next((body[key] for key in BODY_KEYS if body.get(key)), None)
@@ -130,16 +153,16 @@ def _role(turn: dict[Any, Any]) -> str | None:
     return role.lower() if isinstance(role, str) else None
 
 
-def _human_text(turn: object, depth: int) -> str | None:
+def _human_text(turn: object, depth: int, inside: _Inside = _last) -> str | None:
     if isinstance(turn, dict):
         turn = _said(turn)
     if isinstance(turn, (list, tuple)):
-        texts = (_part_text(part, depth) for part in turn)
+        texts = (_part_text(part, depth, inside) for part in turn)
         turn = "\n".join(text for text in texts if text and not text.isspace())
     elif isinstance(turn, dict):
-        turn = _part_text(turn, depth)
+        turn = _part_text(turn, depth, inside)
     elif isinstance(turn, str):
-        turn = _written(turn, depth)
+        turn = _written(turn, depth, inside)
     if not isinstance(turn, str) or not turn or turn.isspace():
         return None
     return clean(turn)
@@ -157,7 +180,7 @@ def _said(turn: dict[Any, Any]) -> object:
     return content or next((turn[key] for key in _CONTENTS if turn.get(key)), None)
 
 
-def _part_text(part: object, depth: int) -> str | None:
+def _part_text(part: object, depth: int, inside: _Inside) -> str | None:
     if isinstance(part, dict):
         kind = part.get("type", part.get("$type"))
         if kind is not None and str(kind).lower() not in _TEXT_TYPES:
@@ -169,11 +192,11 @@ def _part_text(part: object, depth: int) -> str | None:
             part = "\n".join(text for text in parts if isinstance(text, str))
         else:
             part = next((part[key] for key in _TEXTS if part.get(key)), None)
-    return _written(part, depth) if isinstance(part, str) else None
+    return _written(part, depth, inside) if isinstance(part, str) else None
 
 
-def _written(text: str, depth: int) -> str | None:
-    """Return the human part of a text, or the last human text of the conversation that it is."""
+def _written(text: str, depth: int, inside: _Inside) -> str | None:
+    """Return the human part of a text, or one of the human texts of the conversation that it is."""
     if not text:
         return None
     if is_plain(text):
@@ -181,7 +204,7 @@ def _written(text: str, depth: int) -> str | None:
     if _STRUCTURE.match(text):
         value = _parsed(text)
         if value is not None and holds_turns(value):
-            return _last(value, depth - 1)
+            return inside(value, depth - 1)
     return human_part(text)
 
 

@@ -3,7 +3,14 @@
 Importing this package loads neither torch nor SQLAlchemy.
 """
 
-from routectl.proxy.decider import Decider, Decision, RequestFacts, decide_at_once, decision_of
+from routectl.proxy.decider import (
+    Decider,
+    Decision,
+    RequestFacts,
+    decide_at_once,
+    deciding_text,
+    decision_of,
+)
 from routectl.proxy.lines import body_of, decided_lines
 from routectl.proxy.running import Running
 from routectl.proxy.serving import serve
@@ -18,6 +25,7 @@ __all__ = [
     "body_of",
     "decide_at_once",
     "decided_lines",
+    "deciding_text",
     "decision_of",
     "serve",
 ]

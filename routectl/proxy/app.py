@@ -10,6 +10,7 @@ import secrets
 from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
+import anyio
 import httpx2
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.metrics_core import CounterMetricFamily, Metric
@@ -160,12 +161,13 @@ class _Server:
                 # The client must not take what it has for the whole.
                 raise
             finally:
-                # Also where the client went away.
-                await answer.aclose()
                 if self._log is not None:
                     usage.end()
                     answered.tokens_in, answered.tokens_out = usage.tokens_in, usage.tokens_out
                     self._log.write(decision, facts, call, answered)
+                # Also where the client went away, which cancels whatever waits here.
+                with anyio.CancelScope(shield=True):
+                    await answer.aclose()
 
         return StreamingResponse(
             passed_back(),
@@ -202,17 +204,17 @@ class _Server:
             raise Refused(400, "invalid_request_error", "The request is no JSON object.")
         return body
 
-    def _segment(self, request: Request) -> str | None:
-        """What the gateway says of a request, in the header that the operator trusts it for."""
-        header = self._settings.segment_header
-        if header is None:
-            return None
-        written = request.headers.get(header)
-        if written is not None:
-            # The bytes of a header are no characters yet.
-            with contextlib.suppress(UnicodeDecodeError):
-                written = written.encode("latin-1").decode()
-        return text(written)
+    def _fields(self, request: Request) -> dict[str, str | None]:
+        """What the gateway says of a request, in the headers that the operator trusts it for."""
+        fields: dict[str, str | None] = {}
+        for name, header in self._settings.segment_headers.items():
+            written = request.headers.get(header)
+            if written is not None:
+                # The bytes of a header are no characters yet.
+                with contextlib.suppress(UnicodeDecodeError):
+                    written = written.encode("latin-1").decode()
+            fields[name] = text(written)
+        return fields
 
     async def _decision(self, request: Request) -> tuple[Decision, RequestFacts]:
         body = await self._body(request)
@@ -222,7 +224,7 @@ class _Server:
         caller = caller_of(body)
         session = next((request.headers[name] for name in _SESSION if name in request.headers), "")
         facts = RequestFacts(
-            segment=self._segment(request),
+            fields=self._fields(request),
             conversation=session or caller.conversation,
             end_user=caller.end_user,
             request_id=request.headers.get("x-request-id") or secrets.token_hex(16),

@@ -15,6 +15,7 @@ from routectl.errors import InputError, RoutectlError
 from routectl.export import ActiveRoute
 from routectl.needs import Needs, about_tokens, count_images, needs_of
 from routectl.policy import (
+    CONVERSATION,
     THRESHOLD,
     Decisions,
     Facts,
@@ -116,7 +117,7 @@ class Decider:
             names = ", ".join(self.running.routes)
             raise InputError(f"there is no such route here; the routes are {names}")
         policy = running.active.policy
-        text = extraction.extract(body, policy.extraction_version)
+        text = deciding_text(policy, body)
         facts = _facts(policy, body, text, given)
         decisions, scores = await self._decided(running, text, facts)
         decision = decision_of(route, policy, decisions, scores)
@@ -176,13 +177,18 @@ def _needs_strong(policy: Policy, whole: object) -> bool:
     needs = needs_of(whole) if isinstance(whole, dict) else Needs(count_images(whole))
     return bool(
         needs_strong(
-            policy,
+            policy.limits.values(),
             tokens=[about_tokens(whole)],
             images=[needs.images or 0],
             tools=[needs.tools or 0],
             response_format=[needs.response_format is not None],
         )[0]
     )
+
+
+def deciding_text(policy: Policy, body: object) -> str | None:
+    """The text of a request that a policy's routers score; None where it has none."""
+    return extraction.extract(body, policy.extraction_version, first=policy.unit == CONVERSATION)
 
 
 def decide_at_once(
@@ -200,7 +206,7 @@ def decide_at_once(
         given: what else is known of it.
     """
     policy = active.policy
-    text = extraction.extract(body, policy.extraction_version)
+    text = deciding_text(policy, body)
     facts = _facts(policy, body, text, given)
     if _needs_no_score(policy, facts):
         return decision_of(route, policy, decide(policy, [float("nan")], facts), None)

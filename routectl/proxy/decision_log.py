@@ -79,6 +79,8 @@ class DecisionLog:
             "conversation": facts.conversation,
             "end_user": facts.end_user,
             "segment": facts.segment,
+            "team": facts.fields.get("team"),
+            "key_alias": facts.fields.get("key_alias"),
             "request_id": facts.request_id,
             **(needs_of(facts.whole) if isinstance(facts.whole, dict) else UNKNOWN)._asdict(),
         }

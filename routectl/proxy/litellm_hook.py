@@ -20,15 +20,15 @@ from typing import TYPE_CHECKING, Any
 
 from litellm.integrations.custom_logger import CustomLogger
 
-from routectl.callers import caller_of
+from routectl.callers import user_and_session
 from routectl.errors import InputError
 from routectl.export import STRONG_TIER, WEAK_TIER
 from routectl.field_text import text
-from routectl.proxy.decider import NO_FACTS, Decider, RequestFacts
+from routectl.proxy.decider import Decider, RequestFacts
 from routectl.proxy.running import Running
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 log = logging.getLogger("routectl.proxy")
 
@@ -41,8 +41,9 @@ _LOGGED, _RECORD = "spend_logs_metadata", "routectl"
 class _Record(dict[str, Any]):
     """What is logged of a decision, and what it needs to know that is not logged."""
 
-    __slots__ = ("facts",)
+    __slots__ = ("facts", "route")
     facts: RequestFacts
+    route: str
 
     def __reduce__(self) -> tuple[type, tuple[dict[str, Any]]]:
         # A copy is what is logged: the facts hold the whole request.
@@ -68,7 +69,8 @@ class RoutectlPlugin(CustomLogger):  # type: ignore[misc, unused-ignore]
                 data[key][_LOGGED] = {k: v for k, v in logged.items() if k != _RECORD}
         if held:
             logged = data[held[0]].get(_LOGGED)
-            record = _Record(route=data.get("model"))
+            record = _Record()
+            record.route = str(data.get("model"))
             record.facts = replace(_facts(data), fields=_segment_fields(user_api_key_dict, data))
             data[held[0]][_LOGGED] = {
                 **(logged if isinstance(logged, dict) else {}),
@@ -79,15 +81,15 @@ class RoutectlPlugin(CustomLogger):  # type: ignore[misc, unused-ignore]
     async def classify(self, context: Any) -> str | None:
         """The tier of a request; None where no route of that name runs."""
         record = _record(context.metadata)
-        route = record.get("route")
+        if record is None:
+            log.error("a request has no record: is the plug-in among the callbacks, too?")
+            return None
         decider = await self._ready()
         try:
-            # What is logged is what is scored: the messages as they came.
+            # What is logged is what is scored: the messages as the guardrails left them.
             body = context.raw_messages or context.structured_messages
-            facts = record.facts if isinstance(record, _Record) else NO_FACTS
-            if isinstance(record, _Record):
-                record.facts = NO_FACTS
-            decision = await decider.decide(str(route), body, facts)
+            _log_what_is_scored(record.facts.whole, body)
+            decision = await decider.decide(record.route, body, record.facts)
         except InputError as error:
             log.error("a request was not decided: %s", error)
             return None
@@ -104,21 +106,27 @@ class RoutectlPlugin(CustomLogger):  # type: ignore[misc, unused-ignore]
 def _facts(data: Mapping[str, Any]) -> RequestFacts:
     """What the proxy knows of a request. What the client names itself is in its body."""
     own = [data[key] for key in _METADATA if isinstance(data.get(key), dict)]
-    caller = caller_of(data)
+    # A trace is no conversation: LiteLLM gives each call one of its own.
     ids = [data.get("litellm_session_id"), *(held.get("session_id") for held in own)]
-    ids += [
-        caller.conversation,
-        data.get("litellm_trace_id"),
-        *(held.get("trace_id") for held in own),
-    ]
+    session = next((written for written in ids if isinstance(written, str) and written), None)
     users = [held.get("user_api_key_end_user_id") for held in own]
+    user, inside = user_and_session(next((u for u in users if isinstance(u, str) and u), None))
     call_id = data.get("litellm_call_id")
     return RequestFacts(
-        conversation=next((text for text in ids if isinstance(text, str) and text), None),
-        end_user=next((text for text in users if isinstance(text, str) and text), None),
+        conversation=session or inside,
+        end_user=user,
         request_id=call_id if isinstance(call_id, str) else None,
         whole=data,
     )
+
+
+def _log_what_is_scored(data: object, messages: Sequence[Any]) -> None:
+    """Of a Responses call LiteLLM logs what the client sent, and of others what its guardrails
+    left: so a masked text would be in the log all the same, and be another one than was scored."""
+    if isinstance(data, dict) and not data.get("messages"):
+        logged = data.get("litellm_logging_obj")
+        if logged is not None and hasattr(logged, "update_messages"):
+            logged.update_messages(list(messages))
 
 
 def _segment_fields(key: Any, data: Mapping[str, Any]) -> dict[str, str | None]:
@@ -133,10 +141,10 @@ def _segment_fields(key: Any, data: Mapping[str, Any]) -> dict[str, str | None]:
     return {"team": team or team_id, "key_alias": alias, "model_group": text(data.get("model"))}
 
 
-def _record(metadata: Mapping[str, Any]) -> dict[str, Any]:
+def _record(metadata: Mapping[str, Any]) -> _Record | None:
     logged = metadata.get(_LOGGED)
     record = logged.get(_RECORD) if isinstance(logged, dict) else None
-    return record if isinstance(record, dict) else {}
+    return record if isinstance(record, _Record) else None
 
 
 def _load() -> Decider:

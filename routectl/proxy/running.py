@@ -11,7 +11,7 @@ from pathlib import Path
 from routectl import extraction
 from routectl.errors import InputError, RoutectlError
 from routectl.export import ActiveRoute, read_routes
-from routectl.policy import THRESHOLD
+from routectl.policy import CONVERSATION, THRESHOLD
 from routectl.proxy.scorer import Scorer, open_scorer
 
 log = logging.getLogger("routectl.proxy")
@@ -110,7 +110,8 @@ class Running:
         routes: dict[str, RunningRoute] = {}
         for name, route in active.items():
             policy = route.policy
-            if policy.extraction_version not in extraction.VERSIONS:
+            readers = extraction.FIRST_TEXT if policy.unit == CONVERSATION else extraction.VERSIONS
+            if policy.extraction_version not in readers:
                 raise InputError(
                     f"its route {name!r} reads texts with version {policy.extraction_version} of "
                     "the extraction, which this routectl does not have: install a newer one"

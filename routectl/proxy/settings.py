@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from routectl.errors import UsageError
+from routectl.policy import SEGMENT_FIELDS
 
 TOKEN, UPSTREAM_KEY = "ROUTECTL_TOKEN", "ROUTECTL_UPSTREAM_KEY"
 
@@ -34,8 +35,6 @@ class Settings:
     max_body: int
     """Bytes."""
     max_concurrent: int
-    segment_header: str | None
-    """In which the gateway before this server names a request's segment; None: nobody names one."""
     token: str | None = field(repr=False)
     """What clients send as a bearer token; None takes all of them."""
     upstream_key: str | None = field(repr=False)
@@ -44,6 +43,9 @@ class Settings:
     log: Path | None = None
     """Where decisions are noted."""
     log_prompts: bool = False
+    segment_headers: Mapping[str, str] = field(default_factory=dict)
+    """Field of `policy.SEGMENT_FIELDS` -> header in which the gateway before this server names its
+    value."""
 
     @classmethod
     def from_environment(
@@ -55,7 +57,7 @@ class Settings:
         max_concurrent: int,
         log: Path | None = None,
         log_prompts: bool = False,
-        segment_header: str | None = None,
+        segment_headers: Sequence[str] = (),
     ) -> Settings:
         """Settings with the secrets that the environment holds.
 
@@ -89,11 +91,11 @@ class Settings:
             deadline=deadline,
             max_body=max_body,
             max_concurrent=max_concurrent,
-            segment_header=segment_header,
             token=os.environ.get(TOKEN) or None,
             upstream_key=key,
             log=log,
             log_prompts=log_prompts,
+            segment_headers=_headers(segment_headers),
         )
 
     def upstream_of(self, model: str | None) -> Upstream | None:
@@ -106,6 +108,24 @@ class Settings:
     def passes_on(self) -> bool:
         """Whether there is any endpoint."""
         return self.upstream is not None or bool(self.upstreams)
+
+
+def _headers(texts: Sequence[str]) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    for text in texts:
+        field_name, _, header = text.partition("=")
+        if field_name not in SEGMENT_FIELDS or not _HEADER.fullmatch(header):
+            raise UsageError(
+                "--segment-header takes FIELD=HEADER, such as team=X-Team; the fields are "
+                f"{', '.join(SEGMENT_FIELDS)}"
+            )
+        if field_name in headers:
+            raise UsageError(f"--segment-header names two headers for {field_name}")
+        headers[field_name] = header
+    return headers
+
+
+_HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 
 
 def own_key(model: str) -> str:

@@ -79,7 +79,7 @@ def evaluations(
     return list(connection.execute(query).mappings())
 
 
-def newest_evaluation(connection: Connection, fingerprint: str) -> RowMapping | None:
+def newest_evaluation(connection: Connection, fingerprint: str) -> Evaluation | None:
     """The newest evaluation of a router at a fingerprint, without its rows: on traffic before one
     on a benchmark."""
     columns = [column for column in Evaluation.__table__.columns if column.name != "columns"]
@@ -89,7 +89,8 @@ def newest_evaluation(connection: Connection, fingerprint: str) -> RowMapping | 
         .order_by(Evaluation.kind.desc(), Evaluation.id.desc())  # traffic, then benchmark
         .limit(1)
     )
-    return connection.execute(query).mappings().one_or_none()
+    row = connection.execute(query).mappings().one_or_none()
+    return None if row is None else Evaluation(**row)
 
 
 def rows_of(stored: Evaluation) -> EvaluatedRows:
@@ -104,10 +105,15 @@ def rows_of(stored: Evaluation) -> EvaluatedRows:
     try:
         return EvaluatedRows(**load(zlib.decompress(stored.columns)))
     except (zlib.error, SafetensorError, TypeError):
-        raise StoreError(
-            f"the rows of evaluation {IdKind.EVALUATION.ref(stored.id)} are damaged: "
-            "restore the database from a copy"
-        ) from None
+        raise damaged_rows(stored) from None
+
+
+def damaged_rows(stored: Evaluation) -> StoreError:
+    """The error of an evaluation whose rows cannot be what was stored."""
+    return StoreError(
+        f"the rows of evaluation {IdKind.EVALUATION.ref(stored.id)} are damaged: "
+        "restore the database from a copy"
+    )
 
 
 def _packed(rows: EvaluatedRows) -> bytes:

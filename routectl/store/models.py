@@ -104,9 +104,10 @@ class Request(Base):
         Index(None, "attempt_key", unique=True),
         Index(None, "prompt_id"),
         Index(None, "sample_id"),
-        # Of the rows that name a route alone: the migration has the condition, which would load
-        # PostgreSQL's dialect at each start.
+        # Of the rows that name a route alone, and of those that have a time: the migrations have
+        # the conditions, which would load PostgreSQL's dialect at each start.
         Index(None, "proxy_route", "time"),
+        Index(None, "time"),
         CheckConstraint("weight > 0", name="weight_positive"),
         CheckConstraint("(prompt_id IS NULL) <> (exclusion IS NULL)", name="prompt_or_exclusion"),
     )

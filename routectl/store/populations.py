@@ -6,13 +6,17 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, func, or_, select
 from sqlalchemy.sql.elements import ColumnElement
 
 from routectl.records import Condition, Exclusion, Population
 from routectl.store.models import Request, Sample
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 def population_filter(population: Population) -> list[ColumnElement[bool]]:
@@ -239,6 +243,33 @@ def times(
     if first is None or last is None:
         return None, None
     return datetime.fromtimestamp(first, UTC), datetime.fromtimestamp(last, UTC)
+
+
+def first_times(
+    connection: Connection, version: int
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """The conversations of all imported requests, ascending by number, and when each begins: its
+    first request that has a human text, whether the log kept the text or not.
+
+    Returns:
+        Shape (conversations,) each; seconds since 1970.
+    """
+    import numpy as np
+
+    query = (
+        select(Request.conversation_key, func.min(Request.time))
+        .where(
+            Request.conversation_key.is_not(None),
+            Request.time.is_not(None),
+            Request.extraction_version == version,
+            Request.exclusion.is_distinct_from(Exclusion.NO_TEXT.value),
+        )
+        .group_by(Request.conversation_key)
+        .order_by(Request.conversation_key)
+    )
+    rows = connection.execute(query).all()
+    numbers = np.array([number for number, _ in rows], dtype=np.int64)
+    return numbers, np.array([begun for _, begun in rows], dtype=np.float64)
 
 
 def requests_by_version(

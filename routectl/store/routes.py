@@ -38,7 +38,12 @@ def routes(connection: Connection) -> list[Route]:
 def declaration(row: Route) -> Declaration:
     """What is declared of a route; raises InputError where it is damaged."""
     return Declaration.from_json(
-        {"models": row.models, "router": row.router, "population": row.population}
+        {
+            "models": row.models,
+            "router": row.router,
+            "population": row.population,
+            "drift_tolerance": row.drift_tolerance,
+        }
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -11,7 +11,8 @@ from sqlalchemy import Connection, case, func, literal, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from routectl.errors import StoreError
-from routectl.records import Population, RouterIdentity, RouterSpec
+from routectl.policy import needs_strong
+from routectl.records import Limits, Population, RouterIdentity, RouterSpec
 from routectl.request import FIRST_TIME, LAST_TIME, MOST_DOLLARS, MOST_TOKENS
 from routectl.store.columns import Column, FloatColumn, IntColumn, Rows, read_columns
 from routectl.store.dialects import insert_ignoring_conflicts, insert_rows
@@ -193,6 +194,11 @@ class ScoredRequests:
     spend: NDArray[np.float64]
     """US dollars; NaN where unknown."""
     longer_than_read: NDArray[np.bool_]
+    needs_strong: NDArray[np.bool_] | None = None
+    """Those that a weaker model cannot take: their score counts as 1, whatever it is, because they
+    are strong at any threshold. None where nobody declared what a model cannot take."""
+    text_scores: NDArray[np.float64] | None = None
+    """The scores of these, too; None where `win_rates` are all of them."""
     segments: NDArray[np.int64] | None = None
     """Index into the names that were asked for, -1 where a request has none of them; None where
     nobody asked."""
@@ -208,17 +214,19 @@ def scored_requests(
     version: int,
     *,
     answers: bool = False,
+    limits: Collection[Limits] = (),
     segments: tuple[str, Sequence[str]] | None = None,
 ) -> ScoredRequests:
     """The population's requests with this router's scores, in the order of their ids.
 
     Args:
         answers: read the answers' tokens, too.
+        limits: what the weaker models cannot take.
         segments: a field of `policy.SEGMENT_FIELDS`, and values of it to be told apart.
     """
     import numpy as np
 
-    wanted = _requests(population, version, answers, segments)
+    wanted = _requests(population, version, answers, segments, needs=bool(limits))
     requests, scores = read_columns(store, wanted, _scores(router))
     if not ((scores["win_rate"] >= 0) & (scores["win_rate"] <= 1)).all():
         raise StoreError(damaged(store.location))
@@ -248,9 +256,22 @@ def scored_requests(
             if outside.any():
                 is_impossible |= outside
                 requests[name] = np.where(outside, np.nan, requests[name])
+    win_rates, needs = scores["win_rate"][index], None
+    text_scores = win_rates if limits else None
+    if limits:
+        needs = needs_strong(
+            limits,
+            tokens=requests["tokens_in"],
+            images=requests["images"],
+            tools=requests["tools"],
+            response_format=requests["response_format"],
+        )
+        win_rates = np.where(needs, 1.0, win_rates)
     return ScoredRequests(
         router=router,
-        win_rates=scores["win_rate"][index],
+        win_rates=win_rates,
+        needs_strong=needs,
+        text_scores=text_scores,
         weights=requests["weight"],
         prompts=requests["prompt"],
         conversations=requests["conversation"],
@@ -277,6 +298,8 @@ def _requests(
     version: int,
     answers: bool,
     segments: tuple[str, Sequence[str]] | None,
+    *,
+    needs: bool,
 ) -> Rows:
     """The population's requests that have a prompt."""
     # Two numbers of 63 bits have no sum, so none is taken of what no call can have.
@@ -296,6 +319,15 @@ def _requests(
     }
     if answers:  # Each column takes its time.
         columns["tokens_out"] = tokens(Request.tokens_out.expression)
+    if needs:
+        columns |= {
+            "tokens_in": IntColumn(
+                case((Request.tokens_in <= MOST_TOKENS, Request.tokens_in), else_=None)
+            ),
+            "images": IntColumn(Request.images.expression),
+            "tools": IntColumn(Request.tools.expression),
+            "response_format": IntColumn(case((Request.response_format.is_not(None), 1), else_=0)),
+        }
     if segments is not None:
         field, values = segments
         numbers = {value: literal(number) for number, value in enumerate(values)}

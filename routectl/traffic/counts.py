@@ -30,6 +30,9 @@ class ImportCounts:
     """Requests of the sample."""
     excluded: Counter[Exclusion] = field(default_factory=Counter)
     """Of `kept`: those without a prompt that could be scored, by why."""
+    not_decided: Counter[str] = field(default_factory=Counter)
+    """Of `kept`: those of a route that something else than its policy decided, by what: a
+    fallback, the proxy's cache, or its own router ("overridden")."""
     unread: Counter[str] = field(default_factory=Counter)
     """Values that could not be read and were left out, by what they should be, e.g. "time"."""
     undated: int = 0

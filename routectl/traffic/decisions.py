@@ -49,6 +49,8 @@ def _request(row: Row) -> TrafficRequest:
         model_group=value.get("route"),
         call_type=value.get("call_type"),
         status=value.get("status"),
+        team=value.get("team"),
+        key_alias=value.get("key_alias"),
         end_user=value.get("end_user"),
         conversation=value.get("conversation"),
         call_id=value.get("request_id"),

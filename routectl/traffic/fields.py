@@ -12,9 +12,10 @@ from typing import Any
 
 import orjson
 
-from routectl import callers
-from routectl.field_text import LONGEST, text
+from routectl import callers, field_text
 from routectl.request import MOST_DOLLARS, MOST_TOKENS
+
+text = field_text.text
 
 
 @lru_cache(maxsize=2**14)
@@ -25,7 +26,7 @@ def _known_name(value: str) -> str | None:
 def name(value: object) -> str | None:
     """Return what `text` does, quickly where many rows have the same: teams, models, tags."""
     # Only short ones are remembered, so that memory stays small.
-    if type(value) is str and len(value) <= LONGEST:
+    if type(value) is str and len(value) <= field_text.LONGEST:
         return _known_name(value)
     return text(value)
 

@@ -14,7 +14,7 @@ import msgspec
 from routectl.extraction import extract
 from routectl.needs import count_images, count_tools, response_format
 from routectl.records import Exclusion
-from routectl.request import TrafficRequest
+from routectl.request import CACHE_HIT, FALLBACK, OVERRIDDEN, TrafficRequest
 from routectl.traffic.envelopes import rows
 from routectl.traffic.fields import (
     count,
@@ -81,6 +81,8 @@ _Number = float | int | str | None
 
 class _Routing(_Part):
     routed_model: _Text = None
+    router_model_name: _Text = None
+    cause: _Text = None
     score: _Number = None
 
 
@@ -206,6 +208,8 @@ def _request(row: Row) -> TrafficRequest | Skip:
         read(row, "number of tokens", count, payload.prompt_tokens)
         read(row, "number of tokens", count, payload.completion_tokens)
         read(row, "cost", dollars, payload.response_cost)
+    # LiteLLM writes null for a call that no cache answered.
+    cached = None if payload.cache_hit is msgspec.UNSET else bool(flag(payload.cache_hit))
     # In the order of the record's fields: by their names it takes three times as long to make.
     facts = (
         NAME,
@@ -216,8 +220,7 @@ def _request(row: Row) -> TrafficRequest | Skip:
         group,
         call_type,
         status(payload.status),
-        # LiteLLM writes null for a call that no cache answered.
-        None if payload.cache_hit is msgspec.UNSET else bool(flag(payload.cache_hit)),
+        cached,
         team,
         key_alias,
         end_user,
@@ -238,7 +241,12 @@ def _request(row: Row) -> TrafficRequest | Skip:
         asked = _Parameters.of(asked)
     return TrafficRequest(
         *facts,
-        *proxys_decision(spent, routing),
+        *proxys_decision(
+            spent,
+            routing,
+            model_group=name(payload.model_group),
+            is_cached=cached is True,
+        ),
         images,
         count_tools(asked.tools or asked.functions),
         response_format({"response_format": asked.response_format, "text": asked.text}),
@@ -285,15 +293,31 @@ class Decision(NamedTuple):
     extraction_version: int | None = None
 
 
-def proxys_decision(spend_logs_metadata: object, routing_decision: object) -> Decision:
+PLUGIN_CAUSE = "classifier_plugin"
+"""What LiteLLM's router says of a request that the plug-in decided."""
+
+
+def proxys_decision(
+    spend_logs_metadata: object,
+    routing_decision: object,
+    *,
+    model_group: str | None = None,
+    is_cached: bool = False,
+) -> Decision:
     """Return what routectl's plug-in wrote of its decision, in `spend_logs_metadata.routectl`; what
-    it did not write is that of LiteLLM's own router."""
-    written = mapping(mapping(spend_logs_metadata).get("routectl")).get
+    it did not write is that of LiteLLM's own router.
+
+    Args:
+        model_group: of the row, as it is logged.
+        is_cached: no model answered.
+    """
+    entry = mapping(spend_logs_metadata).get("routectl")
+    written = mapping(entry).get
     routing = routing_decision
     if not isinstance(routing, _Routing):
         routing = _Routing.of(routing)
     chosen, score = text(routing.routed_model), number(written("score"))
-    return Decision(
+    decision = Decision(
         name(written("decision")) or chosen,
         number(routing.score) if score is None else score,
         name(written("fingerprint")),
@@ -303,6 +327,20 @@ def proxys_decision(spend_logs_metadata: object, routing_decision: object) -> De
         name(written("reason")),
         count(written("extraction_version")),
     )
+    if not isinstance(entry, dict):
+        return decision
+    cause, router = text(routing.cause), name(routing.router_model_name)
+    if cause is not None and cause != PLUGIN_CAUSE:
+        # Which model that is to the route, its policy knows.
+        route = decision.route or router
+        return decision._replace(decision=chosen, model=chosen, reason=OVERRIDDEN, route=route)
+    if decision.reason is not None and is_cached:
+        # The answer is from when another policy may have run.
+        return decision._replace(decision=None, model=None, reason=CACHE_HIT)
+    # The row of the model that answered in the end has no decision of LiteLLM's router.
+    if decision.reason is not None and model_group not in (None, router or decision.route):
+        return decision._replace(reason=FALLBACK)
+    return decision
 
 
 def status(value: object) -> Literal["success", "failure"] | None:

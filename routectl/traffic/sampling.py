@@ -8,7 +8,7 @@ from hashlib import blake2b
 
 from routectl.errors import RoutectlError, UsageError
 from routectl.records import Population
-from routectl.request import TrafficRequest
+from routectl.request import NOT_DECIDED, TrafficRequest
 from routectl.traffic.counts import ImportCounts
 from routectl.traffic.filters import matches
 
@@ -28,8 +28,8 @@ def take(
 
     Filters first, then samples, so that a sample of N holds N units of the population.
     Without `sample_size` every request of the population is yielded as it comes. Updates
-    `filtered`, `undated`, `seen`, `kept` and `excluded` of `counts`; they are final when the
-    iterator ends.
+    `filtered`, `undated`, `seen`, `kept`, `excluded` and `not_decided` of `counts`; they are final
+    when the iterator ends.
 
     Raises:
         UsageError: `sample_size` is below 1.
@@ -40,6 +40,8 @@ def take(
         counts.kept += 1
         if request.exclusion is not None:
             counts.excluded[request.exclusion] += 1
+        if request.proxy_reason in NOT_DECIDED:
+            counts.not_decided[str(request.proxy_reason)] += 1
         yield request
 
 

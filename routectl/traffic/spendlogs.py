@@ -69,8 +69,13 @@ def _request(row: Row) -> TrafficRequest | Skip:
         return CLASSIFIER
     excluded = exclusion(prompt)
     needs = UNKNOWN if body is None else needs_of(body)
+    # The text "None" stands for a call that no cache answered.
+    cached = bool(flag(get("cache_hit"))) if "cache_hit" in log else None
     decision = proxys_decision(
-        decoded(metadata.get("spend_logs_metadata")), metadata.get("routing_decision")
+        decoded(metadata.get("spend_logs_metadata")),
+        metadata.get("routing_decision"),
+        model_group=name(get("model_group")),
+        is_cached=cached is True,
     )
     row_id = text(get("request_id"))
     call_id = text(get("litellm_call_id")) or text(metadata.get("litellm_call_id"))
@@ -89,8 +94,7 @@ def _request(row: Row) -> TrafficRequest | Skip:
         call_type=call_type,
         # Older versions have no column for it.
         status=status(get("status")) or status(metadata.get("status")),
-        # The text "None" stands for a call that no cache answered.
-        cache_hit=bool(flag(get("cache_hit"))) if "cache_hit" in log else None,
+        cache_hit=cached,
         team=team,
         key_alias=key_alias,
         end_user=end_user,

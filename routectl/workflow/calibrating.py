@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from uuid import uuid4
 
-from routectl.calibration import ScoredSample, StrongFraction, Target, choose
+from routectl.calibration import (
+    MaxLoss,
+    ScoredSample,
+    StrongFraction,
+    Target,
+    choose,
+    first_of_conversation,
+)
 from routectl.errors import UsageError
 from routectl.extraction import EXTRACTION_VERSION
-from routectl.policy import PinnedRouter, Policy
+from routectl.policy import CONVERSATION, REQUEST, PinnedRouter, Policy
 from routectl.prices import ModelPrice, require_asked
-from routectl.records import Population
+from routectl.records import Limits, Population
 from routectl.route import quoted
 from routectl.routers import OpenRouter
 from routectl.store.calibrations import add_calibration, calibration, calibration_row
@@ -28,6 +35,7 @@ from routectl.store.scores import (
 )
 from routectl.workflow.actor import actor
 from routectl.workflow.answering import OtherModels, other_models, suggested_route
+from routectl.workflow.judged import with_judged_rows
 from routectl.workflow.policies import UNDECLARED
 from routectl.workflow.populations import (
     ready_routers,
@@ -35,10 +43,15 @@ from routectl.workflow.populations import (
     say_what_the_population_mixes,
 )
 from routectl.workflow.pricing import Costs, month_of, priced_requests, route_prices
-from routectl.workflow.quality import known_quality
+from routectl.workflow.quality import KnownQuality, known_quality
 from routectl.workflow.recorded import RecordedCalibration, recorded
 from routectl.workflow.reporter import Remembering, Reporter
-from routectl.workflow.routing import RouteInUse, declared_models, default_route
+from routectl.workflow.routing import (
+    RouteInUse,
+    declared_limits,
+    declared_models,
+    default_route,
+)
 from routectl.workflow.scoring import score_missing
 from routectl.workflow.segments import (
     SegmentsToFit,
@@ -46,8 +59,9 @@ from routectl.workflow.segments import (
     segments_to_fit,
     with_savings,
 )
+from routectl.workflow.units import by_conversation
 
-__all__ = ["Question", "StrongFraction", "Target", "calibrate"]
+__all__ = ["MaxLoss", "Question", "StrongFraction", "Target", "calibrate"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +82,8 @@ class Question:
     by: str | None = None
     """The field of a request (`policy.SEGMENT_FIELDS`) of which each value is a segment, with the
     same target and a threshold of its own; None: one threshold for all."""
+    unit: str = REQUEST
+    """request, or conversation: then the first request of each decides, and the rest follow."""
 
 
 def calibrate(
@@ -87,7 +103,8 @@ def calibrate(
     Raises:
         NoPromptsError: the population is empty, or none of its requests has a prompt.
         CalibrationError: no threshold can be chosen, or no segment is large enough.
-        UsageError: a price of a model that the route does not declare.
+        UsageError: a price of a model that the route does not declare, or an evaluation that does
+            not answer the question.
     """
     route = question.route
     _refuse_other_prices(route, question.prices)
@@ -97,10 +114,24 @@ def calibrate(
             refuse_an_empty_population(connection, counts, question.population)
         shared = Remembering(reporter)
         say_what_the_population_mixes(counts, question.population, shared)
+        evaluated = None
+        if isinstance(question.target, MaxLoss):
+            if question.by is not None:
+                raise UsageError(
+                    f"--by {question.by} does not go with a target of quality: judged requests "
+                    "are not told apart by segment, so all segments would have one threshold; "
+                    "leave out --by"
+                )
+            with store.read() as connection:
+                target, evaluated = with_judged_rows(
+                    connection, question.target, routers, question.population, route, shared
+                )
+            question = replace(question, target=target)
         wanted = ready_routers(store, routers, unnamed, question.population, shared)
         with store.read() as connection:
             traffic = _Traffic(
                 counts,
+                evaluated,
                 other_models(connection, route, question.population),
                 suggested_route(connection, route, question.population)
                 if route.pair is None
@@ -122,6 +153,8 @@ class _Traffic:
     """What is said of the population and its route, whatever the router."""
 
     counts: Overview
+    evaluated: KnownQuality | None
+    """Of the evaluation that the target names; None where it names none."""
     other_models: OtherModels | None
     suggestion: str | None
     prices: tuple[ModelPrice, ModelPrice] | None
@@ -148,15 +181,28 @@ def _calibrate(
     reporter: Remembering,
 ) -> RecordedCalibration:
     counts, prices = traffic.counts, traffic.prices
-    segments = traffic.segments
+    limits, segments = declared_limits(question.route.declared), traffic.segments
     rows, purged = _scored(
-        store, router, question.population, counts, reporter, segments, answers=prices is not None
+        store,
+        router,
+        question.population,
+        counts,
+        reporter,
+        segments,
+        answers=prices is not None,
+        limits=limits.values(),
     )
+    _say_what_cannot_be_avoided(rows, limits, reporter)
     if rows.impossible:
         reporter.note(
             f"{rows.impossible:,} requests have a number of tokens, a cost or a time that no call "
             "can have; there it counts as unknown"
         )
+    conversations = first = None
+    if question.unit == CONVERSATION:
+        with store.read() as connection:
+            rows, conversations = by_conversation(connection, rows)
+        first = first_of_conversation(rows.conversations, rows.times)
     excluded = dict(counts.excluded) | ({"purged": purged} if purged else {})
     identity = router.identity
     priced = priced_requests(prices, rows)
@@ -172,6 +218,7 @@ def _calibrate(
             spend=rows.spend,
             strong_cost=None if priced is None else priced.strong_cost,
             weak_cost=None if priced is None else priced.weak_cost,
+            moving_together=first,
         ),
         question.target,
         noise=identity.noise,
@@ -193,12 +240,14 @@ def _calibrate(
         models=declared_models(question.route.declared) or UNDECLARED,
         routers=(PinnedRouter(router.spec, identity.fingerprint),),
         thresholds=(choice.cut.threshold,),
+        limits=limits,
         segments={} if segmented is None else segmented.policy_thresholds,
         segment_field=question.by,
+        unit=question.unit,
         extraction_version=EXTRACTION_VERSION,
     )
     with store.read() as connection:
-        quality = known_quality(connection, identity.fingerprint)
+        quality = traffic.evaluated or known_quality(connection, identity.fingerprint)
     row = calibration_row(
         created_at=datetime.now(UTC),
         actor=actor(),
@@ -217,6 +266,7 @@ def _calibrate(
             "quality": None if quality is None else quality.to_json(),
             "other_models": traffic.other_models and traffic.other_models.to_json(),
             "suggested_route": traffic.suggestion,
+            "conversations": conversations and conversations.to_json(),
             "segments": question.by and segmented and segments_json(question.by, segmented),
         },
         rows_digest=rows_digest(rows),
@@ -234,6 +284,19 @@ def _calibrate(
         return recorded(connection, calibration(connection, add_calibration(connection, row)))
 
 
+def _say_what_cannot_be_avoided(
+    rows: ScoredRequests, limits: Mapping[str, Limits], reporter: Reporter
+) -> None:
+    if rows.needs_strong is None:
+        return
+    share = float(rows.weights[rows.needs_strong].sum() / rows.weights.sum())
+    models = " and ".join(f"{model} ({cannot})" for model, cannot in limits.items())
+    reporter.note(
+        f"{share:.1%} of the requests are strong at any threshold, because they are more than "
+        f"{models} can take"
+    )
+
+
 def _scored(
     store: Store,
     router: OpenRouter,
@@ -243,18 +306,26 @@ def _scored(
     segments: SegmentsToFit | None,
     *,
     answers: bool,
+    limits: Collection[Limits],
 ) -> tuple[ScoredRequests, float]:
     """The population's scores, after scoring what is missing, and the weight of what cannot be.
 
     Args:
         segments: to be told apart.
         answers: read the answers' tokens, too, which only prices ask for.
+        limits: what the weak model cannot take.
     """
     told_apart = None if segments is None else (segments.field, segments.names)
 
     def read(row_id: int) -> ScoredRequests:
         return scored_requests(
-            store, row_id, population, EXTRACTION_VERSION, answers=answers, segments=told_apart
+            store,
+            row_id,
+            population,
+            EXTRACTION_VERSION,
+            answers=answers,
+            limits=limits,
+            segments=told_apart,
         )
 
     with store.read() as connection:

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection
 
+from routectl.calibration import first_of_conversation
 from routectl.errors import UsageError
 from routectl.policy import (
+    CONVERSATION,
     LIVE,
     SEGMENT_FIELDS,
     THRESHOLD,
@@ -37,7 +39,8 @@ if TYPE_CHECKING:
 UNSCORED = -1
 """In place of a model: the policy has no score of the request."""
 
-FACT_COLUMNS = (*SEGMENT_FIELDS, "images", "tools", "response_format")
+_NEEDS = ("images", "tools", "response_format")
+FACT_COLUMNS: tuple[str, ...] = (*SEGMENT_FIELDS, "conversation_key", *_NEEDS)
 """Of `requests`: what `decided` reads besides the scores."""
 
 
@@ -98,31 +101,63 @@ def decided(policy: Policy, scores: NDArray[np.float64], table: RequestTable) ->
     """
     import numpy as np
 
+    if policy.unit == CONVERSATION:
+        scores = scores[_first_with_prompt(table)]
     model = np.full(len(table), UNSCORED)
-    needs = _needs_strong(policy, table)
-    rows = np.flatnonzero(~np.isnan(scores).any(axis=1) | needs)
+    is_strong = _needs_strong(policy, table)
+    rows = np.flatnonzero(~np.isnan(scores).any(axis=1) | is_strong)
     if policy.rule != THRESHOLD:
         rows = np.arange(len(table))
         scores = np.zeros((len(table), 1))
-    segment = None
-    if policy.segment_field is not None:
-        values = table.values[policy.segment_field]
-        segment = [values[row] for row in rows]
-    facts = Facts(segment=segment, needs_strong=needs[rows])
-    model[rows] = decide(replace(policy, mode=LIVE), scores[rows], facts).model
+    live = replace(policy, mode=LIVE)
+    model[rows] = decide(live, scores[rows], _facts(policy, table, rows, is_strong)).model
     return model
 
 
+def fact_columns(policy: Policy) -> tuple[str, ...]:
+    """Of `requests`: what `decided` reads for this policy besides the scores; each takes time."""
+    reads = policy.segment_field is not None or policy.unit == CONVERSATION or policy.limits
+    return FACT_COLUMNS if reads else ()
+
+
+def fact_numbers(policy: Policy) -> tuple[str, ...]:
+    """Of the numbers of a `RequestTable`: what `decided` reads for this policy, and the weight."""
+    return ("weight", "time", "tokens_in") if policy.limits else ("weight", "time")
+
+
 def _needs_strong(policy: Policy, table: RequestTable) -> NDArray[np.bool_]:
-    """Which requests one of the weaker models cannot take, as far as the log says."""
-    counts = {name: [value or 0 for value in table.values[name]] for name in ("images", "tools")}
+    """Which requests the weaker models cannot take."""
+    import numpy as np
+
+    if not policy.limits:
+        return np.zeros(len(table), dtype=np.bool_)
+    images, tools = ([count or 0 for count in table.values[name]] for name in ("images", "tools"))
     return needs_strong(
-        policy,
+        policy.limits.values(),
         tokens=table.tokens_in,
-        images=counts["images"],
-        tools=counts["tools"],
-        response_format=[value is not None for value in table.values["response_format"]],
+        images=images,
+        tools=tools,
+        response_format=[asked is not None for asked in table.values["response_format"]],
     )
+
+
+def _first_with_prompt(table: RequestTable) -> NDArray[np.intp]:
+    """For each request the one whose prompt decides it: the first of its conversation."""
+    import numpy as np
+
+    keys = table.values["conversation_key"]
+    conversations = np.array([-1 if key is None else key for key in keys], dtype=np.int64)
+    conversations[~table.has_prompt] = -1
+    return first_of_conversation(conversations, table.time)
+
+
+def _facts(
+    policy: Policy, table: RequestTable, rows: NDArray[np.intp], is_strong: NDArray[np.bool_]
+) -> Facts:
+    if policy.segment_field is None:
+        return Facts(needs_strong=is_strong[rows])
+    values = table.values[policy.segment_field]
+    return Facts(segment=[values[row] for row in rows], needs_strong=is_strong[rows])
 
 
 def prices_of(route: RouteInUse, models: Sequence[str | None]) -> dict[str, ModelPrice] | None:

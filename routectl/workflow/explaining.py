@@ -8,18 +8,33 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Connection
 
-from routectl import extraction
 from routectl.errors import InputError, RoutectlError, UsageError
 from routectl.export import ActiveRoute
-from routectl.policy import THRESHOLD, Facts, Policy, Reason, decide, needs_strong, without_score
-from routectl.proxy import Decision, RequestFacts, body_of, decide_at_once, decision_of
+from routectl.policy import (
+    CONVERSATION,
+    THRESHOLD,
+    Facts,
+    Policy,
+    Reason,
+    decide,
+    needs_strong,
+    without_score,
+)
+from routectl.proxy import (
+    Decision,
+    RequestFacts,
+    body_of,
+    decide_at_once,
+    deciding_text,
+    decision_of,
+)
 from routectl.records import Exclusion, IdKind, Population
 from routectl.routers import checked_scores, open_pinned
 from routectl.store import routes, samples
 from routectl.store.engine import Location
 from routectl.store.models import Activation, Request, Route
 from routectl.store.opening import open_store
-from routectl.store.requests import is_in, requests_with_id
+from routectl.store.requests import first_prompt, is_in, requests_with_id
 from routectl.store.scores import texts, win_rates
 from routectl.workflow.activating import Activated, activated
 from routectl.workflow.deciding import router_ids
@@ -122,7 +137,7 @@ def explain_request(location: Location, id: str, route: str | None) -> Explanati
             if activation is None or stored is None:
                 return None
             ran = activated(connection, activation, stored.name, active=activation is now)
-            return _ruling_of(connection, ran, row, text)
+            return _ruling_of(connection, ran, row)
 
         return Explanation(
             route=in_use(connection, stored).name,
@@ -167,7 +182,7 @@ def explain_body(
     return Explanation(
         route=stored.name,
         request=None,
-        prompt=extraction.extract(body, ran.policy.extraction_version),
+        prompt=deciding_text(ran.policy, body),
         logged=None,
         then=None,
         now=Ruling(
@@ -239,7 +254,7 @@ def _ran_then(log: Sequence[Activation], row: Request) -> Activation | None:
     return next((one for one in reversed(log) if one.created_at <= came), None)
 
 
-def _ruling_of(connection: Connection, ran: Activated, row: Request, text: str | None) -> Ruling:
+def _ruling_of(connection: Connection, ran: Activated, row: Request) -> Ruling:
     policy, scored_now, why_not = ran.policy, False, None
     facts = _facts(policy, row)
     scores: list[float] | None = None
@@ -251,7 +266,11 @@ def _ruling_of(connection: Connection, ran: Activated, row: Request, text: str |
     elif policy.rule == THRESHOLD and row.exclusion not in (None, Exclusion.NO_TEXT):
         why_not = f"the log has no text to score ({row.exclusion})"
     elif policy.rule == THRESHOLD and row.prompt_id is not None:
-        scores = _stored_scores(connection, policy, row.prompt_id)
+        prompt = row.prompt_id
+        if policy.unit == CONVERSATION and row.conversation_key is not None:
+            prompt = first_prompt(connection, row.conversation_key, row.extraction_version)
+        scores = _stored_scores(connection, policy, prompt)
+        text = None if scores is not None else texts(connection, [prompt]).get(prompt)
         if scores is None and text is None:
             why_not = "its text was purged before the policy's router scored it"
         elif scores is None and text is not None:
@@ -313,7 +332,7 @@ def _facts(policy: Policy, row: Request) -> Facts:
         end_user=[row.end_user],
         request_id=[row.source_id],
         needs_strong=needs_strong(
-            policy,
+            policy.limits.values(),
             tokens=[float("nan") if row.tokens_in is None else row.tokens_in],
             images=[row.images or 0],
             tools=[row.tools or 0],

@@ -9,8 +9,11 @@ from typing import Any
 from sqlalchemy import Connection
 
 from routectl.store.evaluations import newest_evaluation
+from routectl.store.models import Evaluation
 
 APGR = "APGR"
+TRAFFIC = "traffic"
+"""The value of `evaluations.kind` where the prompts were traffic."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +39,17 @@ class KnownQuality:
 def known_quality(connection: Connection, fingerprint: str) -> KnownQuality | None:
     """What the newest evaluation says, on traffic before a benchmark; None where there is none."""
     row = newest_evaluation(connection, fingerprint)
-    if row is None:
-        return None
+    return None if row is None else quality_of(row)
+
+
+def quality_of(row: Evaluation) -> KnownQuality:
+    """What an evaluation says."""
     return KnownQuality(
-        evaluation_id=row["id"],
-        on_traffic=row["kind"] == "traffic",
-        benchmark=row["benchmark"],
-        strong_model=row["strong_model"],
-        weak_model=row["weak_model"],
-        apgr=row["figures"].get(APGR),
-        confidence=row["confidence"],
+        evaluation_id=row.id,
+        on_traffic=row.kind == TRAFFIC,
+        benchmark=row.benchmark,
+        strong_model=row.strong_model,
+        weak_model=row.weak_model,
+        apgr=row.figures.get(APGR),
+        confidence=row.confidence,
     )

@@ -123,4 +123,5 @@ def _question(
         next_requests=ran.choice.certainty.next_requests,
         note=wanted.note,
         by=ran.policy.segment_field,
+        unit=ran.policy.unit,
     )

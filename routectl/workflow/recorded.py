@@ -16,8 +16,10 @@ from routectl.calibration import (
     Certainty,
     Choice,
     Cut,
+    CutLoss,
     Interval,
     PassedOver,
+    Projection,
     RecurringPrompt,
     SelfCheck,
     Spending,
@@ -41,6 +43,7 @@ from routectl.workflow.pricing import Costs, Month
 from routectl.workflow.quality import KnownQuality
 from routectl.workflow.routing import name_of
 from routectl.workflow.segments import segments_from_json
+from routectl.workflow.units import Conversations
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +78,8 @@ class RecordedCalibration:
     segments: Mapping[str, Any] | None
     """The segments with a threshold of their own, as `workflow.segments` writes them; None where
     there are none."""
+    conversations: Conversations | None
+    """Where these are what is decided at once; else None."""
     costs: Costs | None
     """None where the route declares no models, or no tokens or no price is known."""
     quality: KnownQuality | None
@@ -179,6 +184,7 @@ def _recorded(connection: Connection, row: Calibration) -> RecordedCalibration:
             segmented=None if segments is None else segments_from_json(segments),
         ),
         segments=segments,
+        conversations=Conversations.from_json(stored.get("conversations")),
         weight=stored.get("weight"),
         model_groups=stored.get("model_groups"),
         excluded=row.excluded,
@@ -206,8 +212,16 @@ def _cut(row: Calibration, stored: Mapping[str, Any], spending: Spending | None)
         "spending": spending,
         "tie": _one(Tie, stored.get("tie")),
         "passed_over": _one(PassedOver, stored.get("passed_over")),
+        "loss": _loss(stored.get("loss")),
     }
     return Cut(**values)
+
+
+def _loss(stored: Mapping[str, Any] | None) -> CutLoss | None:
+    if stored is None:
+        return None
+    more = tuple(Projection(**projection) for projection in stored["more_labels"])
+    return CutLoss(**{**stored, "more_labels": more})
 
 
 def _certainty(row: Calibration, stored: Mapping[str, Any]) -> Certainty:

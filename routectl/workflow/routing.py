@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from routectl.errors import InputError, StoreError, UsageError
 from routectl.prices import CURRENCY, ModelPrice, price_of, prices_within, require_asked
-from routectl.records import IdKind, ModelPair, Population, Routed, RouterSpec
+from routectl.records import IdKind, Limits, ModelPair, Population, Routed, RouterSpec
 from routectl.route import (
     DEFAULT_ROUTE,
     Declaration,
@@ -112,20 +112,6 @@ def route_in_use(location: Location, name: str | None) -> RouteInUse:
         return in_use(connection, picked_route(connection, name))
 
 
-def router_texts(location: Location, default: Sequence[str]) -> tuple[str, ...]:
-    """The routers of all routes, as --router names them.
-
-    Args:
-        default: of a route that declares none, and where there is no route.
-    """
-    with open_store(location) as store, store.read() as connection:
-        texts = [
-            in_use(connection, row).router_texts or tuple(default)
-            for row in routes.routes(connection)
-        ]
-    return tuple(dict.fromkeys(text for some in texts for text in some)) or tuple(default)
-
-
 def in_use(connection: Connection, row: Route | None) -> RouteInUse:
     """A route that was picked, with what its commands need."""
     if row is None:
@@ -157,6 +143,9 @@ class Wanted:
     router: RouterSpec | None = None
     population: Population | None = None
     prices: Mapping[str, ModelPrice] = field(default_factory=dict)
+    drift_tolerance: float | None = None
+    limits: Mapping[str, Limits] = field(default_factory=dict)
+    """Of the weak model."""
 
     def __post_init__(self) -> None:
         for model, option in ((self.strong, "--strong"), (self.weak, "--weak")):
@@ -374,6 +363,11 @@ def declared_models(declared: Declaration) -> tuple[str, ...] | None:
     return tuple(model.name for model in declared.models) or None
 
 
+def declared_limits(declared: Declaration) -> dict[str, Limits]:
+    """What the weaker models of a route cannot take, of those that declare anything."""
+    return {model.name: model.limits for model in declared.models[:-1] if model.limits != Limits()}
+
+
 def own_prices(declared: Declaration) -> dict[str, ModelPrice]:
     """The prices that a route declares, by model."""
     return {
@@ -400,6 +394,11 @@ def _merged(before: Declaration, wanted: Wanted, name: str, *, new: bool) -> Dec
                 "--price is of the route's models, and it has none: name them with --strong and "
                 "--weak"
             )
+        if wanted.limits:
+            raise UsageError(
+                "--limit is of the route's weak model, and it has none: name its models with "
+                "--strong and --weak"
+            )
     elif strong is None or weak is None:
         missing = "--strong" if strong is None else "--weak"
         raise UsageError(f"a route has a strong and a weak model: name the other with {missing}")
@@ -410,15 +409,30 @@ def _merged(before: Declaration, wanted: Wanted, name: str, *, new: bool) -> Dec
         )
     else:
         require_asked(wanted.prices, (strong, weak))
-        kept = {model.name: model.price for model in before.models}
+        for model in wanted.limits:
+            if model != weak:
+                raise UsageError(
+                    f"--limit {model}: the weak model is {weak}, and what it cannot take goes to "
+                    f"{strong}, whatever that one's limits are"
+                )
+        kept = {model.name: model for model in before.models}
         models = tuple(
-            RouteModel(model, _given_price(model, wanted.prices) or kept.get(model))
+            RouteModel(
+                model,
+                _given_price(model, wanted.prices)
+                or (kept[model].price if model in kept else None),
+                # The strong model's do not matter.
+                wanted.limits.get(model, kept[model].limits if model in kept else Limits())
+                if model == weak
+                else Limits(),
+            )
             for model in (weak, strong)
         )
     merged = Declaration(
         models,
         before.router if wanted.router is None else wanted.router,
         before.population if wanted.population is None else wanted.population,
+        before.drift_tolerance if wanted.drift_tolerance is None else wanted.drift_tolerance,
     )
     if models != before.models:
         declared_prices(merged)

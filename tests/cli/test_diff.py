@@ -154,3 +154,23 @@ def test_without_prices_the_moves_are_said_and_no_dollars(routectl: Routectl, lo
     assert result.code == 0
     assert "no USD: the route declares no models" in result.out
     assert max(map(len, result.out.splitlines())) <= 100
+
+
+def test_what_the_weak_model_cannot_take_is_strong_in_a_comparison_too(
+    routectl: Routectl, tmp_path: Path
+) -> None:
+    tools = [{"type": "function", "function": {"name": "f"}}]
+    rows = [
+        record(n) | ({"model_parameters": {"tools": tools}} if n % 4 == 0 else {})
+        for n in range(400)
+    ]
+    routectl("import", write_log(tmp_path / "log", rows))
+    routectl("route", "set", "smart", *MODELS, "--limit", "small=no-tools")
+    for share in ("0.5", "0.3"):
+        routectl(*CALIBRATE, share)
+    shares = [c["strong_fraction"] for c in routectl("history", "--json").json["calibrations"]]
+    result = routectl("diff", "c1", "c2", "--since", "2026-09-01", "--json").json
+    assert [result["strong_fraction_after"], result["strong_fraction_before"]] == pytest.approx(
+        shares
+    )
+    assert shares[0] > 0.25

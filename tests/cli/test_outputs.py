@@ -19,6 +19,7 @@ PRICES = ("--price", "big=2/8", "--price", "small=1/2", "--yes")
 
 WRITING = {
     "import": ("import", "{bad}", "--rejects", "{output}"),
+    "status": ("status", "--prometheus", "{output}"),
     "battles import": ("battles", "import", "{battles}", "--rejects", "{output}"),
     "export": ("export", "--output", "{output}"),
     "export json": ("export", "--format", "json", "--output", "{output}"),

@@ -22,6 +22,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import time
 from contextlib import closing
 from pathlib import Path
 
@@ -186,6 +187,12 @@ def lay_log(folder: Path) -> None:
     write_log(folder / "litellm.jsonl", [payload(n) for n in range(200)])
 
 
+def lay_log_of_today(folder: Path) -> None:
+    last = time.time() - 3600
+    log = [payload(n, startTime=last - 600 * (199 - n)) for n in range(200)]
+    write_log(folder / "litellm.jsonl", log)
+
+
 def lay_redacted_log(folder: Path) -> None:
     write_log(folder / "redacted.jsonl", [payload(n, "redacted-by-litellm") for n in range(20)])
 
@@ -275,7 +282,7 @@ def test_getting_your_log_imports_the_log_of_each_product(reader: Reader) -> Non
 @needs_the_sqlite_shell
 def test_the_daily_run_goes_from_the_nightly_line_to_a_rollback(reader: Reader) -> None:
     (reader.folder / "logs").mkdir()
-    lay_log(reader.folder / "logs")
+    lay_log_of_today(reader.folder / "logs")
     lay_old_database(reader.folder)
     code, output = reader.types(
         "routectl import logs/litellm.jsonl && routectl calibrate --strong-fraction 0.5 && "

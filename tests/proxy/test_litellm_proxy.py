@@ -27,10 +27,12 @@ import yaml
 
 from routectl.export import litellm_fragment
 from routectl.policy import decide
+from routectl.records import Limits
 from routectl.routers import open_router
 from tests.conftest import Routectl
-from tests.loopback_server import Fault, LoopbackHandler, LoopbackServer, Request
+from tests.loopback_server import LoopbackServer
 from tests.proxy.routes import route, write_routes
+from tests.proxy.shapes import FAILS, LIE, Asked, Upstream, asked_by
 
 pytestmark = pytest.mark.slow
 
@@ -48,32 +50,25 @@ class Writer(CustomLogger):
         os.write(handle, line.encode())
         os.close(handle)
 
+    async_log_failure_event = async_log_success_event
+
 writer = Writer()
 """
 
 
-class Upstream(LoopbackHandler):
-    """Answers with the name of the model that was asked."""
+MASKING = """
+import json
+from litellm.integrations.custom_guardrail import CustomGuardrail
 
-    server: LoopbackServer
-
-    def respond(self, request: Request, fault: Fault | None) -> None:
-        base = {"id": f"chatcmpl-{secrets.token_hex(8)}", "created": 1, "model": request["model"]}
-        usage = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
-        said = {"role": "assistant", "content": f"from {request['model']}"}
-        if request.get("stream"):
-            chunks = [
-                {"choices": [{"index": 0, "delta": said, "finish_reason": None}]},
-                {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]},
-            ]
-            kind = {"object": "chat.completion.chunk"}
-            events = [f"data: {json.dumps({**base, **kind, **chunk})}\n\n" for chunk in chunks]
-            body = "".join([*events, "data: [DONE]\n\n"]).encode()
-            self.answer(200, body, content_type="text/event-stream")
-            return
-        choices = [{"index": 0, "finish_reason": "stop", "message": said}]
-        answer = {**base, "object": "chat.completion", "choices": choices, "usage": usage}
-        self.answer(200, json.dumps(answer).encode(), content_type="application/json")
+class Masker(CustomGuardrail):
+    async def async_pre_call_hook(self, user_api_key_dict, cache, data, call_type):
+        for key in ("messages", "input"):
+            if data.get(key):
+                masked = json.dumps(data[key]).replace("anna@example.com", "<EMAIL>")
+                data[key] = json.loads(masked)
+        return data
+"""
+ADDRESS, MASKED = "anna@example.com", "<EMAIL>"
 
 
 @pytest.fixture
@@ -95,13 +90,16 @@ class Proxy:
         self._port, self._key, self.log = port, key, log
 
     def post(self, path: str, body: object, key: str | None = None) -> tuple[int, str]:
+        return self.send(path, json.dumps(body).encode(), key)
+
+    def send(self, path: str, body: bytes, key: str | None = None) -> tuple[int, str]:
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=120)
         authorization = f"Bearer {key or self._key}"
         headers = {"Authorization": authorization, "Content-Type": "application/json"}
         try:
-            connection.request("POST", path, json.dumps(body), headers)
+            connection.request("POST", path, body, headers)
             answer = connection.getresponse()
-            return answer.status, answer.read().decode()
+            return answer.status, answer.read().decode(errors="replace")
         finally:
             connection.close()
 
@@ -123,8 +121,21 @@ def litellm_proxy(
     for model in ("small", "large"):
         deployment = {"model": f"openai/{model}", "api_base": upstream.url, "api_key": "none"}
         config["model_list"].append({"model_name": model, "litellm_params": deployment})
-    config["litellm_settings"] = {"callbacks": [PLUGIN, "log_writer.writer"]}
+    # What a failure of one model is followed by keeps nobody else waiting.
+    config["router_settings"] = {
+        "fallbacks": [{"large": ["small"]}],
+        "num_retries": 0,
+        "disable_cooldowns": True,
+    }
+    config["litellm_settings"] = {
+        "callbacks": [PLUGIN, "log_writer.writer"],
+        "cache": True,
+        "cache_params": {"type": "local"},
+    }
     config["general_settings"] = general
+    masker = {"guardrail": "masking.Masker", "mode": "pre_call", "default_on": True}
+    config["guardrails"] = [{"guardrail_name": "mask", "litellm_params": masker}]
+    (folder / "masking.py").write_text(MASKING)
     (folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
     (folder / "log_writer.py").write_text(WRITER)
     with socket.create_server(("127.0.0.1", 0)) as free:
@@ -163,29 +174,9 @@ def litellm_proxy(
         process.wait(timeout=60)
 
 
-def requests(texts: list[str]) -> list[tuple[str, dict[str, Any]]]:
-    """Each text as the last human one, in the shapes of chat clients; every fifth is a lie."""
-    asked: list[tuple[str, dict[str, Any]]] = []
-    earlier = [{"role": "user", "content": "first"}, {"role": "assistant", "content": "yes"}]
-    call = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
-    for number, text in enumerate(texts):
-        turn: dict[str, Any] = {"role": "user", "content": text}
-        messages = [
-            [turn],
-            [{"role": "system", "content": "Be brief."}, *earlier, turn],
-            [{"role": "user", "content": [{"type": "text", "text": text}]}],
-            [
-                turn,
-                {"role": "assistant", "content": None, "tool_calls": [call]},
-                {"role": "tool", "tool_call_id": "c1", "content": "42"},
-            ],
-        ][number % 4]
-        body: dict[str, Any] = {"model": "smart", "messages": messages, "stream": number % 3 == 1}
-        if number % 5 == 0:
-            lie = {"decision": "strong", "score": 1.0, "fingerprint": "f" * 64}
-            body["metadata"] = {"spend_logs_metadata": {"routectl": lie}}
-        asked.append(("/v1/chat/completions", body))
-    return asked
+def chat(text: str, **more: object) -> Asked:
+    turns = [{"role": "user", "content": text}]
+    return "/v1/chat/completions", {"model": "smart", "messages": turns, **more}
 
 
 def test_the_proxy_decides_as_the_stored_scores_do_and_its_log_is_imported_without_a_flag(
@@ -196,44 +187,74 @@ def test_the_proxy_decides_as_the_stored_scores_do_and_its_log_is_imported_witho
     database: Path,
 ) -> None:
     lines = (ROOT / "examples" / "prompts.jsonl").read_text(encoding="utf-8").splitlines()
-    texts = list(dict.fromkeys(json.loads(line)["prompt"] for line in lines))[:200]
+    prompts = list(dict.fromkeys(json.loads(line)["prompt"] for line in lines))[:240]
+    sent = [f"{text} {ADDRESS}" if n % 4 == 0 else text for n, text in enumerate(prompts)]
+    texts = [text.replace(ADDRESS, MASKED) for text in sent]
     opened = open_router("mf")
     stored = opened.load().strong_win_rates(texts)
     ordered = np.sort(stored)
-    threshold = f"{(ordered[140] + ordered[139]) / 2:.8f}"
-    active = route(threshold, router="mf")
+    threshold = f"{(ordered[168] + ordered[167]) / 2:.8f}"
+    active = route(threshold, router="mf", limits={"small": Limits(tools=False)})
     expected = decide(active.policy, stored)
     write_routes(tmp_path / "routes.json", smart=active)
+    strong = texts[int(np.argmax(expected.model))]
+    tools = [{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}]
 
     fragment = litellm_fragment({"smart": active})
     with litellm_proxy(litellm_python, tmp_path, fragment, upstream) as proxy:
         with ThreadPoolExecutor(8) as pool:
-            answers = list(pool.map(lambda asked: proxy.post(*asked), requests(texts)))
-        rows = proxy.rows(len(texts))
+            bodies = [asked_by(number, text) for number, text in enumerate(sent)]
+            answers = list(pool.map(lambda asked: proxy.post(*asked), bodies))
+        assert {status for status, _ in answers} == {200}, answers
+        failing = proxy.post(*chat(f"{strong} {FAILS}"))
+        with_tools = proxy.post(*chat("hi", tools=tools))
+        lied = {"spend_logs_metadata": {"routectl": LIE}}
+        direct = proxy.post(*chat("past the route", model="large", metadata=lied))
+        empty = proxy.post(*chat(""))
+        for _ in range(8):  # each of two workers has a cache of its own
+            proxy.post(*chat("asked again"))
+        proxy.rows(len(texts) + 13)
 
-    assert {status for status, _ in answers} == {200}
-    for (_, answer), model in zip(answers, expected.name, strict=True):
-        assert f"from {model}" in answer
-
-    assert {row["model_group"] for row in rows} == {"smart"}
-    assert {row["metadata"]["routing_decision"]["cause"] for row in rows} == {"classifier_plugin"}
+    assert [status for status, _ in (failing, with_tools, direct, empty)] == [200] * 4
     done = routectl("import", proxy.log)
     assert done.code == 0, done.err
     query = (
-        "SELECT p.text, r.proxy_decision, r.proxy_score, r.proxy_fingerprint, r.proxy_route, "
-        "r.proxy_activation, r.proxy_model, r.proxy_reason, r.proxy_extraction_version "
-        "FROM requests r JOIN prompts p ON p.id = r.prompt_id"
+        "SELECT p.text, r.* FROM requests r LEFT JOIN prompts p ON p.id = r.prompt_id ORDER BY r.id"
     )
     with sqlite3.connect(database) as connection:
-        logged = {row[0]: row[1:] for row in connection.execute(query)}
+        connection.row_factory = sqlite3.Row
+        imported = connection.execute(query).fetchall()
     connection.close()
-    assert set(logged) == set(texts)
-    for text, score, model, index in zip(texts, stored, expected.name, expected.model, strict=True):
-        decision, logged_score, *others = logged[text]
-        assert decision == ("strong" if index else "weak")
-        assert logged_score == pytest.approx(score, abs=opened.identity.noise)
-        assert others == [opened.identity.fingerprint, "smart", "a7", model, "threshold", 2]
+    by_text = {row["text"]: row for row in imported}
+    agreed = 0
+    for (_, answer), text, score, model in zip(answers, texts, stored, expected.name, strict=True):
+        row = by_text[text]
+        assert row["proxy_reason"] in ("threshold", "timeout")
+        if row["proxy_reason"] == "timeout":
+            continue
+        agreed += 1
+        assert f"from {model}" in answer
+        assert row["proxy_decision"] == {"large": "strong", "small": "weak"}[model]
+        assert row["proxy_score"] == pytest.approx(score, abs=opened.identity.noise)
+        assert row["proxy_fingerprint"] == opened.identity.fingerprint
+        assert (row["proxy_route"], row["proxy_activation"]) == ("smart", "a7")
+        assert (row["proxy_model"], row["proxy_extraction_version"]) == (model, 2)
+    assert agreed > 0.9 * len(texts)
     assert np.mean(expected.model) == pytest.approx(0.3)
+
+    assert "from small" in failing[1]
+    fallback = by_text[f"{strong} {FAILS}"]
+    assert (fallback["proxy_decision"], fallback["proxy_reason"]) == ("strong", "fallback")
+    assert by_text["hi"]["proxy_reason"] == "needs_strong"
+    assert {row["proxy_reason"] for row in imported if row["cache_hit"]} == {"cache_hit"}
+    assert {row["proxy_decision"] for row in imported if row["cache_hit"]} == {None}
+    (without_text,) = (row for row in imported if row["text"] is None)
+    assert (without_text["proxy_reason"], without_text["proxy_route"]) == ("overridden", "smart")
+    reasons = {row["proxy_reason"] for row in imported if row["model_group"] == "large"}
+    assert reasons == {None}
+    assert "spoofed" not in {row["proxy_reason"] for row in imported}
+    for why in ("fallback", "cache hit", "overridden"):
+        assert f"requests of a route: {why}" in done.out
 
 
 KEYS = """

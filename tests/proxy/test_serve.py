@@ -32,6 +32,8 @@ class Upstream(LoopbackHandler):
     server: LoopbackServer
 
     def respond(self, request: Request, fault: Fault | None) -> None:
+        if fault is not None and fault(self, request):
+            return
         if request.get("stream"):
             self.answer(200, EVENTS, content_type="text/event-stream")
         else:
@@ -151,6 +153,28 @@ def test_a_stream_is_passed_on_as_it_is(path: Path, upstream: LoopbackServer) ->
     assert (status, answer, headers["content-type"]) == (200, EVENTS, "text/event-stream")
 
 
+def test_a_client_that_goes_away_ends_the_call_of_its_model_and_is_logged(
+    path: Path, upstream: LoopbackServer
+) -> None:
+    def begin_and_wait(handler: LoopbackHandler, _: object) -> bool:
+        handler.hang_up_after(b"data: {}\n\n")
+        handler.wfile.flush()
+        return handler.wait_for_the_client_to_go()
+
+    upstream.faults = [begin_and_wait]
+    log = path.with_name("decisions.jsonl")
+    with serving(path, "--upstream", upstream.url, "--log", str(log)) as server:
+        connection = http.client.HTTPConnection(server._host, timeout=60)
+        connection.request("POST", "/v1/chat/completions", json.dumps(chat("hi", stream=True)))
+        assert connection.getresponse().read(4) == b"data"
+        connection.close()
+        # The upstream sees its own client go.
+        upstream.let_go()
+
+    (line,) = log.read_text().splitlines()
+    assert json.loads(line)["route"] == "smart"
+
+
 def test_bad_requests_get_a_clear_answer_and_the_server_stays(
     path: Path, upstream: LoopbackServer
 ) -> None:
@@ -234,6 +258,7 @@ def test_what_cannot_be_served_is_one_sentence(path: Path, tmp_path: Path) -> No
             (run("serve", "--routes", path, "--host", "0.0.0.0"), "set ROUTECTL_TOKEN", 2),
             (run("serve", "--routes", tmp_path / "no.json"), "it cannot be read", 1),
             (run("serve", "--routes", path, "--upstream", "ftp://x"), "takes an address", 2),
+            (run("serve", "--routes", path, "--segment-header", "X-Team"), "FIELD=HEADER", 2),
             (run("serve", "--routes", path, "--upstream", "http://k@x"), "takes an address", 2),
             (
                 run("serve", "--routes", undeclared, "--upstream", "http://127.0.0.1:9"),
@@ -283,7 +308,7 @@ def test_a_segment_is_taken_from_the_header_that_the_operator_names_alone(tmp_pa
         assert status == 200
         return str(json.loads(answer)["decision"])
 
-    with serving(path, "--segment-header", "X-Team") as server:
+    with serving(path, "--segment-header", "team=X-Team") as server:
         assert asked(server, **{"X-Team": "search"}) == "strong"
         assert asked(server, **{"X-Team": "b\u00fcro".encode().decode("latin-1")}) == "strong"
         assert asked(server, **{"X-Team": "other"}) == asked(server) == "weak"

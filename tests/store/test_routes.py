@@ -204,5 +204,5 @@ def test_an_evaluation_on_traffic_goes_before_a_newer_one_on_a_benchmark(store: 
         test_evaluations.add(connection, kind="benchmark")
         newest = newest_evaluation(connection, fingerprint)
         assert newest is not None
-        assert newest["id"] == traffic
+        assert newest.id == traffic
         assert newest_evaluation(connection, "another") is None

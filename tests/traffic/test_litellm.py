@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -213,7 +214,7 @@ def test_the_plug_ins_decision_is_read_whole(read_log: ReadLog) -> None:
     }
     metadata = {"spend_logs_metadata": {"routectl": entry, "other": 1}}
     log = {"request_id": "1", "call_type": "acompletion", "metadata": json.dumps(metadata)}
-    for line in (payload(metadata=metadata), log):
+    for line in (payload(metadata=metadata, model_group="smart"), log):
         (request,) = read_log([line]).requests
         assert {
             "route": request.proxy_route,
@@ -225,6 +226,63 @@ def test_the_plug_ins_decision_is_read_whole(read_log: ReadLog) -> None:
             "extraction_version": request.proxy_extraction_version,
             "reason": request.proxy_reason,
         } == entry
+
+
+DECIDED = {
+    "route": "smart",
+    "decision": "strong",
+    "model": "gpt-5",
+    "score": 0.75,
+    "reason": "threshold",
+    "activation": "a7",
+}
+
+
+@pytest.mark.parametrize(
+    ("written", "cause", "fields", "expected"),
+    [
+        (DECIDED, "classifier_plugin", {}, ("strong", "gpt-5", "threshold", "smart")),
+        (DECIDED, None, {}, ("strong", "gpt-5", "threshold", "smart")),
+        # The plug-in gave no answer, or LiteLLM did not follow it.
+        ({}, "default_model_fallback", {}, ("mini", "mini", "overridden", "smart")),
+        (DECIDED, "health_failover", {}, ("mini", "mini", "overridden", "smart")),
+        # The strong model failed, and another group answered.
+        (
+            DECIDED,
+            "classifier_plugin",
+            {"model_group": "mini"},
+            ("strong", "gpt-5", "fallback", "smart"),
+        ),
+        (DECIDED, None, {"model_group": "mini"}, ("strong", "gpt-5", "fallback", "smart")),
+        (
+            DECIDED,
+            "classifier_plugin",
+            {"cache_hit": True},
+            (None, None, "cache_hit", "smart"),
+        ),
+        # A router of LiteLLM's that routectl has nothing to do with.
+        (None, "heuristic_scorer", {}, ("mini", "mini", None, None)),
+    ],
+)
+def test_rows_that_something_else_than_the_policy_decided_are_told_apart(
+    read_log: ReadLog, written: object, cause: str | None, fields: dict[str, Any], expected: object
+) -> None:
+    metadata: dict[str, Any] = {}
+    if written is not None:
+        metadata["spend_logs_metadata"] = {"routectl": written}
+    if cause is not None:
+        routing = {"routed_model": "mini", "router_model_name": "smart", "cause": cause}
+        metadata["routing_decision"] = routing
+    row = {"model_group": "smart", "metadata": metadata, **fields}
+    log = {"request_id": "1", "call_type": "acompletion", **row, "metadata": json.dumps(metadata)}
+    for line in (payload(**row), log):
+        (request,) = read_log([line]).requests
+        assert (
+            request.proxy_decision,
+            request.proxy_model,
+            request.proxy_reason,
+            request.proxy_route,
+        ) == expected
 
 
 @pytest.mark.parametrize("written", ["smart", {"routectl": "smart"}, {"routectl": None}, {}])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -193,3 +194,24 @@ def test_a_log_that_was_imported_before_there_was_a_column_fills_it_when_it_come
     assert "3 requests" in routectl("import", log).out
     assert routectl("traffic", "--json").json["by_model"] == before["by_model"]
     assert "Nothing changed" in routectl("import", log).out
+
+
+def test_requests_of_a_route_that_its_policy_did_not_decide_are_counted(
+    routectl: Routectl, tmp_path: Path
+) -> None:
+    entry = {"route": "smart", "decision": "strong", "model": "large", "reason": "threshold"}
+
+    def row(number: int, cause: str, **fields: object) -> dict[str, Any]:
+        routing = {"router_model_name": "smart", "routed_model": "large", "cause": cause}
+        metadata = {"spend_logs_metadata": {"routectl": entry}, "routing_decision": routing}
+        return conftest.payload(number, metadata=metadata, **fields)
+
+    rows = [row(number, "classifier_plugin") for number in range(10)]
+    rows += [row(number, "default_model_fallback") for number in range(10, 13)]
+    rows += [row(number, "classifier_plugin", cache_hit=True) for number in range(13, 15)]
+    rows += [row(15, "classifier_plugin", model_group="small")]
+
+    done = routectl("import", write_log(tmp_path / "log.jsonl", rows))
+
+    for count, why in ((3, "overridden"), (2, "cache hit"), (1, "fallback")):
+        assert f"{count} requests of a route: {why}" in done.out

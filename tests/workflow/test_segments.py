@@ -162,6 +162,7 @@ def test_a_segment_with_a_tie_exits_with_3_and_is_named(routectl: Routectl, tmp_
     missed = routectl(*CALIBRATE)
     assert missed.code == 3
     assert "missed by more than the tolerance in a segment: support " in missed.err
+    assert "--tolerance 0.02: length, in a segment: support " in missed.err
 
 
 def test_by_model_group_is_not_for_litellm(imported: Routectl) -> None:

@@ -28,6 +28,22 @@ from routectl.cli.console import Console
     help="US dollars per million input and output tokens of one of the two models, in place of the "
     "list price. May repeat.",
 )
+@click.option(
+    "--drift-tolerance",
+    callback=options.optional_fraction,
+    metavar="SHARE",
+    help="How far the long-run share may move from the calibrated one before `status` calls it "
+    "drift, such as 0.03. Without it, 0.02.",
+)
+@click.option(
+    "--limit",
+    "limit_texts",
+    multiple=True,
+    metavar="MODEL=LIMIT,...",
+    help="What the weak model cannot take, so that such requests are strong: context:TOKENS, "
+    "no-images, no-tools, no-response-format; none takes it back. It counts from the next "
+    "calibration on.",
+)
 @options.note
 @options.database
 @options.output
@@ -38,6 +54,8 @@ def command(
     router_text: str | None,
     where: tuple[str, ...],
     price_texts: tuple[str, ...],
+    drift_tolerance: float | None,
+    limit_texts: tuple[str, ...],
     note: str | None,
     db: str,
     console: Console,
@@ -54,10 +72,12 @@ def command(
       routectl route set smart --strong gpt-5 --weak gpt-5-mini \\
         --where model_group=gpt-5 --where model_group=smart
       routectl route set smart --price gpt-5=1.1/9 --note "new contract"
+      routectl route set smart --limit gpt-5-mini=context:128000,no-images
       routectl route set batch --strong big --weak small --price big=2/8 --price small=0.2/0.8
     """
     from routectl.cli.route_table import print_set, set_json
     from routectl.prices import parse_prices
+    from routectl.route import parse_limits
     from routectl.routers import open_spec
     from routectl.workflow.routing import Wanted, set_route
 
@@ -69,6 +89,8 @@ def command(
         router=None if router_text is None else open_spec(options.parse_router(router_text)).spec,
         population=options.parse_population(where, None, None) if where else None,
         prices=parse_prices(price_texts),
+        drift_tolerance=drift_tolerance,
+        limits=parse_limits(limit_texts),
     )
     console.database(location)
     done = set_route(location, name, wanted, note=note, reporter=console)

@@ -10,6 +10,7 @@ import click
 
 from routectl.cli import options
 from routectl.cli.options import Command
+from routectl.cli.targets.max_loss import MAX_LOSS, MIN_QUALITY
 from routectl.cli.targets.option import TargetOption, flag
 from routectl.cli.targets.strong_fraction import STRONG_FRACTION
 from routectl.errors import UsageError
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from routectl.workflow.calibrating import Target
     from routectl.workflow.recorded import RecordedCalibration
 
-TARGETS = (STRONG_FRACTION,)
+TARGETS = (STRONG_FRACTION, MAX_LOSS, MIN_QUALITY)
 
 _tolerance = click.option(
     "--tolerance",
@@ -35,8 +36,9 @@ def target(command: Command) -> Command:
 
     @functools.wraps(command)
     def run(*args: Any, tolerance: float, **given: Any) -> Any:
-        own = [name for option in TARGETS for name in (option.name, *option.only_with_it)]
-        values = {name: given.pop(name) for name in own} | {"tolerance": tolerance}
+        own = {name for option in TARGETS for name in (option.name, *option.only_with_it)}
+        shared = {"tolerance": tolerance, "confidence": given["confidence"]}
+        values = {name: given.pop(name) for name in own} | shared
         return command(*args, target=_asked(values), **given)
 
     decorated: Any = run
@@ -59,8 +61,9 @@ def _asked(values: Mapping[str, Any]) -> Target:
         raise UsageError(f"`{command}` needs a target, {wanted}, as in {example}")
     (option,) = chosen
     for other in TARGETS:
-        misplaced = [name for name in other.only_with_it if values[name] not in (None, False)]
-        if other is not option and misplaced:
+        foreign = [name for name in other.only_with_it if name not in option.only_with_it]
+        misplaced = [name for name in foreign if values[name] not in (None, False)]
+        if misplaced:
             raise UsageError(f"{flag(misplaced[0])} goes with {other.flag}, not with {option.flag}")
     return option.target(values)
 

@@ -29,7 +29,7 @@ PAIR = ModelPair("gpt-4-1106-preview", "Mixtral-8x7B-Instruct-v0.1")
 """Between which RouteLLM evaluates its routers (arXiv 2406.18665, section 5)."""
 
 NOISE = 1e-5
-"""Stated for all such checkpoints, see docs/routers.md for how far it is from what was measured."""
+"""Stated for all such checkpoints; research/routers.md has how far it is from what was measured."""
 
 
 def open_published(folder: Path, strong_model: str | None, weak_model: str | None) -> OpenRouter:

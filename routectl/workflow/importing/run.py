@@ -241,6 +241,7 @@ def counts_json(counts: ImportCounts) -> dict[str, object]:
         "seen": counts.seen,
         "kept": counts.kept,
         "excluded": {reason.value: count for reason, count in counts.excluded.items()},
+        "not_decided": dict(counts.not_decided),
         "undated": counts.undated,
         "unread": dict(counts.unread),
     }

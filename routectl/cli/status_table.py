@@ -1,0 +1,219 @@
+"""How the state of routes is shown, and what is to be done about it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from routectl.cli.console import Console, percent, when
+from routectl.cli.policy_text import runs_text
+from routectl.records import IdKind
+from routectl.workflow.status import Check
+
+if TYPE_CHECKING:
+    from routectl.workflow.drifting import Drift
+    from routectl.workflow.month import MonthToDate
+    from routectl.workflow.status import Problem, RouteStatus
+
+
+HEADERS = (
+    "route",
+    "runs",
+    "for",
+    "newest",
+    "proxy",
+    "no score",
+    "share",
+    "drift",
+    "month",
+    "ends",
+)
+"""What `routectl status --help` explains."""
+
+_BUDGET_AT = HEADERS.index("ends")
+
+
+def print_status(console: Console, told: Sequence[RouteStatus]) -> None:
+    """One line a route, then a line for each reason to look at it."""
+    if not told:
+        console.line(
+            "No routes yet: `routectl route set NAME --strong MODEL --weak MODEL` declares one."
+        )
+        return
+    now = datetime.now(UTC)
+    console.table(
+        [_row(route, now) for route in told],
+        headers=[
+            "route",
+            "runs",
+            "for",
+            "newest",
+            "proxy",
+            "no score",
+            "share",
+            "drift",
+            "month",
+            "ends",
+        ],
+        wrapped=(0,),
+    )
+    for sentence in reasons(told):
+        console.line(f"! {sentence}")
+
+
+def reasons(told: Sequence[RouteStatus]) -> list[str]:
+    """What is wrong and what to do, a sentence each."""
+    return [_reason(route, problem) for route in told for problem in route.problems]
+
+
+def to_json(route: RouteStatus) -> dict[str, object]:
+    """A route's state for programs."""
+    active, decision, month = route.active, route.newest_decision, route.month
+    return {
+        "route": route.route,
+        "activation_id": None if active is None else active.id,
+        "runs": None if active is None else runs_text(active.policy),
+        "calibration_id": None
+        if active is None or active.calibration is None
+        else active.calibration.id,
+        "activated_at": None if active is None else active.created_at,
+        "expires_at": route.expires_at,
+        "newest_request": route.newest_request,
+        "newest_decision": None if decision is None else decision.time,
+        "decided_by": None if decision is None else decision.activation,
+        "requests": route.requests,
+        "strong_fraction": route.share,
+        "unscored": route.unscored,
+        "drift": None if route.drift is None else drift_json(route.drift),
+        "month": None if month is None else asdict(month),
+        "problems": [
+            {"check": problem.check, "sentence": _reason(route, problem)}
+            for problem in route.problems
+        ],
+    }
+
+
+def drift_json(drift: Drift) -> dict[str, object]:
+    """The last look of each alarm, for programs."""
+    return {
+        "tolerance": drift.tolerance,
+        "ringing": [str(ringing.alarm) for ringing in drift.ringing],
+        "waits_for_scores": drift.waits_for_scores,
+        "last": {
+            alarm: {"day": looks[-1].day, "share": looks[-1].share, "e_value": looks[-1].e_value}
+            for alarm, looks in drift.looks.items()
+        },
+    }
+
+
+def _row(route: RouteStatus, now: datetime) -> tuple[str, ...]:
+    active = route.active
+    if active is None:
+        return (route.route, "nothing yet", *["-"] * 8)
+    decision, month = route.newest_decision, route.month
+    return (
+        route.route,
+        f"{IdKind.ACTIVATION.ref(active.id)} {runs_text(active.policy)}",
+        age(now - active.created_at),
+        "none" if route.newest_request is None else age(now - route.newest_request),
+        "-" if decision is None else age(now - decision.time),
+        percent(route.unscored),
+        percent(route.share),
+        drift_text(route.drift),
+        "-" if month is None else f"{month.booked:,.2f}",
+        _expiry(route.expires_at, now),
+    )
+
+
+def drift_text(drift: Drift | None) -> str:
+    """How much of its limit the evidence of drift has reached."""
+    if drift is None or drift.e_value is None:
+        return "-"
+    return "rings" if drift.ringing else "no"
+
+
+def age(span: timedelta) -> str:
+    """How long ago, or until, in the largest unit of which there are two or more."""
+    seconds = max(span.total_seconds(), 0.0)
+    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds // size:.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+def _budget(month: MonthToDate | None) -> str:
+    if month is None or month.budget is None or month.projected is None:
+        return "-"
+    return percent(month.projected / month.budget, 0)
+
+
+def _expiry(expires_at: datetime | None, now: datetime) -> str:
+    if expires_at is None:
+        return "never"
+    return "passed" if expires_at <= now else f"in {age(expires_at - now)}"
+
+
+def _reason(route: RouteStatus, problem: Problem) -> str:
+    facts = problem.facts
+    match problem.check:
+        case Check.DRIFT:
+            text = drift_reason(facts)
+        case Check.BUDGET:
+            text = (
+                f"this month will cost {facts['projected']:,.2f} USD at the rate of the last "
+                f"weeks, above the budget of {facts['budget']:,.2f}: see with `routectl drift` "
+                "whether the traffic has changed, then calibrate again"
+            )
+        case Check.EXPIRY:
+            text = (
+                f"its activation expired on {when(facts['expires_at'])}: calibrate again, or "
+                "activate the same with a later expiry"
+            )
+        case Check.TRAFFIC_AGE if facts["newest"] is None:
+            text = "it has no request with a time: import its log"
+        case Check.TRAFFIC_AGE:
+            text = (
+                f"its newest request is of {when(facts['newest'])}, more than "
+                f"{age(facts['max_age'])} ago: see that the proxy logs and that the log is "
+                "imported, or allow more with --max-age"
+            )
+        case Check.UNSCORED if facts["other_versions"]:
+            text = (
+                f"{percent(facts['share'])} of its last requests have no score, "
+                f"{percent(facts['other_versions'])} because another version of the text "
+                "extraction read them: calibrate again on logs that were imported again"
+            )
+        case Check.UNSCORED:
+            text = (
+                f"{percent(facts['share'])} of its last requests have no score: run "
+                "`routectl score`"
+            )
+        case Check.ACTIVATION:
+            active = IdKind.ACTIVATION.ref(facts["active"])
+            text = (
+                f"the proxy decided by {facts['logged']} on {when(facts['time'])}, and {active} is "
+                "active: give the proxy a new export and see that it reads it"
+            )
+    return f"{route.route}: {text}."
+
+
+def drift_reason(facts: Mapping[str, Any]) -> str:
+    """What a ringing alarm says, and what to do."""
+    share = percent(facts["share"])
+    day = f"on {facts['day']} (the alarm rings since {facts['since']})"
+    if facts["alarm"] == "traffic":
+        return (
+            f"the traffic has shifted, {share} was strong {day}: look at it with `routectl drift`, "
+            "then calibrate again"
+        )
+    if facts["alarm"] == "proxy":
+        return (
+            "the proxy does not do what was exported, it decided otherwise for "
+            f"{share} of the prompts {day}: give it a new export and see that it reads it"
+        )
+    return (
+        f"the proxy gave {share} of the requests the fallback {day}: see in its log what keeps it "
+        "from scoring"
+    )
