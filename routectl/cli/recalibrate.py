@@ -69,13 +69,15 @@ def command(
             }
         )
     else:
-        console.line(calibration_table.to_sentence(result.calibration))
+        for line in calibration_table.short_lines(result.calibration):
+            console.line(line)
         console.line()
         diff_table.print_difference(console, result.difference)
-        console.line()
         if result.activated is not None:
+            console.line()
             console.line(activation_table.to_sentence(result.activated))
         elif not result.doubts:
+            console.line()
             console.line(f"{active} goes on running. `routectl activate {ref}` runs {ref}.")
     if result.doubts:
         raise CheckFailed(
