@@ -179,6 +179,8 @@ ACTIVATION = Shape(
         "alone.",
         "changes": "What is otherwise than before, by name: `was` and `now`. Empty in `history`.",
         "policy": "What decides (docs/schema.md); null in records older than it.",
+        "published": "The routes.json that was written: `path`, `routes`, and why it was not "
+        "(`problem`); null where the route is not published, and in `history`.",
     },
 )
 
@@ -371,7 +373,7 @@ WHERE_THERE = {
     **dict.fromkeys(("saved", "saved_a_month", "days"), "number"),
     "prompt": "text",
     **dict.fromkeys(("model_pair", "quality", "other_models", "passed_over", "costs"), "object"),
-    **dict.fromkeys(("without_named", "tie", "loss"), "object"),
+    **dict.fromkeys(("without_named", "tie", "loss", "published"), "object"),
     **dict.fromkeys(("guarantee", "guaranteed", "lowest_share", "missed_by"), "number"),
     **dict.fromkeys(("cost_a_month_before", "cost_a_month_after"), "number"),
     **dict.fromkeys(("cost_a_month_change",), "number"),

@@ -29,6 +29,7 @@ SECTIONS = {
         "status": "Say whether what runs still holds; exit code 3 where not.",
         "history": "Show what was calibrated, what ran, what was declared.",
         "export": "Print the config string that the proxy takes.",
+        "report": "Write a page on what runs and what it saves.",
         "traffic": "Say what requests the database holds.",
         "savings": "Say what routing has saved, by the proxy's log.",
         "explain": "Say why a request went where it went.",
@@ -51,6 +52,7 @@ SECTIONS = {
     },
     "Setting up": {
         "init": "Make an empty database.",
+        "doctor": "Check each link from the log to the proxy.",
         "samples": "List what imports brought, and take it out again.",
         "db": "Look at the database and change its schema.",
         "completion": "Print the completion script of a shell.",

@@ -160,7 +160,7 @@ def _print_in_full(console: Console, result: RecordedCalibration) -> None:
     print_segments(console, result.policy, result.choice.segmented)
     console.line()
     console.line("What it rests on")
-    console.table(_grounds(result))
+    console.table(grounds(result))
     console.line()
     _print_shares(console, result.choice.cut, result.costs)
 
@@ -185,7 +185,7 @@ def _answer(result: RecordedCalibration) -> list[tuple[str, str]]:
     return rows
 
 
-def _grounds(result: RecordedCalibration) -> list[tuple[str, str]]:
+def grounds(result: RecordedCalibration) -> list[tuple[str, str]]:
     cut, certainty = result.choice.cut, result.choice.certainty
     name = "not recorded" if result.id is None else IdKind.CALIBRATION.ref(result.id)
     rows = [

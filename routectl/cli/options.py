@@ -349,9 +349,10 @@ def _open_plain(texts: tuple[str, ...]) -> list[OpenRouter]:
 routes_file = click.option(
     "--routes",
     "routes_file",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=click.Path(path_type=Path),
     envvar="ROUTECTL_ROUTES",
     required=True,
-    metavar="FILE",
-    help="What `routectl export --format routes` wrote. Also ROUTECTL_ROUTES.",
+    metavar="FILE|DIR",
+    help="What `routectl export --format routes` wrote, or the folder that --format bundle wrote. "
+    "Also ROUTECTL_ROUTES.",
 )

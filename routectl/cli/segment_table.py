@@ -19,6 +19,14 @@ def print_segments(console: Console, policy: Policy, segmented: SegmentedCut | N
     if segmented is None:
         return
     console.line()
+    headers, rows = columns(policy, segmented)
+    console.table(rows, headers=headers, wrapped=(0,))
+    for line in rule_lines(policy, segmented):
+        console.line(line)
+
+
+def columns(policy: Policy, segmented: SegmentedCut) -> tuple[list[str], list[list[str]]]:
+    """The headers of a table of segments, and its rows."""
     cuts = segmented.cuts
     has_guarantee = any(cut.guaranteed is not None for cut in cuts)
     has_saving = any(cut.saved_a_month is not None for cut in cuts)
@@ -42,9 +50,7 @@ def print_segments(console: Console, policy: Policy, segmented: SegmentedCut | N
         ]
         for cut in cuts
     ]
-    console.table(rows, headers=headers, wrapped=(0,))
-    for line in rule_lines(policy, segmented):
-        console.line(line)
+    return headers, rows
 
 
 def rule_lines(policy: Policy, segmented: SegmentedCut) -> list[str]:

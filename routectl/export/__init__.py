@@ -12,6 +12,7 @@ from routectl.export.litellm import (
     STRONG_TIER,
     WEAK_TIER,
     is_litellm_fragment,
+    litellm_config,
     litellm_fragment,
 )
 from routectl.export.routes import ActiveRoute, is_routes_document, read_routes, routes_document
@@ -29,6 +30,7 @@ __all__ = [
     "is_exported",
     "is_litellm_fragment",
     "is_routes_document",
+    "litellm_config",
     "litellm_fragment",
     "read_calibration_document",
     "read_routes",

@@ -35,7 +35,7 @@ from routectl.store.scores import (
 )
 from routectl.workflow.actor import actor
 from routectl.workflow.answering import OtherModels, other_models, suggested_route
-from routectl.workflow.judged import with_judged_rows
+from routectl.workflow.judged import require_one_threshold_by_request, with_judged_rows
 from routectl.workflow.policies import UNDECLARED
 from routectl.workflow.populations import (
     ready_routers,
@@ -116,12 +116,7 @@ def calibrate(
         say_what_the_population_mixes(counts, question.population, shared)
         evaluated = None
         if isinstance(question.target, MaxLoss):
-            if question.by is not None:
-                raise UsageError(
-                    f"--by {question.by} does not go with a target of quality: judged requests "
-                    "are not told apart by segment, so all segments would have one threshold; "
-                    "leave out --by"
-                )
+            require_one_threshold_by_request(question.by, question.unit)
             with store.read() as connection:
                 target, evaluated = with_judged_rows(
                     connection, question.target, routers, question.population, route, shared

@@ -23,6 +23,7 @@ WRITING = {
     "battles import": ("battles", "import", "{battles}", "--rejects", "{output}"),
     "export": ("export", "--output", "{output}"),
     "export json": ("export", "--format", "json", "--output", "{output}"),
+    "report": ("report", "--output", "{output}"),
     "battles export": ("battles", "export", "{output}"),
     "contamination": (
         *("battles", "contamination", "{battles}", "--against", "{bench}"),

@@ -325,6 +325,17 @@ def test_a_threshold_is_changed_from_the_question_to_the_next_review(reader: Rea
     assert code == 0, output
 
     reader.follows("changing-a-threshold.md")
+def test_the_runbook_goes_from_a_shadow_to_a_rollback_and_back(reader: Reader) -> None:
+    records = [payload(n, trace_id=f"conversation {n // 3}") for n in range(200)]
+    write_log(reader.folder / "litellm.jsonl", records)
+
+    reader.follows("runbook.md")
+
+    published = json.loads((reader.folder / "a1" / "routes.json").read_text())
+    policy = published["routes"]["smart"]["policy"]
+    with closing(sqlite3.connect(reader.folder / "routectl.db")) as database:
+        (newest,) = database.execute("SELECT max(id) FROM activations").fetchone()
+    assert (policy["activation_id"], policy["rule"]) == (newest, "threshold")
 
 
 @needs_the_sqlite_shell

@@ -1,0 +1,89 @@
+"""What other thresholds than the active one would give, by look-ups on one cut table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from routectl.policy import REQUEST, threshold_value
+from routectl.records import Population
+from routectl.store.engine import Store
+from routectl.store.scores import scored_requests, stored_router
+from routectl.workflow.calibrating import rows_digest
+from routectl.workflow.pricing import priced_requests
+
+if TYPE_CHECKING:
+    from routectl.calibration import Cut
+    from routectl.workflow.recorded import RecordedCalibration
+
+STEPS = 100
+"""Of a point each."""
+
+
+@dataclass(frozen=True, slots=True)
+class WhatIf:
+    """The cuts nearest to each whole percent, and the one that runs."""
+
+    requests: int
+    """With a score, that the cuts are of."""
+    as_calibrated: bool
+    """They are those of the calibration; else some came or went since."""
+    cuts: Sequence[Cut]
+    """By strong fraction, ascending."""
+    current: int
+    """The cut that the active threshold makes."""
+
+
+def what_if(store: Store, calibration: RecordedCalibration) -> WhatIf | None:
+    """The cuts of a calibration's population, as it is stored now.
+
+    Returns:
+        None where the policy has more than one threshold or decides conversations, so that no cut
+        says what it does; and where no score is stored any more.
+    """
+    from routectl.calibration import ScoredSample
+    from routectl.calibration.cut import Cut, threshold_text
+
+    policy = calibration.policy
+    if len(policy.thresholds) != 1 or policy.segments or policy.unit != REQUEST:
+        return None
+    router = calibration.router
+    with store.read() as connection:
+        id = stored_router(connection, router.name, router.fingerprint)
+    if id is None:
+        return None
+    costs = calibration.costs
+    rows = scored_requests(
+        store,
+        id,
+        Population.from_json(calibration.population),
+        policy.extraction_version,
+        answers=costs is not None,
+        limits=policy.limits.values(),
+    )
+    if not len(rows.win_rates):
+        return None
+    priced = priced_requests(None if costs is None else (costs.strong, costs.weak), rows)
+    table = ScoredSample(
+        win_rates=rows.win_rates,
+        weights=rows.weights,
+        prompts=rows.prompts,
+        conversations=rows.conversations,
+        times=rows.times,
+        tokens=rows.tokens,
+        spend=rows.spend,
+        strong_cost=None if priced is None else priced.strong_cost,
+        weak_cost=None if priced is None else priced.weak_cost,
+    ).cut_table()
+    current = table.at(threshold_value(policy.thresholds[0]))
+    indices = sorted({current, *(table.nearest(step / STEPS) for step in range(STEPS + 1))})
+    cuts = [Cut.of(table, index, threshold_text(table, index, router.noise)) for index in indices]
+    at = indices.index(current)
+    cuts[at] = replace(cuts[at], threshold=policy.thresholds[0])
+    return WhatIf(
+        requests=len(rows.win_rates),
+        as_calibrated=rows_digest(rows) == calibration.rows_digest,
+        cuts=cuts,
+        current=at,
+    )
