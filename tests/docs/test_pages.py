@@ -305,7 +305,7 @@ def test_a_threshold_is_changed_from_the_question_to_the_next_review(reader: Rea
         payload(
             number,
             model=model,
-            response_cost=(2 if decision == "strong" else 0.25) * (60 + number % 7) / 1e6,
+            response_cost=(2 if decision == "strong" else 0.25) * (90 + number % 7) / 1e6,
             metadata={
                 "spend_logs_metadata": {
                     "routectl": written | {"decision": decision, "model": model}
@@ -325,6 +325,8 @@ def test_a_threshold_is_changed_from_the_question_to_the_next_review(reader: Rea
     assert code == 0, output
 
     reader.follows("changing-a-threshold.md")
+
+
 def test_the_runbook_goes_from_a_shadow_to_a_rollback_and_back(reader: Reader) -> None:
     records = [payload(n, trace_id=f"conversation {n // 3}") for n in range(200)]
     write_log(reader.folder / "litellm.jsonl", records)
