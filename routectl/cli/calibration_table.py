@@ -66,6 +66,16 @@ def print_again(console: Console, result: RecordedCalibration) -> None:
         )
 
 
+def short_lines(result: RecordedCalibration) -> list[str]:
+    """A calibration in two lines."""
+    interval = result.choice.certainty.long_run
+    return [
+        f"Calibrated {IdKind.CALIBRATION.ref(result.id)} on {_requests(result)}.",
+        f"It sends {percent(result.choice.cut.strong_fraction, 2)} to the strong model, in the "
+        f"long run {_interval(interval)} ({percent(interval.confidence, 0)} interval).",
+    ]
+
+
 def entry(result: ListedCalibration) -> tuple[tuple[str, ...], str]:
     """A calibration in a list: its cells, and its details."""
     cells = (
