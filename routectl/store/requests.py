@@ -88,7 +88,9 @@ def first_prompt(connection: Connection, conversation: int, version: int) -> int
         .order_by(Request.time.is_(None), Request.time, Request.id)
         .limit(1)
     )
-    return int(connection.execute(query).scalar_one())
+    prompt_id = connection.execute(query).scalar_one()
+    assert prompt_id is not None  # the query says so
+    return prompt_id
 
 
 def is_in(connection: Connection, request: int, population: Population) -> bool:

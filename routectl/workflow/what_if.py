@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 from routectl.policy import REQUEST, threshold_value
 from routectl.records import Population
 from routectl.store.engine import Store
-from routectl.store.scores import scored_requests, stored_router
+from routectl.store.scores import Models, scored_requests, stored_router
+from routectl.workflow.answering import who_answered
 from routectl.workflow.calibrating import rows_digest
 from routectl.workflow.pricing import priced_requests
+from routectl.workflow.routing import in_use, picked_route
 
 if TYPE_CHECKING:
     from routectl.calibration import Cut
@@ -51,15 +53,19 @@ def what_if(store: Store, calibration: RecordedCalibration) -> WhatIf | None:
     router = calibration.router
     with store.read() as connection:
         id = stored_router(connection, router.name, router.fingerprint)
+        costs, answered = calibration.costs, None
+        population = Population.from_json(calibration.population)
+        if costs is not None:
+            route = in_use(connection, picked_route(connection, calibration.route))
+            answered = who_answered(connection, route, population)
     if id is None:
         return None
-    costs = calibration.costs
     rows = scored_requests(
         store,
         id,
-        Population.from_json(calibration.population),
+        population,
         policy.extraction_version,
-        answers=costs is not None,
+        models=None if answered is None else Models(answered.by_strong, answered.by_weak),
         limits=policy.limits.values(),
     )
     if not len(rows.win_rates):
