@@ -22,7 +22,7 @@ def print_segments(console: Console, policy: Policy, segmented: SegmentedCut | N
     console.line()
     headers, rows = columns(policy, segmented)
     console.table(rows, headers=headers, wrapped=(0,))
-    for line in textwrap.wrap(rule_text(policy, segmented), width()):
+    for line in rule_lines(policy, segmented):
         console.line(line)
 
 
@@ -54,18 +54,18 @@ def columns(policy: Policy, segmented: SegmentedCut) -> tuple[list[str], list[li
     return headers, rows
 
 
-def rule_text(policy: Policy, segmented: SegmentedCut) -> str:
-    """Which segments have a threshold of their own, and who gets the default."""
+def rule_lines(policy: Policy, segmented: SegmentedCut) -> list[str]:
+    """Which segments have a threshold of their own, and who gets the default, wrapped."""
     word, fewest = segment_word(policy.segment_field), segmented.fewest_independent
     pooled = segmented.pooled
     others = f"{pooled:,} smaller one{'' if pooled == 1 else 's'}, " if pooled else ""
     text = (
-        f"A {word} has a threshold of its own from {fewest} independent requests on. The default is "
-        f"for all others: {others}requests without a {word}, and any {word} that is not listed."
+        f"A {word} has a threshold of its own from {fewest} independent requests on. The default "
+        f"is for all others: {others}requests without a {word}, and any {word} that is not listed."
     )
     if segmented.default_from_all:
         text += f" Those are fewer than {fewest} independent requests, so it was chosen on all."
-    return text
+    return textwrap.wrap(text, width())
 
 
 def missed_in_segments(facts: Mapping[str, Any]) -> str:
