@@ -31,7 +31,13 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from examples.proxies import Running, litellm, serve, upstream  # noqa: E402
+from examples.proxies import (  # noqa: E402
+    Running,
+    end_all_on_sigterm,
+    litellm,
+    serve,
+    upstream,
+)
 
 CLIENTS = 8
 TROUBLES = ("file", "upstream", "side-car", "rollback")
@@ -227,6 +233,7 @@ def roll_back(proxy: Running, run: Callable[..., None], name: str, rounds: int) 
 
 
 def main() -> None:
+    end_all_on_sigterm()
     parser = argparse.ArgumentParser()
     parser.add_argument("--litellm", type=Path, help="Python of an environment with LiteLLM")
     parser.add_argument("--seconds", type=float, default=6, help="of each trouble")

@@ -30,7 +30,14 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from examples.proxies import PLUGIN, Running, litellm, serve, upstream  # noqa: E402
+from examples.proxies import (  # noqa: E402
+    PLUGIN,
+    Running,
+    end_all_on_sigterm,
+    litellm,
+    serve,
+    upstream,
+)
 from routectl.export import (  # noqa: E402
     ActiveRoute,
     litellm_config,
@@ -216,6 +223,7 @@ def measure(subjects: list[Subject], prompts_per_cell: int, rounds: int) -> None
 
 
 def main() -> None:
+    end_all_on_sigterm()
     parser = argparse.ArgumentParser()
     parser.add_argument("--litellm", type=Path, help="Python of an environment with LiteLLM")
     parser.add_argument("--requests", type=int, default=120, help="a cell and round")
@@ -260,11 +268,11 @@ def main() -> None:
                     workers=options.workers,
                 )
                 subjects.append(started(stack, context, label, model))
-        measure(subjects, options.requests, options.rounds)
         print(f"\n{'proxy':<16}{'start-up s':>12}{'MiB a worker':>14}")
         for subject in subjects[1:]:
             memory = resident_mib(subject.running.process.pid)
             print(f"{subject.name:<16}{subject.started:>12.1f}{memory:>14.0f}")
+        measure(subjects, options.requests, options.rounds)
     print(f"\n{os.cpu_count()} cores for clients, proxies and upstream.")
 
 

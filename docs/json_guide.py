@@ -93,6 +93,7 @@ CALIBRATION = Shape(
         "lowest_share": "The lowest share that there is, where scores of 1.0 are above the target.",
         "passed_over": "A share nearer to the target, where another cut has a wider gap.",
         "guaranteed": "The share that a guaranteed target is not exceeded by; else null.",
+        "affordable_share": "The share that a `--budget` pays for, were no scores tied; else null.",
         "loss": "What `--max-loss` or `--min-quality` loses against always-strong on the "
         "judged requests: `limit`, `expected`, `at_most`, `confidence`, qualities, `labels`, their "
         "`strong_fraction`, and what `more_labels` would reach. Of `--min-quality` the first three "
@@ -143,7 +144,8 @@ CALIBRATION = Shape(
         "strong_fraction_low": "The share if all of them went to the weak model,",
         "strong_fraction_high": "and if all went to the strong one.",
         "longer_than_read": "Share of the requests whose prompt is longer than is read.",
-        "costs": "Currency, prices, costs of 1,000 requests and of a month; null without prices.",
+        "costs": "Currency, prices, costs of 1,000 requests and of a month with its intervals, and "
+        "what they rest on (`booked`, `answers`, `changes_model`); null without prices.",
         "unit": "What is decided at once: request or conversation.",
         "conversations": "How many, and how many begin in the log; null of requests.",
         "segments": "The segments and their thresholds (docs/segments.md); null without `--by`.",
@@ -374,7 +376,9 @@ WHERE_THERE = {
     "prompt": "text",
     **dict.fromkeys(("model_pair", "quality", "other_models", "passed_over", "costs"), "object"),
     **dict.fromkeys(("without_named", "tie", "loss", "published"), "object"),
-    **dict.fromkeys(("guarantee", "guaranteed", "lowest_share", "missed_by"), "number"),
+    **dict.fromkeys(
+        ("guarantee", "guaranteed", "affordable_share", "lowest_share", "missed_by"), "number"
+    ),
     **dict.fromkeys(("cost_a_month_before", "cost_a_month_after"), "number"),
     **dict.fromkeys(("cost_a_month_change",), "number"),
     **dict.fromkeys(("lag_1_correlation", "days_for_one_point"), "number"),

@@ -21,7 +21,13 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from examples.proxies import Running, litellm, serve, upstream  # noqa: E402
+from examples.proxies import (  # noqa: E402
+    Running,
+    end_all_on_sigterm,
+    litellm,
+    serve,
+    upstream,
+)
 
 FOLDER = ROOT / ".demo"
 REQUESTS = 400
@@ -92,6 +98,7 @@ def send(proxy: Running, asked: list[list[dict[str, Any]]]) -> list[dict[str, An
 
 
 def main() -> None:
+    end_all_on_sigterm()
     traffic = ROOT / "examples" / "traffic.jsonl.gz"
     shutil.rmtree(FOLDER, ignore_errors=True)
     FOLDER.mkdir()
