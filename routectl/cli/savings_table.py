@@ -16,7 +16,7 @@ APART = 0.1
 
 
 def print_savings(console: Console, result: Savings) -> None:
-    """The saving first, then what it is made of."""
+    """The saving first, then the bills and the counts of requests."""
     console.line(_headline(result))
     console.line()
     names = _bills(result)
