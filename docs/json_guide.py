@@ -93,6 +93,7 @@ CALIBRATION = Shape(
         "lowest_share": "The lowest share that there is, where scores of 1.0 are above the target.",
         "passed_over": "A share nearer to the target, where another cut has a wider gap.",
         "guaranteed": "The share that a guaranteed target is not exceeded by; else null.",
+        "affordable_share": "The share that a `--budget` pays for, were no scores tied; else null.",
         "loss": "What `--max-loss` or `--min-quality` loses against always-strong on the "
         "judged requests: `limit`, `expected`, `at_most`, `confidence`, qualities, `labels`, their "
         "`strong_fraction`, and what `more_labels` would reach. Of `--min-quality` the first three "
@@ -143,7 +144,8 @@ CALIBRATION = Shape(
         "strong_fraction_low": "The share if all of them went to the weak model,",
         "strong_fraction_high": "and if all went to the strong one.",
         "longer_than_read": "Share of the requests whose prompt is longer than is read.",
-        "costs": "Currency, prices, costs of 1,000 requests and of a month; null without prices.",
+        "costs": "Currency, prices, costs of 1,000 requests and of a month with its intervals, and "
+        "what they rest on (`booked`, `answers`, `changes_model`); null without prices.",
         "unit": "What is decided at once: request or conversation.",
         "conversations": "How many, and how many begin in the log; null of requests.",
         "segments": "The segments and their thresholds (docs/segments.md); null without `--by`.",
@@ -300,10 +302,83 @@ DRIFT = Shape(
     },
 )
 
+SAVINGS = Shape(
+    "Savings",
+    "`savings`",
+    {
+        "route": "The route.",
+        "population": "The requests that were looked at.",
+        "first": "The time of the first of them; null where none has a time.",
+        "last": "The time of the last one.",
+        "currency": "Of the costs.",
+        "saved": "Always-strong less the actual cost; null where not known.",
+        "saved_a_month": "The same in 30 days at this rate.",
+        "days": "Between the first compared request and the last; null below a day.",
+        "requests": "How many, each for as many as it stands for.",
+        "decided": "With a logged decision, answered, and not from the cache.",
+        "undecided": "Without one, answered, and not from the cache.",
+        "cache_hits": "Answered from the cache.",
+        "failed": "That failed.",
+        "fallbacks": "Decided without a score.",
+        "overridden": "Answered by another model than was decided.",
+        "other_models": "Answered by a model that is not the route's.",
+        "compared": "Decided ones whose cost and tokens are known: the bills are of these.",
+        "booked": "`strong_fraction` and `cost` as they were.",
+        "priced": "As they were, at the route's prices.",
+        "projected": "As the calibrations of what ran said.",
+        "always_strong": "With the strong model alone.",
+        "always_weak": "With the weak model alone.",
+        "activations": "That decided, by the log.",
+        "warnings": "All notes, a sentence each.",
+    },
+)
+
+EXPLANATION = Shape(
+    "An explanation",
+    "`explain`",
+    {
+        "route": "The route.",
+        "request": "What the log says of it; null of what came on standard input.",
+        "logged": "The decision that the log has: model, reason, score, activation, who answered.",
+        "then": "What ran when it came and what that says; null where it is what runs now.",
+        "now": "What runs now: `activation`, `decision`, `threshold`, and `why_not` where there "
+        "is no decision.",
+        "prompt": "The text, with --show-prompt alone.",
+        "warnings": "All notes, a sentence each.",
+    },
+)
+
+RECALIBRATION = Shape(
+    "A recalibration",
+    "`recalibrate`",
+    {
+        "calibration": "The calibration that was made.",
+        "diff": "What it decides otherwise than what runs (a difference).",
+        "doubts": "Why `activate` would want --force for it, a sentence each.",
+        "activation": "The activation, with --yes; null where nothing was activated.",
+    },
+)
+
+FILE = Shape(
+    "A file that was checked",
+    "`verify`",
+    {
+        "file": "Its path.",
+        "checks": "`name`, `passed` (null: not asked here) and `detail` of each.",
+    },
+)
+
+AFTERWARDS = (SAVINGS, EXPLANATION, RECALIBRATION, FILE)
+
 WHERE_THERE = {
+    **dict.fromkeys(("request", "logged", "then", "now", "activation"), "object"),
+    **dict.fromkeys(("saved", "saved_a_month", "days"), "number"),
+    "prompt": "text",
     **dict.fromkeys(("model_pair", "quality", "other_models", "passed_over", "costs"), "object"),
     **dict.fromkeys(("without_named", "tie", "loss", "published"), "object"),
-    **dict.fromkeys(("guarantee", "guaranteed", "lowest_share", "missed_by"), "number"),
+    **dict.fromkeys(
+        ("guarantee", "guaranteed", "affordable_share", "lowest_share", "missed_by"), "number"
+    ),
     **dict.fromkeys(("cost_a_month_before", "cost_a_month_after"), "number"),
     **dict.fromkeys(("cost_a_month_change",), "number"),
     **dict.fromkeys(("lag_1_correlation", "days_for_one_point"), "number"),
@@ -318,7 +393,7 @@ WHERE_THERE = {
 }
 """Types of what these commands print as null alone."""
 
-SHAPES = (CALIBRATION, ACTIVATION, TRAFFIC, EXPORT, STATUS, DRIFT, DIFF)
+SHAPES = (CALIBRATION, ACTIVATION, TRAFFIC, EXPORT, STATUS, DRIFT, DIFF, *AFTERWARDS)
 
 
 def json_page() -> str:
@@ -400,7 +475,38 @@ def _printed() -> dict[str, list[dict[str, Any]]]:
             STATUS.title: states,
             DRIFT.title: drifts,
             DIFF.title: [_json("diff", "c1", "c1"), _json("diff", "c1", "a3")],
+            **_afterwards(Path(folder)),
         }
+
+
+def _afterwards(folder: Path) -> dict[str, list[dict[str, Any]]]:
+    """What the commands print that look at a decision after it was made."""
+    written = {"decision": "strong", "model": "big", "reason": "threshold", "activation": "a1"}
+    log = folder / "decided.jsonl"
+    log.write_text(
+        "".join(
+            json.dumps(
+                _request(number) | {"metadata": {"spend_logs_metadata": {"routectl": written}}}
+            )
+            + "\n"
+            for number in range(300, 340)
+        )
+    )
+    _json("import", str(log))
+    _json("score", "-r", "length")
+    before = _json("savings")
+    models = ("--strong", "big", "--weak", "small", "--price", "big=2/8", "--price", "small=1/4")
+    _json("route", "set", "default", *models)
+    _json("calibrate", "--strong-fraction", "0.3", "--tolerance", "1", "-r", "length")
+    _json("activate", "c2", "--force", "--mode", "live")
+    with contextlib.redirect_stdout(io.StringIO()):
+        run(["show", "c1", "--output", str(folder / "c1.json"), "--quiet"])
+    return {
+        SAVINGS.title: [before, _json("savings")],
+        EXPLANATION.title: [_json("explain", "call-300"), _json("explain", "call-3")],
+        RECALIBRATION.title: [_json("recalibrate"), _json("recalibrate", "--yes")],
+        FILE.title: [_json("verify", str(folder / "c1.json"))],
+    }
 
 
 @contextlib.contextmanager

@@ -24,13 +24,22 @@ from routectl.calibration.intervals import (
     requests_for_half_width,
 )
 from routectl.calibration.loss import CutLoss, JudgedSample, Projection
+from routectl.calibration.money import MONTH_DAYS, Month, TrafficMonth, month_of_cut
 from routectl.calibration.sample import ScoredSample
 from routectl.calibration.segments import FEWEST_INDEPENDENT, SegmentCut, SegmentedCut, Segments
 from routectl.calibration.self_check import SelfCheck
-from routectl.calibration.targets import MaxLoss, StrongFraction, Target, target_from_json
+from routectl.calibration.targets import (
+    Budget,
+    MaxLoss,
+    StrongFraction,
+    Target,
+    target_from_json,
+)
 
 __all__ = [
     "FEWEST_INDEPENDENT",
+    "MONTH_DAYS",
+    "Budget",
     "Caveat",
     "Certainty",
     "Choice",
@@ -42,6 +51,7 @@ __all__ = [
     "Interval",
     "JudgedSample",
     "MaxLoss",
+    "Month",
     "PassedOver",
     "Projection",
     "Ranking",
@@ -55,6 +65,7 @@ __all__ = [
     "StrongFraction",
     "Target",
     "Tie",
+    "TrafficMonth",
     "WithoutPrompts",
     "caveats",
     "choose",
@@ -62,6 +73,7 @@ __all__ = [
     "effective_size",
     "first_of_conversation",
     "long_run_interval",
+    "month_of_cut",
     "next_requests_interval",
     "requests_for_half_width",
     "shortest_decimal",

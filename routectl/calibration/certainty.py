@@ -27,7 +27,7 @@ from routectl.calibration.intervals import (
 from routectl.calibration.sample import ScoredSample
 from routectl.calibration.segments import SegmentedCut
 from routectl.calibration.self_check import SelfCheck
-from routectl.calibration.targets import Target
+from routectl.calibration.targets import Budget, Target
 from routectl.policy import meets, threshold_value
 
 ROUGH_BELOW = 10
@@ -239,6 +239,7 @@ def _undecided(
 CaveatCode = Literal[
     "scores_of_one",
     "tie",
+    "pays_for_all_strong",
     "no_times",
     "one_day",
     "few_days",
@@ -298,6 +299,8 @@ def caveats(
                 },
             )
         )
+    if isinstance(target, Budget) and cut.affordable_share == 1.0:
+        due.append(Caveat("pays_for_all_strong", {"budget": target.usd}))
     missed = [] if segmented is None else segmented.missed
     if missed:
         shares = {cut.segment or "": cut.strong_fraction or 0.0 for cut in missed}

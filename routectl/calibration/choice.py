@@ -11,6 +11,7 @@ from routectl.calibration.certainty import Certainty, certainty_of
 from routectl.calibration.clusters import dense
 from routectl.calibration.cut import Cut
 from routectl.calibration.effective_size import Dependence
+from routectl.calibration.money import Month, changes_model, month_of_cut
 from routectl.calibration.sample import ScoredSample
 from routectl.calibration.segments import (
     SegmentedCut,
@@ -21,7 +22,7 @@ from routectl.calibration.segments import (
 from routectl.calibration.self_check import SelfCheck, check_in_time
 from routectl.calibration.targets import StrongFraction, Target
 from routectl.errors import UsageError
-from routectl.policy import meets
+from routectl.policy import meets, threshold_value
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,11 @@ class Choice:
     self_check: SelfCheck | None
     self_check_skipped: str | None
     """Why there is no self check; None where there is one."""
+    month: Month | None = None
+    """What 30 days cost; None where no month or no price is known."""
+    changes_model: float | None = None
+    """Share of the requests whose conversation's request before goes to the other model, which
+    has no prompt cache of it; None where no prices or no conversations with times are known."""
     segmented: SegmentedCut | None = None
     """The segments' own thresholds. `cut` is then that of the whole policy: its threshold and gap
     are the default's, and no cut is next to it. None where there are no segments."""
@@ -94,6 +100,20 @@ def choose(
     # Whether a share would have held: other targets are about more than the scores of some days.
     share = target if isinstance(target, StrongFraction) else StrongFraction(cut.strong_fraction)
     checked = check_in_time(sample, share, noise=noise, confidence=confidence, fitted=fitted)
+    thresholds = threshold_value(cut.threshold) if fitted is None else fitted.thresholds
+    is_strong = meets(sample.win_rates, thresholds)
+    month = changes = None
+    if sample.strong_cost is not None and sample.weak_cost is not None:
+        changes = changes_model(is_strong, sample.weights, sample.conversations, sample.times)
+        if sample.month is not None:
+            month = month_of_cut(
+                sample.month,
+                dependence,
+                is_strong,
+                sample.strong_cost,
+                sample.weak_cost,
+                confidence,
+            )
     return Choice(
         target=target,
         cut=cut,
@@ -109,6 +129,8 @@ def choose(
         ),
         self_check=checked if isinstance(checked, SelfCheck) else None,
         self_check_skipped=checked if isinstance(checked, str) else None,
+        month=month,
+        changes_model=changes,
         segmented=None if fitted is None else fitted.segmented,
     )
 

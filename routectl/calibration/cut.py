@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from routectl.calibration.cut_table import CutTable
+from routectl.calibration.cut_table import RESOLUTION, ROUNDING, CutTable
 from routectl.calibration.decimals import shortest_decimal
 from routectl.calibration.loss import CutLoss
 
@@ -85,6 +85,8 @@ class Cut:
     guaranteed: float | None = None
     """What the long-run share is not above, with the confidence that the target asks for; None
     where it asks for none."""
+    affordable_share: float | None = None
+    """The strong fraction that a budget pays for, were no scores tied; None without a budget."""
     loss: CutLoss | None = None
     """What it loses of always-strong's quality, where the target asks for that; else None."""
 
@@ -151,3 +153,36 @@ def threshold_text(
     if inner_lower < inner_upper:
         return shortest_decimal(inner_lower, inner_upper)
     return shortest_decimal(lower, upper)
+
+
+def tie_at(table: CutTable, share: float) -> Tie | None:
+    """The tie that keeps a share out of reach, if one does.
+
+    A share between two requests is missed by at most half a request, and the cut is only chosen to
+    0.1 point; what is missed by more than both is missed because of a tie.
+    """
+    above = int(np.searchsorted(table.share, share))
+    if above in (0, len(table)):
+        return None
+    low, high = float(table.share[above - 1]), float(table.share[above])
+    half_a_request = table.largest_event / table.total_requests / 2
+    missed_by = min(share - low, high - share)
+    if missed_by <= max(RESOLUTION, half_a_request) + ROUNDING:
+        return None
+    return Tie(
+        score=float(table.upper[above]),
+        requests=float(table.requests[above] - table.requests[above - 1]),
+        share_below=low,
+        share_above=high,
+    )
+
+
+def passed_over(
+    table: CutTable, nearer: int, taken: int, share: float, noise: float
+) -> PassedOver | None:
+    """The cut that is nearer to the share than the one that was taken, if it is."""
+    distance = np.abs(table.share[[nearer, taken]] - share)
+    if distance[1] <= distance[0] + ROUNDING:
+        return None
+    gap = float(table.upper[nearer] - table.lower[nearer])
+    return PassedOver(float(table.share[nearer]), gap, within_noise=gap <= 2 * noise)

@@ -51,6 +51,9 @@ class Events:
     """US dollars with the strong model; known only where `cost_weak` is."""
     cost_weak: Floats | None = None
     """The same with the weak one."""
+    month_strong: Floats | None = None
+    """US dollars that a month of them costs with the strong model; known where `month_weak` is."""
+    month_weak: Floats | None = None
     quality_gained: Floats | None = None
     """Quality with the strong model less quality with the weak one, in the quality's own unit."""
 
@@ -147,6 +150,8 @@ class CutTable:
     booked_cost: Column | None
     cost_strong: Column | None
     cost_weak: Column | None
+    month_strong: Column | None
+    month_weak: Column | None
     quality_gained: Column | None
 
     def __len__(self) -> int:
@@ -160,9 +165,13 @@ class CutTable:
     def cost(self) -> Floats | None:
         """float64[cuts]: US dollars of all requests, each with the model that it goes to; of those
         whose cost is known. None where there is none."""
-        if self.cost_strong is None or self.cost_weak is None:
-            return None
-        return self.cost_strong.moved + (self.cost_weak.total - self.cost_weak.moved)
+        return _with_either(self.cost_strong, self.cost_weak)
+
+    @property
+    def month(self) -> Floats | None:
+        """float64[cuts]: US dollars of a month, each request with the model that it goes to. None
+        where there is none."""
+        return _with_either(self.month_strong, self.month_weak)
 
     def at(self, threshold: float) -> int:
         """The cut that a threshold makes.
@@ -218,6 +227,13 @@ class CutTable:
         return eligible, np.where(eligible, np.abs(self.share - share), np.inf)
 
 
+def _with_either(strong: Column | None, weak: Column | None) -> Floats | None:
+    """What both sides of each cut cost."""
+    if strong is None or weak is None:
+        return None
+    return strong.moved + (weak.total - weak.moved)
+
+
 def cut_table(events: Events, *, lowest: float = -math.inf, highest: float = math.inf) -> CutTable:
     """Sort once; every later question is a look-up on the result.
 
@@ -265,5 +281,7 @@ def cut_table(events: Events, *, lowest: float = -math.inf, highest: float = mat
         booked_cost=column(events.booked_cost),
         cost_strong=column(events.cost_strong, events.cost_weak),
         cost_weak=column(events.cost_weak, events.cost_strong),
+        month_strong=column(events.month_strong, events.month_weak),
+        month_weak=column(events.month_weak, events.month_strong),
         quality_gained=column(events.quality_gained),
     )

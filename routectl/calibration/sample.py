@@ -10,6 +10,7 @@ import numpy as np
 from routectl.calibration.arrays import Booleans, Floats, Integers
 from routectl.calibration.clusters import Ids
 from routectl.calibration.cut_table import CutTable, Events, cut_table
+from routectl.calibration.money import TrafficMonth
 from routectl.errors import CalibrationError
 
 
@@ -60,13 +61,15 @@ class ScoredSample:
     """What the call costs with the strong model, in US dollars, NaN where unknown. None, as
     `weak_cost` then is: nobody knows prices."""
     weak_cost: Floats | None = None
+    month: TrafficMonth | None = None
+    """Of these requests; None where nobody asks, or no month can be told."""
     moving_together: Integers | None = None
     """Requests of one number, from 0, have one score because they are decided at once; None: each
     is decided for itself."""
 
     def __post_init__(self) -> None:
         columns = [getattr(self, field.name) for field in fields(self)]
-        if len({len(column) for column in columns if column is not None}) != 1:
+        if len({len(column) for column in columns if isinstance(column, np.ndarray)}) != 1:
             raise ValueError("The arrays of a sample must be of one length.")
         check_win_rates(self.win_rates)
         if not bool(np.all((self.weights > 0) & np.isfinite(self.weights))):
@@ -89,6 +92,11 @@ class ScoredSample:
         def weighted(amounts: Floats | None) -> Floats | None:
             return None if amounts is None else amounts * self.weights
 
+        def monthly(amounts: Floats | None) -> Floats | None:
+            if amounts is None or self.month is None:
+                return None
+            return self.month.shares(amounts)
+
         events = Events(
             values=self.win_rates,
             requests=self.weights,
@@ -96,6 +104,8 @@ class ScoredSample:
             booked_cost=weighted(self.spend),
             cost_strong=weighted(self.strong_cost),
             cost_weak=weighted(self.weak_cost),
+            month_strong=monthly(self.strong_cost),
+            month_weak=monthly(self.weak_cost),
         )
         table = cut_table(events, lowest=0.0, highest=1.0)
         if self.moving_together is None:

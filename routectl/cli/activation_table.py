@@ -105,7 +105,8 @@ def to_sentence(activated: Activated) -> str:
         text += f", in mode {mode_text(activated.policy)}"
     if activated.restores is not None:
         text += f", as in {IdKind.ACTIVATION.ref(activated.restores)}"
-    text += _until(activated)
+    if activated.expires_at is not None:
+        text += f", {expiry_text(activated.expires_at, datetime.now(UTC))}"
     return f"{text}. Activation {IdKind.ACTIVATION.ref(activated.id)} by {activated.actor}."
 
 

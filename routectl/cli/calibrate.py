@@ -77,6 +77,8 @@ def command(
 ) -> None:
     """Choose the threshold that sends a share of your traffic to the strong model.
 
+    The share is given (--strong-fraction), or is the largest that a budget pays for (--budget).
+
     Scores what is not scored yet, then picks among the achievable cuts, and records the
     answer. It changes nothing in production: `routectl activate` does. Exits with 3 when no
     threshold comes near the target, because of a tie or because there are few requests.
@@ -89,6 +91,7 @@ def command(
       routectl calibrate --strong-fraction 0.3
       routectl calibrate --strong-fraction 0.2 --at-most -r all --where model_group=smart
       routectl calibrate --strong-fraction 0.3 --guarantee 0.95
+      routectl calibrate --budget 5000/month
       routectl calibrate --strong-fraction 0.3 --by team
       routectl calibrate --strong-fraction 0.3 --since 7d --note "Q4 budget"
       routectl calibrate --strong-fraction 0.3 --route smart --price gpt-5-mini=0.2/1.6

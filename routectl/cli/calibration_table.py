@@ -17,7 +17,12 @@ from routectl.cli.policy_text import (
     router_text,
     runs_text,
 )
-from routectl.cli.saving_table import other_models, saving_rows, suggestion_lines
+from routectl.cli.saving_table import (
+    assumption_rows,
+    other_models,
+    saving_rows,
+    suggestion_lines,
+)
 from routectl.cli.segment_table import missed_in_segments, print_segments, threshold_text
 from routectl.cli.unit_table import unit_rows
 from routectl.records import IdKind
@@ -59,6 +64,16 @@ def print_again(console: Console, result: RecordedCalibration) -> None:
             "did not record is left out (the notes on the population, and how many requests a "
             "sample stands for)"
         )
+
+
+def short_lines(result: RecordedCalibration) -> list[str]:
+    """A calibration in two lines."""
+    interval = result.choice.certainty.long_run
+    return [
+        f"Calibrated {IdKind.CALIBRATION.ref(result.id)} on {_requests(result)}.",
+        f"It sends {percent(result.choice.cut.strong_fraction, 2)} to the strong model, in the "
+        f"long run {_interval(interval)} ({percent(interval.confidence, 0)} interval).",
+    ]
 
 
 def entry(result: ListedCalibration) -> tuple[tuple[str, ...], str]:
@@ -203,6 +218,7 @@ def grounds(result: RecordedCalibration) -> list[tuple[str, str]]:
     if result.costs is not None:
         rows.append(("price of strong", _price(result.costs.strong)))
         rows.append(("price of weak", _price(result.costs.weak)))
+    rows += assumption_rows(result)
     return rows
 
 
@@ -243,6 +259,15 @@ def _print_shares(console: Console, cut: Cut, costs: Costs | None) -> None:
         for row, text in zip(cells, dollars(amounts), strict=True):
             row.append(text)
         headers.append("USD per 1,000 requests")
+        month = costs.month
+        if not isinstance(month, str) and month.always_weak is not None:
+            strong, weak = month.always_strong, month.always_weak
+            random = fraction * strong + (1 - fraction) * weak
+            for row, text in zip(
+                cells, dollars([month.this_threshold, random, strong, weak]), strict=True
+            ):
+                row.append(text)
+            headers.append("USD in 30 days")
     console.table(cells, headers=headers)
 
 
@@ -330,6 +355,11 @@ def _sentence(caveat: Caveat) -> str:
                 f"{facts['requests']:,.0f} requests share the score {facts['score']:.6g}, so "
                 f"{percent(facts['target'])} cannot be reached: the shares next to it are "
                 f"{percent(facts['share_below'], 2)} and {percent(facts['share_above'], 2)}"
+            )
+        case "pays_for_all_strong":
+            return (
+                f"{facts['budget']:,.2f} USD a month pay for the strong model alone, so all "
+                "requests go to it"
             )
         case "no_times":
             return (

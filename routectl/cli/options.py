@@ -118,6 +118,12 @@ force = click.option(
 note = click.option("--note", help="Why, for whoever reads the history.")
 
 
+segment = click.option(
+    "--segment",
+    metavar="NAME",
+    help="The team, key alias or model group of these requests, where the policy has segments.",
+)
+
 NEVER = "never"
 
 expires = click.option(
@@ -152,8 +158,7 @@ where = click.option(
     f"are alternatives. Fields: {', '.join(FILTER_FIELDS)}.",
 )
 
-population = _stack(
-    where,
+window = _stack(
     click.option(
         "--since",
         metavar="TIME",
@@ -162,6 +167,8 @@ population = _stack(
     ),
     click.option("--until", metavar="TIME", help="Only requests before this time."),
 )
+
+population = _stack(where, window)
 
 scored_as = click.option(
     "--as",

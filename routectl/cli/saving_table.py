@@ -10,7 +10,7 @@ from routectl.cli.console import WIDTH, percent
 
 if TYPE_CHECKING:
     from routectl.workflow.answering import OtherModels
-    from routectl.workflow.pricing import Costs, Month
+    from routectl.workflow.pricing import Booked, Costs, Interval, Month
     from routectl.workflow.quality import KnownQuality
     from routectl.workflow.recorded import RecordedCalibration
 
@@ -23,6 +23,9 @@ def saving_rows(result: RecordedCalibration) -> Iterator[tuple[str, str]]:
     if result.suggestion is not None:
         return
     yield "saving", saving(result.costs)
+    month = result.choice.month
+    if month is not None and month.saving_interval is not None:
+        yield "in the long run", _ranges(month)
     yield "quality", quality(result)
 
 
@@ -63,6 +66,54 @@ def _month(month: Month, strong: str) -> str:
     if saved < 0:
         return f"none: {-saved:,.2f} USD a month{share} more than always {strong}, {volume}"
     return f"{saved:,.2f} USD a month{share} against always {strong}, {volume}"
+
+
+def _ranges(month: Month) -> str:
+    """How sure the saving is."""
+    interval = month.saving_interval
+    assert interval is not None
+    text = f"{_range(interval)} USD a month ({percent(interval.confidence, 0)} interval)"
+    coming = month.next_saving_interval
+    return text if coming is None else f"{text}; the next month {_range(coming)}"
+
+
+def _range(interval: Interval) -> str:
+    return f"{interval.low:,.2f} to {interval.high:,.2f}"
+
+
+def assumption_rows(result: RecordedCalibration) -> Iterator[tuple[str, str]]:
+    """Rows of a table: what the US dollars rest on. Nothing of an older record."""
+    costs, month = result.costs, result.choice.month
+    if costs is None or month is None or month.by_weekday is None:
+        return
+    rate = "each weekday at its own mean" if month.by_weekday else "at the mean rate"
+    empty = f", {month.empty_days} of them without a request" if month.empty_days else ""
+    yield "month", f"30 days, {rate} of the {month.days:,.1f} days of the log{empty}"
+    models = ((costs.strong, costs.strong_booked), (costs.weak, costs.weak_booked))
+    yield "booked cost", ", ".join(_booked(price.model, booked) for price, booked in models)
+    yield "answers", _answers(costs)
+    if costs.changes_model is not None:
+        yield (
+            "prompt caches",
+            f"{percent(costs.changes_model)} of the requests change model within their "
+            "conversation and find no cache of it; its cost is not counted",
+        )
+
+
+def _booked(model: str, booked: Booked | None) -> str:
+    if booked is None:
+        return f"{model} at its price: too few booked answers"
+    return f"{model} at {booked.ratio:.2f} of its price ({booked.requests:,} booked answers)"
+
+
+def _answers(costs: Costs) -> str:
+    answers = costs.answers
+    if answers is None:
+        return "as many tokens with either model: the log does not tell more"
+    return (
+        f"{costs.weak.model} takes {answers.ratio:.2f} tokens for each of {costs.strong.model}'s, "
+        "as in the log at like scores"
+    )
 
 
 def quality(result: RecordedCalibration) -> str:

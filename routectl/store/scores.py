@@ -175,6 +175,18 @@ _IMPOSSIBLE = -2
 """In place of a number of tokens that no call can have."""
 
 
+OTHER, WEAK, STRONG = 0, 1, 2
+"""Who answered: neither model of a route, or nobody knows; its weakest; its strongest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Models:
+    """The names that two models have in a log."""
+
+    strong: Sequence[str]
+    weak: Sequence[str]
+
+
 @dataclass(frozen=True, slots=True)
 class ScoredRequests:
     """Parallel arrays, one element a request that has a score."""
@@ -194,6 +206,8 @@ class ScoredRequests:
     spend: NDArray[np.float64]
     """US dollars; NaN where unknown."""
     longer_than_read: NDArray[np.bool_]
+    answered: NDArray[np.int64] | None = None
+    """Who answered: OTHER, WEAK or STRONG. None where nobody asked."""
     needs_strong: NDArray[np.bool_] | None = None
     """Those that a weaker model cannot take: their score counts as 1, whatever it is, because they
     are strong at any threshold. None where nobody declared what a model cannot take."""
@@ -213,20 +227,20 @@ def scored_requests(
     population: Population,
     version: int,
     *,
-    answers: bool = False,
+    models: Models | None = None,
     limits: Collection[Limits] = (),
     segments: tuple[str, Sequence[str]] | None = None,
 ) -> ScoredRequests:
     """The population's requests with this router's scores, in the order of their ids.
 
     Args:
-        answers: read the answers' tokens, too.
+        models: read the answers' tokens, too, and whose they are.
         limits: what the weaker models cannot take.
         segments: a field of `policy.SEGMENT_FIELDS`, and values of it to be told apart.
     """
     import numpy as np
 
-    wanted = _requests(population, version, answers, segments, needs=bool(limits))
+    wanted = _requests(population, version, models, segments, needs=bool(limits))
     requests, scores = read_columns(store, wanted, _scores(router))
     if not ((scores["win_rate"] >= 0) & (scores["win_rate"] <= 1)).all():
         raise StoreError(damaged(store.location))
@@ -277,9 +291,10 @@ def scored_requests(
         conversations=requests["conversation"],
         times=requests["time"],
         tokens=_nan_where_unknown(requests["tokens"]),
-        tokens_out=_nan_where_unknown(requests["tokens_out"]) if answers else None,
+        tokens_out=None if models is None else _nan_where_unknown(requests["tokens_out"]),
         spend=requests["spend"],
         longer_than_read=(scores["key"] & 1)[index].astype(np.bool_),
+        answered=requests.get("answered"),
         segments=requests.get("segment"),
         impossible=int(np.count_nonzero(is_impossible)),
     )
@@ -296,7 +311,7 @@ def _nan_where_unknown(counts: NDArray[np.int64]) -> NDArray[np.float64]:
 def _requests(
     population: Population,
     version: int,
-    answers: bool,
+    models: Models | None,
     segments: tuple[str, Sequence[str]] | None,
     *,
     needs: bool,
@@ -317,8 +332,14 @@ def _requests(
         "tokens": tokens(Request.tokens_in + Request.tokens_out),
         "spend": FloatColumn(Request.cost.expression, exponent=5),
     }
-    if answers:  # Each column takes its time.
+    if models is not None:  # Each column takes its time.
         columns["tokens_out"] = tokens(Request.tokens_out.expression)
+    if models is not None and (models.strong or models.weak):
+        # The log's model where it is not the group, then what the proxy's router named.
+        name = func.coalesce(Request.model, Request.proxy_model, Request.model_group)
+        columns["answered"] = IntColumn(
+            case((name.in_(models.strong), STRONG), (name.in_(models.weak), WEAK), else_=OTHER)
+        )
     if needs:
         columns |= {
             "tokens_in": IntColumn(

@@ -45,14 +45,36 @@ class OtherModels:
         return asdict(self)
 
 
-def other_models(
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """Who answered the requests of a route that declares models."""
+
+    others: OtherModels | None
+    """None where nobody but the route's models did."""
+    by_strong: tuple[str, ...]
+    """The names that its strongest model has in the log."""
+    by_weak: tuple[str, ...]
+
+
+def who_answered(
     connection: Connection, route: RouteInUse, population: Population
-) -> OtherModels | None:
-    """Who answered in place of the route's models; None where nobody did, or it declares none."""
+) -> Answered | None:
+    """Who answered the newest requests; None where the route declares no models."""
     if not route.declared.models:
         return None
     rows = answered_by(connection, population, EXTRACTION_VERSION, newest=NEWEST)
     own = [model.name for model in route.declared.models]
+    named = {name for row in rows if (name := _answering(row)) is not None}
+    strong, weak = (
+        tuple(sorted(name for name in named if _is_model(name, model)))
+        for model in (own[-1], own[0])
+    )
+    return Answered(_other_models(rows, route, own), strong, weak)
+
+
+def _other_models(
+    rows: Sequence[AnsweredBy], route: RouteInUse, own: Sequence[str]
+) -> OtherModels | None:
     names = (route.name, *(route.routed.names if route.routed is not None else ()))
     total = others = 0.0
     weights: defaultdict[str, float] = defaultdict(float)
@@ -61,7 +83,7 @@ def other_models(
         if row.model is None and row.decided is None and row.model_group in (None, *names):
             continue  # The log knows the route alone.
         total += row.weight
-        if not any(_is_model(name, model) for name in called for model in own):
+        if not any(is_model(name, model) for name in called for model in own):
             others += row.weight
             weights[called[0]] += row.weight
     if not others:
@@ -69,7 +91,7 @@ def other_models(
     return OtherModels(others / total, tuple(sorted(weights, key=lambda name: -weights[name])))
 
 
-def _is_model(name: str, model: str) -> bool:
+def is_model(name: str, model: str) -> bool:
     """Whether a name in a log is a model's, in a release of it or with a provider before it."""
     return same_model(name, model) or same_model(_RELEASE.sub("", name), model)
 

@@ -9,10 +9,12 @@ from datetime import UTC, datetime
 from uuid import uuid4
 
 from routectl.calibration import (
+    Budget,
     MaxLoss,
     ScoredSample,
     StrongFraction,
     Target,
+    TrafficMonth,
     choose,
     first_of_conversation,
 )
@@ -28,13 +30,14 @@ from routectl.store.engine import Location, Store
 from routectl.store.opening import open_store
 from routectl.store.populations import Overview, overview
 from routectl.store.scores import (
+    Models,
     ScoredRequests,
     prompts_without_text,
     router_id,
     scored_requests,
 )
 from routectl.workflow.actor import actor
-from routectl.workflow.answering import OtherModels, other_models, suggested_route
+from routectl.workflow.answering import Answered, suggested_route, who_answered
 from routectl.workflow.judged import require_one_threshold_by_request, with_judged_rows
 from routectl.workflow.policies import UNDECLARED
 from routectl.workflow.populations import (
@@ -42,7 +45,13 @@ from routectl.workflow.populations import (
     refuse_an_empty_population,
     say_what_the_population_mixes,
 )
-from routectl.workflow.pricing import Costs, month_of, priced_requests, route_prices
+from routectl.workflow.pricing import (
+    priced_requests,
+    require_models,
+    require_month,
+    route_prices,
+    traffic_month,
+)
 from routectl.workflow.quality import KnownQuality, known_quality
 from routectl.workflow.recorded import RecordedCalibration, recorded
 from routectl.workflow.reporter import Remembering, Reporter
@@ -61,7 +70,7 @@ from routectl.workflow.segments import (
 )
 from routectl.workflow.units import by_conversation
 
-__all__ = ["MaxLoss", "Question", "StrongFraction", "Target", "calibrate"]
+__all__ = ["Budget", "MaxLoss", "Question", "StrongFraction", "Target", "calibrate"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +117,8 @@ def calibrate(
     """
     route = question.route
     _refuse_other_prices(route, question.prices)
+    if isinstance(question.target, Budget):
+        require_models(route)
     with open_store(location) as store:
         with store.read() as connection:
             counts = overview(connection, question.population, EXTRACTION_VERSION)
@@ -127,7 +138,7 @@ def calibrate(
             traffic = _Traffic(
                 counts,
                 evaluated,
-                other_models(connection, route, question.population),
+                who_answered(connection, route, question.population),
                 suggested_route(connection, route, question.population)
                 if route.pair is None
                 else None,
@@ -150,7 +161,8 @@ class _Traffic:
     counts: Overview
     evaluated: KnownQuality | None
     """Of the evaluation that the target names; None where it names none."""
-    other_models: OtherModels | None
+    answered: Answered | None
+    """None where the route declares no models."""
     suggestion: str | None
     prices: tuple[ModelPrice, ModelPrice] | None
     """Of the strong model and of the weak one."""
@@ -175,7 +187,10 @@ def _calibrate(
     run: str,
     reporter: Remembering,
 ) -> RecordedCalibration:
-    counts, prices = traffic.counts, traffic.prices
+    counts, prices, answered = traffic.counts, traffic.prices, traffic.answered
+    models = None
+    if prices is not None and answered is not None:
+        models = Models(answered.by_strong, answered.by_weak)
     limits, segments = declared_limits(question.route.declared), traffic.segments
     rows, purged = _scored(
         store,
@@ -184,7 +199,7 @@ def _calibrate(
         counts,
         reporter,
         segments,
-        answers=prices is not None,
+        models=models,
         limits=limits.values(),
     )
     _say_what_cannot_be_avoided(rows, limits, reporter)
@@ -201,6 +216,9 @@ def _calibrate(
     excluded = dict(counts.excluded) | ({"purged": purged} if purged else {})
     identity = router.identity
     priced = priced_requests(prices, rows)
+    month = traffic_month(rows, priced)
+    if isinstance(question.target, Budget):
+        require_month(priced, month)
     reporter.detail(f"choosing among the cuts of {len(rows.win_rates):,} scores")
     choice = choose(
         ScoredSample(
@@ -213,6 +231,7 @@ def _calibrate(
             spend=rows.spend,
             strong_cost=None if priced is None else priced.strong_cost,
             weak_cost=None if priced is None else priced.weak_cost,
+            month=month if isinstance(month, TrafficMonth) else None,
             moving_together=first,
         ),
         question.target,
@@ -226,7 +245,9 @@ def _calibrate(
     spending = choice.cut.spending
     costs = None
     if priced is not None and spending is not None:
-        costs = Costs(priced.strong, priced.weak, spending, month_of(rows, spending))
+        told = month if isinstance(month, str) else choice.month
+        assert told is not None
+        costs = priced.costs(spending, told, choice.changes_model)
     segmented = choice.segmented
     if segmented is not None:
         segmented = with_savings(segmented, None if costs is None else costs.month)
@@ -259,7 +280,7 @@ def _calibrate(
             "longer_than_read": longer,
             "costs": None if costs is None else costs.to_json(),
             "quality": None if quality is None else quality.to_json(),
-            "other_models": traffic.other_models and traffic.other_models.to_json(),
+            "other_models": answered and answered.others and answered.others.to_json(),
             "suggested_route": traffic.suggestion,
             "conversations": conversations and conversations.to_json(),
             "segments": question.by and segmented and segments_json(question.by, segmented),
@@ -300,14 +321,14 @@ def _scored(
     reporter: Reporter,
     segments: SegmentsToFit | None,
     *,
-    answers: bool,
+    models: Models | None,
     limits: Collection[Limits],
 ) -> tuple[ScoredRequests, float]:
     """The population's scores, after scoring what is missing, and the weight of what cannot be.
 
     Args:
         segments: to be told apart.
-        answers: read the answers' tokens, too, which only prices ask for.
+        models: whose answers to tell apart, which only prices ask for.
         limits: what the weak model cannot take.
     """
     told_apart = None if segments is None else (segments.field, segments.names)
@@ -318,7 +339,7 @@ def _scored(
             row_id,
             population,
             EXTRACTION_VERSION,
-            answers=answers,
+            models=models,
             limits=limits,
             segments=told_apart,
         )

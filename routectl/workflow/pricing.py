@@ -2,62 +2,68 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
 
-from routectl.errors import InputError
+from routectl.calibration import MONTH_DAYS, Interval, Month, Spending, TrafficMonth
+from routectl.calibration.clusters import sums
+from routectl.errors import CalibrationError, InputError
 from routectl.prices import CURRENCY, ModelPrice
-from routectl.store.scores import ScoredRequests
+from routectl.route import quoted
+from routectl.store.scores import STRONG, WEAK, ScoredRequests
 from routectl.workflow.routing import declared_prices
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     import numpy as np
     from numpy.typing import NDArray
 
-    from routectl.calibration import Spending
     from routectl.workflow.reporter import Reporter
     from routectl.workflow.routing import RouteInUse
 
-MONTH_DAYS = 30
-"""What a month's figures are for."""
+    Floats = NDArray[np.float64]
 
-_DAY = 86_400.0
+__all__ = [
+    "MONTH_DAYS",
+    "Answers",
+    "Booked",
+    "Costs",
+    "Interval",
+    "Month",
+    "PricedRequests",
+    "priced_requests",
+    "require_models",
+    "require_month",
+    "route_prices",
+    "traffic_month",
+]
+
+FEWEST_ANSWERS = 100
+"""Answers of a model from which its booked cost, and the length of its answers, are believed."""
+
+_FEWEST_IN_A_PART = 20
+"""Answers of each model in a tenth of the scores that is compared."""
 
 
 @dataclass(frozen=True, slots=True)
-class Month:
-    """What a month costs at the rate of the population's requests, US dollars."""
+class Booked:
+    """What the proxy booked for a model's answers, set against their price."""
 
-    days: float
-    """Between its first request and its last one."""
-    requests: float
-    """In 30 days at that rate."""
-    always_strong: float
-    this_threshold: float
+    requests: int
+    """Answers of the model with a booked cost and tokens."""
+    ratio: float
+    """Booked cost divided by the price of the same tokens: discounts, prompt caches, failures."""
 
-    @property
-    def saved(self) -> float:
-        """Against always-strong; below 0 where the strong model is the cheaper one."""
-        return self.always_strong - self.this_threshold
 
-    @property
-    def saved_share(self) -> float | None:
-        """Of always-strong; None where that costs nothing."""
-        return self.saved / self.always_strong if self.always_strong else None
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """How long the answer of a model is that did not answer."""
 
-    def to_json(self) -> dict[str, object]:
-        """As plain JSON values."""
-        return {
-            "days": MONTH_DAYS,
-            "days_seen": self.days,
-            "requests": self.requests,
-            "always_strong": self.always_strong,
-            "this_threshold": self.this_threshold,
-            "saved": self.saved,
-            "saved_share": self.saved_share,
-        }
+    ratio: float
+    """Tokens of a weak answer for each of a strong one, at like scores."""
+    compared: float
+    """Share of the answers that lie in tenths of the scores in which both models answered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +75,14 @@ class Costs:
     spending: Spending
     month: Month | str
     """Why there is none, where the log is too short to tell."""
+    strong_booked: Booked | None = None
+    """None: too few answers of this model are booked, and its price counts as it is."""
+    weak_booked: Booked | None = None
+    answers: Answers | None = None
+    """None: the log does not tell, and both models answer in as many tokens."""
+    changes_model: float | None = None
+    """Share of the requests whose conversation's request before goes to the other model; None
+    where the log has no conversations."""
 
     def to_json(self) -> dict[str, object]:
         """As plain JSON values; prices are per million tokens."""
@@ -81,7 +95,42 @@ class Costs:
             "per_1000_requests": per_1000,
             "month": None if isinstance(month, str) else month.to_json(),
             "no_month": month if isinstance(month, str) else None,
+            "booked": {
+                "strong": self.strong_booked and asdict(self.strong_booked),
+                "weak": self.weak_booked and asdict(self.weak_booked),
+            },
+            "answers": self.answers and asdict(self.answers),
+            "changes_model": self.changes_model,
         }
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> Costs:
+        """What `to_json` wrote; an older one has less."""
+        per_1000 = dict(stored["per_1000_requests"])
+        month, booked = stored.get("month"), stored.get("booked", {})
+        return cls(
+            strong=_price(stored["prices"]["strong"]),
+            weak=_price(stored["prices"]["weak"]),
+            spending=Spending(known_share=per_1000.pop("known"), **per_1000),
+            month=(
+                str(stored.get("no_month") or "it is not recorded")
+                if month is None
+                else Month.from_json(month)
+            ),
+            strong_booked=_one(Booked, booked.get("strong")),
+            weak_booked=_one(Booked, booked.get("weak")),
+            answers=_one(Answers, stored.get("answers")),
+            changes_model=stored.get("changes_model"),
+        )
+
+
+def _price(stored: Mapping[str, Any]) -> ModelPrice:
+    read, written = (Decimal(str(stored[side])) for side in ("input", "output"))
+    return ModelPrice(stored["model"], read, written, stored["source"])
+
+
+def _one(kind: type[Any], stored: Mapping[str, Any] | None) -> Any:
+    return None if stored is None else kind(**stored)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +139,25 @@ class PricedRequests:
 
     strong: ModelPrice
     weak: ModelPrice
-    strong_cost: NDArray[np.float64]
+    strong_cost: Floats
     """Shape (n,), US dollars, NaN where the tokens are unknown."""
-    weak_cost: NDArray[np.float64]
+    weak_cost: Floats
+    strong_booked: Booked | None
+    weak_booked: Booked | None
+    answers: Answers | None
+
+    def costs(self, spending: Spending, month: Month | str, changes_model: float | None) -> Costs:
+        """What a cut costs."""
+        return Costs(
+            self.strong,
+            self.weak,
+            spending,
+            month,
+            self.strong_booked,
+            self.weak_booked,
+            self.answers,
+            changes_model,
+        )
 
 
 def route_prices(
@@ -119,10 +184,15 @@ def route_prices(
 def priced_requests(
     prices: tuple[ModelPrice, ModelPrice] | None, rows: ScoredRequests
 ) -> PricedRequests | None:
-    """The cost of each request if it is answered, in as many tokens, by either model.
+    """The cost of each request if it is answered by either model.
+
+    Where the log has both models' answers, the one that did not answer is taken to be as much
+    longer or shorter as its answers are at like scores; else as long. Where the proxy booked costs
+    for a model's answers, its price is taken times what they are of it.
 
     Args:
         prices: of the strong model and of the weak one.
+        rows: read with the models' names.
 
     Returns:
         None where there are no prices, or no tokens are known.
@@ -132,33 +202,119 @@ def priced_requests(
     if prices is None or rows.tokens_out is None or not np.isfinite(rows.tokens_out).any():
         return None
     strong, weak = prices
-    tokens_in = rows.tokens - rows.tokens_out
+    out, tokens_in = rows.tokens_out, rows.tokens - rows.tokens_out
+    strong_out = weak_out = out
+    answers = _answers(rows)
+    if answers is not None:
+        strong_out = np.where(rows.answered == WEAK, out / answers.ratio, out)
+        weak_out = np.where(rows.answered == STRONG, out * answers.ratio, out)
+    strong_cost, weak_cost = strong.costs(tokens_in, strong_out), weak.costs(tokens_in, weak_out)
+    strong_booked = _booked(rows, STRONG, strong_cost)
+    weak_booked = _booked(rows, WEAK, weak_cost)
     return PricedRequests(
         strong=strong,
         weak=weak,
-        strong_cost=strong.costs(tokens_in, rows.tokens_out),
-        weak_cost=weak.costs(tokens_in, rows.tokens_out),
+        strong_cost=strong_cost if strong_booked is None else strong_cost * strong_booked.ratio,
+        weak_cost=weak_cost if weak_booked is None else weak_cost * weak_booked.ratio,
+        strong_booked=strong_booked,
+        weak_booked=weak_booked,
+        answers=answers,
     )
 
 
-def month_of(rows: ScoredRequests, spending: Spending) -> Month | str:
-    """A month of this traffic, or why the log does not tell.
+def _booked(rows: ScoredRequests, side: int, cost: Floats) -> Booked | None:
+    """What was booked for the answers of one side, set against their price."""
+    import numpy as np
 
-    A request that has no time is in no month. Each counts for as many as it stands for.
+    if rows.answered is None:
+        return None
+    is_its = (rows.answered == side) & np.isfinite(rows.spend) & np.isfinite(cost)
+    count = int(np.count_nonzero(is_its))
+    weights = rows.weights[is_its]
+    booked, listed = float(weights @ rows.spend[is_its]), float(weights @ cost[is_its])
+    # A proxy that has no price for a model books 0.
+    if count < FEWEST_ANSWERS or booked <= 0.0 or listed <= 0.0:
+        return None
+    return Booked(count, booked / listed)
+
+
+def _answers(rows: ScoredRequests) -> Answers | None:
+    """How much longer the weak model's answers are than the strong one's.
+
+    Compared within tenths of the scores, since a router sends each model prompts of its own. None
+    where fewer than half of the answers can be compared.
     """
     import numpy as np
 
-    has_time = np.isfinite(rows.times)
-    times = rows.times[has_time]
-    if not len(times):
-        return "the log has no times"
-    days = float(times.max() - times.min()) / _DAY
-    if days < 1:
-        return "the log spans less than a day"
-    requests = float(rows.weights[has_time].sum()) / days * MONTH_DAYS
-    return Month(
-        days=days,
-        requests=requests,
-        always_strong=spending.always_strong / 1000 * requests,
-        this_threshold=spending.this_threshold / 1000 * requests,
+    if rows.answered is None or rows.tokens_out is None:
+        return None
+    # A failure has no answer.
+    has_answer = (rows.answered > 0) & (rows.tokens_out > 0)
+    side, out = rows.answered[has_answer], rows.tokens_out[has_answer]
+    if min(np.count_nonzero(side == STRONG), np.count_nonzero(side == WEAK)) < FEWEST_ANSWERS:
+        return None
+    rates, weights = rows.win_rates[has_answer], rows.weights[has_answer]
+    tenth = np.searchsorted(np.quantile(rates, np.arange(1, 10) / 10), rates, side="right")
+
+    def by_tenth(of: int, amounts: Floats | None = None) -> Floats:
+        chosen = side == of
+        values = weights[chosen] if amounts is None else weights[chosen] * amounts[chosen]
+        return sums(tenth[chosen], 10, values)
+
+    count = {s: np.bincount(tenth[side == s], minlength=10) for s in (STRONG, WEAK)}
+    both = (count[STRONG] >= _FEWEST_IN_A_PART) & (count[WEAK] >= _FEWEST_IN_A_PART)
+    all_weight = np.bincount(tenth, weights, minlength=10)
+    compared = float(all_weight[both].sum() / all_weight.sum())
+    if compared < 0.5:
+        return None
+    strong, weak = (
+        float(all_weight[both] @ (by_tenth(s, out)[both] / by_tenth(s)[both]))
+        for s in (STRONG, WEAK)
     )
+    return Answers(weak / strong, compared)
+
+
+def traffic_month(rows: ScoredRequests, priced: PricedRequests | None) -> TrafficMonth | str:
+    """How these requests stand for a month, or why they tell none."""
+    import numpy as np
+
+    if priced is None:
+        return "no price or no tokens are known"
+    month = TrafficMonth.of(rows.times, rows.weights)
+    if (
+        isinstance(month, TrafficMonth)
+        and not np.isfinite(priced.strong_cost[month.per_request > 0]).any()
+    ):
+        return "no request with a time has tokens"
+    return month
+
+
+def require_models(route: RouteInUse) -> None:
+    """Refuse a question about money where the route declares no models.
+
+    Raises:
+        CalibrationError: it does not.
+    """
+    if route.pair is None:
+        raise CalibrationError(
+            f"route {route.name} declares no models, and a budget is about their prices: name them "
+            f"with `routectl route set {quoted(route.name)} --strong MODEL --weak MODEL`"
+        )
+
+
+def require_month(priced: PricedRequests | None, month: TrafficMonth | str) -> None:
+    """Refuse a question about a month's money where the log does not tell it.
+
+    Raises:
+        CalibrationError: there is no month.
+    """
+    if priced is None:
+        raise CalibrationError(
+            "a budget is about what calls cost, and these requests have no tokens, or a model no "
+            "price: import a log with tokens, or give the price with --price MODEL=IN/OUT"
+        )
+    if isinstance(month, str):
+        raise CalibrationError(
+            f"a budget of a month takes requests with times, over a day at least, and {month}: "
+            "import a longer log, or one with times (`--map time=PATH` says where they are)"
+        )

@@ -6,7 +6,6 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import Connection
@@ -30,7 +29,6 @@ from routectl.calibration import (
 )
 from routectl.errors import StoreError
 from routectl.policy import Policy, named_pair
-from routectl.prices import ModelPrice
 from routectl.records import IdKind, ModelPair, RouterIdentity
 from routectl.store.calibrations import calibration
 from routectl.store.engine import Location
@@ -39,7 +37,7 @@ from routectl.store.opening import open_store
 from routectl.store.scores import noise_of
 from routectl.workflow.answering import OtherModels
 from routectl.workflow.policies import of_calibration
-from routectl.workflow.pricing import Costs, Month
+from routectl.workflow.pricing import Costs
 from routectl.workflow.quality import KnownQuality
 from routectl.workflow.routing import name_of
 from routectl.workflow.segments import segments_from_json
@@ -155,7 +153,7 @@ def _recorded(connection: Connection, row: Calibration) -> RecordedCalibration:
     stored: dict[str, Any] = details.get("choice", {}) | details
     policy = of_calibration(row)
     target = target_from_json(row.target)
-    costs = _costs(stored.get("costs"))
+    costs = None if stored.get("costs") is None else Costs.from_json(stored["costs"])
     noise, segments = stored.get("noise"), stored.get("segments")
     return RecordedCalibration(
         id=row.id,
@@ -181,6 +179,8 @@ def _recorded(connection: Connection, row: Calibration) -> RecordedCalibration:
             certainty=_certainty(row, stored),
             self_check=_self_check(row, stored.get("self_check")),
             self_check_skipped=stored.get("self_check_skipped"),
+            month=None if costs is None or isinstance(costs.month, str) else costs.month,
+            changes_model=None if costs is None else costs.changes_model,
             segmented=None if segments is None else segments_from_json(segments),
         ),
         segments=segments,
@@ -285,35 +285,6 @@ def _pair(row: Calibration, policy: Policy) -> ModelPair | None:
     if row.strong_model is None or row.weak_model is None:
         return named_pair(policy.routers[0].spec)
     return ModelPair(row.strong_model, row.weak_model)
-
-
-def _costs(stored: Mapping[str, Any] | None) -> Costs | None:
-    if stored is None:
-        return None
-    prices = {
-        side: ModelPrice(
-            price["model"],
-            Decimal(str(price["input"])),
-            Decimal(str(price["output"])),
-            price["source"],
-        )
-        for side, price in stored["prices"].items()
-    }
-    per_1000 = dict(stored["per_1000_requests"])
-    spending = Spending(known_share=per_1000.pop("known"), **per_1000)
-    return Costs(prices["strong"], prices["weak"], spending, _month(stored))
-
-
-def _month(stored: Mapping[str, Any]) -> Month | str:
-    month = stored.get("month")
-    if month is None:
-        return str(stored.get("no_month") or "it is not recorded")
-    return Month(
-        days=month["days_seen"],
-        requests=month["requests"],
-        always_strong=month["always_strong"],
-        this_threshold=month["this_threshold"],
-    )
 
 
 def _other_models(stored: Mapping[str, Any] | None) -> OtherModels | None:

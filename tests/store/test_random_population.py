@@ -15,7 +15,7 @@ from routectl.records import Condition, Population, RouterIdentity, RouterSpec
 from routectl.store.engine import Store
 from routectl.store.models import Prompt, Request, Sample
 from routectl.store.populations import overview
-from routectl.store.scores import add_router, add_scores, scored_requests
+from routectl.store.scores import Models, add_router, add_scores, scored_requests
 
 SINCE = datetime(2026, 1, 1, tzinfo=UTC)
 ROUTER = RouterIdentity("length", "f" * 64, None, 0.0, {})
@@ -79,7 +79,7 @@ def test_reading_a_random_population_finds_what_its_rows_hold(store: Store, name
         add_scores(connection, router, ids, list(scores.values()), [id in longer for id in ids])
     with store.read() as connection:
         found = overview(connection, population, 1)
-    read = scored_requests(store, router, population, 1, answers=True)
+    read = scored_requests(store, router, population, 1, models=Models((), ()))
     assert scored_requests(store, router, population, 1).tokens_out is None
 
     members = [row for row in rows if holds(row)]

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from routectl.calibration.targets.budget import Budget
 from routectl.calibration.targets.max_loss import MaxLoss
 from routectl.calibration.targets.protocol import SizeAt, Target
 from routectl.calibration.targets.strong_fraction import StrongFraction
 from routectl.errors import InputError
 
-__all__ = ["MaxLoss", "SizeAt", "StrongFraction", "Target", "target_from_json"]
+__all__ = ["Budget", "MaxLoss", "SizeAt", "StrongFraction", "Target", "target_from_json"]
 
 _BY_KEY: dict[str, Callable[[Mapping[str, Any]], Target]] = {
     "strong_fraction": StrongFraction.from_json,
+    "budget": Budget.from_json,
     "max_loss": MaxLoss.from_json,
     "min_quality": MaxLoss.from_json,
 }

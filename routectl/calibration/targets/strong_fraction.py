@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from routectl.calibration.cut import Cut, PassedOver, Tie, threshold_text
-from routectl.calibration.cut_table import RESOLUTION, ROUNDING, CutTable
+from routectl.calibration.cut import Cut, passed_over, threshold_text, tie_at
+from routectl.calibration.cut_table import ROUNDING, CutTable
 from routectl.calibration.intervals import upper_limit
 from routectl.calibration.targets.protocol import SizeAt
 from routectl.errors import CalibrationError, UsageError
@@ -74,20 +74,18 @@ class StrongFraction:
             threshold = threshold_text(table, index, noise)
         return replace(
             Cut.of(table, index, threshold),
-            tie=self._tie(table) if self.guarantee is None else None,
-            passed_over=self._passed_over(table, index, noise) if self.guarantee is None else None,
+            tie=tie_at(table, self.share) if self.guarantee is None else None,
+            passed_over=(
+                passed_over(table, self._closest(table), index, self.share, noise)
+                if self.guarantee is None
+                else None
+            ),
             lowest_share=float(table.share[0]) if table.share[0] > self.share + ROUNDING else None,
             guaranteed=guaranteed,
         )
 
-    def _passed_over(self, table: CutTable, taken: int, noise: float) -> PassedOver | None:
-        """The cut that is nearer to the share than the one that was taken, if there is one."""
-        nearer = table.closest(self.share, at_most=self.at_most)
-        distance = np.abs(table.share[[nearer, taken]] - self.share)
-        if distance[1] <= distance[0] + ROUNDING:
-            return None
-        gap = float(table.upper[nearer] - table.lower[nearer])
-        return PassedOver(float(table.share[nearer]), gap, within_noise=gap <= 2 * noise)
+    def _closest(self, table: CutTable) -> int:
+        return table.closest(self.share, at_most=self.at_most)
 
     def _guaranteed(self, table: CutTable, size_at: SizeAt, guarantee: float) -> tuple[int, float]:
         """The cut with the guarantee, and the limit of its long-run share.
@@ -143,27 +141,6 @@ class StrongFraction:
         if wider >= first and limit(wider, wider) <= self.share:
             index = wider
         return index, limit(index, index)
-
-    def _tie(self, table: CutTable) -> Tie | None:
-        """The tie that keeps the share out of reach, if one does.
-
-        A share between two requests is missed by at most half a request, and the cut is only
-        chosen to 0.1 point; what is missed by more than both is missed because of a tie.
-        """
-        above = int(np.searchsorted(table.share, self.share))
-        if above in (0, len(table)):
-            return None
-        low, high = float(table.share[above - 1]), float(table.share[above])
-        half_a_request = table.largest_event / table.total_requests / 2
-        missed_by = min(self.share - low, high - self.share)
-        if missed_by <= max(RESOLUTION, half_a_request) + ROUNDING:
-            return None
-        return Tie(
-            score=float(table.upper[above]),
-            requests=float(table.requests[above] - table.requests[above - 1]),
-            share_below=low,
-            share_above=high,
-        )
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> StrongFraction:

@@ -10,6 +10,7 @@ import click
 
 from routectl.cli import options
 from routectl.cli.options import Command
+from routectl.cli.targets.budget import BUDGET
 from routectl.cli.targets.max_loss import MAX_LOSS, MIN_QUALITY
 from routectl.cli.targets.option import TargetOption, flag
 from routectl.cli.targets.strong_fraction import STRONG_FRACTION
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from routectl.workflow.calibrating import Target
     from routectl.workflow.recorded import RecordedCalibration
 
-TARGETS = (STRONG_FRACTION, MAX_LOSS, MIN_QUALITY)
+TARGETS = (STRONG_FRACTION, BUDGET, MAX_LOSS, MIN_QUALITY)
 
 _tolerance = click.option(
     "--tolerance",
