@@ -66,7 +66,7 @@ def who_answered(
     own = [model.name for model in route.declared.models]
     named = {name for row in rows if (name := _answering(row)) is not None}
     strong, weak = (
-        tuple(sorted(name for name in named if _is_model(name, model)))
+        tuple(sorted(name for name in named if is_model(name, model)))
         for model in (own[-1], own[0])
     )
     return Answered(_other_models(rows, route, own), strong, weak)

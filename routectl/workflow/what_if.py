@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 from routectl.policy import REQUEST, threshold_value
 from routectl.records import Population
 from routectl.store.engine import Store
-from routectl.store.scores import scored_requests, stored_router
+from routectl.store.scores import Models, scored_requests, stored_router
+from routectl.workflow.answering import who_answered
 from routectl.workflow.calibrating import rows_digest
-from routectl.workflow.pricing import priced_requests
+from routectl.workflow.pricing import TrafficMonth, priced_requests, traffic_month
+from routectl.workflow.routing import RouteInUse
 
 if TYPE_CHECKING:
     from routectl.calibration import Cut
@@ -31,12 +33,14 @@ class WhatIf:
     """They are those of the calibration; else some came or went since."""
     cuts: Sequence[Cut]
     """By strong fraction, ascending."""
+    months: Sequence[float] | None
+    """US dollars a month, of each cut; None where that is not known."""
     current: int
     """The cut that the active threshold makes."""
 
 
-def what_if(store: Store, calibration: RecordedCalibration) -> WhatIf | None:
-    """The cuts of a calibration's population, as it is stored now.
+def what_if(store: Store, route: RouteInUse, calibration: RecordedCalibration) -> WhatIf | None:
+    """The cuts of a calibration's population, as it is stored now, at the calibration's prices.
 
     Returns:
         None where the policy has more than one threshold or decides conversations, so that no cut
@@ -49,22 +53,25 @@ def what_if(store: Store, calibration: RecordedCalibration) -> WhatIf | None:
     if len(policy.thresholds) != 1 or policy.segments or policy.unit != REQUEST:
         return None
     router = calibration.router
+    population = Population.from_json(calibration.population)
+    costs = calibration.costs
     with store.read() as connection:
         id = stored_router(connection, router.name, router.fingerprint)
+        answered = None if costs is None else who_answered(connection, route, population)
     if id is None:
         return None
-    costs = calibration.costs
     rows = scored_requests(
         store,
         id,
-        Population.from_json(calibration.population),
+        population,
         policy.extraction_version,
-        answers=costs is not None,
+        models=None if answered is None else Models(answered.by_strong, answered.by_weak),
         limits=policy.limits.values(),
     )
     if not len(rows.win_rates):
         return None
     priced = priced_requests(None if costs is None else (costs.strong, costs.weak), rows)
+    month = traffic_month(rows, priced)
     table = ScoredSample(
         win_rates=rows.win_rates,
         weights=rows.weights,
@@ -75,6 +82,7 @@ def what_if(store: Store, calibration: RecordedCalibration) -> WhatIf | None:
         spend=rows.spend,
         strong_cost=None if priced is None else priced.strong_cost,
         weak_cost=None if priced is None else priced.weak_cost,
+        month=month if isinstance(month, TrafficMonth) else None,
     ).cut_table()
     current = table.at(threshold_value(policy.thresholds[0]))
     indices = sorted({current, *(table.nearest(step / STEPS) for step in range(STEPS + 1))})
@@ -85,5 +93,6 @@ def what_if(store: Store, calibration: RecordedCalibration) -> WhatIf | None:
         requests=len(rows.win_rates),
         as_calibrated=rows_digest(rows) == calibration.rows_digest,
         cuts=cuts,
+        months=None if table.month is None else [float(table.month[index]) for index in indices],
         current=at,
     )
