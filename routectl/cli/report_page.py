@@ -177,22 +177,12 @@ def _figures(result: RecordedCalibration) -> Iterator[Figure]:
         against = f"of {month.always_strong:,.2f} {CURRENCY} for always {costs.strong.model}"
         share = "" if month.saved_share is None else f"{percent(abs(month.saved_share))} "
         interval = month.saving_interval
+        sure = "" if interval is None else f"{_amount_interval(interval)} in the long run; "
         yield Figure(
             "Saves a month" if saved >= 0 else "Costs more a month",
             f"{abs(saved):,.2f} {CURRENCY}",
-            f"{share}{against}, at {month.requests:,.0f} requests in 30 days",
+            f"{sure}{share}{against}, at {month.requests:,.0f} requests in 30 days",
         )
-        if interval is not None:
-            yield Figure(
-                "Saving in the long run",
-                f"{_amount_range(interval)} {CURRENCY}",
-                f"a month ({percent(interval.confidence, 0)} interval)"
-                + (
-                    ""
-                    if month.next_saving_interval is None
-                    else f"; the next month {_amount_range(month.next_saving_interval)}"
-                ),
-            )
     yield Figure(
         "Requests to the strong model",
         percent(result.choice.cut.strong_fraction),
@@ -253,8 +243,8 @@ def _savings(costs: Costs, active: Activated) -> Section:
     rows = [list(pair) for pair in zip(amounts, per_1000, strict=True)]
     headers = ["requests go to", f"{CURRENCY} per 1,000 requests"]
     sentences = [
-        "What the same requests cost with each way to decide, at the prices below and with the "
-        "tokens that the log has."
+        "What the same requests cost with each way to decide. Prices, tokens and the length of a "
+        "month are among the assumptions below."
     ]
     if isinstance(month, str):
         sentences.append(_sentence(f"there is no monthly figure: {month}"))
@@ -262,6 +252,12 @@ def _savings(costs: Costs, active: Activated) -> Section:
         for row, text in zip(rows, dollars(_a_month(month, list(amounts.values()))), strict=True):
             row.append(text)
         headers.append(f"{CURRENCY} a month")
+        for which, interval in (
+            ("In the long run a month", month.saving_interval),
+            ("The next month", month.next_saving_interval),
+        ):
+            if interval is not None:
+                sentences.append(f"{which} saves {_amount_interval(interval)}.")
     if active.policy.mode not in (None, LIVE):
         sentences.append(f"It runs in mode {mode_text(active.policy)}; the figures are of live.")
     return Section(
@@ -293,12 +289,25 @@ def _what_if(answer: WhatIf, result: RecordedCalibration) -> Section:
         charts.append(Chart(f"US dollars {unit}", spent))
     else:
         charts.append(Chart("Threshold", [threshold_value(cut.threshold) for cut in cuts]))
+    if answer.quality is not None:
+        ref = IdKind.EVALUATION.ref(answer.quality.evaluation.evaluation_id)
+        headers.append(f"quality ({ref})")
+        texts.append([f"{mean:.3f}" for mean in answer.quality.of_cuts])
+        charts.append(Chart(f"Mean quality, by evaluation {ref}", answer.quality.of_cuts))
     headers.append("threshold")
     texts.append([cut.threshold for cut in cuts])
     sentences = [
-        "What each threshold would give, for the same requests with the same tokens and prices. "
-        "The ring is what runs now."
+        "What each threshold would give, for the same requests and with the same assumptions. The "
+        "ring is what runs now."
     ]
+    if answer.quality is not None:
+        evaluated = answer.quality.evaluation
+        judged = "your traffic" if evaluated.on_traffic else evaluated.benchmark
+        sentences.append(
+            f"The quality is the mean of {answer.quality.prompts:,} judged prompts of {judged}, "
+            f"answered by {evaluated.strong_model} and {evaluated.weak_model}, in the judgements' "
+            "own unit. It is an estimate, and differences between near shares may be chance."
+        )
     if not answer.as_calibrated:
         sentences.append(
             f"Of the {answer.requests:,} requests with a score that are stored now: some came or "
@@ -486,8 +495,9 @@ def _activation_row(entry: Activated, now: datetime) -> tuple[str, ...]:
     )
 
 
-def _amount_range(interval: Interval) -> str:
-    return f"{interval.low:,.2f} to {interval.high:,.2f}"
+def _amount_interval(interval: Interval) -> str:
+    at = percent(interval.confidence, 0)
+    return f"{interval.low:,.2f} to {interval.high:,.2f} {CURRENCY} ({at} interval)"
 
 
 def _range(interval: Interval) -> str:

@@ -6,13 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from routectl.policy import REQUEST, threshold_value
+from routectl.policy import REQUEST, meets, threshold_value
 from routectl.records import Population
 from routectl.store.engine import Store
+from routectl.store.evaluations import evaluation, rows_of
+from routectl.store.models import Evaluation
 from routectl.store.scores import Models, scored_requests, stored_router
 from routectl.workflow.answering import who_answered
 from routectl.workflow.calibrating import rows_digest
 from routectl.workflow.pricing import TrafficMonth, priced_requests, traffic_month
+from routectl.workflow.quality import KnownQuality, known_quality, quality_of
 from routectl.workflow.routing import RouteInUse
 
 if TYPE_CHECKING:
@@ -35,8 +38,20 @@ class WhatIf:
     """By strong fraction, ascending."""
     months: Sequence[float] | None
     """US dollars a month, of each cut; None where that is not known."""
+    quality: Quality | None
+    """What an evaluation says of each; None where there is none."""
     current: int
     """The cut that the active threshold makes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """The mean quality of an evaluation's prompts, in its own unit."""
+
+    evaluation: KnownQuality
+    prompts: int
+    of_cuts: Sequence[float]
+    """Each answered by the model to which a cut's threshold sends it."""
 
 
 def what_if(store: Store, route: RouteInUse, calibration: RecordedCalibration) -> WhatIf | None:
@@ -58,6 +73,8 @@ def what_if(store: Store, route: RouteInUse, calibration: RecordedCalibration) -
     with store.read() as connection:
         id = stored_router(connection, router.name, router.fingerprint)
         answered = None if costs is None else who_answered(connection, route, population)
+        newest = known_quality(connection, router.fingerprint)
+        evaluated = None if newest is None else evaluation(connection, newest.evaluation_id)
     if id is None:
         return None
     rows = scored_requests(
@@ -94,5 +111,22 @@ def what_if(store: Store, route: RouteInUse, calibration: RecordedCalibration) -
         as_calibrated=rows_digest(rows) == calibration.rows_digest,
         cuts=cuts,
         months=None if table.month is None else [float(table.month[index]) for index in indices],
+        quality=None
+        if evaluated is None
+        else _quality(evaluated, [threshold_value(cut.threshold) for cut in cuts]),
         current=at,
     )
+
+
+def _quality(evaluated: Evaluation, thresholds: Sequence[float]) -> Quality:
+    import numpy as np
+
+    rows = rows_of(evaluated)
+    means = [
+        np.average(
+            np.where(meets(rows.win_rates, at), rows.strong_quality, rows.weak_quality),
+            weights=rows.weights,
+        )
+        for at in thresholds
+    ]
+    return Quality(quality_of(evaluated), len(rows.win_rates), [float(mean) for mean in means])
