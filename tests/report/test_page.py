@@ -157,6 +157,22 @@ def test_the_curve_says_where_its_requests_are_not_the_calibration_s(
     assert "Of the 210 requests with a score" in Parsed(report(running, tmp_path)).shown
 
 
+def test_an_evaluation_gives_each_cut_a_quality(running: Routectl, tmp_path: Path) -> None:
+    rows = [
+        {"prompt": f"{n} " + "why? " * n, "scores": {"big": 1, "small": n % 2}} for n in range(60)
+    ]
+    gold = tmp_path / "gold.jsonl"
+    gold.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    pair = ("--strong-model", "big", "--weak-model", "small", "--draws", "20")
+    assert running("evaluate", "--benchmark", gold, "-r", "length", *pair).code == 0
+    page = Parsed(report(running, tmp_path))
+    assert "quality (e1)" in page.contents["th"]
+    ends = [row[3] for row in curve_of(page)["rows"]]
+    assert ends[-1] == "1.000"
+    assert float(ends[0]) < 1
+    assert "60 judged prompts" in page.shown
+
+
 def test_without_prices_the_curve_has_shares_and_thresholds(
     routectl: Routectl, log: Path, tmp_path: Path
 ) -> None:
