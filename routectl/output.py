@@ -58,6 +58,8 @@ class Output:
     """The files that it reads."""
     is_ours: Callable[[bytes], bool] | None = None
     """Tells from a file's first 4 KB whether the same command wrote it; None where none can."""
+    can_be_forced: bool = True
+    """The command has --force, which replaces what is there."""
     force: bool = False
     """Replace a file whatever it holds, unless it is a database or an input."""
     mode: int = PRIVATE
@@ -80,9 +82,10 @@ class Output:
         _refuse_links_of_others(folder, self._name)
         holds_something = status is not None and status.st_size > 0
         if holds_something and not self.force and not self._is_ours():
+            way_out = "add --force to replace it" if self.can_be_forced else "remove it"
             raise UsageError(
                 f"{self._name} is there already, and its content does not say that this "
-                "command wrote it: add --force to replace it, or name another file"
+                f"command wrote it: {way_out}, or name another file"
             )
         if not os.access(folder, os.W_OK | os.X_OK):
             number = errno.EACCES if folder.is_dir() else errno.ENOENT

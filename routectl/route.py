@@ -49,6 +49,8 @@ class Declaration:
     """From weak to strong."""
     router: RouterSpec | None = None
     population: Population | None = None
+    publish: str | None = None
+    """Absolute path of the routes.json that each activation writes anew."""
     drift_tolerance: float | None = None
     """How far the long-run share may be from the calibrated one before it counts as drift, above 0
     and below 1; None: the default."""
@@ -83,6 +85,7 @@ class Declaration:
             "models": models or None,
             "router": None if self.router is None else self.router.to_json(),
             "population": None if self.population is None else self.population.to_json(),
+            "publish": self.publish,
             "drift_tolerance": self.drift_tolerance,
         }
 
@@ -103,6 +106,7 @@ class Declaration:
                 models,
                 None if router is None else RouterSpec.from_json(router),
                 None if population is None else Population.from_json(population),
+                value["publish"],
                 value["drift_tolerance"],
             )
         except (KeyError, TypeError, ValueError, ArithmeticError):

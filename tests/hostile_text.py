@@ -76,6 +76,16 @@ class Scene:
         self.table = self._table()
         self.checkpoint = self._checkpoint()
 
+    def _config(self) -> str:
+        """A configuration of LiteLLM with such names."""
+        path = self.folder / f"config {ACTING}"
+        tiers = {"SIMPLE": f"small {ACTING}", "REASONING": ACTING}
+        params = {"complexity_router_config": {"tiers": tiers}}
+        entry = {"model_name": f"smart {ACTING}", "litellm_params": params}
+        budgets = {"model_max_budget": {f"big {ACTING}": 1}}
+        path.write_text(json.dumps({"model_list": [entry], "include": [ACTING], "x": budgets}))
+        return str(path)
+
     def steps(self) -> Iterator[tuple[str, ...]]:
         """Command lines, in an order in which each finds what it needs."""
         database = ("--db", str(self.database))
@@ -129,6 +139,13 @@ class Scene:
         yield ("activate", "--always-strong", *database)
         yield ("diff", "c1", "c2", *database)
         yield ("diff", ACTING, "c1", *database)
+        yield ("explain", ACTING, *database)
+        yield ("explain", "chatcmpl-1", *route, *database)
+        yield ("savings", *route, "--where", f"team={ACTING}", *database)
+        yield ("recalibrate", *route, *note, *database)
+        yield ("show", "c1", *output("c1"), *database)
+        yield ("verify", str(self.folder / f"none {ACTING}"), *database)
+        yield ("verify", str(self.log), *database)
         yield ("status", *database)
         yield ("status", *route, "--max-age", ACTING, *database)
         yield ("status", "--prometheus", str(self.folder / "hostile.prom"), *database)
@@ -139,9 +156,15 @@ class Scene:
             yield ("export", *route, "--format", format, *database)
         yield ("export", "--calibration", "c1", "--format", "env", *output(), *database)
         yield ("export", "--route", ACTING, *database)
+        yield ("report", "--show-prompts", *output(), *database)
+        yield ("report", "--route", ACTING, *output(), *database)
         absent = ("--routes", str(self.folder / f"absent {ACTING}"), "--route", ACTING)
         yield ("decide", *absent)
         yield ("serve", *absent[:2], "--upstream", "http://127.0.0.1:9/v1")
+        published = str(self.folder / f"routes {ACTING}")
+        yield ("route", "set", f"smart {ACTING}", "--publish", published, *database)
+        yield ("doctor", "--routes", published, "--config", self._config(), *database)
+        yield ("doctor", "--config", str(self.log), "--proxy", f"http://{ACTING}", *database)
         yield ("rollback", *route, *note, *database)
         yield ("rollback", "--route", ACTING, *database)
         yield ("route", "rename", f"smart {ACTING}", f"new {ACTING}", *database)

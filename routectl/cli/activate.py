@@ -85,9 +85,11 @@ def command(
       routectl activate c3 --route smart --mode canary=5% --fallback strong
       routectl activate --always-weak --note "provider outage"
     """
-    from routectl.cli.activation_table import print_activated, to_json
+    from routectl.cli.activation_table import activation_ref, print_activated, to_json
+    from routectl.cli.publishing import say_published
     from routectl.errors import UsageError
     from routectl.workflow.activating import Asked, activate
+    from routectl.workflow.publishing import publish
 
     if always_strong + always_weak + (calibration_id is not None) > 1:
         raise UsageError("name one of ID, --always-strong and --always-weak")
@@ -103,7 +105,10 @@ def command(
     location = options.parse_database(db)
     console.database(location)
     done = activate(location, asked, route=route, note=note)
-    if console.as_json:
-        console.json(to_json(done) | {"appended": done.appended})
-    else:
+    if not console.as_json:
+        # Before the file is written: what is recorded is said, whatever comes of the file.
         print_activated(console, done)
+    published = publish(location, done.route)
+    if console.as_json:
+        console.json(to_json(done, published) | {"appended": done.appended})
+    say_published(console, published, done.route, f"activation {activation_ref(done)} is recorded")

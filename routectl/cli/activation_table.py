@@ -14,11 +14,13 @@ from routectl.cli.policy_text import (
     runs_text,
     segments_text,
 )
+from routectl.cli.publishing import published_json
 from routectl.policy import LIVE, THRESHOLD
 from routectl.records import IdKind
 
 if TYPE_CHECKING:
     from routectl.workflow.activating import Activated
+    from routectl.workflow.publishing import Published
 
 
 def print_activated(console: Console, activated: Activated) -> None:
@@ -47,6 +49,11 @@ def print_activated(console: Console, activated: Activated) -> None:
             headers=["", "was", "", "now"],
             wrapped=(1, 3),
         )
+
+
+def activation_ref(activated: Activated) -> str:
+    """Its id as people type it."""
+    return IdKind.ACTIVATION.ref(activated.id)
 
 
 def expiry_text(expires_at: datetime, now: datetime) -> str:
@@ -98,7 +105,8 @@ def to_sentence(activated: Activated) -> str:
         text += f", in mode {mode_text(activated.policy)}"
     if activated.restores is not None:
         text += f", as in {IdKind.ACTIVATION.ref(activated.restores)}"
-    text += _until(activated)
+    if activated.expires_at is not None:
+        text += f", {expiry_text(activated.expires_at, datetime.now(UTC))}"
     return f"{text}. Activation {IdKind.ACTIVATION.ref(activated.id)} by {activated.actor}."
 
 
@@ -128,8 +136,8 @@ def entry(activated: Activated) -> tuple[tuple[str, ...], str]:
     return cells, "; ".join(details)
 
 
-def to_json(activated: Activated) -> dict[str, object]:
-    """An activation for programs."""
+def to_json(activated: Activated, published: Published | None = None) -> dict[str, object]:
+    """An activation for programs, and what was written for proxies when it was made."""
     calibration = activated.calibration
     return {
         "activation_id": activated.id,
@@ -149,4 +157,5 @@ def to_json(activated: Activated) -> dict[str, object]:
             name: {"was": was, "now": now} for name, (was, now) in changes(activated).items()
         },
         "policy": activated.policy.to_json() if activated.recorded else None,
+        "published": published_json(published),
     }

@@ -66,6 +66,16 @@ def print_again(console: Console, result: RecordedCalibration) -> None:
         )
 
 
+def short_lines(result: RecordedCalibration) -> list[str]:
+    """A calibration in two lines."""
+    interval = result.choice.certainty.long_run
+    return [
+        f"Calibrated {IdKind.CALIBRATION.ref(result.id)} on {_requests(result)}.",
+        f"It sends {percent(result.choice.cut.strong_fraction, 2)} to the strong model, in the "
+        f"long run {_interval(interval)} ({percent(interval.confidence, 0)} interval).",
+    ]
+
+
 def entry(result: ListedCalibration) -> tuple[tuple[str, ...], str]:
     """A calibration in a list: its cells, and its details."""
     cells = (
@@ -155,7 +165,7 @@ def _print_in_full(console: Console, result: RecordedCalibration) -> None:
     print_segments(console, result.policy, result.choice.segmented)
     console.line()
     console.line("What it rests on")
-    console.table(_grounds(result))
+    console.table(grounds(result))
     console.line()
     _print_shares(console, result.choice.cut, result.costs)
 
@@ -180,7 +190,7 @@ def _answer(result: RecordedCalibration) -> list[tuple[str, str]]:
     return rows
 
 
-def _grounds(result: RecordedCalibration) -> list[tuple[str, str]]:
+def grounds(result: RecordedCalibration) -> list[tuple[str, str]]:
     cut, certainty = result.choice.cut, result.choice.certainty
     name = "not recorded" if result.id is None else IdKind.CALIBRATION.ref(result.id)
     rows = [

@@ -11,12 +11,13 @@ import math
 import os
 import sys
 import textwrap
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, is_dataclass
 from datetime import UTC, datetime
 from enum import Enum
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -241,6 +242,12 @@ def when(time: datetime | None) -> str:
 def minute(time: datetime) -> str:
     """A time of a list whose heading says that it is UTC."""
     return f"{time.astimezone(UTC):%Y-%m-%d %H:%M}"
+
+
+def plain(value: Mapping[str, object]) -> dict[str, Any]:
+    """A result as plain JSON values, as `Console.json` prints them."""
+    values: dict[str, Any] = json.loads(json.dumps(_plain(value)))
+    return values
 
 
 def _plain(value: object) -> object:

@@ -14,11 +14,7 @@ from routectl.cli.console import Console
 @click.command("decide")
 @options.routes_file
 @click.option("--route", help="The route that is called; without it, the only one there is.")
-@click.option(
-    "--segment",
-    metavar="NAME",
-    help="The team, key alias or model group of these requests, where the policy has segments.",
-)
+@options.segment
 @options.output
 def command(routes_file: Path, route: str | None, segment: str | None, console: Console) -> None:
     """Say of prompts on standard input which model each gets, as the proxy would.

@@ -79,29 +79,40 @@ def _print_one(console: Console, report: DriftReport, limit: int) -> None:
         )
         return
     console.line(f"Route {report.route} runs {runs_text(active.policy)} ({ref}).")
-    console.table([*_verdicts(drift), *_expected(report, drift), *_effects(report.effects)])
+    console.table(facts(report, drift))
+    looks = look_rows(drift)
+    if looks:
+        console.line()
+        console.table(looks[:limit], headers=LOOK_HEADERS)
+
+
+def facts(report: DriftReport, drift: Drift) -> list[tuple[str, str]]:
+    """What each alarm says, what can be seen how soon, and effect sizes."""
+    return [*_verdicts(drift), *_expected(report, drift), *_effects(report.effects)]
+
+
+LOOK_HEADERS = ("day (UTC)", "alarm", "requests", "share", "expected", "e-value", "")
+
+
+def look_rows(drift: Drift) -> list[tuple[str, ...]]:
+    """A row of a table for each look, newest first."""
     looks = sorted(
         (look for rows in drift.looks.values() for look in rows),
         key=lambda look: (look.day, look.alarm),
         reverse=True,
     )
-    if looks:
-        console.line()
-        console.table(
-            [
-                (
-                    look.day,
-                    look.alarm,
-                    f"{look.requests:,.0f}",
-                    percent(look.share),
-                    percent(look.details.get("expected")),
-                    e_value_text(look.e_value),
-                    "rings" if look.rang else "",
-                )
-                for look in looks[:limit]
-            ],
-            headers=["day (UTC)", "alarm", "requests", "share", "expected", "e-value", ""],
+    return [
+        (
+            look.day,
+            look.alarm,
+            f"{look.requests:,.0f}",
+            percent(look.share),
+            percent(look.details.get("expected")),
+            e_value_text(look.e_value),
+            "rings" if look.rang else "",
         )
+        for look in looks
+    ]
 
 
 def _verdicts(drift: Drift) -> list[tuple[str, str]]:

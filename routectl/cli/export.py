@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from routectl.cli import ids, options
 from routectl.cli.console import Console
+
+if TYPE_CHECKING:
+    from routectl.store.engine import Location
+
+_FOLDERS = ("bundle", "routellm")
 
 
 @click.command("export")
@@ -22,18 +28,25 @@ from routectl.cli.console import Console
 @click.option(
     "--format",
     "format",
-    type=click.Choice(["string", "env", "json", "yaml", "routes", "litellm"]),
+    type=click.Choice(["string", "env", "json", "yaml", "routes", "litellm", "bundle", "routellm"]),
     default="string",
     show_default=True,
-    help="The bare config string, a document that says where it is from, routes.json, or "
-    "what LiteLLM's configuration includes.",
+    help="The bare config string, a document that says where it is from, routes.json, what "
+    "LiteLLM's configuration includes, or a folder: routes.json with its routers' files, or what "
+    "RouteLLM's own server loads.",
+)
+@click.option(
+    "--complete",
+    is_flag=True,
+    help="With --format litellm: a whole configuration, to try it. Deployments have their "
+    "addresses and keys from ROUTECTL_UPSTREAM_MODEL and ROUTECTL_UPSTREAM_KEY_MODEL.",
 )
 @click.option(
     "-o",
     "--output",
-    type=click.Path(dir_okay=False, path_type=Path),
-    metavar="FILE",
-    help="Write to this file, whole or not at all.",
+    type=click.Path(path_type=Path),
+    metavar="PATH",
+    help="Write to this file, or new folder, whole or not at all.",
 )
 @options.force
 @options.database
@@ -42,6 +55,7 @@ def command(
     route: str | None,
     calibration_id: int | None,
     format: str,
+    complete: bool,
     output: Path | None,
     force: bool,
     db: str,
@@ -59,6 +73,7 @@ def command(
       routectl export --format yaml --output routing.yaml
       routectl export --format routes --output routes.json
       routectl export --format litellm --output smart.yaml
+      routectl export --format bundle --output /srv/routectl/a12
       routectl export --calibration c4
     """
     from routectl.errors import UsageError
@@ -68,19 +83,25 @@ def command(
         is_exported,
         is_litellm_fragment,
         is_routes_document,
+        litellm_config,
         litellm_fragment,
         routes_document,
     )
     from routectl.output import PUBLIC, Output
     from routectl.workflow.exporting import active_routes, to_export
 
-    if format in ("routes", "litellm") and calibration_id is not None:
+    if format in ("routes", "litellm", *_FOLDERS) and calibration_id is not None:
         raise UsageError(f"--format {format} holds what is active, so leave --calibration out")
+    if complete and format != "litellm":
+        raise UsageError("--complete is for --format litellm")
     if console.as_json and format not in ("string", "json"):
         raise UsageError(f"--json and --format {format} contradict each other")
     if route is not None and calibration_id is not None:
         raise UsageError("name one of --route and --calibration")
     location = options.parse_database(db)
+    if format in _FOLDERS:
+        _folder(console, location, route, format, output, force)
+        return
     recognisers = {"routes": is_routes_document, "litellm": is_litellm_fragment}
     target = None
     if output is not None:
@@ -97,8 +118,10 @@ def command(
     if format == "routes":
         text = routes_document(active_routes(location, route))
     elif format == "litellm":
-        text = litellm_fragment(active_routes(location, route))
-        console.note(f"the proxy's own configuration must have, too: {CALLBACK}")
+        write_config = litellm_config if complete else litellm_fragment
+        text = write_config(active_routes(location, route))
+        if not complete:
+            console.note(f"the proxy's own configuration must have, too: {CALLBACK}")
     else:
         exported = to_export(location, calibration_id=calibration_id, route=route)
         if console.as_json:
@@ -112,3 +135,39 @@ def command(
     else:
         target.write(text.encode())
         console.note(f"wrote {output}")
+
+
+def _folder(
+    console: Console,
+    location: Location,
+    route: str | None,
+    format: str,
+    output: Path | None,
+    force: bool,
+) -> None:
+    """Write a format that is a folder."""
+    from routectl.errors import UsageError
+    from routectl.workflow.bundling import check_export_folder, write_bundle
+    from routectl.workflow.exporting import active_routes
+    from routectl.workflow.routellm import write_for_routellm
+
+    if output is None:
+        raise UsageError(f"--format {format} writes a folder: name it with --output")
+    if force:
+        raise UsageError("a folder is never replaced, so leave --force out")
+    check_export_folder(output)
+    console.database(location)
+    routes = active_routes(location, route)
+    if format == "bundle":
+        written = write_bundle(routes, output)
+        console.note(
+            f"wrote {output}: {written.bytes / 2**20:.1f} MiB, {len(written.routers)} "
+            f"{'router' if len(written.routers) == 1 else 'routers'}"
+        )
+        return
+    if len(routes) > 1:
+        raise UsageError(f"RouteLLM serves one route: name one of {', '.join(routes)} with --route")
+    (active,) = routes.values()
+    done = write_for_routellm(active, output)
+    console.note(f"wrote {output}; with `routectl serve` for its embeddings, start {done.command}")
+    console.line(done.model)

@@ -118,6 +118,12 @@ force = click.option(
 note = click.option("--note", help="Why, for whoever reads the history.")
 
 
+segment = click.option(
+    "--segment",
+    metavar="NAME",
+    help="The team, key alias or model group of these requests, where the policy has segments.",
+)
+
 NEVER = "never"
 
 expires = click.option(
@@ -152,8 +158,7 @@ where = click.option(
     f"are alternatives. Fields: {', '.join(FILTER_FIELDS)}.",
 )
 
-population = _stack(
-    where,
+window = _stack(
     click.option(
         "--since",
         metavar="TIME",
@@ -162,6 +167,8 @@ population = _stack(
     ),
     click.option("--until", metavar="TIME", help="Only requests before this time."),
 )
+
+population = _stack(where, window)
 
 scored_as = click.option(
     "--as",
@@ -342,9 +349,10 @@ def _open_plain(texts: tuple[str, ...]) -> list[OpenRouter]:
 routes_file = click.option(
     "--routes",
     "routes_file",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=click.Path(path_type=Path),
     envvar="ROUTECTL_ROUTES",
     required=True,
-    metavar="FILE",
-    help="What `routectl export --format routes` wrote. Also ROUTECTL_ROUTES.",
+    metavar="FILE|DIR",
+    help="What `routectl export --format routes` wrote, or the folder that --format bundle wrote. "
+    "Also ROUTECTL_ROUTES.",
 )

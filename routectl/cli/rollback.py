@@ -30,13 +30,18 @@ def command(route: str | None, to: int | None, note: str | None, db: str, consol
       routectl rollback --note "too many weak answers"
       routectl rollback --route smart --to a4
     """
-    from routectl.cli.activation_table import print_activated, to_json
+    from routectl.cli.activation_table import activation_ref, print_activated, to_json
+    from routectl.cli.publishing import say_published
     from routectl.workflow.activating import roll_back
+    from routectl.workflow.publishing import publish
 
     location = options.parse_database(db)
     console.database(location)
     done = roll_back(location, route=route, to=to, note=note)
-    if console.as_json:
-        console.json(to_json(done))
-    else:
+    if not console.as_json:
+        # Before the file is written: what is recorded is said, whatever comes of the file.
         print_activated(console, done)
+    published = publish(location, done.route)
+    if console.as_json:
+        console.json(to_json(done, published))
+    say_published(console, published, done.route, f"activation {activation_ref(done)} is recorded")

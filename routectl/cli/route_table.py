@@ -138,6 +138,8 @@ def _facts(declared: Declaration, prices: Mapping[str, ModelPrice | None]) -> li
     if declared.models and (limits := str(declared.models[0].limits)):
         models.append(("it cannot take", limits))
     facts = [*models, ("router", _router(declared)), ("population", _population(declared))]
+    if declared.publish is not None:
+        facts.append(("published to", declared.publish))
     if declared.drift_tolerance is not None:
         facts.append(("drift tolerance", f"{100 * declared.drift_tolerance:g} points"))
     return facts

@@ -18,23 +18,6 @@ if TYPE_CHECKING:
     from routectl.workflow.status import Problem, RouteStatus
 
 
-HEADERS = (
-    "route",
-    "runs",
-    "for",
-    "newest",
-    "proxy",
-    "no score",
-    "share",
-    "drift",
-    "month",
-    "ends",
-)
-"""What `routectl status --help` explains."""
-
-_BUDGET_AT = HEADERS.index("ends")
-
-
 def print_status(console: Console, told: Sequence[RouteStatus]) -> None:
     """One line a route, then a line for each reason to look at it."""
     if not told:
@@ -43,21 +26,12 @@ def print_status(console: Console, told: Sequence[RouteStatus]) -> None:
         )
         return
     now = datetime.now(UTC)
+    columns = [(name, [_cell(route, now, name) for route in told]) for name in _COLUMNS]
+    shown = [column for column in columns if column[0] != "budget" or set(column[1]) != {"-"}]
     console.table(
-        [_row(route, now) for route in told],
-        headers=[
-            "route",
-            "runs",
-            "for",
-            "newest",
-            "proxy",
-            "no score",
-            "share",
-            "drift",
-            "month",
-            "ends",
-        ],
-        wrapped=(0,),
+        list(zip(*(values for _, values in shown), strict=True)),
+        headers=[name for name, _ in shown],
+        wrapped=(0, 1),
     )
     for sentence in reasons(told):
         console.line(f"! {sentence}")
@@ -108,23 +82,39 @@ def drift_json(drift: Drift) -> dict[str, object]:
     }
 
 
-def _row(route: RouteStatus, now: datetime) -> tuple[str, ...]:
-    active = route.active
+_COLUMNS = (
+    *("route", "runs", "for", "newest", "proxy", "no score", "share", "drift"),
+    *("month", "budget", "ends"),
+)
+
+
+def _cell(route: RouteStatus, now: datetime, column: str) -> str:
+    active, decision, month = route.active, route.newest_decision, route.month
+    if column == "route":
+        return route.route
     if active is None:
-        return (route.route, "nothing yet", *["-"] * 8)
-    decision, month = route.newest_decision, route.month
-    return (
-        route.route,
-        f"{IdKind.ACTIVATION.ref(active.id)} {runs_text(active.policy)}",
-        age(now - active.created_at),
-        "none" if route.newest_request is None else age(now - route.newest_request),
-        "-" if decision is None else age(now - decision.time),
-        percent(route.unscored),
-        percent(route.share),
-        drift_text(route.drift),
-        "-" if month is None else f"{month.booked:,.2f}",
-        _expiry(route.expires_at, now),
-    )
+        return "nothing yet" if column == "runs" else "-"
+    match column:
+        case "runs":
+            return f"{IdKind.ACTIVATION.ref(active.id)} {runs_text(active.policy)}"
+        case "for":
+            return age(now - active.created_at)
+        case "newest":
+            return "none" if route.newest_request is None else age(now - route.newest_request)
+        case "proxy":
+            return "-" if decision is None else age(now - decision.time)
+        case "no score":
+            return percent(route.unscored)
+        case "share":
+            return percent(route.share)
+        case "drift":
+            return drift_text(route.drift)
+        case "month":
+            return "-" if month is None else f"{month.booked:,.2f}"
+        case "budget":
+            return _budget(month)
+        case _:
+            return _expiry(route.expires_at, now)
 
 
 def drift_text(drift: Drift | None) -> str:

@@ -38,6 +38,10 @@ class EmbedderFiles:
     name: str
     folder: Path
 
+    def paths(self) -> list[Path]:
+        """The files that can change a vector."""
+        return _relevant(self.folder)
+
     def digest(self) -> str:
         """SHA-256 over the names and contents of all files that can change a vector.
 

@@ -62,6 +62,19 @@ def parts_of(name: str) -> tuple[str, str] | None:
     return first, second
 
 
+def in_checkpoint(name: str, folder: Path) -> str:
+    """An embedder's name as a checkpoint has it, with the path of its own folder in place of a dot.
+
+    A checkpoint that is carried somewhere with its encoder (`routers/portable.py`) names it by a
+    path relative to itself, such as `bert:../bert_3`.
+    """
+    prefix = CLASSIFIER if is_classifier(name) else ""
+    path = name.removeprefix(prefix)
+    if not path.startswith(("./", "../")):
+        return name
+    return prefix + os.path.abspath(folder / path)  # noqa: PTH100
+
+
 def classifier_folder(name: str) -> Path:
     """Path of the checkpoint that `bert:NAME` names; it need not exist."""
     # Checkpoints keep this name: what ships goes before a folder that happens to be here.

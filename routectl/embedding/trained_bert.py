@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from routectl.checkpoint import Checkpoint, read_checkpoint, read_weights, require
+from routectl.embedding.names import in_checkpoint
 from routectl.errors import CheckpointError
 
 if TYPE_CHECKING:
@@ -90,7 +91,8 @@ def read_base(checkpoint: Checkpoint) -> Base:
         CheckpointError: the config does not say it.
     """
     return Base(
-        *(checkpoint.get("base", key, kind=str) for key in ("name", "digest")),
+        in_checkpoint(checkpoint.get("base", "name", kind=str), checkpoint.folder),
+        checkpoint.get("base", "digest", kind=str),
         *(
             checkpoint.get("base", key, kind=int)
             for key in ("layers", "hidden", "intermediate", "max_tokens")

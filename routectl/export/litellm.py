@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from routectl.errors import RoutectlError
@@ -16,6 +17,9 @@ WEAK_TIER, STRONG_TIER = "SIMPLE", "REASONING"
 CALLBACK = f'litellm_settings: {{callbacks: ["{PLUGIN}"]}}'
 """What the operator must add to their own settings: included ones would replace them whole."""
 
+UPSTREAM, UPSTREAM_KEY = "ROUTECTL_UPSTREAM", "ROUTECTL_UPSTREAM_KEY"
+
+_HEAD = "# Written by `routectl export --format litellm`.\n"
 _TIMEOUT_MS = 10_000
 """Covers the loading of the router at the first request; after it, the policy's deadline is far
 shorter."""
@@ -28,9 +32,53 @@ def litellm_fragment(routes: Mapping[str, ActiveRoute]) -> str:
         RoutectlError: a route declares no models, or more than two, or its segments are by model
             group, of which LiteLLM has one for all of a route.
     """
+    return _written({"model_list": _entries(routes)})
+
+
+def litellm_config(routes: Mapping[str, ActiveRoute]) -> str:
+    """A whole configuration, to try the proxy with: routes, their deployments, callback, key.
+
+    Each deployment is an OpenAI-compatible endpoint whose address and key are environment
+    variables, by `variable`.
+
+    Raises:
+        RoutectlError: as `litellm_fragment`; or two models would share their variables.
+    """
+    entries = _entries(routes)
+    models = sorted({str(model) for route in routes.values() for model in route.policy.models})
+    if len({variable(UPSTREAM, model) for model in models}) < len(models):
+        raise RoutectlError(
+            "two models differ in signs alone, so their environment variables would be the same: "
+            "write the configuration by hand"
+        )
+    for model in models:
+        params = {
+            "model": f"openai/{model}",
+            "api_base": f"os.environ/{variable(UPSTREAM, model)}",
+            "api_key": f"os.environ/{variable(UPSTREAM_KEY, model)}",
+        }
+        entries.append({"model_name": model, "litellm_params": params})
+    config = {
+        "model_list": entries,
+        "litellm_settings": {"callbacks": [PLUGIN]},
+        "general_settings": {"master_key": "os.environ/LITELLM_MASTER_KEY"},
+    }
+    return _written(config)
+
+
+def variable(prefix: str, model: str) -> str:
+    """The environment variable of a model's address or key, such as ROUTECTL_UPSTREAM_GPT_4O."""
+    return f"{prefix}_{re.sub('[^A-Z0-9]+', '_', model.upper())}"
+
+
+def _written(config: Mapping[str, object]) -> str:
     import yaml
 
-    entries = []
+    return _HEAD + str(yaml.safe_dump(dict(config), sort_keys=False))
+
+
+def _entries(routes: Mapping[str, ActiveRoute]) -> list[dict[str, object]]:
+    entries: list[dict[str, object]] = []
     for name, route in routes.items():
         models = route.policy.models
         if len(models) != 2 or None in models:
@@ -62,10 +110,9 @@ def litellm_fragment(routes: Mapping[str, ActiveRoute]) -> str:
                 },
             }
         )
-    head = "# Written by `routectl export --format litellm`.\n"
-    return head + str(yaml.safe_dump({"model_list": entries}, sort_keys=False))
+    return entries
 
 
 def is_litellm_fragment(head: bytes) -> bool:
-    """Whether a file that begins so was written as `litellm_fragment`."""
-    return head.startswith(b"# Written by `routectl export --format litellm`.\n")
+    """Whether a file that begins so was written as `litellm_fragment` or `litellm_config`."""
+    return head.startswith(_HEAD.encode())

@@ -3,10 +3,29 @@
 Importing this package loads neither torch nor SQLAlchemy.
 """
 
-from routectl.proxy.decider import Decider, Decision, RequestFacts
-from routectl.proxy.lines import decided_lines
+from routectl.proxy.decider import (
+    Decider,
+    Decision,
+    RequestFacts,
+    decide_at_once,
+    deciding_text,
+    decision_of,
+)
+from routectl.proxy.lines import body_of, decided_lines
 from routectl.proxy.running import Running
 from routectl.proxy.serving import serve
 from routectl.proxy.settings import Settings
 
-__all__ = ["Decider", "Decision", "RequestFacts", "Running", "Settings", "decided_lines", "serve"]
+__all__ = [
+    "Decider",
+    "Decision",
+    "RequestFacts",
+    "Running",
+    "Settings",
+    "body_of",
+    "decide_at_once",
+    "decided_lines",
+    "deciding_text",
+    "decision_of",
+    "serve",
+]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import hmac
 import json
@@ -13,7 +14,7 @@ from typing import Any
 import anyio
 import httpx2
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.metrics_core import CounterMetricFamily, Metric
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
@@ -22,9 +23,11 @@ from starlette.routing import Route
 
 from routectl.callers import caller_of
 from routectl.errors import InputError
+from routectl.extraction.texts import clean
 from routectl.field_text import text
 from routectl.proxy.decider import Decider, Decision, RequestFacts
 from routectl.proxy.decision_log import Answered, DecisionLog
+from routectl.proxy.scorer import AT_ONCE
 from routectl.proxy.settings import Settings
 from routectl.proxy.usage import Usage
 
@@ -66,6 +69,7 @@ def make_app(
             Route("/metrics", server.metrics),
             Route("/v1/models", server.models),
             Route("/v1/decide", server.decide, methods=["POST"]),
+            Route("/v1/embeddings", server.embeddings, methods=["POST"]),
             *(Route(f"/v1/{call}", server.call, methods=["POST"]) for call in _CALLS),
         ],
         lifespan=server.lifespan,
@@ -105,7 +109,7 @@ class _Server:
         routes = {
             name: f"a{route.active.policy.activation_id}" for name, route in running.routes.items()
         }
-        return JSONResponse({"status": "ok", "routes": routes})
+        return JSONResponse({"status": "ok", "routes": routes, "problem": running.problem})
 
     async def metrics(self, request: Request) -> Response:
         self._authenticate(request)
@@ -126,6 +130,38 @@ class _Server:
         if self._log is not None:
             self._log.write(decision, facts, "decide", answered)
         return JSONResponse(decision.to_json())
+
+    async def embeddings(self, request: Request) -> Response:
+        """What RouteLLM's own server asks for: vectors for the checkpoint that `export --format
+        routellm` writes, of the one mf router that runs."""
+        self._authenticate(request)
+        body = await self._body(request)
+        texts = body.get("input")
+        texts = [texts] if isinstance(texts, str) else texts
+        if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+            raise Refused(400, "invalid_request_error", "The input is no text or list of texts.")
+        if not 0 < len(texts) <= AT_ONCE:
+            raise Refused(400, "invalid_request_error", f"The input takes 1 to {AT_ONCE} texts.")
+        routes = self._decider.running.routes.values()
+        scorers = {scorer for route in routes for scorer in route.scorers if scorer.name == "mf"}
+        if len(scorers) != 1:
+            message = f"This server has {len(scorers)} mf routers, and embeddings take one."
+            raise Refused(404, "invalid_request_error", message)
+        (scorer,) = scorers
+        plain = [clean(text) for text in texts]
+        try:
+            vectors = await asyncio.to_thread(scorer.linear_features, plain)
+        except Exception as error:  # a router's own fault must not become the client's
+            log.error("texts were not embedded: %s", type(error).__name__)
+            raise Refused(500, "server_error", "The texts could not be embedded.") from None
+        assert vectors is not None
+        data = [
+            {"object": "embedding", "index": index, "embedding": vector}
+            for index, vector in enumerate(vectors.tolist())
+        ]
+        usage = {"prompt_tokens": 0, "total_tokens": 0}
+        model = body.get("model")
+        return JSONResponse({"object": "list", "data": data, "model": model, "usage": usage})
 
     async def call(self, request: Request) -> Response:
         self._authenticate(request)
@@ -302,3 +338,14 @@ class _Counts(Collector):
             "Times that what routes.json had become could not be carried out",
             value=running.failures,
         )
+        yield GaugeMetricFamily(
+            "routectl_routes_current",
+            "1 where routes.json is what runs, 0 where the last good one is kept",
+            value=running.problem is None,
+        )
+        activations = GaugeMetricFamily(
+            "routectl_activation", "The activation that a route runs", labels=["route"]
+        )
+        for name, route in running.routes.items():
+            activations.add_metric([name], route.active.policy.activation_id or 0)
+        yield activations

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from routectl import extraction
 from routectl.callers import Caller, caller_of
 from routectl.errors import InputError, RoutectlError
+from routectl.export import ActiveRoute
 from routectl.needs import Needs, about_tokens, count_images, needs_of
 from routectl.policy import (
     CONVERSATION,
@@ -116,12 +117,10 @@ class Decider:
             names = ", ".join(self.running.routes)
             raise InputError(f"there is no such route here; the routes are {names}")
         policy = running.active.policy
-        text = extraction.extract(
-            body, policy.extraction_version, first=policy.unit == CONVERSATION
-        )
+        text = deciding_text(policy, body)
         facts = _facts(policy, body, text, given)
         decisions, scores = await self._decided(running, text, facts)
-        decision = _decision(route, policy, decisions, scores)
+        decision = decision_of(route, policy, decisions, scores)
         self.reasons[route, decision.decision, decision.reason] += 1
         return decision
 
@@ -130,8 +129,7 @@ class Decider:
     ) -> tuple[Decisions, list[float] | None]:
         policy, reason = running.active.policy, Reason.NO_TEXT
         scores: list[float] = []
-        # What no score decides needs none.
-        if policy.rule != THRESHOLD or facts.needs_strong is not None:
+        if _needs_no_score(policy, facts):
             return decide(policy, [float("nan")], facts), None
         if text is not None:
             try:
@@ -144,13 +142,10 @@ class Decider:
                 # A third party's words may hold the prompt.
                 what = str(error) if isinstance(error, RoutectlError) else type(error).__name__
                 log.error("a prompt of %d characters was not scored: %s", len(text), what)
-        if not scores:
-            if text is not None:
-                self.outcomes[str(policy.route), _length(text), reason] += 1
-            share, drawn_by = running.active.strong_fraction, (text or "").encode()
-            return without_score(policy, share, drawn_by, reason, facts), None
-        self.outcomes[str(policy.route), _length(str(text)), "scored"] += 1
-        return decide(policy, [scores], facts), scores
+        if text is not None:
+            outcome = "scored" if scores else str(reason)
+            self.outcomes[str(policy.route), _length(text), outcome] += 1
+        return _by_scores(running.active, text, scores, reason, facts)
 
     async def _scored(self, running: RunningRoute, text: str) -> list[float]:
         slowest = max(scorer.slowest_seconds for scorer in running.scorers)
@@ -191,9 +186,52 @@ def _needs_strong(policy: Policy, whole: object) -> bool:
     )
 
 
-def _decision(
+def deciding_text(policy: Policy, body: object) -> str | None:
+    """The text of a request that a policy's routers score; None where it has none."""
+    return extraction.extract(body, policy.extraction_version, first=policy.unit == CONVERSATION)
+
+
+def decide_at_once(
+    route: str,
+    active: ActiveRoute,
+    body: object,
+    score: Callable[[str], list[float]],
+    given: RequestFacts = NO_FACTS,
+) -> Decision:
+    """What a request gets, as a `Decider` decides it, without a thread and a deadline.
+
+    Args:
+        body: a request body, its conversation alone, or a text.
+        score: a text's strong win rates by the policy's routers; not called where none decides.
+        given: what else is known of it.
+    """
+    policy = active.policy
+    text = deciding_text(policy, body)
+    facts = _facts(policy, body, text, given)
+    if _needs_no_score(policy, facts):
+        return decision_of(route, policy, decide(policy, [float("nan")], facts), None)
+    scores = [] if text is None else score(text)
+    return decision_of(route, policy, *_by_scores(active, text, scores, Reason.NO_TEXT, facts))
+
+
+def _needs_no_score(policy: Policy, facts: Facts) -> bool:
+    return policy.rule != THRESHOLD or facts.needs_strong is not None
+
+
+def _by_scores(
+    active: ActiveRoute, text: str | None, scores: list[float], reason: Reason, facts: Facts
+) -> tuple[Decisions, list[float] | None]:
+    """What is decided by scores, and without any, by the fallback."""
+    if not scores:
+        share, drawn_by = active.strong_fraction, (text or "").encode()
+        return without_score(active.policy, share, drawn_by, reason, facts), None
+    return decide(active.policy, [scores], facts), scores
+
+
+def decision_of(
     route: str, policy: Policy, decisions: Decisions, scores: list[float] | None
 ) -> Decision:
+    """What one request gets, in words."""
     strongest = len(policy.models) - 1
     sides = {0: "weak", strongest: "strong"}
     index, would_be = int(decisions.model[0]), int(decisions.would_be[0])

@@ -40,12 +40,13 @@ def decided_lines(
         with asyncio.Runner() as runner:
             for line in lines:
                 if line.strip():
-                    yield runner.run(decider.decide(route, _body(line), facts))
+                    yield runner.run(decider.decide(route, body_of(line), facts))
     finally:
         running.close()
 
 
-def _body(line: bytes) -> object:
+def body_of(line: bytes) -> object:
+    """The request body or the turns that JSON says; what is no JSON is a prompt."""
     text = line.decode("utf-8", "replace").rstrip("\r\n")
     if text.lstrip().startswith(("{", "[")):
         try:

@@ -12,6 +12,7 @@ from routectl import extraction
 from routectl.errors import InputError, RoutectlError
 from routectl.export import ActiveRoute, read_routes
 from routectl.policy import CONVERSATION, THRESHOLD
+from routectl.proxy.bundle import MANIFEST, ROUTES, Bundle, read_bundle
 from routectl.proxy.scorer import Scorer, open_scorer
 
 log = logging.getLogger("routectl.proxy")
@@ -28,11 +29,25 @@ class RunningRoute:
     """One, or one for each threshold; none where the policy is unconditional."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What lay there at a look; equal, nothing has changed."""
+
+    routes: bytes
+    manifest: bytes | None = None
+    files: tuple[object, ...] = ()
+    problem: str | None = None
+    """Why it could not be read."""
+
+
 class Running:
-    """The routes of a file, and their routers. Readers may be in any thread."""
+    """The routes of a file or a bundle, and their routers. Readers may be in any thread."""
 
     def __init__(self, path: Path) -> None:
-        """Read the file and load what it names.
+        """Read what is there and load what it names.
+
+        Args:
+            path: of routes.json, or of a bundle's folder.
 
         Raises:
             RoutectlError: it cannot be read or carried out.
@@ -42,13 +57,17 @@ class Running:
         """How often the file was taken up again."""
         self.failures = 0
         """How often what it had become could not be carried out."""
-        self._data = b""
+        self.problem: str | None = None
+        """Why what lies there now is not what runs; None where it is."""
+        self._seen = _Seen(b"")
+        self._verified: tuple[bytes | None, tuple[object, ...]] = (None, ())
+        """Manifest and files of the bundle that was compared with its manifest last."""
         self._scorers: dict[str, Scorer] = {}
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self.routes: Mapping[str, RunningRoute] = {}
         try:
-            self._take(self._read())
+            self._take(self._look())
         except RoutectlError as error:
             raise InputError(f"{path} cannot be carried out: {error}") from None
 
@@ -68,26 +87,30 @@ class Running:
     def check(self) -> None:
         """Take the file up if it is another one than before; what cannot be carried out changes
         nothing, and is said once."""
+        seen = self._look()
+        if seen == self._seen:
+            return
+        self._seen = seen
         try:
-            data = self._read()
-            if data == self._data:
-                return
+            self._take(seen)
         except RoutectlError as error:
-            data, problem = b"", str(error)
-            if self._data == data:
-                return
+            self.failures += 1
+            self.problem = str(error)
+            log.error(
+                "%s cannot be carried out, the routes stay as they were: %s", self.path, error
+            )
         else:
-            try:
-                self._take(data)
-            except RoutectlError as error:
-                problem = str(error)
-            else:
-                self.changes += 1
-                log.info("routes were read again from %s", self.path)
-                return
-        self._data = data
-        self.failures += 1
-        log.error("%s cannot be carried out, the routes stay as they were: %s", self.path, problem)
+            self.changes += 1
+            self.problem = None
+            # A warning, because a gateway that sets up no logging shows nothing less.
+            log.warning("%s was taken up: %s", self.path, self._words())
+
+    def _words(self) -> str:
+        running = (
+            f"{name} runs a{route.active.policy.activation_id}"
+            for name, route in self.routes.items()
+        )
+        return ", ".join(running)
 
     def _watch(self) -> None:
         while not self._stop.wait(POLL_SECONDS):
@@ -95,33 +118,64 @@ class Running:
                 self.check()
             except Exception as error:  # the thread must live as long as the proxy
                 self.failures += 1
-                log.error("%s could not be looked at: %s", self.path, type(error).__name__)
+                self.problem = type(error).__name__
+                log.error("%s could not be looked at: %s", self.path, self.problem)
 
-    def _read(self) -> bytes:
+    def _look(self) -> _Seen:
         # The content, and no time or number of the file: a link may have been put in its place.
         try:
-            return self.path.read_bytes()
+            if not self.path.is_dir():
+                return _Seen(self.path.read_bytes())
+            data = (self.path / MANIFEST).read_bytes()
+            routes = (self.path / ROUTES).read_bytes()
         except OSError as error:
-            raise InputError(f"it cannot be read ({error.strerror})") from None
+            name = "" if error.filename is None else f"{Path(error.filename).name}: "
+            return _Seen(b"", problem=f"it cannot be read ({name}{error.strerror})")
+        try:
+            # A copy of a bundle may arrive file by file.
+            files = read_bundle(self.path, data).state()
+        except InputError:
+            files = ()
+        return _Seen(routes, data, files)
 
-    def _take(self, data: bytes) -> None:
-        active = read_routes(data)
+    def _take(self, seen: _Seen) -> None:
+        if seen.problem is not None:
+            raise InputError(seen.problem)
+        active = read_routes(seen.routes)
+        bundle = None if seen.manifest is None else read_bundle(self.path, seen.manifest)
+        if bundle is not None and (seen.manifest, seen.files) != self._verified:
+            bundle.require_unchanged()
         scorers: dict[str, Scorer] = {}
-        routes: dict[str, RunningRoute] = {}
-        for name, route in active.items():
-            policy = route.policy
-            readers = extraction.FIRST_TEXT if policy.unit == CONVERSATION else extraction.VERSIONS
-            if policy.extraction_version not in readers:
-                raise InputError(
-                    f"its route {name!r} reads texts with version {policy.extraction_version} of "
-                    "the extraction, which this routectl does not have: install a newer one"
-                )
-            pinned = policy.routers if policy.rule == THRESHOLD else ()
-            for router in pinned:
-                held = self._scorers.get(router.fingerprint) or scorers.get(router.fingerprint)
-                scorers[router.fingerprint] = held or open_scorer(router)
-            routes[name] = RunningRoute(route, tuple(scorers[r.fingerprint] for r in pinned))
-        for fingerprint, scorer in self._scorers.items():
-            if fingerprint not in scorers:
-                scorer.close()
-        self.routes, self._scorers, self._data = routes, scorers, data
+        try:
+            routes = {
+                name: self._opened(name, route, bundle, scorers) for name, route in active.items()
+            }
+        except BaseException:
+            _close(scorers, but=self._scorers)
+            raise
+        _close(self._scorers, but=scorers)
+        self.routes, self._scorers, self._seen = routes, scorers, seen
+        self._verified = (seen.manifest, seen.files)
+
+    def _opened(
+        self, name: str, route: ActiveRoute, bundle: Bundle | None, scorers: dict[str, Scorer]
+    ) -> RunningRoute:
+        """A route with what scores it; routers that are loaded for it are added to `scorers`."""
+        policy = route.policy
+        readers = extraction.FIRST_TEXT if policy.unit == CONVERSATION else extraction.VERSIONS
+        if policy.extraction_version not in readers:
+            raise InputError(
+                f"its route {name!r} reads texts with version {policy.extraction_version} of "
+                "the extraction, which this routectl does not have: install a newer one"
+            )
+        pinned = policy.routers if policy.rule == THRESHOLD else ()
+        for router in pinned:
+            loaded = self._scorers.get(router.fingerprint) or scorers.get(router.fingerprint)
+            scorers[router.fingerprint] = loaded or open_scorer(router, bundle)
+        return RunningRoute(route, tuple(scorers[r.fingerprint] for r in pinned))
+
+
+def _close(scorers: Mapping[str, Scorer], *, but: Mapping[str, Scorer]) -> None:
+    for fingerprint, scorer in scorers.items():
+        if fingerprint not in but:
+            scorer.close()

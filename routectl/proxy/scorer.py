@@ -5,12 +5,19 @@ from __future__ import annotations
 import queue
 import threading
 import time
+from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from routectl.errors import RouterError
 from routectl.policy import PinnedRouter
+from routectl.proxy.bundle import Bundle
 from routectl.routers import Router, checked_scores, open_spec
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 AT_ONCE = 32
 """Prompts of a batch at most: more gain nothing and let the first of them wait."""
@@ -18,6 +25,14 @@ AT_ONCE = 32
 _MEASURED = 20
 _FULL_LENGTH = "How many of these words does a router read before it stops? " * 60
 """Longer than any shipped router reads: what takes it the longest."""
+
+
+@runtime_checkable
+class HasLinearFeatures(Protocol):
+    """A router whose logit is linear in something."""
+
+    def linear_features(self, prompts: Sequence[str]) -> NDArray[np.float64]:
+        """Shape (n, W)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +46,12 @@ class Scorer:
 
     def __init__(self, name: str, router: Router) -> None:
         """Start the thread; `close` ends it."""
-        self._name = name
+        self.name = name
+        """The router's."""
+        self.noise = router.identity.noise
         self._router = router
+        self._lock = threading.Lock()
+        """A router computes one batch at a time."""
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self.slowest_seconds = self._measure()
         """What a prompt of full length takes: the largest of twenty, about the 99th percentile."""
@@ -44,6 +63,16 @@ class Scorer:
         job = _Job(prompt)
         self._jobs.put(job)
         return job.future
+
+    def linear_features(self, prompts: Sequence[str]) -> NDArray[np.float64] | None:
+        """What an `mf` router's logit is linear in, shape (n, W); None of any other router.
+
+        It computes in the caller's thread, while no score is computed.
+        """
+        if not isinstance(self._router, HasLinearFeatures):
+            return None
+        with self._lock:
+            return self._router.linear_features(prompts)
 
     def close(self) -> None:
         """End the thread when it is through with what it has."""
@@ -75,7 +104,8 @@ class Scorer:
         if not jobs:
             return
         try:
-            scores, _ = checked_scores(self._name, self._router, [job.prompt for job in jobs])
+            with self._lock:
+                scores, _ = checked_scores(self.name, self._router, [job.prompt for job in jobs])
         except BaseException as error:  # whoever waits must hear of it, whatever it is
             for job in jobs:
                 job.future.set_exception(error)
@@ -84,17 +114,23 @@ class Scorer:
             job.future.set_result(float(score))
 
 
-def open_scorer(pinned: PinnedRouter) -> Scorer:
-    """Load the router of a policy.
+def open_scorer(pinned: PinnedRouter, bundle: Bundle | None = None) -> Scorer:
+    """Load the router of a policy: from the bundle that holds it, else as the policy names it.
 
     Raises:
         RoutectlError: it cannot be opened, or is not the one that the policy was made with.
     """
-    opened = open_spec(pinned.spec)
+    bundled = None if bundle is None else bundle.spec(pinned)
+    opened = open_spec(bundled or pinned.spec)
     if opened.identity.fingerprint != pinned.fingerprint:
+        where = "that is installed here" if bundled is None else "of the bundle"
         raise RouterError(
-            f"the router {pinned.spec.name!r} that is installed here has another fingerprint "
+            f"the router {pinned.spec.name!r} {where} has another fingerprint "
             f"({opened.identity.fingerprint[:12]}) than the one that the policy was made with "
-            f"({pinned.fingerprint[:12]}): install the routectl that calibrated it"
+            f"({pinned.fingerprint[:12]}): run it from a bundle of the routectl that calibrated "
+            "it (`routectl export --format bundle`), or install that one"
         )
-    return Scorer(pinned.spec.name, opened.load())
+    router = opened.load()
+    if bundle is not None and bundled is not None:
+        bundle.require_same_scores(pinned.fingerprint, router)
+    return Scorer(pinned.spec.name, router)

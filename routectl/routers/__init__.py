@@ -3,7 +3,7 @@
 from routectl.routers.guarding import checked_scores, guarded
 from routectl.routers.plugins import ENTRY_POINT_GROUP
 from routectl.routers.protocol import OpenRouter, Router, RouterDescription
-from routectl.routers.registry import names, open_router, open_spec
+from routectl.routers.registry import names, open_pinned, open_router, open_spec
 
 __all__ = [
     "ENTRY_POINT_GROUP",
@@ -13,6 +13,7 @@ __all__ = [
     "checked_scores",
     "guarded",
     "names",
+    "open_pinned",
     "open_router",
     "open_spec",
 ]

@@ -131,6 +131,7 @@ def read_embedder(
     Raises:
         CheckpointError: they do not, or name a reading of long prompts that is not known.
     """
+    from routectl.embedding.names import in_checkpoint
     from routectl.embedding.remote import PROBES
 
     reads: str = checkpoint.get("embedder", "reads", kind=str)
@@ -145,7 +146,7 @@ def read_embedder(
         probe = require(tensors, "probe", (len(PROBES), dimension), checkpoint)
     return EmbedderOfCheckpoint(
         folder=checkpoint.folder,
-        name=checkpoint.get("embedder", "name", kind=str),
+        name=in_checkpoint(checkpoint.get("embedder", "name", kind=str), checkpoint.folder),
         digest=checkpoint.get("embedder", "digest", kind=str),
         dimension=dimension,
         max_tokens=checkpoint.get("embedder", "max_tokens", kind=int),

@@ -251,6 +251,32 @@ class MfRouter:
             logits = logits + kinds.of(embeddings, vectors) @ self._scoring.of_kinds
         return sigmoid(logits)
 
+    def linear_features(self, prompts: Sequence[str]) -> NDArray[np.float64]:
+        """What the logit is linear in, shape (n, W): the embedding, the extra features, and 1."""
+        import numpy as np
+
+        embeddings = self._embedder.embed(prompts)
+        parts: list[NDArray[Any]] = [embeddings]
+        length_feature, kinds = self._features.question_length, self._features.kinds
+        if length_feature is not None and self._scoring.length_weight is not None:
+            parts.append(length_feature.of(prompts))
+        if kinds is not None and self._scoring.of_kinds is not None:
+            parts.append(kinds.of(embeddings, self._features.vectors(embeddings, prompts)))
+        return np.hstack([*parts, np.ones((len(prompts), 1))], dtype=np.float64)
+
+    @property
+    def linear_weights(self) -> NDArray[np.float64]:
+        """What they are multiplied with, shape (W,): the strong win rate is the sigmoid of that."""
+        import numpy as np
+
+        scoring, features = self._scoring, self._features
+        parts = [scoring.direction]
+        if features.question_length is not None and scoring.length_weight is not None:
+            parts.append(scoring.length_weight)
+        if features.kinds is not None and scoring.of_kinds is not None:
+            parts.append(scoring.of_kinds)
+        return np.concatenate([*parts, [scoring.offset]])
+
     def longer_than_read(self, prompts: Sequence[str]) -> NDArray[np.bool_]:
         """Shape (n,): True where the prompt has more tokens than the embedder reads."""
         return self._embedder.longer_than_read(prompts)

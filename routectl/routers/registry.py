@@ -10,6 +10,7 @@ from typing import cast
 
 from routectl.checkpoint import checkpoint_folder
 from routectl.errors import RouterError
+from routectl.policy import PinnedRouter
 from routectl.records import RouterSpec
 from routectl.routers.guarding import guarded
 from routectl.routers.plugins import BUILT_IN, package, third_party
@@ -80,6 +81,22 @@ def open_spec(spec: RouterSpec) -> OpenRouter:
         weak_model=new.get(weak, weak),
         mapping=spec.mapping,
     )
+
+
+def open_pinned(pinned: PinnedRouter) -> OpenRouter:
+    """Open the router of a policy.
+
+    Raises:
+        RoutectlError: it cannot be opened, or is not the one that the policy was made with.
+    """
+    opened = open_spec(pinned.spec)
+    if opened.identity.fingerprint != pinned.fingerprint:
+        raise RouterError(
+            f"the router {pinned.spec.name!r} that is installed here has another fingerprint "
+            f"({opened.identity.fingerprint[:12]}) than the one that the policy was made with "
+            f"({pinned.fingerprint[:12]}): install the routectl that calibrated it"
+        )
+    return opened
 
 
 def _require(name: str) -> None:

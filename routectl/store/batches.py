@@ -98,9 +98,14 @@ def attempt_key(request: TrafficRequest, digest: str | None) -> str | None:
     them; clients can set call ids, so the call id alone would merge what is not the same."""
     if request.call_id is None:
         return None
+    return f"{call_part(request.source_kind, request.call_id)}{(digest or _NO_PROMPT)[:CALL_PART]}"
+
+
+def call_part(source_kind: str, call_id: str) -> str:
+    """The part of an attempt key that all attempts with one call id share."""
     # No part holds a NUL: readers replace it.
-    call = _sha256(f"{request.source_kind}\0{request.call_id}")
-    return f"k{call[: CALL_PART - 1]}{(digest or _NO_PROMPT)[:CALL_PART]}"
+    call = _sha256(f"{source_kind}\0{call_id}")
+    return f"k{call[: CALL_PART - 1]}"
 
 
 _NO_PROMPT = "0" * 64

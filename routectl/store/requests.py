@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Select, and_, select
+from sqlalchemy import Connection, Select, and_, or_, select
 from sqlalchemy.orm import aliased
 
 from routectl.records import Population
 from routectl.request import FIRST_TIME, LAST_TIME, MOST_DOLLARS, MOST_TOKENS
+from routectl.store.batches import call_part
 from routectl.store.column_types import DamagedValueError
-from routectl.store.models import Request, Score
+from routectl.store.models import Request, Sample, Score
 from routectl.store.populations import population_filter
 
 if TYPE_CHECKING:
@@ -57,10 +58,58 @@ class RequestTable:
         return len(self.weight)
 
 
+def requests_with_id(connection: Connection, id: str) -> list[Request]:
+    """The requests that a log names so, by their own id or by the id of their call, newest first.
+
+    Two requests that share an id in a log are told apart by what is added to it.
+    """
+    kinds = list(connection.execute(select(Sample.source_kind).distinct()).scalars())
+    by_id = or_(Request.source_id == id, Request.source_id.like(f"{_escaped(id)}~%", escape="\\"))
+    rows: dict[int, Request] = {}
+    for kind in kinds:
+        call = call_part(kind, id)
+        # The first key above all of those that begin so: digests are hexadecimal.
+        by_call = and_(Request.attempt_key >= call, Request.attempt_key < f"{call}g")
+        for chosen in (and_(Request.source_kind == kind, by_id), by_call):
+            for row in connection.execute(select(Request.__table__).where(chosen)).mappings():
+                # SQLite's LIKE does not tell capital letters from small ones.
+                if row["source_id"].startswith(id) or chosen is by_call:
+                    rows[row["id"]] = Request(**row)
+    return sorted(rows.values(), key=lambda row: (row.time or 0.0, row.id), reverse=True)
+
+
+def first_prompt(connection: Connection, conversation: int, version: int) -> int:
+    """The id of the prompt that a conversation began with: the earliest, else the first stored."""
+    query = (
+        select(Request.prompt_id)
+        .where(
+            Request.conversation_key == conversation,
+            Request.extraction_version == version,
+            Request.prompt_id.is_not(None),
+        )
+        .order_by(Request.time.is_(None), Request.time, Request.id)
+        .limit(1)
+    )
+    prompt = connection.execute(query).scalar_one()
+    assert prompt is not None
+    return prompt
+
+
+def is_in(connection: Connection, request: int, population: Population) -> bool:
+    """Whether a request is in a population."""
+    query = select(Request.id).where(Request.id == request, *population_filter(population))
+    return connection.execute(query).scalar() is not None
+
+
+def _escaped(text: str) -> str:
+    """Text that LIKE takes as it is."""
+    return "".join(f"\\{one}" if one in "%_\\" else one for one in text)
+
+
 def request_table(
     connection: Connection,
     population: Population,
-    version: int,
+    version: int | None,
     *,
     routers: Sequence[int | None] = (),
     columns: Sequence[str] = (),
@@ -69,6 +118,7 @@ def request_table(
     """Read a population's requests.
 
     Args:
+        version: of the text extraction that wrote them; None is any, where no text matters.
         routers: ids of those whose scores are wanted; None is one that never scored anything.
         columns: of `requests`, besides the numbers.
         numbers: those that are wanted, `weight` among them: each takes its time. Others are NaN.
@@ -81,7 +131,9 @@ def request_table(
         Request.prompt_id.is_not(None),
         *(score.win_rate for score in scores.values()),
         *(getattr(Request, name) for name in columns),
-    ).where(*population_filter(population), Request.extraction_version == version)
+    ).where(*population_filter(population))
+    if version is not None:
+        query = query.where(Request.extraction_version == version)
     for id, score in scores.items():
         query = query.outerjoin(
             score, and_(score.router_id == id, score.prompt_id == Request.prompt_id)

@@ -35,6 +35,11 @@ def routes(connection: Connection) -> list[Route]:
     return [Route(**row) for row in connection.execute(query).mappings()]
 
 
+def published_to(connection: Connection, path: str) -> list[Route]:
+    """The routes that are published to this file and were not removed, by name."""
+    return [row for row in routes(connection) if row.publish == path]
+
+
 def declaration(row: Route) -> Declaration:
     """What is declared of a route; raises InputError where it is damaged."""
     return Declaration.from_json(
@@ -42,6 +47,7 @@ def declaration(row: Route) -> Declaration:
             "models": row.models,
             "router": row.router,
             "population": row.population,
+            "publish": row.publish,
             "drift_tolerance": row.drift_tolerance,
         }
     )

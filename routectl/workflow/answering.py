@@ -66,7 +66,7 @@ def who_answered(
     own = [model.name for model in route.declared.models]
     named = {name for row in rows if (name := _answering(row)) is not None}
     strong, weak = (
-        tuple(sorted(name for name in named if _is_model(name, model)))
+        tuple(sorted(name for name in named if is_model(name, model)))
         for model in (own[-1], own[0])
     )
     return Answered(_other_models(rows, route, own), strong, weak)
@@ -83,7 +83,7 @@ def _other_models(
         if row.model is None and row.decided is None and row.model_group in (None, *names):
             continue  # The log knows the route alone.
         total += row.weight
-        if not any(_is_model(name, model) for name in called for model in own):
+        if not any(is_model(name, model) for name in called for model in own):
             others += row.weight
             weights[called[0]] += row.weight
     if not others:
@@ -91,7 +91,7 @@ def _other_models(
     return OtherModels(others / total, tuple(sorted(weights, key=lambda name: -weights[name])))
 
 
-def _is_model(name: str, model: str) -> bool:
+def is_model(name: str, model: str) -> bool:
     """Whether a name in a log is a model's, in a release of it or with a provider before it."""
     return same_model(name, model) or same_model(_RELEASE.sub("", name), model)
 

@@ -38,7 +38,7 @@ from routectl.store.scores import (
 )
 from routectl.workflow.actor import actor
 from routectl.workflow.answering import Answered, suggested_route, who_answered
-from routectl.workflow.judged import with_judged_rows
+from routectl.workflow.judged import require_one_threshold_by_request, with_judged_rows
 from routectl.workflow.policies import UNDECLARED
 from routectl.workflow.populations import (
     ready_routers,
@@ -67,7 +67,6 @@ from routectl.workflow.segments import (
     SegmentsToFit,
     segments_json,
     segments_to_fit,
-    with_savings,
 )
 from routectl.workflow.units import Conversations, by_conversation
 
@@ -128,12 +127,7 @@ def calibrate(
         say_what_the_population_mixes(counts, question.population, shared)
         evaluated = None
         if isinstance(question.target, MaxLoss):
-            if question.by is not None:
-                raise UsageError(
-                    f"--by {question.by} does not go with a target of quality: judged requests "
-                    "are not told apart by segment, so all segments would have one threshold; "
-                    "leave out --by"
-                )
+            require_one_threshold_by_request(question.by, question.unit)
             with store.read() as connection:
                 target, evaluated = with_judged_rows(
                     connection, question.target, routers, question.population, route, shared
@@ -293,8 +287,6 @@ def _calibrate(
         assert told is not None
         costs = priced.costs(spending, told, choice.changes_model)
     segmented = choice.segmented
-    if segmented is not None:
-        segmented = with_savings(segmented, None if costs is None else costs.month)
     longer = float(rows.weights[rows.longer_than_read].sum() / rows.weights.sum())
     policy = Policy(
         models=declared_models(question.route.declared) or UNDECLARED,

@@ -143,7 +143,7 @@ def difference(
     import numpy as np
 
     route = in_use(connection, first.route)
-    population = recent(connection, traffic_of(connection, route, first, second), window)
+    population = recent(connection, traffic_of(connection, route, first, second), window, WINDOW)
     counts = overview(connection, population, EXTRACTION_VERSION)
     refuse_a_population_without_requests(connection, counts, population)
     _say_what_is_unusual((first, second), counts.other_versions, reporter)
@@ -218,15 +218,18 @@ def traffic_of(connection: Connection, route: RouteInUse, *named: NamedPolicy) -
     return route.population(Population())
 
 
-def recent(connection: Connection, traffic: Population, window: Population) -> Population:
-    """The traffic within a window; without one, in the seven days up to its newest request."""
+def recent(
+    connection: Connection, traffic: Population, window: Population, usual: timedelta
+) -> Population:
+    """The traffic within a window; without a beginning, as long as usual up to its newest
+    request."""
     fields = {condition.field for condition in window.where}
     kept = tuple(c for c in traffic.where if c.field not in fields)
     chosen = replace(traffic, where=(*kept, *window.where), since=window.since, until=window.until)
     if chosen.since is None:
         _, newest = times(connection, EXTRACTION_VERSION, chosen)
         if newest is not None:
-            chosen = replace(chosen, since=newest - WINDOW)
+            chosen = replace(chosen, since=newest - usual)
     return chosen
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sqlalchemy import Connection
 
 from routectl.errors import StoreError
@@ -36,6 +38,7 @@ def to_export(location: Location, *, calibration_id: int | None, route: str | No
         if stored is None or not log:
             raise StoreError(_nothing_is_active(connection, stored))
         active = _active(connection, stored)
+        require_extraction(active.policy)
         return Exported(
             active.policy,
             log[-1].policy is not None,
@@ -77,11 +80,22 @@ def active_routes(location: Location, route: str | None) -> dict[str, ActiveRout
             stored = [] if picked is None else [picked]
         else:
             stored = routes.routes(connection)
-        running = [row for row in stored if routes.activations(connection, row.id)]
-        if not running:
+        active = running(connection, stored)
+        if not active:
             where = "on any route" if route is None else f"on route {route!r}"
             raise StoreError(f"nothing is active {where}: `routectl activate` makes it so")
-        return {row.name: _active(connection, row) for row in running}
+        for one in active.values():
+            require_extraction(one.policy)
+        return active
+
+
+def running(connection: Connection, stored: Sequence[Route]) -> dict[str, ActiveRoute]:
+    """What each of these routes runs, by name, of those that run anything."""
+    return {
+        row.name: _active(connection, row)
+        for row in stored
+        if routes.activations(connection, row.id)
+    }
 
 
 def _active(connection: Connection, row: Route) -> ActiveRoute:
@@ -90,9 +104,9 @@ def _active(connection: Connection, row: Route) -> ActiveRoute:
     active, strong_fraction = log[-1], None
     if active.calibration_id is not None:
         strong_fraction = calibration(connection, active.calibration_id).strong_fraction
-    policy = of_activation(active, row.name, last_calibrated(connection, log))
-    require_extraction(policy)
-    return ActiveRoute(policy, strong_fraction)
+    return ActiveRoute(
+        of_activation(active, row.name, last_calibrated(connection, log)), strong_fraction
+    )
 
 
 def _of_calibration(row: Calibration) -> Exported:

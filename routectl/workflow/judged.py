@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 from routectl.calibration import JudgedSample, MaxLoss
 from routectl.errors import UsageError
 from routectl.model_names import canonical
+from routectl.policy import REQUEST
 from routectl.records import IdKind, Population
 from routectl.routers import OpenRouter
 from routectl.store.evaluations import damaged_rows, evaluation, rows_of
@@ -40,6 +41,24 @@ def with_judged_rows(
     _require_router(stored, ref, routers)
     _note_differences(stored, ref, population, route, reporter)
     return target.with_judged(judged_sample(stored)), quality_of(stored)
+
+
+def require_one_threshold_by_request(by: str | None, unit: str) -> None:
+    """Refuse a question that judged requests do not answer: each was judged by its own score.
+
+    Raises:
+        UsageError: each segment gets a threshold, or the first request of a conversation decides.
+    """
+    if by is not None:
+        raise UsageError(
+            f"--by {by} does not go with a target of quality: judged requests are not told apart "
+            "by segment, so all segments would have one threshold; leave out --by"
+        )
+    if unit != REQUEST:
+        raise UsageError(
+            f"--unit {unit} does not go with a target of quality: nobody judged what is lost on "
+            "the requests that follow the first one; leave out --unit"
+        )
 
 
 def _require_router(stored: Evaluation, ref: str, routers: Sequence[OpenRouter]) -> None:

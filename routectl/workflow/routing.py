@@ -143,6 +143,8 @@ class Wanted:
     router: RouterSpec | None = None
     population: Population | None = None
     prices: Mapping[str, ModelPrice] = field(default_factory=dict)
+    publish: str | None = None
+    """Absolute path of a routes.json; empty: none any more."""
     drift_tolerance: float | None = None
     limits: Mapping[str, Limits] = field(default_factory=dict)
     """Of the weak model."""
@@ -162,7 +164,7 @@ class RouteSet:
     created: bool
     renamed_from: str | None
     changed: tuple[str, ...]
-    """What differs from before: name, models, router, population. Empty: nothing changed."""
+    """What differs from before: name, models, router, population, publish. Empty: nothing."""
     prices: Mapping[str, ModelPrice | None]
     """By model, from strong to weak; empty where it declares none."""
     overlaps: tuple[str, ...]
@@ -432,6 +434,7 @@ def _merged(before: Declaration, wanted: Wanted, name: str, *, new: bool) -> Dec
         models,
         before.router if wanted.router is None else wanted.router,
         before.population if wanted.population is None else wanted.population,
+        before.publish if wanted.publish is None else wanted.publish or None,
         before.drift_tolerance if wanted.drift_tolerance is None else wanted.drift_tolerance,
     )
     if models != before.models:

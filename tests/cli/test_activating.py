@@ -306,7 +306,7 @@ def test_an_expiry_is_stored_in_utc_and_shown_wherever_the_activation_is(
 ) -> None:
     routectl(*CALIBRATE, "length")
     done = routectl("activate", "--force", "--expires", "2199-01-31T09:00+02:00")
-    assert "(expires 2199-01-31 07:00 UTC)" in done.out
+    assert "strong), expires 2199-01-31 07:00 UTC. Activation a1" in done.out
     (entry,) = routectl("history", "--json").json["activations"]
     assert entry["expires_at"] == "2199-01-31T07:00:00+00:00"
     assert "expires 2199-01-31 07:00 UTC" in routectl("history").out

@@ -179,6 +179,10 @@ def test_what_the_options_take_is_said(routectl: Routectl) -> None:
         (("--max-loss", "0.1", "--min-quality", "0.9"), ("are two targets",)),
         (("--max-loss", "0.1", "--evaluation", "c1"), ("c1 is a calibration",)),
         (("--max-loss", "0.1", "--evaluation", "1", "--by", "team"), ("leave out --by",)),
+        (
+            ("--max-loss", "0.1", "--evaluation", "1", "--unit", "conversation"),
+            ("leave out --unit",),
+        ),
         (("--max-loss", "0.1", "--evaluation", "1", "--confidence", "0.3"), ("confidence",)),
     ):
         one_sentence(routectl("calibrate", "-r", "length", *arguments), *parts, code=2)

@@ -298,6 +298,48 @@ def test_the_daily_run_goes_from_the_nightly_line_to_a_rollback(reader: Reader) 
     assert activations == 4
 
 
+def test_a_threshold_is_changed_from_the_question_to_the_next_review(reader: Reader) -> None:
+    lay_log(reader.folder)
+    written = {"route": "smart", "reason": "threshold", "activation": "a1"}
+    decided = [
+        payload(
+            number,
+            model=model,
+            response_cost=(2 if decision == "strong" else 0.25) * (90 + number % 7) / 1e6,
+            metadata={
+                "spend_logs_metadata": {
+                    "routectl": written | {"decision": decision, "model": model}
+                }
+            },
+        )
+        for number in range(200, 400)
+        for decision, model in [("weak", "small") if number % 4 else ("strong", "big")]
+    ]
+    write_log(reader.folder / "decided.jsonl", decided)
+    models = "--strong big --weak small --price big=2/8 --price small=0.25/1"
+    code, output = reader.types(
+        f"routectl route set smart {models} && routectl import litellm.jsonl && "
+        "routectl calibrate --strong-fraction 0.3 && routectl activate && "
+        "routectl import decided.jsonl && routectl score -r length"
+    )
+    assert code == 0, output
+
+    reader.follows("changing-a-threshold.md")
+
+
+def test_the_runbook_goes_from_a_shadow_to_a_rollback_and_back(reader: Reader) -> None:
+    records = [payload(n, trace_id=f"conversation {n // 3}") for n in range(200)]
+    write_log(reader.folder / "litellm.jsonl", records)
+
+    reader.follows("runbook.md")
+
+    published = json.loads((reader.folder / "a1" / "routes.json").read_text())
+    policy = published["routes"]["smart"]["policy"]
+    with closing(sqlite3.connect(reader.folder / "routectl.db")) as database:
+        (newest,) = database.execute("SELECT max(id) FROM activations").fetchone()
+    assert (policy["activation_id"], policy["rule"]) == (newest, "threshold")
+
+
 @needs_the_sqlite_shell
 def test_each_trouble_has_the_message_that_the_page_names_and_the_command_helps(
     reader: Reader,
@@ -382,7 +424,7 @@ def prompt_of(number: int) -> str:
     return f"question {number}: " + "why? " * (number * 37 % 101)
 
 
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", [*PAGES, "changing-a-threshold.md"])
 def test_a_page_marks_each_block_as_run_or_not(page: str) -> None:
     languages = [language for language, _ in blocks((DOCS / page).read_text())]
     assert set(languages) <= {"sh", "console", "text", "yaml"}

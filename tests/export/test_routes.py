@@ -102,3 +102,49 @@ def test_litellm_gets_no_route_without_models(routectl: Routectl, tmp_path: Path
 
     assert (done.code, done.out) == (1, "")
     assert "does not declare two models" in done.err
+
+
+def test_a_bundle_is_a_new_folder_that_decides(calibrated: Routectl, tmp_path: Path) -> None:
+    folder = tmp_path / "bundle"
+
+    done = calibrated("export", "--format", "bundle", "--output", folder)
+
+    assert (done.code, "MiB, 1 router" in done.err) == (0, True)
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "manifest.json",
+        "routers",
+        "routes.json",
+    ]
+    assert b"question" not in (folder / "manifest.json").read_bytes()
+    again = calibrated("export", "--format", "bundle", "--output", folder)
+    assert (again.code, "is there already" in again.err) == (2, True)
+    for more, words in (
+        ((), "name it with --output"),
+        (("--output", tmp_path / "other", "--force"), "leave --force out"),
+        (("--output", tmp_path / "other", "--calibration", "c1"), "leave --calibration out"),
+    ):
+        refused = calibrated("export", "--format", "bundle", *more)
+        assert (refused.code, words in refused.err) == (2, True)
+    assert not (tmp_path / "other").exists()
+
+
+def test_a_complete_configuration_has_all_that_doctor_looks_for(
+    calibrated: Routectl, tmp_path: Path
+) -> None:
+    path = tmp_path / "config.yaml"
+
+    done = calibrated("export", "--format", "litellm", "--complete", "--output", path)
+
+    assert (done.code, "must have" in done.err) == (0, False)
+    entries = {e["model_name"]: e for e in yaml.safe_load(path.read_text())["model_list"]}
+    assert set(entries) == {"smart", "small", "gpt-4"}
+    assert entries["gpt-4"]["litellm_params"] == {
+        "model": "openai/gpt-4",
+        "api_base": "os.environ/ROUTECTL_UPSTREAM_GPT_4",
+        "api_key": "os.environ/ROUTECTL_UPSTREAM_KEY_GPT_4",
+    }
+    checks = calibrated("doctor", "--config", path, "--json").json["checks"]
+    of_the_file = ("configuration", "callback", "routes", "deployments", "budgets", "logging")
+    assert {c["result"] for c in checks if c["name"] in of_the_file} == {"ok"}
+    refused = calibrated("export", "--complete")
+    assert (refused.code, "--complete is for --format litellm" in refused.err) == (2, True)

@@ -296,6 +296,40 @@ def test_decide_wants_a_route_where_there_are_several(tmp_path: Path) -> None:
     assert (unknown.returncode, "the routes are smart, other" in unknown.stderr) == (1, True)
 
 
+def test_a_link_that_is_swapped_under_it_is_taken_up_and_what_is_not_current_is_said(
+    tmp_path: Path,
+) -> None:
+    """As Kubernetes updates a ConfigMap: routes.json leads through a link that is swapped."""
+    for name, text in (("one", "0.5"), ("two", "0.0"), ("three", "0.5")):
+        (tmp_path / name).mkdir()
+        write_routes(tmp_path / name / "routes.json", smart=route(text))
+    (tmp_path / "three" / "routes.json").write_text("{")
+    (tmp_path / "..data").symlink_to("one")
+    (tmp_path / "routes.json").symlink_to("..data/routes.json")
+
+    def swap(name: str) -> None:
+        (tmp_path / "next").symlink_to(name)
+        (tmp_path / "next").rename(tmp_path / "..data")
+
+    def wait_for(sample: bytes) -> None:
+        while sample not in server.ask("GET", "/metrics")[1]:
+            pass
+
+    with serving(tmp_path / "routes.json") as server:
+        assert server.post("/v1/decide", chat("hi"))[1]["decision"] == "weak"
+        swap("two")
+        wait_for(b"routectl_routes_changes_total 1.0")
+        assert server.post("/v1/decide", chat("hi"))[1]["decision"] == "strong"
+        swap("three")
+        wait_for(b"routectl_routes_current 0.0")
+        health = json.loads(server.ask("GET", "/health")[1])
+        assert (health["status"], "it is no JSON" in health["problem"]) == ("ok", True)
+        assert server.post("/v1/decide", chat("hi"))[1]["decision"] == "strong"
+        swap("one")
+        wait_for(b"routectl_routes_current 1.0")
+        assert b'routectl_activation{route="smart"} 7.0' in server.ask("GET", "/metrics")[1]
+
+
 BY_TEAM = {"segments": {"search": ("0.0",), "b\u00fcro": ("0.0",)}, "segment_field": "team"}
 
 

@@ -165,3 +165,12 @@ def test_postgresql_gives_the_same_answer(
     ]
     one, other = ({**answer, "created_at": None, "run": None} for answer in answers)
     assert one == other
+
+
+@pytest.mark.parametrize("option", [("--unit", "conversation"), ("--by", "team")])
+def test_a_target_of_quality_is_one_of_all_requests(
+    imported: Routectl, option: tuple[str, str]
+) -> None:
+    target = ("calibrate", "-r", "length", "--max-loss", "0.03", "--evaluation", "e1")
+    sentence = f"{option[0]} {option[1]} does not go with a target of quality"
+    one_sentence(imported(*target, *option), sentence, code=2)

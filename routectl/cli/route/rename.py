@@ -21,14 +21,22 @@ def command(old: str, new: str, note: str | None, db: str, console: Console) -> 
     Example:
       routectl route rename default smart
     """
+    from routectl.cli.publishing import published_json, say_published
+    from routectl.workflow.publishing import publish
     from routectl.workflow.routing import rename_route
 
     location = options.parse_database(db)
     console.database(location)
     renamed = rename_route(location, old, new, note=note)
+    published = publish(location, new) if renamed else None
     if console.as_json:
-        console.json({"was": old, "now": new, "changed": renamed})
+        console.json(
+            {"was": old, "now": new, "changed": renamed, "published": published_json(published)}
+        )
     elif renamed:
         console.line(f"Route {old} is now {new}.")
     else:
         console.line(f"Nothing changes: the route is named {old} already.")
+    say_published(console, published, new, f"the route is named {new}")
+    if published is not None and published.routes:
+        console.note(f"clients and the proxy's own configuration must call it {new}, too")

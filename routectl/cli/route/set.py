@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import click
 
 from routectl.cli import options
@@ -44,6 +47,16 @@ from routectl.cli.console import Console
     "no-images, no-tools, no-response-format; none takes it back. It counts from the next "
     "calibration on.",
 )
+@click.option(
+    "--publish",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="routes.json that proxies read: written now, and by each activate and rollback, with all "
+    "routes that name it.",
+)
+@click.option(
+    "--no-publish", is_flag=True, help="Take the route out of that file when it is written next."
+)
 @options.note
 @options.database
 @options.output
@@ -56,6 +69,8 @@ def command(
     price_texts: tuple[str, ...],
     drift_tolerance: float | None,
     limit_texts: tuple[str, ...],
+    publish: Path | None,
+    no_publish: bool,
     note: str | None,
     db: str,
     console: Console,
@@ -74,14 +89,25 @@ def command(
       routectl route set smart --price gpt-5=1.1/9 --note "new contract"
       routectl route set smart --limit gpt-5-mini=context:128000,no-images
       routectl route set batch --strong big --weak small --price big=2/8 --price small=0.2/0.8
+      routectl route set smart --publish /etc/routectl/routes.json
     """
+    from routectl.cli.publishing import published_json, say_published
     from routectl.cli.route_table import print_set, set_json
+    from routectl.errors import UsageError
     from routectl.prices import parse_prices
     from routectl.route import parse_limits
     from routectl.routers import open_spec
+    from routectl.workflow.publishing import check_publishable
+    from routectl.workflow.publishing import publish as write_published
     from routectl.workflow.routing import Wanted, set_route
 
+    if publish is not None and no_publish:
+        raise UsageError("--publish and --no-publish contradict each other")
     location = options.parse_database(db)
+    # Its links are not followed: whoever swaps one means the name.
+    target = None if publish is None else os.path.abspath(publish)  # noqa: PTH100
+    if target is not None:
+        check_publishable(location, target)
     wanted = Wanted(
         strong=strong,
         weak=weak,
@@ -91,13 +117,18 @@ def command(
         prices=parse_prices(price_texts),
         drift_tolerance=drift_tolerance,
         limits=parse_limits(limit_texts),
+        publish="" if no_publish else target,
     )
     console.database(location)
     done = set_route(location, name, wanted, note=note, reporter=console)
+    published = None
+    if target is not None or done.renamed_from is not None:
+        published = write_published(location, done.name)
     if console.as_json:
-        console.json(set_json(done))
+        console.json(set_json(done) | {"published": published_json(published)})
     else:
         print_set(console, done)
+    say_published(console, published, done.name, f"route {done.name} is declared")
     for other in done.overlaps:
         console.note(
             f"a request can belong to both {done.name} and {other}, and counts for each: choose "

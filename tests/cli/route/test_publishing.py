@@ -1,0 +1,147 @@
+"""A route that is published writes what it runs where proxies read it, with each change of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from routectl.export import read_routes
+from tests.cli.test_bad_input import one_sentence
+from tests.conftest import MODELS, Routectl, payload, write_log
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "routes.json"
+
+
+@pytest.fixture
+def published(routectl: Routectl, tmp_path: Path, path: Path) -> Routectl:
+    """Two routes with a calibration each, that are published to one file and run nothing yet."""
+    log = write_log(tmp_path / "log.jsonl", [payload(n) for n in range(60)])
+    assert routectl("import", log).code == 0
+    for name in ("smart", "batch"):
+        done = routectl("route", "set", name, *MODELS, "--publish", path)
+        assert done.code == 0, done.err
+        calibrate = ("calibrate", "--route", name, "-r", "length", "--strong-fraction", 0.3)
+        assert routectl(*calibrate).code == 0
+    assert not path.exists()
+    return routectl
+
+
+def running(path: Path) -> dict[str, tuple[str, int | None]]:
+    """Rule and activation of each route that a file holds."""
+    routes = read_routes(path.read_bytes())
+    return {name: (r.policy.rule, r.policy.activation_id) for name, r in routes.items()}
+
+
+def activated(routectl: Routectl, *arguments: str) -> int:
+    done = routectl(*arguments, "--json")
+    assert done.code == 0, done.err
+    activation_id: int = done.json["activation_id"]
+    return activation_id
+
+
+def test_each_change_of_what_runs_is_written(published: Routectl, path: Path) -> None:
+    first = activated(published, "activate", "--route", "smart", "--force")
+    assert running(path) == {"smart": ("threshold", first)}
+    outage = activated(published, "activate", "--route", "smart", "--always-weak")
+    assert running(path) == {"smart": ("always_weak", outage)}
+    back = activated(published, "rollback", "--route", "smart")
+    assert running(path) == {"smart": ("threshold", back)}
+    strong = activated(published, "activate", "--route", "smart", "--always-strong")
+    assert running(path) == {"smart": ("always_strong", strong)}
+    assert stat.S_IMODE(path.stat().st_mode) == 0o644
+
+
+def test_a_file_holds_all_routes_that_are_published_to_it(published: Routectl, path: Path) -> None:
+    smart = activated(published, "activate", "--route", "smart", "--force")
+    batch = activated(published, "activate", "--route", "batch", "--force")
+
+    assert running(path) == {"smart": ("threshold", smart), "batch": ("threshold", batch)}
+    published("route", "set", "batch", "--no-publish")
+    again = activated(published, "activate", "--route", "smart", "--always-weak")
+    assert running(path) == {"smart": ("always_weak", again)}
+    assert published("route", "show", "batch", "--json").json["publish"] is None
+
+
+def test_to_publish_a_route_that_runs_writes_it_at_once_and_a_rename_too(
+    published: Routectl, path: Path, tmp_path: Path
+) -> None:
+    first = activated(published, "activate", "--route", "smart", "--force")
+    other = tmp_path / "other.json"
+    done = published("route", "set", "smart", "--publish", other)
+    assert (done.code, f"wrote {other}" in done.err) == (0, True)
+    assert running(other) == {"smart": ("threshold", first)}
+
+    done = published("route", "rename", "smart", "clever")
+    assert (done.code, "must call it clever" in done.err) == (0, True)
+    assert running(other) == {"clever": ("threshold", first)}
+
+
+@pytest.mark.parametrize("command", [("rollback",), ("activate", "--always-weak")])
+@pytest.mark.parametrize("obstacle", ["no folder", "a folder", "a link", "not ours"])
+def test_what_cannot_be_written_is_said_and_the_activation_is_recorded(
+    published: Routectl, path: Path, tmp_path: Path, command: tuple[str, ...], obstacle: str
+) -> None:
+    activated(published, "activate", "--route", "smart", "--force")
+    activated(published, "activate", "--route", "smart", "--always-strong")
+    folder, elsewhere = path.parent / "sub", tmp_path / "elsewhere"
+    folder.mkdir()
+    published("route", "set", "smart", "--publish", folder / path.name)
+    (folder / path.name).rename(elsewhere)
+    match obstacle:
+        case "no folder":
+            folder.rmdir()
+        case "a folder":
+            (folder / path.name).mkdir()
+        case "a link":
+            (folder / path.name).symlink_to(elsewhere)
+        case "not ours":
+            (folder / path.name).write_text("{}")
+    before = elsewhere.read_bytes()
+
+    failed = published(*command, "--route", "smart")
+
+    one_sentence(failed, "activation a3 is recorded", "proxies go on as before", code=1)
+    assert "Activation a3 by tester" in failed.out
+    (newest, *_) = published("history", "--route", "smart", "--json").json["activations"]
+    assert (newest["activation_id"], newest["active"]) == (3, True)
+    assert elsewhere.read_bytes() == before
+    as_json = published("activate", "--always-weak", "--route", "smart", "--json")
+    said = as_json.json["published"]
+    assert (as_json.code, said["routes"], bool(said["problem"])) == (1, [], True)
+
+
+def test_the_sentence_of_a_failure_mends_it(published: Routectl, path: Path) -> None:
+    activated(published, "activate", "--route", "smart", "--force")
+    path.unlink()
+    path.mkdir()
+    failed = published("activate", "--route", "smart", "--always-weak")
+    _, command, _ = failed.err.split("`")
+    path.rmdir()
+
+    assert published(*command.split()[1:]).code == 0
+    assert running(path) == {"smart": ("always_weak", 2)}
+
+
+def test_a_path_that_cannot_be_written_is_refused_and_nothing_is_declared(
+    routectl: Routectl, database: Path, tmp_path: Path
+) -> None:
+    routectl("route", "set", "smart", *MODELS)
+    (tmp_path / "mine.json").write_text(json.dumps({"mine": 1}))
+    for target, words in (
+        (database, "would overwrite the database"),
+        (tmp_path / "mine.json", "remove it, or name another file"),
+        (os.devnull, "is a device"),
+    ):
+        one_sentence(routectl("route", "set", "smart", "--publish", target), words, code=2)
+    gone = routectl("route", "set", "smart", "--publish", tmp_path / "gone" / "routes.json")
+    one_sentence(gone, "cannot write --publish", code=1)
+    both = routectl("route", "set", "smart", "--no-publish", "--publish", tmp_path / "a.json")
+    one_sentence(both, "contradict each other", code=2)
+    assert routectl("route", "show", "smart", "--json").json["publish"] is None
