@@ -16,7 +16,7 @@ APART = 0.1
 
 
 def print_savings(console: Console, result: Savings) -> None:
-    """The saving first, then what it is made of."""
+    """The saving first, then the bills and the counts of requests."""
     console.line(headline(result))
     console.line()
     console.table(bill_rows(result), headers=BILL_HEADERS)

@@ -18,23 +18,6 @@ if TYPE_CHECKING:
     from routectl.workflow.status import Problem, RouteStatus
 
 
-HEADERS = (
-    "route",
-    "runs",
-    "for",
-    "newest",
-    "proxy",
-    "no score",
-    "share",
-    "drift",
-    "month",
-    "ends",
-)
-"""What `routectl status --help` explains."""
-
-_BUDGET_AT = HEADERS.index("ends")
-
-
 def print_status(console: Console, told: Sequence[RouteStatus]) -> None:
     """One line a route, then a line for each reason to look at it."""
     if not told:

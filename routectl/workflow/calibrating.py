@@ -66,7 +66,6 @@ from routectl.workflow.segments import (
     SegmentsToFit,
     segments_json,
     segments_to_fit,
-    with_savings,
 )
 from routectl.workflow.units import by_conversation
 
@@ -249,8 +248,6 @@ def _calibrate(
         assert told is not None
         costs = priced.costs(spending, told, choice.changes_model)
     segmented = choice.segmented
-    if segmented is not None:
-        segmented = with_savings(segmented, None if costs is None else costs.month)
     longer = float(rows.weights[rows.longer_than_read].sum() / rows.weights.sum())
     policy = Policy(
         models=declared_models(question.route.declared) or UNDECLARED,

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from routectl.calibration import TrafficMonth
 from routectl.policy import REQUEST, meets, threshold_value
 from routectl.records import Population
 from routectl.store.engine import Store
@@ -14,7 +15,7 @@ from routectl.store.models import Evaluation
 from routectl.store.scores import Models, scored_requests, stored_router
 from routectl.workflow.answering import who_answered
 from routectl.workflow.calibrating import rows_digest
-from routectl.workflow.pricing import TrafficMonth, priced_requests, traffic_month
+from routectl.workflow.pricing import priced_requests, traffic_month
 from routectl.workflow.quality import KnownQuality, known_quality, quality_of
 from routectl.workflow.routing import RouteInUse
 

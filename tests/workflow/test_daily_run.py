@@ -136,8 +136,9 @@ def test_a_month_of_nights_is_quiet_until_the_traffic_shifts(
 
     # Calibrated again on the shifted days, it is quiet; the way back rings as before.
     since = (company.first + (CALIBRATED_DAYS + QUIET_NIGHTS) * DAY).isoformat()
-    again = ("calibrate", "--strong-fraction", "0.3", "--tolerance", "1", "-r", "length")
-    assert routectl(*again, "--since", since).code == 0
+    # Of so few days a check may say no, which is what --force is for.
+    done = routectl("recalibrate", "--since", since)
+    assert done.code in (0, 3), done.err
     assert routectl("diff", "c1", "c2").code == 0
     assert routectl("activate", "c2", "--force", "--note", "after the shift").code == 0
     assert night()[0] == 0
