@@ -18,6 +18,7 @@ import pytest
 
 from routectl.cli.app import run
 from routectl.report.page import Chart, drawing, is_page, render
+from tests.cli.test_savings import decided
 from tests.conftest import Routectl, payload, write_log
 from tests.hostile_text import ACTING, SECRET, acting_characters
 from tests.report.pages import full_page
@@ -214,6 +215,21 @@ def test_an_expiry_is_shown_and_one_that_has_passed_is_to_be_looked_at(
     passed = Parsed(report(running, tmp_path))
     assert "To look at" in passed.contents["h3"]
     assert "This activation expired on 2026-01-31 09:00:00 UTC" in passed.shown
+
+
+def test_what_the_log_says_was_saved_stands_next_to_what_was_projected(
+    running: Routectl, tmp_path: Path
+) -> None:
+    assert "What it has saved, by the log" not in Parsed(report(running, tmp_path)).contents["h3"]
+    log = write_log(tmp_path / "decided.jsonl", [decided(n + 1000) for n in range(100)])
+    assert running("import", log).code == 0
+    saved = running("savings", "--json").json
+    page = Parsed(report(running, tmp_path))
+    assert "What it has saved, by the log" in page.contents["h3"]
+    assert running("savings").out.split("\n")[0] in page.shown
+    assert "projected by the calibration" in page.contents["th"]
+    for sentence in saved["warnings"]:
+        assert sentence[1:] in page.shown
 
 
 def test_each_segment_has_a_row_with_its_threshold(routectl: Routectl, tmp_path: Path) -> None:
