@@ -260,6 +260,28 @@ DIFF = Shape(
     },
 )
 
+PLAN = Shape(
+    "A plan",
+    "`plan`",
+    {
+        "route": "Its route.",
+        "router": "The router, by name,",
+        "fingerprint": "and at this fingerprint.",
+        "population": "The filters: `where`, `since` and `until`.",
+        "requests": "With a score.",
+        "confidence": "Of all intervals.",
+        "strong": "The route's strongest model; null where it declares none.",
+        "weak": "Its weakest one.",
+        "currency": "Of the costs.",
+        "no_month": "Why there are none; else null.",
+        "evaluated": "The evaluation that the qualities are from; null without one.",
+        "suggested_route": "The `route set` command that would give costs; else null.",
+        "cuts": "By `asked` share: `threshold`, `strong_fraction` with its `long_run` range, the "
+        "`month` as of a calibration, `quality` and its interval.",
+        "warnings": "All notes, a sentence each.",
+    },
+)
+
 STATUS = Shape(
     "The state of a route",
     "`status` (a list)",
@@ -387,13 +409,14 @@ WHERE_THERE = {
     **dict.fromkeys(("activation_id", "strong_fraction", "unscored"), "number"),
     **dict.fromkeys(("calibration_id", "tolerance", "margin"), "number"),
     **dict.fromkeys(("expires_at", "newest_request", "newest_decision", "activated_at"), "time"),
-    **dict.fromkeys(("runs", "decided_by", "next_day"), "text"),
+    **dict.fromkeys(("runs", "decided_by", "next_day", "strong", "weak", "no_month"), "text"),
+    **dict.fromkeys(("evaluated",), "object"),
     **dict.fromkeys(("self_check", "segments"), "object"),
     **dict.fromkeys(("self_check", "segments", "conversations"), "object"),
 }
 """Types of what these commands print as null alone."""
 
-SHAPES = (CALIBRATION, ACTIVATION, TRAFFIC, EXPORT, STATUS, DRIFT, DIFF, *AFTERWARDS)
+SHAPES = (CALIBRATION, ACTIVATION, TRAFFIC, EXPORT, STATUS, DRIFT, DIFF, PLAN, *AFTERWARDS)
 
 
 def json_page() -> str:
@@ -474,6 +497,7 @@ def _printed() -> dict[str, list[dict[str, Any]]]:
             EXPORT.title: exports,
             STATUS.title: states,
             DRIFT.title: drifts,
+            PLAN.title: [_json("plan", "-r", "length")],
             DIFF.title: [_json("diff", "c1", "c1"), _json("diff", "c1", "a3")],
             **_afterwards(Path(folder)),
         }

@@ -23,6 +23,7 @@ from routectl.calibration.intervals import (
     next_requests_interval,
     requests_for_half_width,
 )
+from routectl.calibration.judged_quality import expected_quality
 from routectl.calibration.loss import CutLoss, JudgedSample, Projection
 from routectl.calibration.money import MONTH_DAYS, Month, TrafficMonth, month_of_cut
 from routectl.calibration.sample import ScoredSample
@@ -71,6 +72,7 @@ __all__ = [
     "choose",
     "cut_table",
     "effective_size",
+    "expected_quality",
     "first_of_conversation",
     "long_run_interval",
     "month_of_cut",

@@ -81,9 +81,11 @@ class ScoredSample:
         return len(self.win_rates)
 
     def at(self, rows: Ids | Booleans) -> ScoredSample:
-        """The same of some of the requests, at least one."""
+        """The same of some of the requests, at least one, which are no month of the traffic."""
         columns = {field.name: getattr(self, field.name) for field in fields(self)}
-        taken: dict[str, Any] = {n: c if c is None else c[rows] for n, c in columns.items()}
+        taken: dict[str, Any] = {
+            name: column[rows] for name, column in columns.items() if isinstance(column, np.ndarray)
+        }
         return ScoredSample(**taken)
 
     def cut_table(self) -> CutTable:

@@ -158,11 +158,19 @@ def fit_segments(
     of_request = np.full(len(sample), -1, dtype=np.int64)
     for number, (_, rows, cut) in enumerate(own):
         thresholds[rows], of_request[rows] = threshold_value(cut.threshold), number
-    cuts = [_described(name, sample.at(rows), cut, target, confidence) for name, rows, cut in own]
+    saved = _saved_a_month(sample, thresholds)
+    parts: list[tuple[str | None, Ids, Cut]] = [*own]
     if len(rest):
-        # The text decides the rest's own share, also where it was chosen on all requests.
-        cuts.append(_described(None, sample.at(rest), default, target, confidence))
-    else:
+        parts.append((None, rest, default))
+    cuts = [
+        replace(
+            # The text decides the rest's own share, also where it was chosen on all requests.
+            _described(name, sample.at(rows), cut, target, confidence),
+            saved_a_month=None if saved is None else float(saved[rows].sum()),
+        )
+        for name, rows, cut in parts
+    ]
+    if not len(rest):
         cuts.append(SegmentCut(None, 0, 0.0, default.threshold, None, None, None, None, None, None))
     return Fitted(
         cut=_whole(sample, thresholds, default),
@@ -223,6 +231,16 @@ def whole_cut(sample: ScoredSample, strong: Booleans, threshold: str) -> Cut:
     return replace(
         Cut.of(table, table.at(0.5), threshold), next_share_below=None, next_share_above=None
     )
+
+
+def _saved_a_month(sample: ScoredSample, thresholds: Floats) -> Floats | None:
+    """What each request adds to what a month saves, US dollars, float64[n]."""
+    if sample.month is None or sample.strong_cost is None or sample.weak_cost is None:
+        return None
+    spared = sample.strong_cost - sample.weak_cost
+    is_known = np.isfinite(spared)
+    spared[is_known & meets(sample.win_rates, thresholds)] = 0.0
+    return sample.month.shares(spared)
 
 
 def _whole(sample: ScoredSample, thresholds: Floats, default: Cut) -> Cut:

@@ -23,6 +23,7 @@ SECTIONS = {
         "import": "Read request logs into the database.",
         "calibrate": "Choose the threshold for a share of strong calls.",
         "diff": "Say what of last week two thresholds decide otherwise.",
+        "plan": "Show what each strong fraction costs and is worth.",
         "recalibrate": "Ask again of fresh traffic what a route runs.",
         "activate": "Make a calibration what a route runs from now on.",
         "rollback": "Bring back what a route ran before.",

@@ -259,15 +259,6 @@ def _print_shares(console: Console, cut: Cut, costs: Costs | None) -> None:
         for row, text in zip(cells, dollars(amounts), strict=True):
             row.append(text)
         headers.append("USD per 1,000 requests")
-        month = costs.month
-        if not isinstance(month, str) and month.always_weak is not None:
-            strong, weak = month.always_strong, month.always_weak
-            random = fraction * strong + (1 - fraction) * weak
-            for row, text in zip(
-                cells, dollars([month.this_threshold, random, strong, weak]), strict=True
-            ):
-                row.append(text)
-            headers.append("USD in 30 days")
     console.table(cells, headers=headers)
 
 

@@ -15,6 +15,7 @@ from routectl.cli.console import dollars, minute, percent, when
 from routectl.cli.drift_table import LOOK_HEADERS, facts, look_rows
 from routectl.cli.policy_text import checkpoint_words, mode_text, runs_text
 from routectl.cli.saving_table import quality, saving
+from routectl.cli.savings_table import BILL_HEADERS, bill_rows, cautions, counts, headline
 from routectl.cli.segment_table import columns, rule_lines, threshold_text
 from routectl.cli.status_table import drift_reason
 from routectl.policy import ALWAYS_STRONG, LIVE, SHADOW, THRESHOLD, threshold_value
@@ -26,9 +27,10 @@ if TYPE_CHECKING:
     from routectl.calibration import Cut, Interval
     from routectl.workflow.activating import Activated
     from routectl.workflow.drifting import Drift, DriftReport
-    from routectl.workflow.pricing import Costs
+    from routectl.workflow.pricing import Costs, Month
     from routectl.workflow.recorded import RecordedCalibration
     from routectl.workflow.reporting import Examples, ReportedRoute
+    from routectl.workflow.saving import Savings
     from routectl.workflow.what_if import WhatIf
 
 NEWEST = 20
@@ -95,9 +97,11 @@ def _part(route: ReportedRoute, now: datetime) -> Part:
             sections=[Section(title="What is declared", facts=_declared(route))],
         )
     sections = [_what_runs(route, active, now)]
+    if result is not None and result.costs is not None:
+        sections.append(_savings(result.costs, active))
+    if route.savings is not None:
+        sections.append(_logged(route.savings))
     if result is not None:
-        if result.costs is not None:
-            sections.append(_savings(result.costs, active))
         if route.what_if is not None:
             sections.append(_what_if(route.what_if, result))
         if result.choice.segmented is not None:
@@ -172,10 +176,12 @@ def _figures(result: RecordedCalibration) -> Iterator[Figure]:
         saved = round(month.saved, 2)
         against = f"of {month.always_strong:,.2f} {CURRENCY} for always {costs.strong.model}"
         share = "" if month.saved_share is None else f"{percent(abs(month.saved_share))} "
+        interval = month.saving_interval
+        sure = "" if interval is None else f"{_amount_interval(interval)} in the long run; "
         yield Figure(
             "Saves a month" if saved >= 0 else "Costs more a month",
             f"{abs(saved):,.2f} {CURRENCY}",
-            f"{share}{against}, at {month.requests:,.0f} requests in 30 days",
+            f"{sure}{share}{against}, at {month.requests:,.0f} requests in 30 days",
         )
     yield Figure(
         "Requests to the strong model",
@@ -237,16 +243,21 @@ def _savings(costs: Costs, active: Activated) -> Section:
     rows = [list(pair) for pair in zip(amounts, per_1000, strict=True)]
     headers = ["requests go to", f"{CURRENCY} per 1,000 requests"]
     sentences = [
-        "What the same requests cost with each way to decide, at the prices below and with the "
-        "tokens that the log has."
+        "What the same requests cost with each way to decide. Prices, tokens and the length of a "
+        "month are among the assumptions below."
     ]
     if isinstance(month, str):
         sentences.append(_sentence(f"there is no monthly figure: {month}"))
     else:
-        a_month = [month.requests / 1000 * amount for amount in amounts.values()]
-        for row, text in zip(rows, dollars(a_month), strict=True):
+        for row, text in zip(rows, dollars(_a_month(month, list(amounts.values()))), strict=True):
             row.append(text)
         headers.append(f"{CURRENCY} a month")
+        for which, interval in (
+            ("In the long run a month", month.saving_interval),
+            ("The next month", month.next_saving_interval),
+        ):
+            if interval is not None:
+                sentences.append(f"{which} saves {_amount_interval(interval)}.")
     if active.policy.mode not in (None, LIVE):
         sentences.append(f"It runs in mode {mode_text(active.policy)}; the figures are of live.")
     return Section(
@@ -270,31 +281,33 @@ def _what_if(answer: WhatIf, result: RecordedCalibration) -> Section:
     headers = ["strong share"]
     texts = [[percent(cut.strong_fraction) for cut in cuts]]
     charts = []
-    spendings = [cut.spending for cut in cuts]
-    if costs is not None and any(spending is not None for spending in spendings):
-        month = None if isinstance(costs.month, str) else costs.month
-        unit = "per 1,000 requests" if month is None else "a month"
-        factor = 1.0 if month is None else month.requests / 1000
-        spent = [
-            None if spending is None else factor * spending.this_threshold for spending in spendings
-        ]
-        saved = [
-            None
-            if spending is None
-            else factor * (spending.always_strong - spending.this_threshold)
-            for spending in spendings
-        ]
+    amounts = _amounts(answer, costs)
+    if amounts is not None:
+        unit, spent, saved = amounts
         headers += [f"{CURRENCY} {unit}", f"{CURRENCY} saved {unit}"]
-        texts += [[_dollars(amount) for amount in amounts] for amounts in (spent, saved)]
+        texts += [[f"{amount:,.2f}" for amount in column] for column in (spent, saved)]
         charts.append(Chart(f"US dollars {unit}", spent))
     else:
         charts.append(Chart("Threshold", [threshold_value(cut.threshold) for cut in cuts]))
+    if answer.quality is not None:
+        ref = IdKind.EVALUATION.ref(answer.quality.evaluation.evaluation_id)
+        headers.append(f"quality ({ref})")
+        texts.append([f"{mean:.3f}" for mean in answer.quality.of_cuts])
+        charts.append(Chart(f"Mean quality, by evaluation {ref}", answer.quality.of_cuts))
     headers.append("threshold")
     texts.append([cut.threshold for cut in cuts])
     sentences = [
-        "What each threshold would give, for the same requests with the same tokens and prices. "
-        "The ring is what runs now."
+        "What each threshold would give, for the same requests and with the same assumptions. The "
+        "ring is what runs now."
     ]
+    if answer.quality is not None:
+        evaluated = answer.quality.evaluation
+        judged = "your traffic" if evaluated.on_traffic else evaluated.benchmark
+        sentences.append(
+            f"The quality is the mean of {answer.quality.prompts:,} judged prompts of {judged}, "
+            f"answered by {evaluated.strong_model} and {evaluated.weak_model}, in the judgements' "
+            "own unit. It is an estimate, and differences between near shares may be chance."
+        )
     if not answer.as_calibrated:
         sentences.append(
             f"Of the {answer.requests:,} requests with a score that are stored now: some came or "
@@ -321,8 +334,23 @@ def _nearest(cuts: Sequence[Cut], share: float) -> int:
     return min(range(len(cuts)), key=lambda index: abs(cuts[index].strong_fraction - share))
 
 
-def _dollars(amount: float | None) -> str:
-    return "-" if amount is None else f"{amount:,.2f}"
+def _amounts(
+    answer: WhatIf, costs: Costs | None
+) -> tuple[str, Sequence[float], Sequence[float]] | None:
+    """The unit of money; what each cut costs, and what it saves against always-strong."""
+    if costs is None:
+        return None
+    if answer.months is not None and not isinstance(costs.month, str):
+        most = answer.months[-1]
+        return "a month", answer.months, [most - amount for amount in answer.months]
+    spendings = [cut.spending for cut in answer.cuts if cut.spending is not None]
+    if len(spendings) < len(answer.cuts):
+        return None
+    return (
+        "per 1,000 requests",
+        [spending.this_threshold for spending in spendings],
+        [spending.always_strong - spending.this_threshold for spending in spendings],
+    )
 
 
 def _segments(result: RecordedCalibration) -> Section:
@@ -359,6 +387,35 @@ def _drift(report: DriftReport, drift: Drift) -> Section:
         ]
         if looks
         else (),
+    )
+
+
+def _a_month(month: Month, per_1000: Sequence[float]) -> list[float | None]:
+    """The ways to decide in US dollars a month, in the order of those per 1,000 requests."""
+    _, random, strong, weak = per_1000
+    if month.always_weak is None:  # an older record, at one rate for all requests
+        return [month.requests / 1000 * amount for amount in per_1000]
+    # Drawn by lot, the cost lies between both models' as far as the share says.
+    part = (random - weak) / (strong - weak) if strong != weak else 0.0
+    drawn = month.always_weak + part * (month.always_strong - month.always_weak)
+    return [month.this_threshold, drawn, month.always_strong, month.always_weak]
+
+
+def _logged(result: Savings) -> Section:
+    return Section(
+        title="What it has saved, by the log",
+        sentences=[headline(result)],
+        tables=[
+            Table(
+                title="Actual cost of the last 30 days, next to what was projected",
+                headers=BILL_HEADERS,
+                rows=bill_rows(result),
+                numeric=[1, 2, 3],
+                highlighted=0,
+            )
+        ],
+        facts=counts(result),
+        remarks=[_sentence(text) for text in (*result.notes, *cautions(result))],
     )
 
 
@@ -436,6 +493,11 @@ def _activation_row(entry: Activated, now: datetime) -> tuple[str, ...]:
         entry.actor,
         entry.note or "-",
     )
+
+
+def _amount_interval(interval: Interval) -> str:
+    at = percent(interval.confidence, 0)
+    return f"{interval.low:,.2f} to {interval.high:,.2f} {CURRENCY} ({at} interval)"
 
 
 def _range(interval: Interval) -> str:

@@ -22,10 +22,17 @@ def saving_rows(result: RecordedCalibration) -> Iterator[tuple[str, str]]:
     """
     if result.suggestion is not None:
         return
-    yield "saving", saving(result.costs)
-    month = result.choice.month
-    if month is not None and month.saving_interval is not None:
-        yield "in the long run", _ranges(month)
+    costs, month = result.costs, result.choice.month
+    if costs is not None and month is not None and month.always_weak is not None:
+        yield (
+            "30 days cost",
+            f"{month.this_threshold:,.2f} USD; always {costs.strong.model} "
+            f"{month.always_strong:,.2f}, always {costs.weak.model} {month.always_weak:,.2f}",
+        )
+        yield from _sure("cost", month.cost_interval, month.next_cost_interval)
+    yield "saving", saving(costs)
+    if month is not None:
+        yield from _sure("saving", month.saving_interval, month.next_saving_interval)
     yield "quality", quality(result)
 
 
@@ -68,13 +75,16 @@ def _month(month: Month, strong: str) -> str:
     return f"{saved:,.2f} USD a month{share} against always {strong}, {volume}"
 
 
-def _ranges(month: Month) -> str:
-    """How sure the saving is."""
-    interval = month.saving_interval
-    assert interval is not None
-    text = f"{_range(interval)} USD a month ({percent(interval.confidence, 0)} interval)"
-    coming = month.next_saving_interval
-    return text if coming is None else f"{text}; the next month {_range(coming)}"
+def _sure(
+    what: str, long_run: Interval | None, coming: Interval | None
+) -> Iterator[tuple[str, str]]:
+    """How sure an amount of a month is; nothing of an older record."""
+    if long_run is None:
+        return
+    text = f"{_range(long_run)} USD a month ({percent(long_run.confidence, 0)} interval)"
+    if coming is not None:
+        text += f"; the next month {_range(coming)}"
+    yield f"long-run {what}", text
 
 
 def _range(interval: Interval) -> str:

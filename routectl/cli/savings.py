@@ -23,7 +23,7 @@ def command(
 ) -> None:
     """Say what routing has saved: by the decisions and costs that the proxy logged.
 
-    Actual cost stands next to what the calibration projected and what the same requests would cost
+    Shows the actual cost, what the calibration projected, and what the same requests would cost
     with the strong or the weak model alone, at the route's prices and with the tokens that were
     logged. Of the thirty days up to the newest stored request, unless --since says otherwise.
 

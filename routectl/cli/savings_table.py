@@ -16,21 +16,13 @@ APART = 0.1
 
 
 def print_savings(console: Console, result: Savings) -> None:
-    """The saving first, then what it is made of."""
-    console.line(_headline(result))
+    """The saving first, then the bills and the counts of requests."""
+    console.line(headline(result))
     console.line()
-    names = _bills(result)
-    texts = dollars([bill.cost for _, bill in names])
-    console.table(
-        [
-            (name, percent(bill.strong_fraction), text, percent(_saved_share(result, bill)))
-            for (name, bill), text in zip(names, texts, strict=True)
-        ],
-        headers=["the compared requests", "strong", CURRENCY, "saved"],
-    )
+    console.table(bill_rows(result), headers=BILL_HEADERS)
     console.line()
-    console.table(_counts(result))
-    for sentence in _cautions(result):
+    console.table(counts(result))
+    for sentence in cautions(result):
         console.note(sentence)
 
 
@@ -60,11 +52,25 @@ def to_json(result: Savings) -> dict[str, object]:
         "always_strong": result.always_strong,
         "always_weak": result.always_weak,
         "activations": result.activations,
-        "warnings": [*result.notes, *_cautions(result)],
+        "warnings": [*result.notes, *cautions(result)],
     }
 
 
-def _headline(result: Savings) -> str:
+BILL_HEADERS = ("the compared requests", "strong", CURRENCY, "saved")
+
+
+def bill_rows(result: Savings) -> list[tuple[str, ...]]:
+    """A row of a table for each way to decide."""
+    names = _bills(result)
+    texts = dollars([bill.cost for _, bill in names])
+    return [
+        (name, percent(bill.strong_fraction), text, percent(_saved_share(result, bill)))
+        for (name, bill), text in zip(names, texts, strict=True)
+    ]
+
+
+def headline(result: Savings) -> str:
+    """What was saved, in a sentence."""
     if result.saved is None:
         return f"Route {result.route}: what was saved is not known."
     (amount,) = dollars([abs(result.saved)])
@@ -93,7 +99,8 @@ def _saved_share(result: Savings, bill: Bill) -> float | None:
     return 1 - bill.cost / most
 
 
-def _counts(result: Savings) -> list[tuple[str, str]]:
+def counts(result: Savings) -> list[tuple[str, str]]:
+    """Which requests were compared, and which were not."""
     span = ""
     if result.first is not None and result.last is not None:
         span = f", {minute(result.first)} to {minute(result.last)} UTC"
@@ -114,7 +121,8 @@ def _counts(result: Savings) -> list[tuple[str, str]]:
     return rows
 
 
-def _cautions(result: Savings) -> list[str]:
+def cautions(result: Savings) -> list[str]:
+    """What a reader must know of the figures."""
     said = []
     booked, priced = result.booked.cost, result.priced.cost
     if booked is not None and priced and abs(booked / priced - 1) > APART:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from routectl.cli.console import Console, percent
+from routectl.cli.console import Console, percent, width
 from routectl.cli.policy_text import segment_count, segment_word
 
 if TYPE_CHECKING:
@@ -54,20 +55,17 @@ def columns(policy: Policy, segmented: SegmentedCut) -> tuple[list[str], list[li
 
 
 def rule_lines(policy: Policy, segmented: SegmentedCut) -> list[str]:
-    """Which segments have a threshold of their own, and who gets the default."""
+    """Which segments have a threshold of their own, and who gets the default, wrapped."""
     word, fewest = segment_word(policy.segment_field), segmented.fewest_independent
     pooled = segmented.pooled
     others = f"{pooled:,} smaller one{'' if pooled == 1 else 's'}, " if pooled else ""
-    lines = [
-        f"A {word} has a threshold of its own from {fewest} independent requests on. The default is"
-        " for all others:",
-        f"{others}requests without a {word}, and any {word} that is not listed.",
-    ]
+    text = (
+        f"A {word} has a threshold of its own from {fewest} independent requests on. The default "
+        f"is for all others: {others}requests without a {word}, and any {word} that is not listed."
+    )
     if segmented.default_from_all:
-        lines.append(
-            f"Those are fewer than {fewest} independent requests here, so it was chosen on all."
-        )
-    return lines
+        text += f" Those are fewer than {fewest} independent requests, so it was chosen on all."
+    return textwrap.wrap(text, width())
 
 
 def missed_in_segments(facts: Mapping[str, Any]) -> str:

@@ -72,7 +72,9 @@ def requests_with_id(connection: Connection, id: str) -> list[Request]:
         by_call = and_(Request.attempt_key >= call, Request.attempt_key < f"{call}g")
         for chosen in (and_(Request.source_kind == kind, by_id), by_call):
             for row in connection.execute(select(Request.__table__).where(chosen)).mappings():
-                rows[row["id"]] = Request(**row)
+                # SQLite's LIKE does not tell capital letters from small ones.
+                if row["source_id"].startswith(id) or chosen is by_call:
+                    rows[row["id"]] = Request(**row)
     return sorted(rows.values(), key=lambda row: (row.time or 0.0, row.id), reverse=True)
 
 
@@ -88,7 +90,9 @@ def first_prompt(connection: Connection, conversation: int, version: int) -> int
         .order_by(Request.time.is_(None), Request.time, Request.id)
         .limit(1)
     )
-    return int(connection.execute(query).scalar_one())
+    prompt = connection.execute(query).scalar_one()
+    assert prompt is not None
+    return prompt
 
 
 def is_in(connection: Connection, request: int, population: Population) -> bool:

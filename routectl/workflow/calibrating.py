@@ -46,6 +46,7 @@ from routectl.workflow.populations import (
     say_what_the_population_mixes,
 )
 from routectl.workflow.pricing import (
+    PricedRequests,
     priced_requests,
     require_models,
     require_month,
@@ -66,9 +67,8 @@ from routectl.workflow.segments import (
     SegmentsToFit,
     segments_json,
     segments_to_fit,
-    with_savings,
 )
-from routectl.workflow.units import by_conversation
+from routectl.workflow.units import Conversations, by_conversation
 
 __all__ = ["Budget", "MaxLoss", "Question", "StrongFraction", "Target", "calibrate"]
 
@@ -116,7 +116,7 @@ def calibrate(
             not answer the question.
     """
     route = question.route
-    _refuse_other_prices(route, question.prices)
+    refuse_other_prices(route, question.prices)
     if isinstance(question.target, Budget):
         require_models(route)
     with open_store(location) as store:
@@ -134,19 +134,7 @@ def calibrate(
                 )
             question = replace(question, target=target)
         wanted = ready_routers(store, routers, unnamed, question.population, shared)
-        with store.read() as connection:
-            traffic = _Traffic(
-                counts,
-                evaluated,
-                who_answered(connection, route, question.population),
-                suggested_route(connection, route, question.population)
-                if route.pair is None
-                else None,
-                route_prices(route, question.prices, shared),
-                None
-                if question.by is None
-                else segments_to_fit(connection, question.by, question.population, shared),
-            )
+        traffic = traffic_of(store, question, counts, shared, evaluated)
         run = uuid4().hex
         return [
             _calibrate(store, router, question, traffic, run, Remembering(reporter, shared.notes))
@@ -155,7 +143,7 @@ def calibrate(
 
 
 @dataclass(frozen=True, slots=True)
-class _Traffic:
+class Traffic:
     """What is said of the population and its route, whatever the router."""
 
     counts: Overview
@@ -170,7 +158,29 @@ class _Traffic:
     """None where there is to be one threshold for all."""
 
 
-def _refuse_other_prices(route: RouteInUse, prices: Mapping[str, ModelPrice]) -> None:
+def traffic_of(
+    store: Store,
+    question: Question,
+    counts: Overview,
+    reporter: Reporter,
+    evaluated: KnownQuality | None = None,
+) -> Traffic:
+    """What is said of the question's population and route."""
+    route = question.route
+    with store.read() as connection:
+        return Traffic(
+            counts,
+            evaluated,
+            who_answered(connection, route, question.population),
+            suggested_route(connection, route, question.population) if route.pair is None else None,
+            route_prices(route, question.prices, reporter),
+            None
+            if question.by is None
+            else segments_to_fit(connection, question.by, question.population, reporter),
+        )
+
+
+def refuse_other_prices(route: RouteInUse, prices: Mapping[str, ModelPrice]) -> None:
     if prices and not route.declared.models:
         raise UsageError(
             f"--price is of a route's models, and route {route.name} declares none: name them with "
@@ -179,26 +189,38 @@ def _refuse_other_prices(route: RouteInUse, prices: Mapping[str, ModelPrice]) ->
     require_asked(prices, [model.name for model in route.declared.models])
 
 
-def _calibrate(
-    store: Store,
-    router: OpenRouter,
-    question: Question,
-    traffic: _Traffic,
-    run: str,
-    reporter: Remembering,
-) -> RecordedCalibration:
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """The requests that a question is about, scored and priced."""
+
+    rows: ScoredRequests
+    conversations: Conversations | None
+    """None where each request is decided for itself."""
+    sample: ScoredSample
+    priced: PricedRequests | None
+    month: TrafficMonth | str
+    """Or why there is none."""
+    excluded: Mapping[str, float]
+    """Weight of the requests without a score, by reason."""
+    limits: Mapping[str, Limits]
+
+
+def gather(
+    store: Store, router: OpenRouter, question: Question, traffic: Traffic, reporter: Reporter
+) -> Gathered:
+    """Score what is missing, and read what the cuts are made of."""
     counts, prices, answered = traffic.counts, traffic.prices, traffic.answered
     models = None
     if prices is not None and answered is not None:
         models = Models(answered.by_strong, answered.by_weak)
-    limits, segments = declared_limits(question.route.declared), traffic.segments
+    limits = declared_limits(question.route.declared)
     rows, purged = _scored(
         store,
         router,
         question.population,
         counts,
         reporter,
-        segments,
+        traffic.segments,
         models=models,
         limits=limits.values(),
     )
@@ -214,26 +236,42 @@ def _calibrate(
             rows, conversations = by_conversation(connection, rows)
         first = first_of_conversation(rows.conversations, rows.times)
     excluded = dict(counts.excluded) | ({"purged": purged} if purged else {})
-    identity = router.identity
     priced = priced_requests(prices, rows)
     month = traffic_month(rows, priced)
+    sample = ScoredSample(
+        win_rates=rows.win_rates,
+        weights=rows.weights,
+        prompts=rows.prompts,
+        conversations=rows.conversations,
+        times=rows.times,
+        tokens=rows.tokens,
+        spend=rows.spend,
+        strong_cost=None if priced is None else priced.strong_cost,
+        weak_cost=None if priced is None else priced.weak_cost,
+        month=month if isinstance(month, TrafficMonth) else None,
+        moving_together=first,
+    )
+    return Gathered(rows, conversations, sample, priced, month, excluded, limits)
+
+
+def _calibrate(
+    store: Store,
+    router: OpenRouter,
+    question: Question,
+    traffic: Traffic,
+    run: str,
+    reporter: Remembering,
+) -> RecordedCalibration:
+    gathered = gather(store, router, question, traffic, reporter)
+    counts, answered, identity = traffic.counts, traffic.answered, router.identity
+    rows, priced, month = gathered.rows, gathered.priced, gathered.month
+    excluded, limits, segments = gathered.excluded, gathered.limits, traffic.segments
+    conversations = gathered.conversations
     if isinstance(question.target, Budget):
         require_month(priced, month)
     reporter.detail(f"choosing among the cuts of {len(rows.win_rates):,} scores")
     choice = choose(
-        ScoredSample(
-            win_rates=rows.win_rates,
-            weights=rows.weights,
-            prompts=rows.prompts,
-            conversations=rows.conversations,
-            times=rows.times,
-            tokens=rows.tokens,
-            spend=rows.spend,
-            strong_cost=None if priced is None else priced.strong_cost,
-            weak_cost=None if priced is None else priced.weak_cost,
-            month=month if isinstance(month, TrafficMonth) else None,
-            moving_together=first,
-        ),
+        gathered.sample,
         question.target,
         noise=identity.noise,
         excluded_weight=sum(excluded.values()),
@@ -249,8 +287,6 @@ def _calibrate(
         assert told is not None
         costs = priced.costs(spending, told, choice.changes_model)
     segmented = choice.segmented
-    if segmented is not None:
-        segmented = with_savings(segmented, None if costs is None else costs.month)
     longer = float(rows.weights[rows.longer_than_read].sum() / rows.weights.sum())
     policy = Policy(
         models=declared_models(question.route.declared) or UNDECLARED,

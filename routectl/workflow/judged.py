@@ -40,7 +40,7 @@ def with_judged_rows(
     ref = IdKind.EVALUATION.ref(stored.id)
     _require_router(stored, ref, routers)
     _note_differences(stored, ref, population, route, reporter)
-    return target.with_judged(_sample(stored)), quality_of(stored)
+    return target.with_judged(judged_sample(stored)), quality_of(stored)
 
 
 def require_one_threshold_by_request(by: str | None, unit: str) -> None:
@@ -108,7 +108,7 @@ def _text(conditions: set[str]) -> str:
     return ", ".join(sorted(conditions)) or "all requests"
 
 
-def _sample(stored: Evaluation) -> JudgedSample:
+def judged_sample(stored: Evaluation) -> JudgedSample:
     """Raises StoreError where the rows hold what no evaluation has."""
     import numpy as np
 

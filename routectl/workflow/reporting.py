@@ -21,6 +21,7 @@ from routectl.workflow.drifting import DriftReport, drift
 from routectl.workflow.recorded import RecordedCalibration, recorded
 from routectl.workflow.reporter import Reporter
 from routectl.workflow.routing import in_use, picked_route
+from routectl.workflow.saving import Savings, savings
 from routectl.workflow.what_if import WhatIf, what_if
 
 if TYPE_CHECKING:
@@ -50,6 +51,8 @@ class ReportedRoute:
     """Of what runs; None of what is unconditional, and of a damaged record."""
     what_if: WhatIf | None
     """What other thresholds would give."""
+    savings: Savings | None
+    """Of the last 30 days; None where no decision is logged."""
     drift: DriftReport
     examples: Examples | None
     """None where nobody asked for prompts."""
@@ -82,11 +85,11 @@ def reported_routes(
                 "MODEL` declares one, and `routectl calibrate` and `activate` make it run"
             )
         drifts = {report.route: report for report in drift(location, route=route)}
-        return [_reported(store, row, drifts[row.name], reporter, prompts) for row in rows]
+        return [_reported(store, row, drifts[row.name], reporter, prompts=prompts) for row in rows]
 
 
 def _reported(
-    store: Store, row: Route, drift: DriftReport, reporter: Reporter, prompts: bool
+    store: Store, row: Route, drift: DriftReport, reporter: Reporter, *, prompts: bool
 ) -> ReportedRoute:
     calibration = examples = None
     with store.read() as connection:
@@ -101,15 +104,24 @@ def _reported(
                 reporter.note(f"of route {row.name} less is said, because {error}")
         if prompts and log and log[0].policy.rule == THRESHOLD:
             examples = _examples(connection, row, log[0])
+        route = in_use(connection, row)
     return ReportedRoute(
         name=row.name,
         declared=routes.declaration(row),
         activations=log,
         calibration=calibration,
-        what_if=None if calibration is None else what_if(store, calibration),
+        what_if=None if calibration is None else what_if(store, route, calibration),
+        savings=_saved(store.location, row.name, reporter) if log else None,
         drift=drift,
         examples=examples,
     )
+
+
+def _saved(location: Location, route: str, reporter: Reporter) -> Savings | None:
+    try:
+        return savings(location, route, Population(), reporter)
+    except InputError:  # no request has a logged decision
+        return None
 
 
 def _examples(connection: Connection, row: Route, active: Activated) -> Examples | None:

@@ -182,8 +182,9 @@ def _savings(
         return float(weight[rows].sum())
 
     def bill(costs: NDArray[np.float64] | None, share: float | None) -> Bill:
-        known = costs is not None and bool(np.isfinite(costs[compared]).all())
-        cost = float((costs * weight)[compared].sum()) if known and costs is not None else None
+        cost = None
+        if costs is not None and np.isfinite(costs[compared]).all():
+            cost = float((costs * weight)[compared].sum())
         return Bill(strong_fraction=share, cost=cost)
 
     has_answer = compared & (answer != _UNKNOWN)
@@ -322,8 +323,8 @@ def _projected(
     by_ref = {IdKind.ACTIVATION.ref(row.id): row for row in log}
     weights: dict[str, float] = {}
     for ref, amount in zip(activations[compared], weight[compared], strict=True):
-        known = ref if ref in by_ref else IdKind.ACTIVATION.ref(log[-1].id)
-        weights[known] = weights.get(known, 0.0) + float(amount)
+        decided_by = ref if ref in by_ref else IdKind.ACTIVATION.ref(log[-1].id)
+        weights[decided_by] = weights.get(decided_by, 0.0) + float(amount)
     strong = 0.0
     cost: float | None = 0.0
     for ref, amount in weights.items():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from sqlalchemy import Connection
@@ -21,7 +21,6 @@ from routectl.extraction import EXTRACTION_VERSION
 from routectl.records import Population
 from routectl.store.populations import requests_by
 from routectl.store.scores import ScoredRequests
-from routectl.workflow.pricing import Month
 from routectl.workflow.reporter import Reporter
 
 MODEL_GROUP = "model_group"
@@ -74,40 +73,6 @@ def segments_to_fit(
             "--segment-header`); take --by team or --by key_alias for LiteLLM"
         )
     return SegmentsToFit(field, names, len(counts) - len(names))
-
-
-def with_savings(segmented: SegmentedCut, month: Month | str | None) -> SegmentedCut:
-    """The same with what each segment saves a month.
-
-    Each has its part of the month's always-strong cost, by what its requests cost in the sample.
-    """
-    if month is None or isinstance(month, str):
-        return segmented
-    always_strong = sum(_dollars(cut, "always_strong") for cut in segmented.cuts)
-    if not always_strong:
-        return segmented
-    a_month = month.always_strong / always_strong
-    return replace(
-        segmented,
-        cuts=tuple(
-            cut
-            if cut.spending is None
-            else replace(
-                cut,
-                saved_a_month=a_month
-                * (_dollars(cut, "always_strong") - _dollars(cut, "this_threshold")),
-            )
-            for cut in segmented.cuts
-        ),
-    )
-
-
-def _dollars(cut: SegmentCut, name: str) -> float:
-    """US dollars of a segment's requests whose cost is known."""
-    spending = cut.spending
-    if spending is None:
-        return 0.0
-    return float(getattr(spending, name)) / 1000 * cut.weight * spending.known_share
 
 
 def segments_json(field: str, segmented: SegmentedCut) -> dict[str, Any]:

@@ -6,12 +6,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from routectl.policy import REQUEST, threshold_value
+from routectl.calibration import TrafficMonth
+from routectl.policy import REQUEST, meets, threshold_value
 from routectl.records import Population
 from routectl.store.engine import Store
-from routectl.store.scores import scored_requests, stored_router
+from routectl.store.evaluations import evaluation, rows_of
+from routectl.store.models import Evaluation
+from routectl.store.scores import Models, scored_requests, stored_router
+from routectl.workflow.answering import who_answered
 from routectl.workflow.calibrating import rows_digest
-from routectl.workflow.pricing import priced_requests
+from routectl.workflow.pricing import priced_requests, traffic_month
+from routectl.workflow.quality import KnownQuality, known_quality, quality_of
+from routectl.workflow.routing import RouteInUse
 
 if TYPE_CHECKING:
     from routectl.calibration import Cut
@@ -31,12 +37,26 @@ class WhatIf:
     """They are those of the calibration; else some came or went since."""
     cuts: Sequence[Cut]
     """By strong fraction, ascending."""
+    months: Sequence[float] | None
+    """US dollars a month, of each cut; None where that is not known."""
+    quality: Quality | None
+    """What an evaluation says of each; None where there is none."""
     current: int
     """The cut that the active threshold makes."""
 
 
-def what_if(store: Store, calibration: RecordedCalibration) -> WhatIf | None:
-    """The cuts of a calibration's population, as it is stored now.
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """The mean quality of an evaluation's prompts, in its own unit."""
+
+    evaluation: KnownQuality
+    prompts: int
+    of_cuts: Sequence[float]
+    """Each answered by the model to which a cut's threshold sends it."""
+
+
+def what_if(store: Store, route: RouteInUse, calibration: RecordedCalibration) -> WhatIf | None:
+    """The cuts of a calibration's population, as it is stored now, at the calibration's prices.
 
     Returns:
         None where the policy has more than one threshold or decides conversations, so that no cut
@@ -49,22 +69,27 @@ def what_if(store: Store, calibration: RecordedCalibration) -> WhatIf | None:
     if len(policy.thresholds) != 1 or policy.segments or policy.unit != REQUEST:
         return None
     router = calibration.router
+    population = Population.from_json(calibration.population)
+    costs = calibration.costs
     with store.read() as connection:
         id = stored_router(connection, router.name, router.fingerprint)
+        answered = None if costs is None else who_answered(connection, route, population)
+        newest = known_quality(connection, router.fingerprint)
+        evaluated = None if newest is None else evaluation(connection, newest.evaluation_id)
     if id is None:
         return None
-    costs = calibration.costs
     rows = scored_requests(
         store,
         id,
-        Population.from_json(calibration.population),
+        population,
         policy.extraction_version,
-        answers=costs is not None,
+        models=None if answered is None else Models(answered.by_strong, answered.by_weak),
         limits=policy.limits.values(),
     )
     if not len(rows.win_rates):
         return None
     priced = priced_requests(None if costs is None else (costs.strong, costs.weak), rows)
+    month = traffic_month(rows, priced)
     table = ScoredSample(
         win_rates=rows.win_rates,
         weights=rows.weights,
@@ -75,6 +100,7 @@ def what_if(store: Store, calibration: RecordedCalibration) -> WhatIf | None:
         spend=rows.spend,
         strong_cost=None if priced is None else priced.strong_cost,
         weak_cost=None if priced is None else priced.weak_cost,
+        month=month if isinstance(month, TrafficMonth) else None,
     ).cut_table()
     current = table.at(threshold_value(policy.thresholds[0]))
     indices = sorted({current, *(table.nearest(step / STEPS) for step in range(STEPS + 1))})
@@ -85,5 +111,23 @@ def what_if(store: Store, calibration: RecordedCalibration) -> WhatIf | None:
         requests=len(rows.win_rates),
         as_calibrated=rows_digest(rows) == calibration.rows_digest,
         cuts=cuts,
+        months=None if table.month is None else [float(table.month[index]) for index in indices],
+        quality=None
+        if evaluated is None
+        else _quality(evaluated, [threshold_value(cut.threshold) for cut in cuts]),
         current=at,
     )
+
+
+def _quality(evaluated: Evaluation, thresholds: Sequence[float]) -> Quality:
+    import numpy as np
+
+    rows = rows_of(evaluated)
+    means = [
+        np.average(
+            np.where(meets(rows.win_rates, at), rows.strong_quality, rows.weak_quality),
+            weights=rows.weights,
+        )
+        for at in thresholds
+    ]
+    return Quality(quality_of(evaluated), len(rows.win_rates), [float(mean) for mean in means])

@@ -22,6 +22,7 @@ WRITING = {
     "status": ("status", "--prometheus", "{output}"),
     "battles import": ("battles", "import", "{battles}", "--rejects", "{output}"),
     "export": ("export", "--output", "{output}"),
+    "show": ("show", "c1", "--output", "{output}"),
     "export json": ("export", "--format", "json", "--output", "{output}"),
     "report": ("report", "--output", "{output}"),
     "battles export": ("battles", "export", "{output}"),

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import re
+import shutil
 import sqlite3
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from routectl.cli.app import run
 from routectl.report.page import Chart, drawing, is_page, render
 from tests.conftest import Routectl, payload, write_log
 from tests.hostile_text import ACTING, SECRET, acting_characters
@@ -69,19 +71,28 @@ class Parsed(HTMLParser):
         )
 
 
-@pytest.fixture
-def running(routectl: Routectl, tmp_path: Path) -> Routectl:
-    """A route that runs a threshold with prices."""
-    log = write_log(
-        tmp_path / "log.jsonl",
-        [payload(n, startTime=1_790_000_000.0 + 6000 * n, model="big") for n in range(200)],
-    )
-    assert routectl("import", log).code == 0
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database with a route that runs a threshold with prices."""
+    folder = tmp_path_factory.mktemp("prepared")
+    records = [payload(n, startTime=1_790_000_000.0 + 6000 * n, model="big") for n in range(200)]
+    log = write_log(folder / "log.jsonl", records)
     pair = ("--strong", "big", "--weak", "small", "--price", "big=10/30", "--price", "small=1/2")
-    assert routectl("route", "set", "smart", *pair).code == 0
-    calibrate = ("calibrate", "-r", "length", "--strong-fraction", "0.3", "--note", "for the board")
-    assert routectl(*calibrate).code == 0
-    assert routectl("activate", "c1", "--force", "--note", "agreed with finance").code == 0
+    target = ("-r", "length", "--strong-fraction", "0.3", "--note", "for the board")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ROUTECTL_DB", str(folder / "routectl.db"))
+        patch.setenv("ROUTECTL_ACTOR", "tester")
+        assert run(["import", str(log)]) == 0
+        assert run(["route", "set", "smart", *pair]) == 0
+        assert run(["calibrate", *target]) == 0
+        assert run(["activate", "c1", "--force", "--note", "agreed with finance"]) == 0
+    return folder / "routectl.db"
+
+
+@pytest.fixture
+def running(prepared: Path, database: Path, routectl: Routectl) -> Routectl:
+    """A command line on a copy of it."""
+    shutil.copy(prepared, database)
     return routectl
 
 
@@ -155,6 +166,22 @@ def test_the_curve_says_where_its_requests_are_not_the_calibration_s(
     assert running("import", log).code == 0
     assert running("score", "-r", "length").code == 0
     assert "Of the 210 requests with a score" in Parsed(report(running, tmp_path)).shown
+
+
+def test_an_evaluation_gives_each_cut_a_quality(running: Routectl, tmp_path: Path) -> None:
+    rows = [
+        {"prompt": f"{n} " + "why? " * n, "scores": {"big": 1, "small": n % 2}} for n in range(60)
+    ]
+    gold = tmp_path / "gold.jsonl"
+    gold.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    pair = ("--strong-model", "big", "--weak-model", "small", "--draws", "20")
+    assert running("evaluate", "--benchmark", gold, "-r", "length", *pair).code == 0
+    page = Parsed(report(running, tmp_path))
+    assert "quality (e1)" in page.contents["th"]
+    ends = [row[3] for row in curve_of(page)["rows"]]
+    assert ends[-1] == "1.000"
+    assert float(ends[0]) < 1
+    assert "60 judged prompts" in page.shown
 
 
 def test_without_prices_the_curve_has_shares_and_thresholds(

@@ -84,6 +84,7 @@ def test_each_request_costs_its_tokens_at_the_model_that_it_goes_to(
         f"saving {month['saved']:,.2f} USD a month ({100 * month['saved_share']:.1f} %) against "
         "always openai/big, at 738 requests in 30 days, as in the log"
     ) in shown
+    assert f"always small {month['always_weak']:,.2f}" in shown
     assert "quality not measured on your traffic; `routectl label` does" in shown
 
 

@@ -77,8 +77,9 @@ def test_the_stored_policy_decides_the_log_as_the_calibration_says(imported: Rou
 def test_show_prints_again_what_calibrate_printed_and_every_line_fits(imported: Routectl) -> None:
     printed = imported(*CALIBRATE)
     assert printed.code == 0
-    assert "A team has a threshold of its own from 100 independent requests on" in printed.out
-    assert "1 smaller one, requests without a team" in printed.out
+    words = " ".join(printed.out.split())
+    assert "A team has a threshold of its own from 100 independent requests on" in words
+    assert "1 smaller one, requests without a team" in words
     assert imported("show", "c1").out == printed.out
     assert imported("show", "c1", "--json").json["segments"]["field"] == "team"
     assert "0.5" in printed.out
@@ -169,6 +170,7 @@ def test_by_model_group_is_not_for_litellm(imported: Routectl) -> None:
     answer = imported(*CALIBRATE[:-1], "model_group")
     assert answer.code == 0
     assert "behind LiteLLM every request of a route has the route's name" in answer.err
+    assert max(map(len, answer.out.splitlines())) <= 100
     imported("activate", "--force")
     one_sentence(imported("export", "--format", "litellm"), "segments of the route 'smart' are by")
 

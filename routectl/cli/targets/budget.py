@@ -39,22 +39,14 @@ def _brief(stored: Mapping[str, Any]) -> str:
 
 
 def _full(stored: Mapping[str, Any]) -> str:
-    return f"{stored['budget']:,.2f} USD in 30 days, at most"
+    return f"{stored['budget']:,.2f} USD in 30 days at most"
 
 
 def _rows(result: RecordedCalibration) -> Iterator[tuple[str, str]]:
     month = result.choice.month
-    if month is None:
-        return
-    asked = float(result.choice.target.to_json()["budget"] or 0.0)
-    text = f"{month.this_threshold:,.2f} USD of a budget of {asked:,.2f}"
-    for name, interval in (
-        ("in the long run", month.cost_interval),
-        ("the next month", month.next_cost_interval),
-    ):
-        if interval is not None:
-            text += f"; {name} {max(0.0, interval.low):,.2f} to {interval.high:,.2f}"
-    yield "30 days cost", text
+    if month is not None:
+        budget = _full(result.choice.target.to_json())
+        yield "budget", f"{budget}; this threshold takes {month.this_threshold:,.2f}"
 
 
 BUDGET = TargetOption(
