@@ -129,9 +129,9 @@ class TrafficMonth:
         is_known = np.isfinite(amounts)
         if is_known.all():
             return amounts * self.per_request
-        known = np.where(is_known, self.per_request, 0.0)
-        scale = self.requests / float(known.sum())
-        shares: Floats = np.where(is_known, amounts, 0.0) * known * scale
+        counted = np.where(is_known, self.per_request, 0.0)
+        scale = self.requests / float(counted.sum())
+        shares: Floats = np.where(is_known, amounts, 0.0) * counted * scale
         return shares
 
 

@@ -208,7 +208,7 @@ class Gathered:
 def gather(
     store: Store, router: OpenRouter, question: Question, traffic: Traffic, reporter: Reporter
 ) -> Gathered:
-    """Score what is missing, and read what the cuts are made of."""
+    """Score what is missing, and read the requests that the cuts divide."""
     counts, prices, answered = traffic.counts, traffic.prices, traffic.answered
     models = None
     if prices is not None and answered is not None:

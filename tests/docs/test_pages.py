@@ -46,6 +46,9 @@ PAGES = (
     "costs.md",
     "evaluation.md",
     "training.md",
+    "changing-a-threshold.md",
+    "segments.md",
+    "runbook.md",
 )
 
 WITHOUT_A_MODEL = """#!/bin/sh
@@ -460,7 +463,7 @@ def prompt_of(number: int) -> str:
     return f"question {number}: " + "why? " * (number * 37 % 101)
 
 
-@pytest.mark.parametrize("page", [*PAGES, "changing-a-threshold.md"])
+@pytest.mark.parametrize("page", PAGES)
 def test_a_page_marks_each_block_as_run_or_not(page: str) -> None:
     languages = [language for language, _ in blocks((DOCS / page).read_text())]
     assert set(languages) <= {"sh", "console", "text", "yaml"}
