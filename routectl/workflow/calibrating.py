@@ -208,7 +208,7 @@ class Gathered:
 def gather(
     store: Store, router: OpenRouter, question: Question, traffic: Traffic, reporter: Reporter
 ) -> Gathered:
-    """Score what is missing, and read the requests that the cuts divide."""
+    """Score what is missing, and read the requests with their scores and prices."""
     counts, prices, answered = traffic.counts, traffic.prices, traffic.answered
     models = None
     if prices is not None and answered is not None:
