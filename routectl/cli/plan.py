@@ -149,4 +149,4 @@ def _quality(cut: PlannedCut) -> str:
     interval = cut.quality_interval
     if cut.quality is None or interval is None:
         return "-"
-    return f"{cut.quality:.3f} ({interval.low:.3f} to {interval.high:.3f})"
+    return f"{cut.quality:.3f} +-{(interval.high - interval.low) / 2:.3f}"

@@ -13,7 +13,7 @@ from routectl.errors import InputError, UsageError
 from routectl.extraction import EXTRACTION_VERSION
 from routectl.policy import meets, threshold_value
 from routectl.store.engine import Location
-from routectl.store.evaluations import newest_evaluation
+from routectl.store.evaluations import evaluation, newest_evaluation
 from routectl.store.opening import open_store
 from routectl.store.populations import overview
 from routectl.workflow.calibrating import (
@@ -137,7 +137,8 @@ def plan(
         traffic = traffic_of(store, question, counts, notes)
         gathered = gather(store, router, question, traffic, notes)
         with store.read() as connection:
-            stored = newest_evaluation(connection, router.identity.fingerprint)
+            newest = newest_evaluation(connection, router.identity.fingerprint)
+            stored = None if newest is None else evaluation(connection, newest.id)
     sample, priced = gathered.sample, gathered.priced
     dependence = Dependence.of(sample.weights, sample.prompts, sample.conversations, sample.times)
     table = sample.cut_table()

@@ -42,7 +42,7 @@ __all__ = [
 FEWEST_ANSWERS = 100
 """Answers of a model from which its booked cost, and the length of its answers, are believed."""
 
-_FEWEST_IN_A_PART = 20
+_FEWEST_IN_A_PART = 10
 """Answers of each model in a tenth of the scores that is compared."""
 
 

@@ -94,7 +94,7 @@ def test_a_plan_shows_the_quality_that_an_evaluation_measured(
     assert first["quality"] == pytest.approx(0.5)
     assert last["quality"] == pytest.approx(0.75)
     assert last["quality_interval"]["low"] < 0.75 < last["quality_interval"]["high"]
-    assert "0.750 (" in routectl("plan", "-r", "length").out
+    assert "0.750 +-" in routectl("plan", "-r", "length").out
 
 
 def test_a_step_or_routers_that_make_no_plan_are_refused(routectl: Routectl, log: Path) -> None:
