@@ -3,7 +3,8 @@
     python benchmarks/status_speed.py
 
 The database has 1,000,000 requests of 12 weeks, all scored, calibrated on the first 4 of them. Each
-figure is the wall time of a process of its own, its start included: the first status, which reads
+figure is the wall time of a process of its own, its start included, and its processor time, which
+other work on the machine lengthens less: the first status, which reads
 the calibration's days and looks at 8 weeks at once; that of a night with one new day; and the same
 night again, the median of five. The peer counts the rows and adds up their costs with sqlite3.
 """
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import resource
 import sqlite3
 import statistics
 import subprocess
@@ -34,11 +36,23 @@ PEER = (
 )
 
 
-def seconds(command: Sequence[str]) -> float:
-    """Wall time of a process."""
-    started = time.perf_counter()
+def seconds(command: Sequence[str]) -> tuple[float, float]:
+    """Wall and processor time of a process."""
+    started, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run(command, check=True, capture_output=True, env=os.environ)
-    return time.perf_counter() - started
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    processor = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return time.perf_counter() - started, processor
+
+
+def median(command: Sequence[str]) -> tuple[float, float]:
+    """The same, of several runs."""
+    wall, processor = zip(*(seconds(command) for _ in range(REPEATS)), strict=True)
+    return statistics.median(wall), statistics.median(processor)
+
+
+def said(times: tuple[float, float]) -> str:
+    return f"{times[0]:.2f} s, processor {times[1]:.2f} s"
 
 
 def main() -> None:
@@ -76,16 +90,14 @@ def measure(database: Path, count: int) -> None:
         raw.execute(f"UPDATE requests SET time = ({restored}) WHERE time IS NULL")
         raw.commit()
         night = seconds(status)
-        again = statistics.median(seconds(status) for _ in range(REPEATS))
-        peer = statistics.median(
-            seconds([sys.executable, "-c", PEER, str(database)]) for _ in range(REPEATS)
-        )
+        again = median(status)
+        peer = median([sys.executable, "-c", PEER, str(database)])
         (looks,) = raw.execute("SELECT count(*) FROM drift_checks").fetchone()
     print(f"{count:,} requests of {WEEKS} weeks, {looks} looks")
-    print(f"the first status         {first:.2f} s")
-    print(f"a night with a new day   {night:.2f} s (1 is wanted)")
-    print(f"the same night again     {again:.2f} s (1 is wanted)")
-    print(f"one scan of the table    {peer:.2f} s")
+    print(f"the first status         {said(first)}")
+    print(f"a night with a new day   {said(night)} (1 is wanted)")
+    print(f"the same night again     {said(again)} (1 is wanted)")
+    print(f"one scan of the table    {said(peer)}")
 
 
 if __name__ == "__main__":

@@ -83,7 +83,7 @@ def drift_json(drift: Drift) -> dict[str, object]:
 
 
 _COLUMNS = (
-    *("route", "runs", "for", "newest", "proxy", "no score", "share", "drift"),
+    *("route", "runs", "for", "log", "proxy", "no score", "share", "drift"),
     *("month", "budget", "ends"),
 )
 
@@ -98,11 +98,11 @@ def _cell(route: RouteStatus, now: datetime, column: str) -> str:
         case "runs":
             return f"{IdKind.ACTIVATION.ref(active.id)} {runs_text(active.policy)}"
         case "for":
-            return age(now - active.created_at)
-        case "newest":
-            return "none" if route.newest_request is None else age(now - route.newest_request)
+            return _short(now - active.created_at)
+        case "log":
+            return "none" if route.newest_request is None else _short(now - route.newest_request)
         case "proxy":
-            return "-" if decision is None else age(now - decision.time)
+            return "-" if decision is None else _short(now - decision.time)
         case "no score":
             return percent(route.unscored)
         case "share":
@@ -133,6 +133,10 @@ def age(span: timedelta) -> str:
     return f"{seconds:.0f} s"
 
 
+def _short(span: timedelta) -> str:
+    return age(span).replace(" ", "")
+
+
 def _budget(month: MonthToDate | None) -> str:
     if month is None or month.budget is None or month.projected is None:
         return "-"
@@ -142,7 +146,7 @@ def _budget(month: MonthToDate | None) -> str:
 def _expiry(expires_at: datetime | None, now: datetime) -> str:
     if expires_at is None:
         return "never"
-    return "passed" if expires_at <= now else f"in {age(expires_at - now)}"
+    return "passed" if expires_at <= now else f"in {_short(expires_at - now)}"
 
 
 def _reason(route: RouteStatus, problem: Problem) -> str:

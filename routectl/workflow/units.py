@@ -26,7 +26,7 @@ class Conversations:
     """Those whose first request is in the log: nothing of them came before it, and the log begins
     a day or more before it."""
     requests_alone: int
-    """Requests of no conversation, which stand alone."""
+    """Requests of no conversation, which are decided alone."""
 
     def to_json(self) -> dict[str, int]:
         """As plain JSON values."""

@@ -26,8 +26,10 @@ import time
 from contextlib import closing
 from pathlib import Path
 
+import click
 import pytest
 
+from routectl.cli.app import routectl as group
 from routectl.cli.app import run
 from tests import chat_server
 from tests.conftest import payload, write_log
@@ -41,6 +43,12 @@ PAGES = (
     "troubleshooting.md",
     "formats.md",
     "judging.md",
+    "costs.md",
+    "evaluation.md",
+    "training.md",
+    "changing-a-threshold.md",
+    "segments.md",
+    "runbook.md",
 )
 
 WITHOUT_A_MODEL = """#!/bin/sh
@@ -396,6 +404,37 @@ def test_the_formats_import_as_the_page_says(reader: Reader) -> None:
     assert teams == ["web", "batch"]
 
 
+def test_prices_are_the_lists_the_contracts_or_of_one_run(reader: Reader) -> None:
+    lay_log(reader.folder)
+    code, output = reader.types("routectl import litellm.jsonl")
+    assert code == 0, output
+
+    reader.follows("costs.md")
+
+    code, output = reader.types("routectl route show smart --json && routectl show c1 --json")
+    assert code == 0, output
+    assert '"1.1"' in output
+    assert re.search(r'"input": (1|1\.0|"1")[,\n]', output)
+
+
+@pytest.mark.slow
+def test_routers_are_evaluated_compared_and_trained_on_an_own_table(reader: Reader) -> None:
+    lay_log(reader.folder)
+    rows = "".join(
+        f"{prompt_of(n)},{1 if n % 3 else 0.5},{0.2 if n % 2 else 1}\n" for n in range(60)
+    )
+    (reader.folder / "own.csv").write_text(
+        "prompt,gpt-4-1106-preview,Mixtral-8x7B-Instruct-v0.1\n" + rows
+    )
+    code, output = reader.types("routectl import litellm.jsonl")
+    assert code == 0, output
+
+    reader.follows("evaluation.md")
+    reader.follows("training.md")
+
+    assert (reader.folder / "my-mf" / "model.safetensors").is_file()
+
+
 @pytest.mark.slow
 def test_a_judge_makes_battles_to_train_on_and_says_whether_a_router_is_better(
     reader: Reader,
@@ -424,11 +463,53 @@ def prompt_of(number: int) -> str:
     return f"question {number}: " + "why? " * (number * 37 % 101)
 
 
-@pytest.mark.parametrize("page", [*PAGES, "changing-a-threshold.md"])
+@pytest.mark.parametrize("page", PAGES)
 def test_a_page_marks_each_block_as_run_or_not(page: str) -> None:
     languages = [language for language, _ in blocks((DOCS / page).read_text())]
     assert set(languages) <= {"sh", "console", "text", "yaml"}
     assert languages.count("text") <= 3
+
+
+@pytest.mark.parametrize("page", sorted(path.name for path in DOCS.glob("*.md")))
+def test_every_command_that_a_page_prints_is_one_that_the_command_line_takes(page: str) -> None:
+    """Those of servers and other machines too, which no test here runs."""
+    for language, block in blocks((DOCS / page).read_text()):
+        if language not in ("sh", "console", "text"):
+            continue
+        for line in block.replace("\\\n", " ").splitlines():
+            if re.match(r"(\$ )?([A-Z_]+=\S+ )*routectl |.*[;&|] *routectl ", line):
+                for arguments in arguments_of(line.removeprefix("$ ")):
+                    parse(arguments)
+
+
+def arguments_of(line: str) -> list[list[str]]:
+    """The arguments of each `routectl` in a line of shell."""
+    words = shlex.shlex(line, posix=True, punctuation_chars="|;&{}<>")
+    words.whitespace_split = True
+    commands: list[list[str]] = []
+    is_ours = False
+    for word in words:
+        if word == "routectl":
+            commands.append([])
+            is_ours = True
+        elif set(word) <= set("|;&{}<>"):
+            is_ours = False
+        elif is_ours:
+            commands[-1].append(word)
+    return commands
+
+
+def parse(arguments: list[str]) -> None:
+    """Refuse a command or an option that is not there; values are not looked at."""
+    command: click.Command = group
+    context = click.Context(command)
+    while isinstance(command, click.Group) and arguments and arguments[0][0] != "-":
+        name, *arguments = arguments
+        child = command.get_command(context, name)
+        assert child is not None, name
+        command = child
+        context = click.Context(command, parent=context, info_name=name)
+    command.make_parser(context).parse_args(list(arguments))
 
 
 @pytest.mark.parametrize("page", PAGES)

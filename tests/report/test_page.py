@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import re
+import shutil
 import sqlite3
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -15,7 +16,9 @@ from pathlib import Path
 
 import pytest
 
+from routectl.cli.app import run
 from routectl.report.page import Chart, drawing, is_page, render
+from tests.cli.test_savings import decided
 from tests.conftest import Routectl, payload, write_log
 from tests.hostile_text import ACTING, SECRET, acting_characters
 from tests.report.pages import full_page
@@ -69,19 +72,28 @@ class Parsed(HTMLParser):
         )
 
 
-@pytest.fixture
-def running(routectl: Routectl, tmp_path: Path) -> Routectl:
-    """A route that runs a threshold with prices."""
-    log = write_log(
-        tmp_path / "log.jsonl",
-        [payload(n, startTime=1_790_000_000.0 + 6000 * n, model="big") for n in range(200)],
-    )
-    assert routectl("import", log).code == 0
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database with a route that runs a threshold with prices."""
+    folder = tmp_path_factory.mktemp("prepared")
+    records = [payload(n, startTime=1_790_000_000.0 + 6000 * n, model="big") for n in range(200)]
+    log = write_log(folder / "log.jsonl", records)
     pair = ("--strong", "big", "--weak", "small", "--price", "big=10/30", "--price", "small=1/2")
-    assert routectl("route", "set", "smart", *pair).code == 0
-    calibrate = ("calibrate", "-r", "length", "--strong-fraction", "0.3", "--note", "for the board")
-    assert routectl(*calibrate).code == 0
-    assert routectl("activate", "c1", "--force", "--note", "agreed with finance").code == 0
+    target = ("-r", "length", "--strong-fraction", "0.3", "--note", "for the board")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ROUTECTL_DB", str(folder / "routectl.db"))
+        patch.setenv("ROUTECTL_ACTOR", "tester")
+        assert run(["import", str(log)]) == 0
+        assert run(["route", "set", "smart", *pair]) == 0
+        assert run(["calibrate", *target]) == 0
+        assert run(["activate", "c1", "--force", "--note", "agreed with finance"]) == 0
+    return folder / "routectl.db"
+
+
+@pytest.fixture
+def running(prepared: Path, database: Path, routectl: Routectl) -> Routectl:
+    """A command line on a copy of it."""
+    shutil.copy(prepared, database)
     return routectl
 
 
@@ -203,6 +215,21 @@ def test_an_expiry_is_shown_and_one_that_has_passed_is_to_be_looked_at(
     passed = Parsed(report(running, tmp_path))
     assert "To look at" in passed.contents["h3"]
     assert "This activation expired on 2026-01-31 09:00:00 UTC" in passed.shown
+
+
+def test_what_the_log_says_was_saved_stands_next_to_what_was_projected(
+    running: Routectl, tmp_path: Path
+) -> None:
+    assert "What it has saved, by the log" not in Parsed(report(running, tmp_path)).contents["h3"]
+    log = write_log(tmp_path / "decided.jsonl", [decided(n + 1000) for n in range(100)])
+    assert running("import", log).code == 0
+    saved = running("savings", "--json").json
+    page = Parsed(report(running, tmp_path))
+    assert "What it has saved, by the log" in page.contents["h3"]
+    assert running("savings").out.split("\n")[0] in page.shown
+    assert "projected by the calibration" in page.contents["th"]
+    for sentence in saved["warnings"]:
+        assert sentence[1:] in page.shown
 
 
 def test_each_segment_has_a_row_with_its_threshold(routectl: Routectl, tmp_path: Path) -> None:

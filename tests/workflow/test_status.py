@@ -171,7 +171,7 @@ def test_an_activation_that_has_expired_is_said(
         "ahead": datetime.now(UTC) + timedelta(days=9, hours=1),
         "passed": datetime.now(UTC) - timedelta(days=1),
     }
-    for which, code, shown in (("ahead", 0, "in 9 d"), ("passed", 3, "passed")):
+    for which, code, shown in (("ahead", 0, "in 9d"), ("passed", 3, "passed")):
         with open_store(Location.parse(database_url)) as store, store.write() as connection:
             statement = text(
                 "INSERT INTO activations (route_id, mode, calibration_id, actor, created_at, "
