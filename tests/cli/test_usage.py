@@ -68,7 +68,8 @@ def test_what_is_missing_is_named_with_an_example(
 def test_a_calibration_without_a_target_lists_the_targets(routectl: Routectl) -> None:
     one_sentence(
         routectl("calibrate", "--at-most"),
-        "`routectl calibrate` needs a target, --strong-fraction or --budget or --max-loss or --min-quality",
+        "`routectl calibrate` needs a target, --strong-fraction or --budget or --max-loss or "
+        "--min-quality",
         "as in `routectl calibrate --strong-fraction 0.3`",
         code=2,
     )
