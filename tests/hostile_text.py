@@ -137,6 +137,8 @@ class Scene:
         yield ("activate", "--force", *route, *note, *database)
         yield ("activate", "--always-weak", *route, *note, *database)
         yield ("activate", "--always-strong", *database)
+        yield ("plan", "-r", "length", "--step", "50", *route, *database)
+        yield ("plan", "-r", "length", "--where", ACTING, *database)
         yield ("diff", "c1", "c2", *database)
         yield ("diff", ACTING, "c1", *database)
         yield ("explain", ACTING, *database)
