@@ -54,8 +54,8 @@ PAGES = (
 WITHOUT_A_MODEL = """#!/bin/sh
 # The default router computes with torch: where a page names no router, the baseline stands for it.
 case "$1 $*" in
-"score "*" -r "* | "calibrate "*" -r "*) ;;
-"score "* | "calibrate "*) set -- "$@" -r length ;;
+"score "*" -r "* | "calibrate "*" -r "* | "plan "*" -r "*) ;;
+"score "* | "calibrate "* | "plan "*) set -- "$@" -r length ;;
 "activate "* | "activate") set -- "$@" --force ;; # which a baseline wants
 esac
 exec "{python}" -m routectl "$@"
@@ -143,13 +143,13 @@ def commands_of(text: str) -> list[str]:
 
 def plain_command(line: str) -> list[str] | None:
     """The arguments of a line that is one `routectl` command, without a shell's own characters."""
-    line = line.partition("   # exit code ")[0]
+    line = re.sub(r" {2,}#[^'\"]*$", "", line)
     if re.search(r"[\n$`<>|&;\\()#*?~]", re.sub(r"'[^']*'", "", line)):
         return None
     program, *arguments = shlex.split(line) or [""]
     if program != "routectl":
         return None
-    if arguments[0] in ("score", "calibrate") and "-r" not in arguments:
+    if arguments[0] in ("score", "calibrate", "plan") and "-r" not in arguments:
         arguments += BASELINE
     if arguments[0] == "activate":
         arguments += ("--force",)  # which a baseline wants

@@ -32,6 +32,7 @@ def active(tmp_path: Path, tiny: str) -> ActiveRoute:
     return route("0.5", routers=(PinnedRouter(opened.spec, opened.identity.fingerprint),))
 
 
+@pytest.mark.slow
 def test_the_converted_checkpoint_times_what_serve_answers_is_the_score(
     active: ActiveRoute, tmp_path: Path
 ) -> None:

@@ -42,6 +42,7 @@ def log(tmp_path: Path, routectl: Routectl) -> Path:
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("log")
 def test_all_routers_are_calibrated_without_the_slow_one(
     routectl: Routectl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
