@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from routectl.calibration import TrafficMonth
@@ -62,8 +62,7 @@ def what_if(store: Store, route: RouteInUse, calibration: RecordedCalibration) -
         None where the policy has more than one threshold or decides conversations, so that no cut
         says what it does; and where no score is stored any more.
     """
-    from routectl.calibration import ScoredSample
-    from routectl.calibration.cut import Cut, threshold_text
+    from routectl.calibration import Cut, ScoredSample, StrongFraction
 
     policy = calibration.policy
     if len(policy.thresholds) != 1 or policy.segments or policy.unit != REQUEST:
@@ -103,19 +102,20 @@ def what_if(store: Store, route: RouteInUse, calibration: RecordedCalibration) -
         month=month if isinstance(month, TrafficMonth) else None,
     ).cut_table()
     current = table.at(threshold_value(policy.thresholds[0]))
-    indices = sorted({current, *(table.nearest(step / STEPS) for step in range(STEPS + 1))})
-    cuts = [Cut.of(table, index, threshold_text(table, index, router.noise)) for index in indices]
-    at = indices.index(current)
-    cuts[at] = replace(cuts[at], threshold=policy.thresholds[0])
+    cuts = {current: Cut.of(table, current, policy.thresholds[0])}
+    for step in range(STEPS + 1):
+        cut = StrongFraction(step / STEPS).cut(table, router.noise)
+        cuts.setdefault(table.at(threshold_value(cut.threshold)), cut)
+    indices = sorted(cuts)
     return WhatIf(
         requests=len(rows.win_rates),
         as_calibrated=rows_digest(rows) == calibration.rows_digest,
-        cuts=cuts,
+        cuts=[cuts[index] for index in indices],
         months=None if table.month is None else [float(table.month[index]) for index in indices],
         quality=None
         if evaluated is None
-        else _quality(evaluated, [threshold_value(cut.threshold) for cut in cuts]),
-        current=at,
+        else _quality(evaluated, [threshold_value(cuts[index].threshold) for index in indices]),
+        current=indices.index(current),
     )
 
 
