@@ -18,6 +18,8 @@ from routectl.routers.mf import MfRouter, sigmoid
 from routectl.workflow.embedding import open_for_comparison
 from tests.conftest import Silence
 
+pytestmark = pytest.mark.slow
+
 PROMPTS = ["Hi", "Prove that there are infinitely many primes.", "one two three. " * 100]
 
 

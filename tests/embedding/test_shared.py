@@ -1,6 +1,9 @@
 import numpy as np
+import pytest
 
 from routectl.embedding.shared import open_shared
+
+pytestmark = pytest.mark.slow
 
 
 class Counting:

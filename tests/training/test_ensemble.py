@@ -17,6 +17,8 @@ from routectl.training.output.partial import PartialRun
 from routectl.training.scored import spelled
 from tests.conftest import Routectl
 
+pytestmark = pytest.mark.slow
+
 LENGTH, RANDOM = RouterSpec("length"), RouterSpec("random")
 
 
@@ -99,7 +101,6 @@ def test_a_member_that_orders_the_wrong_way_round_counts_for_nothing(
     assert "| weight of length | 0.0000 |" in (report.path / "README.md").read_text()
 
 
-@pytest.mark.slow
 def test_a_member_that_tells_tasks_apart_counts_for_nothing(mf: RouterSpec, tmp_path: Path) -> None:
     # All of the long prompts' task are harder, and within either task only letters decide.
     gold = write_gold(tmp_path / "letters.jsonl", 400, longer_is_harder=False)
@@ -138,7 +139,6 @@ def test_a_shipped_member_is_named_however_its_folder_was_given(
     assert not (made / "members").exists()
 
 
-@pytest.mark.slow
 def test_it_learns_only_from_prompts_that_members_with_the_same_data_held_out(
     gold: Path, tiny: str, tmp_path: Path
 ) -> None:

@@ -24,6 +24,8 @@ from routectl.training.fits.finetune import Settings
 from tests.conftest import Routectl
 from tests.training.test_ensemble import LENGTH, RANDOM, write_gold
 
+pytestmark = pytest.mark.slow
+
 QUICK = Settings(learning_rate=3e-3, batch_prompts=8, max_epochs=1)
 PROMPTS = 200
 
@@ -83,7 +85,6 @@ def test_a_training_keeps_what_it_learned_from_and_what_it_held_out(
     assert np.array_equal(learned_by(mf(gold, tmp_path / "again", tiny, refit=True).path), seen)
 
 
-@pytest.mark.slow
 def test_a_chain_of_one_hold_out_is_weighed_by_prompts_that_none_of_it_learned_from(
     gold: Path, tiny: str, tmp_path: Path
 ) -> None:
@@ -109,7 +110,6 @@ def test_a_chain_of_one_hold_out_is_weighed_by_prompts_that_none_of_it_learned_f
     assert len(learned_by(report.path)) == PROMPTS * 3
 
 
-@pytest.mark.slow
 def test_one_link_that_learned_from_the_held_out_prompts_spoils_the_chain(
     gold: Path, tiny: str, tmp_path: Path
 ) -> None:
@@ -125,7 +125,6 @@ def test_one_link_that_learned_from_the_held_out_prompts_spoils_the_chain(
     assert not list(tmp_path.glob("both*"))
 
 
-@pytest.mark.slow
 def test_the_command_line_counts_what_a_member_of_another_seed_has_learned_from(
     routectl: Routectl, gold: Path, tiny: str, tmp_path: Path
 ) -> None:
@@ -146,7 +145,6 @@ def test_the_command_line_counts_what_a_member_of_another_seed_has_learned_from(
     assert done.code == 0, done.err
 
 
-@pytest.mark.slow
 def test_an_embedder_of_other_prompts_spoils_nothing(gold: Path, tiny: str, tmp_path: Path) -> None:
     others = write_gold(tmp_path / "others.jsonl", PROMPTS, seed=7)
     classifier = bert(others, tmp_path / "classifier", tiny)
@@ -158,7 +156,6 @@ def test_an_embedder_of_other_prompts_spoils_nothing(gold: Path, tiny: str, tmp_
     assert report.metrics["apgr_prompts"] == 60
 
 
-@pytest.mark.slow
 def test_of_a_checkpoint_that_does_not_say_the_same_prompts_are_taken_as_the_same_hold_out(
     gold: Path, tiny: str, tmp_path: Path
 ) -> None:

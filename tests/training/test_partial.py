@@ -81,9 +81,10 @@ main()
 """`routectl`, which keeps its work in small pieces, and is killed when it has kept the first."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("router", "train"),
-    [("mf", train_mf), pytest.param("sw_ranking", train_sw_ranking, marks=pytest.mark.slow)],
+    [("mf", train_mf), ("sw_ranking", train_sw_ranking)],
 )
 def test_a_killed_training_run_again_ends_at_the_same_weights(
     router: str,

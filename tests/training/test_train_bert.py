@@ -87,6 +87,7 @@ def test_the_checkpoint_states_tiers_base_noise_curve_and_card(
         assert prompt not in card
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_bits_and_another_does_not(
     gold: Path, tiny: str, tmp_path: Path
 ) -> None:
@@ -191,6 +192,7 @@ def test_a_base_that_cannot_be_trained(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_it_learns_which_of_a_tasks_prompts_are_hard_and_not_which_task_is(
     tiny: str, tmp_path: Path
 ) -> None:

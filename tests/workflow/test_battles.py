@@ -186,6 +186,7 @@ def test_many_battles_are_written_in_batches(
     assert routectl("battles", "import", path, "--json").json["unchanged"] == 30
 
 
+@pytest.mark.slow
 def test_a_killed_import_of_battles_run_again_ends_as_if_it_had_not_been_killed(
     tmp_path: Path,
 ) -> None:

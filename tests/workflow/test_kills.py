@@ -18,6 +18,8 @@ from tests.killing import (
 )
 from tests.postgresql import PostgresqlServer
 
+pytestmark = pytest.mark.slow
+
 FEW_KILLS = {
     "import": 4,
     "score": 4,

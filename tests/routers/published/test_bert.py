@@ -114,6 +114,7 @@ def load_bias(folder: Path) -> Any:
     return load_file(folder / "model.safetensors")["classifier.out_proj.bias"]
 
 
+@pytest.mark.slow
 def test_a_pickle_is_refused_with_the_command_that_converts_it(published: Path) -> None:
     import torch
 

@@ -60,6 +60,7 @@ def test_an_answer_that_does_not_say_what_it_used_counts_with_its_worst_case(
     assert "did not say how many tokens" in short.err
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_and_pays_nothing_twice_but_what_was_under_way(
     judge: Judge, server: Server, prompts: Path, output: Path
 ) -> None:
