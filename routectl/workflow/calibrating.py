@@ -238,7 +238,15 @@ def gather(
     excluded = dict(counts.excluded) | ({"purged": purged} if purged else {})
     priced = priced_requests(prices, rows)
     month = traffic_month(rows, priced)
-    sample = ScoredSample(
+    sample = replace(scored_sample(rows, priced, month), moving_together=first)
+    return Gathered(rows, conversations, sample, priced, month, excluded, limits)
+
+
+def scored_sample(
+    rows: ScoredRequests, priced: PricedRequests | None, month: TrafficMonth | str
+) -> ScoredSample:
+    """What thresholds divide: requests with their scores, and their cost where it is known."""
+    return ScoredSample(
         win_rates=rows.win_rates,
         weights=rows.weights,
         prompts=rows.prompts,
@@ -249,9 +257,7 @@ def gather(
         strong_cost=None if priced is None else priced.strong_cost,
         weak_cost=None if priced is None else priced.weak_cost,
         month=month if isinstance(month, TrafficMonth) else None,
-        moving_together=first,
     )
-    return Gathered(rows, conversations, sample, priced, month, excluded, limits)
 
 
 def _calibrate(

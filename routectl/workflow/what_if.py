@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from routectl.calibration import TrafficMonth
 from routectl.policy import REQUEST, meets, threshold_value
 from routectl.records import Population
 from routectl.store.engine import Store
@@ -14,7 +13,7 @@ from routectl.store.evaluations import evaluation, rows_of
 from routectl.store.models import Evaluation
 from routectl.store.scores import Models, scored_requests, stored_router
 from routectl.workflow.answering import who_answered
-from routectl.workflow.calibrating import rows_digest
+from routectl.workflow.calibrating import rows_digest, scored_sample
 from routectl.workflow.pricing import priced_requests, traffic_month
 from routectl.workflow.quality import KnownQuality, known_quality, quality_of
 from routectl.workflow.routing import RouteInUse
@@ -62,7 +61,7 @@ def what_if(store: Store, route: RouteInUse, calibration: RecordedCalibration) -
         None where the policy has more than one threshold or decides conversations, so that no cut
         says what it does; and where no score is stored any more.
     """
-    from routectl.calibration import Cut, ScoredSample, StrongFraction
+    from routectl.calibration import Cut, StrongFraction
 
     policy = calibration.policy
     if len(policy.thresholds) != 1 or policy.segments or policy.unit != REQUEST:
@@ -89,18 +88,7 @@ def what_if(store: Store, route: RouteInUse, calibration: RecordedCalibration) -
         return None
     priced = priced_requests(None if costs is None else (costs.strong, costs.weak), rows)
     month = traffic_month(rows, priced)
-    table = ScoredSample(
-        win_rates=rows.win_rates,
-        weights=rows.weights,
-        prompts=rows.prompts,
-        conversations=rows.conversations,
-        times=rows.times,
-        tokens=rows.tokens,
-        spend=rows.spend,
-        strong_cost=None if priced is None else priced.strong_cost,
-        weak_cost=None if priced is None else priced.weak_cost,
-        month=month if isinstance(month, TrafficMonth) else None,
-    ).cut_table()
+    table = scored_sample(rows, priced, month).cut_table()
     current = table.at(threshold_value(policy.thresholds[0]))
     cuts = {current: Cut.of(table, current, policy.thresholds[0])}
     for step in range(STEPS + 1):
