@@ -7,6 +7,7 @@ the run; all else is the same every time.
 
 from __future__ import annotations
 
+import gzip
 import os
 import sqlite3
 import subprocess
@@ -17,13 +18,15 @@ from routectl.routers import names, open_router
 
 ROOT = Path(__file__).resolve().parents[1]
 TARGET = ROOT / "routectl.db.example"
+TRAFFIC = ROOT / "examples" / "traffic.jsonl.gz"
 ROUTERS = tuple(
     word for name in names() if not open_router(name).description.slow for word in ("-r", name)
 )
 ROUTE = ("smart", "--strong", "gpt-4o", "--weak", "gpt-4o-mini", "--where", "model_group=smart")
 STEPS = (
     ("route", "set", *ROUTE),
-    ("import", "examples/traffic.jsonl.gz"),
+    # From standard input, which has a name of its own: a file's path would stand in the database.
+    ("import", "-", "--source", "examples/traffic.jsonl"),
     ("score", *ROUTERS),
     ("calibrate", "--strong-fraction", "0.3", *ROUTERS),
     ("activate", "1", "--note", "30 % strong"),
@@ -36,7 +39,11 @@ def main() -> None:
     environment = os.environ | {"ROUTECTL_DB": str(work), "ROUTECTL_ACTOR": "example"}
     for step in STEPS:
         subprocess.run(
-            [sys.executable, "-m", "routectl", *step], cwd=ROOT, env=environment, check=True
+            [sys.executable, "-m", "routectl", *step],
+            cwd=ROOT,
+            env=environment,
+            input=gzip.decompress(TRAFFIC.read_bytes()) if "-" in step else None,
+            check=True,
         )
     connection = sqlite3.connect(work)
     # A file in WAL mode would leave a -wal and a -shm next to every copy that is looked at.

@@ -27,6 +27,14 @@ def test_it_is_at_the_newest_schema(database: Path) -> None:
         assert schema_version(store) == SCHEMA_VERSION
 
 
+def test_it_names_no_place_of_the_machine_that_made_it(database: Path) -> None:
+    connection = sqlite3.connect(database)
+    assert connection.execute("SELECT source FROM samples").fetchall() == [
+        ("examples/traffic.jsonl",)
+    ]
+    connection.close()
+
+
 def test_it_is_small() -> None:
     assert EXAMPLE.stat().st_size <= 3_000_000
 
