@@ -25,7 +25,7 @@ ROUTERS = tuple(
 ROUTE = ("smart", "--strong", "gpt-4o", "--weak", "gpt-4o-mini", "--where", "model_group=smart")
 STEPS = (
     ("route", "set", *ROUTE),
-    # From standard input, which has a name of its own: a file's path would stand in the database.
+    # From standard input, which has a name of its own: a file's path would be stored.
     ("import", "-", "--source", "examples/traffic.jsonl"),
     ("score", *ROUTERS),
     ("calibrate", "--strong-fraction", "0.3", *ROUTERS),

@@ -8,10 +8,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from routectl.cli import targets
-from routectl.cli.console import Console, dollars, minute, pair_text, percent, when
+from routectl.cli.console import Console, dollars, pair_text, percent, when
 from routectl.cli.policy_text import (
-    by_whom,
-    checkpoint_words,
     config_string_of,
     filters_text,
     router_text,
@@ -37,7 +35,6 @@ if TYPE_CHECKING:
         SelfCheck,
     )
     from routectl.prices import ModelPrice
-    from routectl.workflow.history import ListedCalibration
     from routectl.workflow.pricing import Costs
     from routectl.workflow.recorded import RecordedCalibration
 
@@ -74,24 +71,6 @@ def short_lines(result: RecordedCalibration) -> list[str]:
         f"It sends {percent(result.choice.cut.strong_fraction, 2)} to the strong model, in the "
         f"long run {_interval(interval)} ({percent(interval.confidence, 0)} interval).",
     ]
-
-
-def entry(result: ListedCalibration) -> tuple[tuple[str, ...], str]:
-    """A calibration in a list: its cells, and its details."""
-    cells = (
-        IdKind.CALIBRATION.ref(result.id),
-        minute(result.created_at),
-        targets.brief(result.target),
-        percent(result.strong_fraction, 2),
-        runs_text(result.policy),
-    )
-    details = [
-        f"{result.requests:,} requests of {filters_text(result.population)}",
-        f"route {result.route}",
-        *checkpoint_words(result.policy),
-        by_whom(result.actor, result.note),
-    ]
-    return cells, "; ".join(details)
 
 
 def to_json(result: RecordedCalibration) -> dict[str, object]:

@@ -23,13 +23,15 @@ def command(route: str | None, limit: int, db: str, console: Console) -> None:
       routectl history
       routectl history --route smart --json
     """
-    from routectl.cli import activation_table, calibration_table, route_table
+    from routectl.cli import activation_table, calibration_list, route_table
     from routectl.workflow.history import history, listed_calibrations, recorded_calibrations
 
     location = options.parse_database(db)
     console.database(location)
     log = history(location, route=route, limit=limit)
     if console.as_json:
+        from routectl.cli import calibration_table
+
         whole = recorded_calibrations(location, console, route=route, limit=limit)
         console.json(
             {
@@ -54,7 +56,7 @@ def command(route: str | None, limit: int, db: str, console: Console) -> None:
     if listed:
         console.entries(
             ["id", "time (UTC)", "target", "strong", "config string"],
-            [calibration_table.entry(calibration) for calibration in listed],
+            [calibration_list.entry(calibration) for calibration in listed],
             flexible=0,
         )
     else:
