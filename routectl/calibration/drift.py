@@ -100,6 +100,11 @@ class Baseline:
     """Of a day and the next one, at least 0."""
 
     @property
+    def is_short(self) -> bool:
+        """It has fewer days than are advised: more false alarms come by chance."""
+        return self.days < ADVISED_DAYS
+
+    @property
     def standard_error(self) -> float:
         """Of the share."""
         return self.sd / math.sqrt(self.days)

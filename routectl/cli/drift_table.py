@@ -148,7 +148,7 @@ def _expected(report: DriftReport, drift: Drift) -> list[tuple[str, str]]:
             f"{percent(baseline.share)} strong on {baseline.days} days of "
             f"{baseline.requests_a_day:,.0f} requests; a day's share varies by "
             f"{100 * baseline.sd:.1f} points"
-            + ("" if baseline.days >= ADVISED else "; with fewer than 28 days it is less sure"),
+            + ("" if not baseline.is_short else "; with fewer than 28 days it is less sure"),
         ),
         (
             "margin",
@@ -174,10 +174,6 @@ def _expected(report: DriftReport, drift: Drift) -> list[tuple[str, str]]:
             )
         )
     return rows
-
-
-ADVISED = 28
-"""Days of a baseline, as the statistics page says."""
 
 
 def _next_look(report: DriftReport) -> str:

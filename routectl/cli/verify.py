@@ -8,10 +8,7 @@ import click
 
 from routectl.cli import options
 from routectl.cli.console import Console
-from routectl.errors import CheckFailed, InputError, reason_of
-
-LARGEST = 16 * 1024 * 1024
-"""Bytes: far above the file of any calibration."""
+from routectl.errors import CheckFailed, InputError
 
 
 @click.command("verify")
@@ -31,6 +28,7 @@ def command(context: click.Context, file: Path, db: str, console: Console) -> No
       routectl verify c12.json
       routectl verify c12.json --db /srv/routectl/routectl.db
     """
+    from routectl.documents import read_document
     from routectl.export import read_calibration_document
     from routectl.workflow.verifying import verify
 
@@ -38,7 +36,9 @@ def command(context: click.Context, file: Path, db: str, console: Console) -> No
     is_named = context.get_parameter_source("db") is not click.core.ParameterSource.DEFAULT
     there_is_one = is_named or location.path is None or location.path.exists()
     try:
-        read = read_calibration_document(_content(file))
+        read = read_calibration_document(read_document(file))
+    except OSError as error:
+        raise InputError(f"{file} cannot be read: {error.strerror}") from None
     except InputError as error:
         raise InputError(f"{file} cannot be checked: {error}") from None
     if there_is_one:
@@ -52,18 +52,3 @@ def command(context: click.Context, file: Path, db: str, console: Console) -> No
     failed = [check.name for check in checks if check.passed is False]
     if failed:
         raise CheckFailed(f"{file} does not hold: {', '.join(failed)}")
-
-
-def _content(file: Path) -> bytes:
-    try:
-        if file.exists() and not file.is_file():
-            raise InputError("it is no plain file")
-        with file.open("rb") as opened:
-            data = opened.read(LARGEST + 1)
-    except FileNotFoundError:
-        raise InputError("there is no such file") from None
-    except OSError as error:
-        raise InputError(reason_of(error)) from None
-    if len(data) > LARGEST:
-        raise InputError("it is larger than any file of a calibration")
-    return data

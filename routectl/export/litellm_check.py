@@ -5,11 +5,12 @@ Included files are merged as LiteLLM does: lists grow, and every other value is 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from routectl.documents import read_document
 from routectl.errors import InputError
 from routectl.export.litellm import PLUGIN
 
@@ -134,14 +135,14 @@ class LitellmConfig:
                 "complexity_router_config: {route_housekeeping_to_cheapest_tier: false}",
             )
         tiers = config.get("tiers")
-        named = set(tiers.values()) if isinstance(tiers, dict) else set()
+        named = _models_of(tiers)
         if None not in models and not named >= {models[0], models[-1]}:
             yield Fault(
                 "routes",
                 f"the tiers of {name} are not its models ({', '.join(map(str, models))})",
                 f"write its entry anew with `{export}`",
             )
-        for model in sorted(str(model) for model in named):
+        for model in sorted(named):
             if not self._deployments(model):
                 yield Fault(
                     "deployments",
@@ -187,7 +188,7 @@ def _load(path: Path) -> dict[str, Any]:
     import yaml
 
     try:
-        values = yaml.safe_load(path.read_bytes())
+        values = yaml.safe_load(read_document(path))
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}") from None
     except (yaml.YAMLError, RecursionError, ValueError):
@@ -202,13 +203,27 @@ def _included(values: Mapping[str, Any], path: Path) -> list[Path]:
     return [path.parent / str(name) for name in names] if isinstance(names, list) else []
 
 
+def _models_of(tiers: object) -> set[str]:
+    """The deployments that tiers name: one each, or a list of them."""
+    values = list(tiers.values()) if isinstance(tiers, dict) else []
+    named = [name for value in values for name in (value if isinstance(value, list) else [value])]
+    return {name for name in named if isinstance(name, str)}
+
+
 def _values_of(value: object, key: str) -> Iterator[object]:
-    """Each value under a key, however deep."""
-    if isinstance(value, Mapping):
-        if key in value:
-            yield value[key]
-        for inner in value.values():
-            yield from _values_of(inner, key)
-    elif isinstance(value, Sequence) and not isinstance(value, str | bytes):
-        for inner in value:
-            yield from _values_of(inner, key)
+    """Each value under a key, however deep.
+
+    What YAML's aliases name several times is looked at once: one may even hold itself.
+    """
+    waiting, seen = [value], set()
+    while waiting:
+        one = waiting.pop()
+        if not isinstance(one, dict | list) or id(one) in seen:
+            continue
+        seen.add(id(one))
+        if isinstance(one, dict):
+            if key in one:
+                yield one[key]
+            waiting += one.values()
+        else:
+            waiting += one

@@ -223,9 +223,16 @@ def _by_scores(
 ) -> tuple[Decisions, list[float] | None]:
     """What is decided by scores, and without any, by the fallback."""
     if not scores:
-        share, drawn_by = active.strong_fraction, (text or "").encode()
+        share, drawn_by = active.strong_fraction, _drawn_by(text, facts)
         return without_score(active.policy, share, drawn_by, reason, facts), None
     return decide(active.policy, [scores], facts), scores
+
+
+def _drawn_by(text: str | None, facts: Facts) -> bytes:
+    """What tells a request without a score from others: its text, so that what is asked again is
+    decided as before; without one its conversation, which keeps its model, else its id."""
+    named = (text, *(names[0] for names in (facts.conversation, facts.request_id) if names))
+    return next((name for name in named if name), "").encode("utf-8", "surrogatepass")
 
 
 def decision_of(

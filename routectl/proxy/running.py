@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from routectl import extraction
+from routectl.documents import read_document
 from routectl.errors import InputError, RoutectlError
 from routectl.export import ActiveRoute, read_routes
 from routectl.policy import CONVERSATION, THRESHOLD
@@ -125,9 +126,9 @@ class Running:
         # The content, and no time or number of the file: a link may have been put in its place.
         try:
             if not self.path.is_dir():
-                return _Seen(self.path.read_bytes())
-            data = (self.path / MANIFEST).read_bytes()
-            routes = (self.path / ROUTES).read_bytes()
+                return _Seen(read_document(self.path))
+            data = read_document(self.path / MANIFEST)
+            routes = read_document(self.path / ROUTES)
         except OSError as error:
             name = "" if error.filename is None else f"{Path(error.filename).name}: "
             return _Seen(b"", problem=f"it cannot be read ({name}{error.strerror})")

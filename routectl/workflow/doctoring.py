@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from routectl import extraction
+from routectl.documents import read_document
 from routectl.errors import InputError, RoutectlError, UsageError
 from routectl.export import ActiveRoute, read_routes, routes_document
 from routectl.export.litellm_check import LitellmConfig
@@ -186,8 +187,8 @@ def _published(path: Path, held: Mapping[str, ActiveRoute], name: str) -> Check:
     if not held:
         return Check("published", SKIPPED, f"nothing runs yet that {path} would hold")
     try:
-        same = path.read_bytes() == routes_document(held).encode()
-        written = read_routes(path.read_bytes())
+        data = read_document(path)
+        same, written = data == routes_document(held).encode(), read_routes(data)
     except OSError as error:
         return Check("published", FAILED, f"{path} cannot be read: {error.strerror}", mend)
     except InputError as error:
@@ -209,8 +210,8 @@ def _routes_file(path: Path | None, state: _State) -> Iterator[Check]:
     mend = f"write it anew: `routectl export --format routes --output {quoted(str(path))}`"
     try:
         is_bundle = path.is_dir()
-        state.in_file = read_routes((path / ROUTES if is_bundle else path).read_bytes())
-        bundle = read_bundle(path, (path / MANIFEST).read_bytes()) if is_bundle else None
+        state.in_file = read_routes(read_document(path / ROUTES if is_bundle else path))
+        bundle = read_bundle(path, read_document(path / MANIFEST)) if is_bundle else None
         if bundle is not None:
             bundle.require_unchanged()
     except OSError as error:

@@ -284,7 +284,13 @@ def _ruling_of(connection: Connection, ran: Activated, row: Request) -> Ruling:
             decisions = decide(policy, [scores or [float("nan")]], facts)
         else:
             share = _as_live(ran).strong_fraction
-            decisions = without_score(policy, share, b"", Reason.NO_TEXT, facts)
+            decisions = without_score(
+                policy,
+                share,
+                (row.conversation or row.source_id).encode("utf-8"),
+                Reason.NO_TEXT,
+                facts,
+            )
         decision = decision_of(ran.route, policy, decisions, scores)
     return Ruling(
         activation=ran,

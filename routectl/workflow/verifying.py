@@ -10,7 +10,7 @@ from typing import Any
 from routectl import extraction
 from routectl.errors import RoutectlError, StoreError
 from routectl.export import CalibrationFile
-from routectl.policy import Policy
+from routectl.policy import THRESHOLD, Policy
 from routectl.records import IdKind
 from routectl.routers import names, open_spec
 from routectl.store.calibrations import calibration
@@ -64,6 +64,8 @@ def _policy(stated: Mapping[str, Any]) -> tuple[Policy | None, Check]:
         policy = Policy.from_json(stated["policy"])
     except RoutectlError as error:
         return None, Check(name, False, str(error))
+    if policy.rule != THRESHOLD:
+        return None, Check(name, False, f"it is {policy.rule}, which no calibration makes")
     version = policy.extraction_version
     if version not in extraction.VERSIONS:
         return policy, Check(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import signal
 import sqlite3
 import subprocess
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from routectl import documents
 from tests.conftest import Result, Routectl, payload, write_log
 
 CALIBRATE = ("calibrate", "-r", "random", "--strong-fraction", "0.3")
@@ -283,3 +285,31 @@ def imported(database: Path) -> int:
             return int(connection.execute("SELECT count(*) FROM requests").fetchone()[0])
     except sqlite3.OperationalError:
         return 0
+
+
+NAMED = (
+    ("doctor", "--config"),
+    ("doctor", "--routes"),
+    ("decide", "--routes"),
+    ("serve", "--port", "0", "--routes"),
+    ("verify",),
+)
+"""Commands that read a small document, up to its path."""
+
+
+@pytest.mark.parametrize("command", NAMED, ids=" ".join)
+def test_a_document_that_never_ends_is_not_waited_for(
+    routectl: Routectl, tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    waiting, huge = tmp_path / "fifo", tmp_path / "huge"
+    os.mkfifo(waiting)
+    with huge.open("wb") as file:
+        file.truncate(documents.LARGEST + 1)  # of no blocks
+    for path, why in (
+        (waiting, "it is no plain file"),
+        (Path("/dev/zero"), "it is no plain file"),
+        (huge, "it is larger than 16 MiB"),
+    ):
+        done = routectl(*command, path)
+        assert why in " ".join((done.out + done.err).split())
+        assert done.code in (1, 3)

@@ -94,12 +94,19 @@ def test_a_file_may_be_laid_out_anew_and_not_changed(routectl: Routectl, file: P
         ("policy", None, {"policy", "database"}),
         ("policy", {"version": 99}, {"policy", "database"}),
         ("models", ["a", "b"], {"policy"}),
+        ("policy.rule", "always_weak", {"policy", "database"}),
     ],
 )
 def test_what_is_otherwise_fails_its_check_also_where_someone_signed_it(
     routectl: Routectl, file: Path, key: str, value: object, failed: set[str]
 ) -> None:
-    copy = changed(file, lambda calibration: calibration.update({key: value}), signed=True)
+    def change(calibration: dict[str, Any]) -> None:
+        if key == "policy.rule":
+            calibration["policy"] |= {"rule": value, "thresholds": []}
+        else:
+            calibration[key] = value
+
+    copy = changed(file, change, signed=True)
     assert {name for name, ok in answers(routectl, copy).items() if ok is False} == failed
 
 
@@ -135,8 +142,8 @@ def test_what_is_no_such_file_is_one_sentence(
     path = tmp_path / "file.json"
     path.write_bytes(content)
     one_sentence(routectl("verify", path), "cannot be checked", words)
-    one_sentence(routectl("verify", tmp_path), "no plain file")
-    one_sentence(routectl("verify", tmp_path / "none.json"), "there is no such file")
+    one_sentence(routectl("verify", tmp_path), "cannot be read: Is a directory")
+    one_sentence(routectl("verify", tmp_path / "none.json"), "cannot be read: No such file")
 
 
 def test_a_file_of_its_own_is_replaced_and_no_other(

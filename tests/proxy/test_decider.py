@@ -97,6 +97,18 @@ def test_after_the_deadline_the_fallback_decides(
     assert again == decisions[:50]
 
 
+def test_requests_without_a_text_are_drawn_each_for_itself(tmp_path: Path) -> None:
+    bodies = [{"messages": [], "session_id": f"s{number}"} for number in range(1500)]
+
+    decisions = decided(tmp_path, route(fallback="share"), *bodies)
+
+    assert {d.reason for d in decisions} == {"no_text"}
+    strong = np.mean([d.decision == "strong" for d in decisions])
+    assert strong == pytest.approx(0.3, abs=0.03)
+    assert decided(tmp_path, route(fallback="share"), *bodies[:50]) == decisions[:50]
+    decided(tmp_path, route(), {"messages": [], "session_id": "\ud800"})
+
+
 def test_an_unconditional_policy_scores_nothing(tmp_path: Path) -> None:
     active = route(rule="always_weak", thresholds=(), share=None)
 

@@ -181,6 +181,28 @@ def no_messages(values: Any) -> None:
     values["litellm_settings"]["turn_off_message_logging"] = True
 
 
+def tiers_of_several(values: Any) -> None:
+    """An entry of the route comes first that names a list of deployments for a tier."""
+    values["model_list"].append(
+        {
+            "model_name": "smart",
+            "litellm_params": {
+                "complexity_router_config": {
+                    "classifier_type": "custom",
+                    "classifier_plugin": PLUGIN,
+                    "route_housekeeping_to_cheapest_tier": False,
+                    "tiers": {"SIMPLE": ["small", ["not a name"]], "REASONING": "big"},
+                }
+            },
+        }
+    )
+
+
+def an_alias_that_holds_itself(values: Any) -> None:
+    values["own"] = own = {"model_max_budget": {"smart": 1}}
+    own["again"] = own
+
+
 def custom_auth(values: Any) -> None:
     values["general_settings"] = {"custom_auth": "mine.auth"}
 
@@ -194,6 +216,8 @@ def custom_auth(values: Any) -> None:
         (budget_of_a_model, "budgets", "put it on the route (smart)"),
         (budget_of_keys, "budgets", "put it on the route (smart)"),
         (budget_of_the_route, None, None),
+        (tiers_of_several, None, None),
+        (an_alias_that_holds_itself, None, None),
         (no_messages, "logging", "turn_off_message_logging: false"),
         (custom_auth, "keys", "enable_post_custom_auth_checks: true"),
     ],
