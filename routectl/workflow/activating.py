@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from routectl.errors import StoreError, UsageError
 from routectl.policy import LIVE, THRESHOLD, PinnedRouter, Policy
-from routectl.records import IdKind
+from routectl.records import IdKind, Population
 from routectl.route import Declaration, quoted
 from routectl.store import routes
 from routectl.store.calibrations import calibration, calibrations, newest_calibration, run_of
@@ -24,7 +24,7 @@ from routectl.workflow.policies import (
     require_extraction,
     unconditional,
 )
-from routectl.workflow.routing import declared_models, default_route, picked_route
+from routectl.workflow.routing import RouteInUse, declared_models, default_route, picked_route
 
 SEVERAL = 8
 """Calibrations that a sentence names."""
@@ -405,3 +405,12 @@ def activated(connection: Connection, row: Activation, route: str, *, active: bo
         active=active,
         expires_at=row.expires_at,
     )
+
+
+def population_of(route: RouteInUse, active: Activated) -> Population:
+    """The requests that an active policy is about: its calibration's filters, without a window;
+    of what is unconditional, those of the route."""
+    if active.calibration is None:
+        return route.population(Population())
+    stored = Population.from_json(active.calibration.population)
+    return replace(stored, since=None, until=None, routed=route.routed)

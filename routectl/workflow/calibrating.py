@@ -56,12 +56,7 @@ from routectl.workflow.pricing import (
 from routectl.workflow.quality import KnownQuality, known_quality
 from routectl.workflow.recorded import RecordedCalibration, recorded
 from routectl.workflow.reporter import Remembering, Reporter
-from routectl.workflow.routing import (
-    RouteInUse,
-    declared_limits,
-    declared_models,
-    default_route,
-)
+from routectl.workflow.routing import RouteInUse, declared_limits, declared_models, default_route
 from routectl.workflow.scoring import score_missing
 from routectl.workflow.segments import (
     SegmentsToFit,

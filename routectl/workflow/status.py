@@ -25,7 +25,7 @@ from routectl.store.recent import (
 )
 from routectl.store.requests import request_table
 from routectl.store.scores import prompts_without_text
-from routectl.workflow.activating import Activated, activated
+from routectl.workflow.activating import Activated, activated, population_of
 from routectl.workflow.deciding import (
     UNSCORED,
     decided,
@@ -37,10 +37,9 @@ from routectl.workflow.drifting import (
     MOST_UNSCORED,
     Drift,
     drift_of,
-    population_of,
 )
 from routectl.workflow.month import MonthToDate, month_to_date
-from routectl.workflow.routing import RouteInUse, in_use, picked_route
+from routectl.workflow.routing import RouteInUse, asked_routes, in_use
 
 if TYPE_CHECKING:
     import numpy as np
@@ -110,11 +109,7 @@ def status(location: Location, *, route: str | None, max_age: timedelta) -> list
     now = datetime.now(UTC)
     with open_store(location) as store:
         with store.read() as connection:
-            if route is None:
-                rows = routes.routes(connection)
-            else:
-                row = picked_route(connection, route)
-                rows = [] if row is None else [row]
+            rows = asked_routes(connection, route)
         return [_status(store, row, now, max_age) for row in rows]
 
 
