@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from routectl.cli import targets
-from routectl.cli.console import Console, dollars, pair_text, percent, when
+from routectl.cli.console import Console, dollars, pair_text, percent, percent_range, when
 from routectl.cli.policy_text import (
     config_string_of,
     filters_text,
@@ -21,13 +21,12 @@ from routectl.cli.saving_table import (
     saving_rows,
     suggestion_lines,
 )
-from routectl.cli.segment_table import missed_in_segments, print_segments, threshold_text
+from routectl.cli.segment_table import print_segments, threshold_text
 from routectl.cli.unit_table import unit_rows
 from routectl.records import IdKind
 
 if TYPE_CHECKING:
     from routectl.calibration import (
-        Caveat,
         Certainty,
         Choice,
         Cut,
@@ -37,6 +36,7 @@ if TYPE_CHECKING:
     from routectl.prices import ModelPrice
     from routectl.workflow.pricing import Costs
     from routectl.workflow.recorded import RecordedCalibration
+from routectl.cli.caveats import caveat_text, units_text
 
 
 def print_calibrations(console: Console, results: Sequence[RecordedCalibration]) -> None:
@@ -192,7 +192,7 @@ def grounds(result: RecordedCalibration) -> list[tuple[str, str]]:
             f"{weight:,.0f} {reason.replace('_', ' ')}"
             for reason, weight in sorted(result.excluded.items())
         )
-        bounds = _range(certainty.strong_fraction_low, certainty.strong_fraction_high, 2)
+        bounds = percent_range(certainty.strong_fraction_low, certainty.strong_fraction_high, 2)
         rows.append(("not seen", f"{reasons}; with them the share is {bounds}"))
     if result.costs is not None:
         rows.append(("price of strong", _price(result.costs.strong)))
@@ -303,86 +303,10 @@ def warnings(result: RecordedCalibration) -> list[str]:
 
 
 def _cautions(result: RecordedCalibration) -> list[str]:
-    said = [_sentence(caveat) for caveat in result.caveats]
+    said = [caveat_text(caveat) for caveat in result.caveats]
     if result.other_models is not None:
         said.append(other_models(result.other_models))
     return said
-
-
-def _sentence(caveat: Caveat) -> str:
-    facts: Mapping[str, Any] = caveat.facts
-    match caveat.code:
-        case "segments_missed":
-            return missed_in_segments(facts)
-        case "scores_of_one":
-            return (
-                f"scores of exactly 1.0 pass every threshold, so at least "
-                f"{percent(facts['lowest_share'], 2)} goes to the strong model; "
-                "`routectl activate --always-weak` is a setting of the route"
-            )
-        case "tie":
-            return (
-                f"{facts['requests']:,.0f} requests share the score {facts['score']:.6g}, so "
-                f"{percent(facts['target'])} cannot be reached: the shares next to it are "
-                f"{percent(facts['share_below'], 2)} and {percent(facts['share_above'], 2)}"
-            )
-        case "pays_for_all_strong":
-            return (
-                f"{facts['budget']:,.2f} USD a month pay for the strong model alone, so all "
-                "requests go to it"
-            )
-        case "no_times":
-            return (
-                "no request has a time, so nothing can be said of how days differ: the intervals "
-                "are of traffic that is mixed like this sample"
-            )
-        case "one_day":
-            return (
-                "all requests are of one day (UTC), so nothing can be said of other days: the "
-                "intervals are of this day's mix alone"
-            )
-        case "few_days":
-            return (
-                f"the requests are of {facts['days']} days (UTC): the intervals speak of these "
-                "days only; from 5 days on they count how days differ, from 14 the weekdays too"
-            )
-        case "rough":
-            return f"the intervals are rough: {_rests_on(facts)}"
-        case "unsure_prompts":
-            return _unsure_prompts(facts)
-        case "recurring_prompts":
-            return (
-                f"{_recurring(facts)}, and counted as a part of every day: if that is a burst, the "
-                "intervals are too narrow"
-            )
-        case "days_are_alike":
-            return _days_are_alike(facts)
-        case "untimed":
-            return (
-                f"{percent(facts['untimed'])} of the requests have no time; how days differ is "
-                "taken from the others"
-            )
-        case "many_undecided":
-            return (
-                f"{percent(facts['undecided'], 2)} of the requests lie within the router's noise "
-                "of the threshold: another machine may decide them otherwise"
-            )
-        case "check_in_time_failed":
-            return (
-                "the check in time failed: the last days differ from the earlier ones by more than "
-                f"days do (by chance in {percent(facts['rate'], 0)} of the samples at most); "
-                "calibrate on more whole weeks, or find out what changed"
-            )
-        case "cost_unknown":
-            return (
-                f"{percent(facts['unknown'])} of the requests have no tokens in the log; the US "
-                "dollars are those of the others"
-            )
-        case "longer_than_read":
-            return (
-                f"{percent(facts['longer_than_read'])} of the requests have a prompt longer than "
-                "the router reads; it reads a part of them"
-            )
 
 
 def _requests(result: RecordedCalibration) -> str:
@@ -400,60 +324,13 @@ def _price(price: ModelPrice) -> str:
     )
 
 
-def _range(low: float, high: float, digits: int = 1) -> str:
-    return f"{100 * low:.{digits}f} to {100 * high:.{digits}f} %"
-
-
 def _interval(interval: Interval) -> str:
-    return _range(interval.low, interval.high)
+    return percent_range(interval.low, interval.high)
 
 
 def _nearest_shares(cut: Cut) -> str:
     below, above = cut.next_share_below, cut.next_share_above
     return f"{percent(below, 2)} and {percent(above, 2)}"
-
-
-def _rests_on(facts: Mapping[str, Any]) -> str:
-    """What few degrees of freedom come from."""
-    count = {
-        "day": f"{facts['days']} days",
-        "week": f"{facts['weeks']} whole weeks",
-    }.get(facts["decided_by"], _units(facts["clusters"], facts["cluster_kind"]))
-    return f"their width comes from {count}"
-
-
-def _recurring(facts: Mapping[str, Any]) -> str:
-    """Prompts by their ids, never by their text."""
-    one = facts["count"] == 1
-    return (
-        f"prompt{'' if one else 's'} {facts['prompts']} (id) {'is' if one else 'are'} "
-        f"{percent(facts['share'])} of the requests, on at least half of the {facts['days']} days"
-    )
-
-
-def _unsure_prompts(facts: Mapping[str, Any]) -> str:
-    text = f"{_recurring(facts)}; it takes 10 days to tell a scheduled prompt from a burst"
-    if "rest_low" not in facts:
-        return text
-    rest = _range(facts["rest_low"], facts["rest_high"])
-    return (
-        f"{text}; of all other requests {percent(facts['rest_share'])} are strong, in the long run "
-        f"{rest}"
-    )
-
-
-def _days_are_alike(facts: Mapping[str, Any]) -> str:
-    text = f"a day is like the day before (lag-1 correlation {facts['correlation']:.2f})"
-    if facts["weeks"] < 4:
-        return f"{text}, which takes 4 whole weeks to count: the intervals are too narrow"
-    return (
-        f"{text}, so the {facts['weeks']} whole weeks are compared: the long-run interval "
-        "may fall short (at 0.8 it covers 86 % for 95 %), that of the next requests more so"
-    )
-
-
-def _units(count: int, kind: str) -> str:
-    return f"{count:,} {kind}{'' if count == 1 else 's'}"
 
 
 def _effective(certainty: Certainty) -> str:
@@ -467,7 +344,7 @@ def _effective(certainty: Certainty) -> str:
 
 def _decided(certainty: Certainty) -> str:
     """The independent parts of the sample, and which of them decides how sure the share is."""
-    units = _units(certainty.clusters, certainty.cluster_kind)
+    units = units_text(certainty.clusters, certainty.cluster_kind)
     if certainty.cluster_kind == "prompt" and certainty.recurring_prompts:
         # Requests with a recurring prompt are each a unit.
         units = f"{certainty.clusters:,} groups of requests by prompt"
@@ -484,5 +361,5 @@ def _check_in_time(choice: Choice) -> str:
     since = datetime.fromtimestamp(check.split_at, UTC)
     return (
         f"{'held' if check.inside else 'MISSED'}: {percent(check.later_share)} from "
-        f"{since:%Y-%m-%d} on, expected {_range(check.low, check.high)}"
+        f"{since:%Y-%m-%d} on, expected {percent_range(check.low, check.high)}"
     )

@@ -227,6 +227,11 @@ def percent(share: float | None, digits: int = 1) -> str:
     return "-" if share is None else f"{100 * share:.{digits}f} %"
 
 
+def percent_range(low: float, high: float, digits: int = 1) -> str:
+    """Two shares as the ends of a range."""
+    return f"{100 * low:.{digits}f} to {100 * high:.{digits}f} %"
+
+
 def dollars(amounts: Sequence[float | None]) -> list[str]:
     """A column of US dollars, with as many decimals as its smallest amount takes, two to six."""
     nonzero = [amount for amount in amounts if amount]

@@ -11,7 +11,7 @@ from routectl import __version__
 from routectl.cli import targets
 from routectl.cli.activation_table import expiry_text
 from routectl.cli.calibration_table import grounds, warnings
-from routectl.cli.console import dollars, minute, percent, when
+from routectl.cli.console import dollars, minute, percent, percent_range, when
 from routectl.cli.drift_table import LOOK_HEADERS, facts, look_rows
 from routectl.cli.policy_text import checkpoint_words, mode_text, runs_text
 from routectl.cli.saving_table import quality, saving
@@ -501,7 +501,7 @@ def _amount_interval(interval: Interval) -> str:
 
 
 def _range(interval: Interval) -> str:
-    return f"{100 * interval.low:.1f} to {100 * interval.high:.1f} %"
+    return percent_range(interval.low, interval.high)
 
 
 def _interval(interval: Interval) -> str:

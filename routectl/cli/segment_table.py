@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from routectl.cli.console import Console, percent, width
+from routectl.cli.console import Console, percent, percent_range, width
 from routectl.cli.policy_text import segment_count, segment_word
 
 if TYPE_CHECKING:
@@ -100,4 +100,4 @@ def _long_run(cuts: tuple[SegmentCut, ...]) -> str:
 
 
 def _range(interval: Interval | None) -> str:
-    return "-" if interval is None else f"{100 * interval.low:.1f} to {100 * interval.high:.1f} %"
+    return "-" if interval is None else percent_range(interval.low, interval.high)
