@@ -1,4 +1,4 @@
-"""What a reader of a calibration is warned of, in words; what is due is decided by `calibration`."""
+"""What a reader of a calibration is warned of, in words. What is due, `calibration` decides."""
 
 from __future__ import annotations
 
