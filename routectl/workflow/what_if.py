@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 from routectl.policy import REQUEST, meets, threshold_value
 from routectl.records import Population
 from routectl.store.engine import Store
-from routectl.store.evaluations import evaluation, rows_of
+from routectl.store.evaluations import evaluation
 from routectl.store.models import Evaluation
 from routectl.store.scores import Models, scored_requests, stored_router
 from routectl.workflow.answering import who_answered
 from routectl.workflow.calibrating import rows_digest, scored_sample
+from routectl.workflow.judged import judged_sample
 from routectl.workflow.pricing import priced_requests, traffic_month
 from routectl.workflow.quality import KnownQuality, known_quality, quality_of
 from routectl.workflow.routing import RouteInUse
@@ -108,14 +109,11 @@ def what_if(store: Store, route: RouteInUse, calibration: RecordedCalibration) -
 
 
 def _quality(evaluated: Evaluation, thresholds: Sequence[float]) -> Quality:
-    import numpy as np
+    from routectl.calibration import expected_quality
 
-    rows = rows_of(evaluated)
+    judged = judged_sample(evaluated)
     means = [
-        np.average(
-            np.where(meets(rows.win_rates, at), rows.strong_quality, rows.weak_quality),
-            weights=rows.weights,
-        )
+        expected_quality(judged, meets(judged.win_rates, at), evaluated.confidence)[0]
         for at in thresholds
     ]
-    return Quality(quality_of(evaluated), len(rows.win_rates), [float(mean) for mean in means])
+    return Quality(quality_of(evaluated), len(judged), means)
