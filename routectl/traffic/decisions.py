@@ -1,7 +1,7 @@
 """What `routectl serve --log` writes: a decision a line, with what became of the call.
 
-The prompt, where it is logged, is the text that was scored, so it is not extracted a second time
-unless another version of the extraction made it.
+The prompt, where it is logged, is the request's last human text, so it is not extracted a second
+time unless another version of the extraction made it.
 """
 
 from __future__ import annotations
