@@ -245,9 +245,9 @@ def month_of_cut(
         always_weak=float(month.shares(weak_cost).sum()),
         empty_days=month.empty_days,
         by_weekday=month.by_weekday,
-        cost_interval=cost.long_run,
+        cost_interval=_from_0(cost.long_run),
         saving_interval=saving.long_run,
-        next_cost_interval=cost.next_month,
+        next_cost_interval=None if cost.next_month is None else _from_0(cost.next_month),
         next_saving_interval=saving.next_month,
     )
 
@@ -334,6 +334,11 @@ def monthly_amount(
 
 def _around(value: float, half_width: float, confidence: float) -> Interval:
     return Interval(value - half_width, value + half_width, confidence, _METHOD)
+
+
+def _from_0(interval: Interval) -> Interval:
+    """Of an amount that is never below 0."""
+    return replace(interval, low=max(0.0, interval.low))
 
 
 def _of_totals(clusters: Clusters, shares: Floats) -> tuple[float, float]:

@@ -16,7 +16,8 @@ from routectl.calibration import (
     choose,
     target_from_json,
 )
-from routectl.calibration.money import changes_model
+from routectl.calibration.effective_size import Dependence
+from routectl.calibration.money import changes_model, month_of_cut
 from routectl.errors import CalibrationError, UsageError
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
@@ -167,3 +168,17 @@ def test_the_interval_of_a_month_holds_on_days_that_differ(monkeypatch, name):
     assert coverage.saving >= 0.9
     assert coverage.next_month >= 0.9
     assert coverage.half_width < 1.5 * coverage.ideal
+
+
+def test_a_cost_never_ranges_below_0(sample_of):
+    n = 30
+    times = START + (np.arange(n) + 0.5) * 6 * DAY / n
+    cost = np.full(n, 0.01)
+    cost[7] = 100.0  # of one day, so that days differ by more than their mean
+    sample = sample_of(np.linspace(0.1, 0.9, n), times=times)
+    dependence = Dependence.of(sample.weights, sample.prompts, sample.conversations, sample.times)
+    month = month_of_cut(
+        month_of(times), dependence, np.ones(n, dtype=np.bool_), cost, cost / 10, 0.95
+    )
+    assert month.cost_interval.low == 0.0 < month.this_threshold < month.cost_interval.high
+    assert month.next_cost_interval.low == 0.0
