@@ -11,7 +11,7 @@ from typing import Any
 
 from routectl import extraction
 from routectl.callers import Caller, caller_of
-from routectl.errors import InputError, RoutectlError
+from routectl.errors import InputError, RoutectlError, RouterError
 from routectl.export import ActiveRoute
 from routectl.needs import Needs, about_tokens, count_images, needs_of
 from routectl.policy import (
@@ -33,6 +33,8 @@ TIMES_SLOWEST = 3
 """The deadline, in what a prompt of full length takes at most."""
 LENGTHS = (250, 1000, 4000, 16_000)
 """Characters of a prompt up to which its scoring is counted together."""
+LOADING_SECONDS = 5.0
+"""So long a request waits for routers that are being loaded, before it gets the fallback."""
 _SHORTEST_DEADLINE = 0.25
 """Seconds: a router that takes a millisecond must still survive a busy machine."""
 
@@ -112,6 +114,9 @@ class Decider:
         Raises:
             InputError: no such route runs.
         """
+        if not self.running.tried.done():
+            loading = asyncio.wrap_future(self.running.tried)
+            await asyncio.wait([loading], timeout=LOADING_SECONDS)
         running = self.running.routes.get(route)
         if running is None:
             names = ", ".join(self.running.routes)
@@ -148,6 +153,10 @@ class Decider:
         return _by_scores(running.active, text, scores, reason, facts)
 
     async def _scored(self, running: RunningRoute, text: str) -> list[float]:
+        if not running.scorers:
+            if not self.running.tried.done():
+                raise TimeoutError
+            raise RouterError(f"its router is not loaded: {self.running.problem}")
         slowest = max(scorer.slowest_seconds for scorer in running.scorers)
         deadline = max(_SHORTEST_DEADLINE, TIMES_SLOWEST * slowest)
         futures = [asyncio.wrap_future(scorer.submit(text)) for scorer in running.scorers]

@@ -11,7 +11,6 @@ the classifier fills is the one that is logged. A test holds it to that.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
 from dataclasses import replace
@@ -51,12 +50,24 @@ class _Record(dict[str, Any]):
 
 
 class RoutectlPlugin(CustomLogger):  # type: ignore[misc, unused-ignore]
-    """Decides for LiteLLM. The router is loaded when the first request comes: a worker that takes
-    longer than five seconds to start is ended by uvicorn."""
+    """Decides for LiteLLM."""
 
     def __init__(self) -> None:
+        """Begin to load routers, in a thread: a worker that takes longer than five seconds to
+        start is ended by uvicorn."""
         super().__init__()
-        self._loading: asyncio.Task[Decider] | None = None
+        self._decider: Decider | None = None
+        path = os.environ.get(ROUTES)
+        if path:
+            running = Running(Path(path), in_background=True)
+            self._decider = Decider(running)
+            running.watch()
+        else:
+            log.error("%s is not set, so nothing is decided: it is the path of routes.json", ROUTES)
+
+    def __reduce__(self) -> str:
+        # LiteLLM copies its list of models with all that is in it; this object is one for all.
+        return "plugin"
 
     async def async_pre_call_hook(
         self, user_api_key_dict: Any, cache: Any, data: dict[str, Any], call_type: Any
@@ -84,23 +95,19 @@ class RoutectlPlugin(CustomLogger):  # type: ignore[misc, unused-ignore]
         if record is None:
             log.error("a request has no record: is the plug-in among the callbacks, too?")
             return None
-        decider = await self._ready()
+        if self._decider is None:
+            log.error("a request was not decided: %s is not set", ROUTES)
+            return None
         try:
             # What is logged is what is scored: the messages as the guardrails left them.
             body = context.raw_messages or context.structured_messages
             _log_what_is_scored(record.facts.whole, body)
-            decision = await decider.decide(record.route, body, record.facts)
+            decision = await self._decider.decide(record.route, body, record.facts)
         except InputError as error:
             log.error("a request was not decided: %s", error)
             return None
         record.update(decision.to_json())
         return STRONG_TIER if decision.decision == "strong" else WEAK_TIER
-
-    async def _ready(self) -> Decider:
-        if self._loading is None or (self._loading.done() and self._loading.exception()):
-            self._loading = asyncio.create_task(asyncio.to_thread(_load))
-        # A request that does not wait any longer must not stop it.
-        return await asyncio.shield(self._loading)
 
 
 def _facts(data: Mapping[str, Any]) -> RequestFacts:
@@ -147,18 +154,13 @@ def _record(metadata: Mapping[str, Any]) -> _Record | None:
     return record if isinstance(record, _Record) else None
 
 
-def _load() -> Decider:
-    path = os.environ.get(ROUTES)
-    if not path:
-        raise InputError(f"{ROUTES} is not set: it is the path of routes.json")
-    try:
-        running = Running(Path(path))
-    except InputError as error:
-        log.error("%s", error)
-        raise
-    running.watch()
-    return Decider(running)
+def __getattr__(name: str) -> RoutectlPlugin:
+    """`plugin`, which the configuration of the proxy names.
 
-
-plugin = RoutectlPlugin()
-"""What the configuration of the proxy names."""
+    Made when it is asked for, which LiteLLM does as each worker reads the configuration: so its
+    routers are loaded before requests come, and nothing is where the module is only imported.
+    """
+    if name != "plugin":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    made = globals()[name] = RoutectlPlugin()
+    return made
