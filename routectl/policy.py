@@ -7,6 +7,7 @@ K models, although two are all that is filled in today.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import math
 import re
@@ -15,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from routectl.errors import InputError, RoutectlError, RouterError
+from routectl.errors import InputError, RoutectlError, RouterError, UsageError
 from routectl.escaping import quoted_names
 from routectl.records import Limits, ModelPair, RouterSpec
 
@@ -57,6 +58,8 @@ class Reason(StrEnum):
     """Its score, against the policy's thresholds."""
     SEGMENT_THRESHOLD = "segment_threshold"
     """Its score, against the thresholds of its segment."""
+    CLIENT_THRESHOLD = "client_threshold"
+    """Its score, against a threshold that the client named in place of the policy's."""
     NEEDS_STRONG = "needs_strong"
     """The weaker models cannot take it, whatever its score is."""
     SHADOW = "shadow"
@@ -74,6 +77,12 @@ class Reason(StrEnum):
     """Its text could not be scored, so the fallback decides."""
     TIMEOUT = "timeout"
     """Its score came too late, so the fallback decides."""
+
+
+CLIENT_PREFIX = "router-"
+"""How a model name begins that has a threshold of the client's own."""
+_LONGEST_THRESHOLD = 40
+"""Characters of a client's: far more than any decimal that tells two scores apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +228,31 @@ class Policy:
                 "there, too): take --format env, json or yaml"
             )
         return self.config_string()
+
+    def with_threshold_of(self, model: str) -> Policy:
+        """The policy with the threshold that a client's model name has, in all segments.
+
+        An unconditional policy stays as it is: whoever made all requests weak meant all of them.
+
+        Args:
+            model: router-ROUTER-THRESHOLD, as RouteLLM's clients write it.
+
+        Raises:
+            UsageError: it names another router or no plain decimal in [0, 1], or the policy is
+                not one threshold between two models.
+        """
+        if self.rule != THRESHOLD:
+            return self
+        if len(self.models) != 2:
+            raise UsageError("a client's threshold takes a route between two models")
+        prefix = config_string(self.routers[0].spec.name, "")
+        text = model.removeprefix(prefix)
+        if model.startswith(prefix) and len(text) <= _LONGEST_THRESHOLD:
+            with contextlib.suppress(InputError):
+                return replace(self, thresholds=(text,), segments={}, segment_field=None)
+        raise UsageError(
+            f"a model name with a threshold is {prefix}T, with T a plain decimal from 0 to 1"
+        )
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON values, with the record's version."""

@@ -20,10 +20,16 @@ from typing import TYPE_CHECKING, Any
 from litellm.integrations.custom_logger import CustomLogger
 
 from routectl.callers import user_and_session
-from routectl.errors import InputError
+from routectl.errors import InputError, UsageError
 from routectl.export import STRONG_TIER, WEAK_TIER
 from routectl.field_text import text
 from routectl.proxy.decider import Decider, RequestFacts
+from routectl.proxy.litellm_checks import (
+    is_deployed,
+    refusal,
+    require_access,
+    require_readable,
+)
 from routectl.proxy.running import Running
 
 if TYPE_CHECKING:
@@ -31,7 +37,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("routectl.proxy")
 
-ROUTES = "ROUTECTL_ROUTES"
+ROUTES, ALLOW_CLIENT_THRESHOLD = "ROUTECTL_ROUTES", "ROUTECTL_ALLOW_CLIENT_THRESHOLD"
 _METADATA = ("litellm_metadata", "metadata")
 """Where LiteLLM keeps its own of a request: the first one that is there."""
 _LOGGED, _RECORD = "spend_logs_metadata", "routectl"
@@ -40,9 +46,10 @@ _LOGGED, _RECORD = "spend_logs_metadata", "routectl"
 class _Record(dict[str, Any]):
     """What is logged of a decision, and what it needs to know that is not logged."""
 
-    __slots__ = ("facts", "route")
+    __slots__ = ("called", "facts")
+    called: str
+    """The model that the client named: the route, or where that is allowed, a threshold for it."""
     facts: RequestFacts
-    route: str
 
     def __reduce__(self) -> tuple[type, tuple[dict[str, Any]]]:
         # A copy is what is logged: the facts hold the whole request.
@@ -60,7 +67,8 @@ class RoutectlPlugin(CustomLogger):  # type: ignore[misc, unused-ignore]
         path = os.environ.get(ROUTES)
         if path:
             running = Running(Path(path), in_background=True)
-            self._decider = Decider(running)
+            allowed = os.environ.get(ALLOW_CLIENT_THRESHOLD) or None
+            self._decider = Decider(running, allow_client_threshold=allowed)
             running.watch()
         else:
             log.error("%s is not set, so nothing is decided: it is the path of routes.json", ROUTES)
@@ -73,6 +81,11 @@ class RoutectlPlugin(CustomLogger):  # type: ignore[misc, unused-ignore]
         self, user_api_key_dict: Any, cache: Any, data: dict[str, Any], call_type: Any
     ) -> dict[str, Any]:
         """Give a request its record; one of a client's own is taken off every request."""
+        called = data.get("model")
+        if self._decider is not None and isinstance(called, str):
+            data["model"] = await self._route(self._decider, called, user_api_key_dict)
+            if data["model"] in self._decider.running.routes:
+                require_readable(data)
         held = [key for key in _METADATA if isinstance(data.get(key), dict)]
         for key in held:
             logged = data[key].get(_LOGGED)
@@ -81,13 +94,28 @@ class RoutectlPlugin(CustomLogger):  # type: ignore[misc, unused-ignore]
         if held:
             logged = data[held[0]].get(_LOGGED)
             record = _Record()
-            record.route = str(data.get("model"))
+            record.called = str(called)
             record.facts = replace(_facts(data), fields=_segment_fields(user_api_key_dict, data))
             data[held[0]][_LOGGED] = {
                 **(logged if isinstance(logged, dict) else {}),
                 _RECORD: record,
             }
         return data
+
+    async def _route(self, decider: Decider, model: str, key: Any) -> str:
+        """The model that LiteLLM shall route: that which was called, or the route of a threshold.
+
+        Args:
+            key: the authenticated one.
+        """
+        if not decider.is_client_threshold(model) or is_deployed(model):
+            return model
+        try:
+            route, _ = await decider.called(model)
+        except (InputError, UsageError) as error:
+            raise refusal(400, f"{error}.") from None
+        await require_access(key, route)
+        return route
 
     async def classify(self, context: Any) -> str | None:
         """The tier of a request; None where no route of that name runs."""
@@ -102,8 +130,8 @@ class RoutectlPlugin(CustomLogger):  # type: ignore[misc, unused-ignore]
             # What is logged is what is scored: the messages as the guardrails left them.
             body = context.raw_messages or context.structured_messages
             _log_what_is_scored(record.facts.whole, body)
-            decision = await self._decider.decide(record.route, body, record.facts)
-        except InputError as error:
+            decision = await self._decider.decide(record.called, body, record.facts)
+        except (InputError, UsageError) as error:
             log.error("a request was not decided: %s", error)
             return None
         record.update(decision.to_json())

@@ -115,7 +115,7 @@ class Proxy:
 
 @contextmanager
 def litellm_proxy(
-    python: str, folder: Path, fragment: str, upstream: LoopbackServer, **general: str
+    python: str, folder: Path, fragment: str, upstream: LoopbackServer, **general: object
 ) -> Iterator[Proxy]:
     config = yaml.safe_load(fragment)
     for model in ("small", "large"):
@@ -131,6 +131,8 @@ def litellm_proxy(
         "callbacks": [PLUGIN, "log_writer.writer"],
         "cache": True,
         "cache_params": {"type": "local"},
+        # Without it `custom_auth` says who calls and not what they may call.
+        "enable_post_custom_auth_checks": True,
     }
     config["general_settings"] = general
     masker = {"guardrail": "masking.Masker", "mode": "pre_call", "default_on": True}
@@ -340,3 +342,82 @@ def test_the_authenticated_key_tells_the_segment_and_the_body_does_not(
     for team in teams:
         decided = ["segment_threshold", "strong"] if team in strong else ["threshold", "weak"]
         assert logged[team] == ["a key", *decided]
+
+
+LIMITED_KEYS = """
+from litellm.proxy._types import UserAPIKeyAuth
+
+MODELS = {
+    "sk-other": ["small"],
+    "sk-listed": ["router-length-0"],
+    "sk-route": ["smart"],
+    "sk-both": ["smart", "router-length-0"],
+}
+
+async def user_api_key_auth(request, api_key):
+    budget = {"small": {"budget_limit": 1.0, "time_period": "1d"}} if api_key == "sk-budget" else {}
+    models = MODELS.get(api_key, [])
+    return UserAPIKeyAuth(api_key=api_key, models=models, model_max_budget=budget)
+"""
+
+
+def test_a_client_s_threshold_decides_for_keys_that_may_call_the_route(
+    litellm_python: str,
+    upstream: LoopbackServer,
+    tmp_path: Path,
+    routectl: Routectl,
+    database: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    active = route("1.0")
+    write_routes(tmp_path / "routes.json", smart=active)
+    (tmp_path / "limited_keys.py").write_text(LIMITED_KEYS)
+    monkeypatch.setenv("ROUTECTL_ALLOW_CLIENT_THRESHOLD", "smart")
+    auth = {
+        "custom_auth": "limited_keys.user_api_key_auth",
+        "custom_auth_run_common_checks": True,
+    }
+    always = {"model": "router-length-0"}
+    calls = [asked_by(number, f"number {number}") for number in range(24)]
+    completion = ("/v1/completions", {"prompt": "why?"})
+    fragment = litellm_fragment({"smart": active})
+    with litellm_proxy(litellm_python, tmp_path, fragment, upstream, **auth) as proxy:
+        answers = [
+            proxy.post(path, {**body, **always}, "sk-all") for path, body in [*calls, completion]
+        ]
+        plain = proxy.post(*chat("why?"), "sk-all")
+        path, body = chat("and why not?")
+        by_key = {
+            key: proxy.post(path, {**body, **always}, f"sk-{key}")
+            for key in ("both", "other", "listed", "route", "budget")
+        }
+        bad = [
+            proxy.post(path, {**body, "model": f"router-length-{text}"}, "sk-all")
+            for text in ("nan", "1e999", "-1", "../..")
+        ]
+        rows = proxy.rows(len(answers) + 2)
+
+    assert {status for status, _ in answers} == {200}, answers
+    assert all("from large" in answer for _, answer in answers), answers
+    assert "from small" in plain[1]
+    statuses = {key: status for key, (status, _) in by_key.items()}
+    refused = dict.fromkeys(("other", "listed", "route", "budget"), 403)
+    assert statuses == {"both": 200, **refused}, by_key
+    assert "limits by model" in by_key["budget"][1]
+    assert [status for status, _ in bad] == [400] * 4, bad
+    assert all("plain decimal from 0 to 1" in answer for _, answer in bad)
+    assert len(upstream.requests) == len(answers) + 2
+    assert {row["model_group"] for row in rows if row["status"] == "success"} == {"smart"}
+    done = routectl("import", proxy.log)
+    assert done.code == 0, done.err
+    with sqlite3.connect(database) as connection:
+        reasons = connection.execute(
+            "SELECT proxy_reason, proxy_decision, proxy_route, COUNT(*) FROM requests "
+            "WHERE status = 'success' GROUP BY 1, 2, 3 ORDER BY 1"
+        ).fetchall()
+    connection.close()
+    assert reasons == [
+        ("client_threshold", "strong", "smart", len(answers) + 1),
+        ("threshold", "weak", "smart", 1),
+    ]
+    assert "requests of a route: client threshold" in done.out
