@@ -15,7 +15,7 @@ _OF_THE_ENTRY = ("guardrails", "default_api_key_rpm_limit", "default_api_key_tpm
 
 def refusal(status: int, message: str) -> HTTPException:
     """What a client gets in place of an answer."""
-    return HTTPException(status_code=status, detail={"error": message})
+    return HTTPException(status_code=status, detail=message)
 
 
 def is_deployed(model: str) -> bool:
@@ -76,8 +76,16 @@ def require_readable(data: Mapping[str, Any]) -> None:
         # As the router calls it, which has no model among its arguments.
         rest = {name: value for name, value in data.items() if name != "model"}
         turns = resolve_structured_messages(messages=data.get("messages"), request_kwargs=rest)
-        is_readable = all(isinstance(turn, dict) for turn in turns or ())
+        is_readable = all(isinstance(part, dict) for part in (*(turns or ()), *_parts(data)))
     except Exception:  # whatever it is, the router would meet it, too
         is_readable = False
     if not is_readable:
         raise refusal(400, "The request's messages or input have no shape that can be read.")
+
+
+def _parts(data: Mapping[str, Any]) -> Iterator[object]:
+    """Parts of a Responses call's items, which the router looks at one by one, too."""
+    items = data.get("input")
+    for item in items if isinstance(items, list) else ():
+        content = item.get("content") if isinstance(item, dict) else None
+        yield from content if isinstance(content, list) else ()

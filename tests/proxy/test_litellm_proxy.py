@@ -115,7 +115,13 @@ class Proxy:
 
 @contextmanager
 def litellm_proxy(
-    python: str, folder: Path, fragment: str, upstream: LoopbackServer, **general: object
+    python: str,
+    folder: Path,
+    fragment: str,
+    upstream: LoopbackServer,
+    *,
+    with_cache: bool = True,
+    **general: object,
 ) -> Iterator[Proxy]:
     config = yaml.safe_load(fragment)
     for model in ("small", "large"):
@@ -129,7 +135,7 @@ def litellm_proxy(
     }
     config["litellm_settings"] = {
         "callbacks": [PLUGIN, "log_writer.writer"],
-        "cache": True,
+        "cache": with_cache,
         "cache_params": {"type": "local"},
         # Without it `custom_auth` says who calls and not what they may call.
         "enable_post_custom_auth_checks": True,
@@ -391,6 +397,7 @@ def test_a_client_s_threshold_decides_for_keys_that_may_call_the_route(
             key: proxy.post(path, {**body, **always}, f"sk-{key}")
             for key in ("both", "other", "listed", "route", "budget")
         }
+        completed = proxy.post(completion[0], {**completion[1], **always}, "sk-listed")
         bad = [
             proxy.post(path, {**body, "model": f"router-length-{text}"}, "sk-all")
             for text in ("nan", "1e999", "-1", "../..")
@@ -403,6 +410,7 @@ def test_a_client_s_threshold_decides_for_keys_that_may_call_the_route(
     statuses = {key: status for key, (status, _) in by_key.items()}
     refused = dict.fromkeys(("other", "listed", "route", "budget"), 403)
     assert statuses == {"both": 200, **refused}, by_key
+    assert completed[0] == 403, completed
     assert "limits by model" in by_key["budget"][1]
     assert [status for status, _ in bad] == [400] * 4, bad
     assert all("plain decimal from 0 to 1" in answer for _, answer in bad)
