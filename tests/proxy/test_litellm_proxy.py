@@ -275,24 +275,106 @@ assert copy.deepcopy([hook.plugin]) == [hook.plugin] and threading.active_count(
 """
 
 
-def test_routers_are_loaded_as_the_configuration_is_read_and_not_by_an_import(
-    litellm_python: str, tmp_path: Path
-) -> None:
+def in_litellm(python: str, code: str, folder: Path) -> None:
+    """Run code in the environment with LiteLLM."""
     done = subprocess.run(
-        [litellm_python, "-c", IMPORTED],
+        [python, "-c", code],
         capture_output=True,
         text=True,
         check=False,
-        cwd=tmp_path,
+        cwd=folder,
         env={
             **os.environ,
             "PYTHONPATH": str(ROOT),
             "LITELLM_LOCAL_MODEL_COST_MAP": "True",
-            "ROUTECTL_ROUTES": str(tmp_path / "routes.json"),
+            "ROUTECTL_ROUTES": str(folder / "routes.json"),
         },
     )
-
     assert done.returncode == 0, done.stderr
+
+
+def test_routers_are_loaded_as_the_configuration_is_read_and_not_by_an_import(
+    litellm_python: str, tmp_path: Path
+) -> None:
+    in_litellm(litellm_python, IMPORTED, tmp_path)
+
+
+CHECKED = """
+import asyncio
+import litellm
+from fastapi import HTTPException
+from litellm.proxy import proxy_server
+from litellm.proxy._types import UserAPIKeyAuth
+from routectl.proxy.litellm_checks import require_access, require_readable
+
+entry = {"model": "openai/x", "api_key": "none"}
+proxy_server.llm_router = litellm.Router(model_list=[
+    {"model_name": "smart", "litellm_params": entry},
+    {"model_name": "guarded", "litellm_params": {**entry, "guardrails": ["mask"]}},
+])
+
+def status(call, *arguments):
+    try:
+        result = call(*arguments)
+        if result is not None:
+            asyncio.run(result)
+    except HTTPException as error:
+        return error.status_code
+    return 200
+
+per_model = {"smart": {"budget_limit": 1.0, "time_period": "1d"}}
+limited = [
+    {"model_max_budget": per_model},
+    {"end_user_model_max_budget": per_model},
+    {"team_model_max_budget": per_model},
+    {"user_model_max_budget": per_model},
+    {"rpm_limit_per_model": {"smart": 1}},
+    {"metadata": {"model_rpm_limit": {"smart": 1}}},
+    {"team_metadata": {"model_tpm_limit": {"smart": 1}}},
+]
+free = UserAPIKeyAuth(api_key="sk-1", max_budget=1.0, rpm_limit=5, metadata={"a": "b"})
+assert status(require_access, free, "smart") == 200
+assert status(require_access, free, "guarded") == 403
+for limits in limited:
+    assert status(require_access, UserAPIKeyAuth(api_key="sk-1", **limits), "smart") == 403, limits
+
+turn, call = {"role": "user", "content": "why?"}, {"type": "function_call", "call_id": "c1"}
+parts = {"role": "user", "content": [{"type": "input_text", "text": "why?"}]}
+readable = [
+    {"messages": [turn]},
+    {"messages": [{"role": "user", "content": [{"type": "text", "text": "why?"}]}]},
+    {"messages": [turn, {"role": "assistant", "content": None}, {"role": "tool", "content": "4"}]},
+    {"input": "why?"},
+    {"input": [turn]},
+    {"input": [parts, {**call, "name": "f", "arguments": "{}"}]},
+    {"input": [parts, {"type": "function_call_output", "call_id": "c1", "output": "4"}]},
+    {"input": [{"type": "item_reference", "id": "i1"}, {"type": "reasoning", "summary": []}]},
+    {"prompt": "why?"},
+    {"prompt": [1, 2, 3]},
+    {"prompt": ["why?", "how?"]},
+    {},
+]
+unreadable = [
+    {"messages": {}},
+    {"messages": {"role": "user"}},
+    {"messages": [turn, "x"]},
+    {"messages": 7},
+    {"input": [[turn]]},
+    {"input": [turn, "x"]},
+    {"input": [turn, None]},
+    {"input": [{"role": "user", "content": {"text": "why?"}}]},
+    {"input": [{"role": "user", "content": [7]}]},
+]
+for bodies, expected in ((readable, 200), (unreadable, 400)):
+    for body in bodies:
+        assert status(require_readable, {"model": "smart", **body}) == expected, body
+"""
+
+
+def test_what_litellm_cannot_check_or_read_is_refused_and_all_else_is_not(
+    litellm_python: str, tmp_path: Path
+) -> None:
+    in_litellm(litellm_python, CHECKED, tmp_path)
 
 
 KEYS = """
