@@ -14,9 +14,10 @@ from routectl.calibration.certainty import (
 from routectl.calibration.choice import Choice, choose
 from routectl.calibration.conversations import first_of_conversation
 from routectl.calibration.cut import Cut, PassedOver, Spending, Tie
+from routectl.calibration.cut_figures import CutFigures, cut_figures
 from routectl.calibration.cut_table import CutTable, Events, Ranking, cut_table
 from routectl.calibration.decimals import shortest_decimal
-from routectl.calibration.effective_size import EffectiveSize, effective_size
+from routectl.calibration.effective_size import Dependence, EffectiveSize, effective_size
 from routectl.calibration.intervals import (
     Interval,
     long_run_interval,
@@ -45,8 +46,10 @@ __all__ = [
     "Certainty",
     "Choice",
     "Cut",
+    "CutFigures",
     "CutLoss",
     "CutTable",
+    "Dependence",
     "EffectiveSize",
     "Events",
     "Interval",
@@ -70,6 +73,7 @@ __all__ = [
     "WithoutPrompts",
     "caveats",
     "choose",
+    "cut_figures",
     "cut_table",
     "effective_size",
     "expected_quality",

@@ -15,6 +15,7 @@ import numpy as np
 
 from routectl.calibration.arrays import Booleans, Floats, Integers
 from routectl.calibration.clusters import Clusters, Variance, sums, variance_by
+from routectl.calibration.cut_table import CutTable
 from routectl.calibration.days import (
     DAYS_A_WEEK,
     FEWEST_DAYS,
@@ -180,6 +181,26 @@ class Month:
     next_cost_interval: Interval | None = None
     """For one month; None below 5 days, which say nothing of others."""
     next_saving_interval: Interval | None = None
+
+    @classmethod
+    def of_table(cls, month: TrafficMonth, table: CutTable, index: int) -> Month | None:
+        """That of a cut, by look-ups and so without intervals; None where the table has no money.
+
+        Args:
+            table: of the sample that the month is of.
+        """
+        cost, weak = table.month, table.month_weak
+        if cost is None or weak is None:
+            return None
+        return cls(
+            days=month.days_seen,
+            requests=month.requests,
+            always_strong=float(cost[-1]),
+            this_threshold=float(cost[index]),
+            always_weak=weak.total,
+            empty_days=month.empty_days,
+            by_weekday=month.by_weekday,
+        )
 
     @property
     def saved(self) -> float:
