@@ -26,7 +26,7 @@ from routectl.calibration.intervals import (
 )
 from routectl.calibration.judged_quality import expected_quality
 from routectl.calibration.loss import CutLoss, JudgedSample, Projection
-from routectl.calibration.money import MONTH_DAYS, Month, TrafficMonth, month_of_cut
+from routectl.calibration.money import Month, TrafficMonth, month_of_cut
 from routectl.calibration.sample import ScoredSample
 from routectl.calibration.segments import FEWEST_INDEPENDENT, SegmentCut, SegmentedCut, Segments
 from routectl.calibration.self_check import SelfCheck
@@ -40,7 +40,6 @@ from routectl.calibration.targets import (
 
 __all__ = [
     "FEWEST_INDEPENDENT",
-    "MONTH_DAYS",
     "Budget",
     "Caveat",
     "Certainty",
