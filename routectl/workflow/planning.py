@@ -12,12 +12,7 @@ from routectl.extraction import EXTRACTION_VERSION
 from routectl.store.engine import Location
 from routectl.store.opening import open_store
 from routectl.store.populations import overview
-from routectl.workflow.calibrating import (
-    Question,
-    gather,
-    refuse_other_prices,
-    traffic_of,
-)
+from routectl.workflow.gathering import Question, gather, refuse_other_prices, traffic_of
 from routectl.workflow.judged import newest_judged
 from routectl.workflow.populations import (
     ready_routers,

@@ -18,7 +18,7 @@ from routectl.store.engine import Location
 from routectl.store.models import Activation
 from routectl.store.opening import open_store
 from routectl.store.requests import RequestTable, request_table
-from routectl.workflow.activating import activated
+from routectl.workflow.activated import activated
 from routectl.workflow.answering import is_model
 from routectl.workflow.comparing import recent, traffic_of
 from routectl.workflow.deciding import named_policy

@@ -11,7 +11,7 @@ from routectl.records import Population
 from routectl.store.engine import Store
 from routectl.store.scores import Models, scored_requests, stored_router
 from routectl.workflow.answering import who_answered
-from routectl.workflow.calibrating import rows_digest, scored_sample
+from routectl.workflow.gathering import rows_digest, scored_sample
 from routectl.workflow.judged import newest_judged
 from routectl.workflow.pricing import priced_requests, traffic_month
 from routectl.workflow.routing import RouteInUse
