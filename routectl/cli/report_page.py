@@ -277,7 +277,7 @@ def _savings(costs: Costs, active: Activated) -> Section:
 
 def _what_if(answer: WhatIf, result: RecordedCalibration) -> Section:
     """The curve: share, money where it is known, threshold."""
-    cuts, costs = answer.cuts, result.costs
+    cuts, costs = [row.cut for row in answer.figures], result.costs
     headers = ["strong share"]
     texts = [[percent(cut.strong_fraction) for cut in cuts]]
     charts = []
@@ -289,22 +289,23 @@ def _what_if(answer: WhatIf, result: RecordedCalibration) -> Section:
         charts.append(Chart(f"US dollars {unit}", spent))
     else:
         charts.append(Chart("Threshold", [threshold_value(cut.threshold) for cut in cuts]))
-    if answer.quality is not None:
-        ref = IdKind.EVALUATION.ref(answer.quality.evaluation.evaluation_id)
+    evaluated = answer.evaluated
+    if evaluated is not None:
+        ref = IdKind.EVALUATION.ref(evaluated.evaluation_id)
+        qualities = [row.quality for row in answer.figures if row.quality is not None]
         headers.append(f"quality ({ref})")
-        texts.append([f"{mean:.3f}" for mean in answer.quality.of_cuts])
-        charts.append(Chart(f"Mean quality, by evaluation {ref}", answer.quality.of_cuts))
+        texts.append([f"{mean:.3f}" for mean in qualities])
+        charts.append(Chart(f"Mean quality, by evaluation {ref}", qualities))
     headers.append("threshold")
     texts.append([cut.threshold for cut in cuts])
     sentences = [
         "What each threshold would give, for the same requests and with the same assumptions. The "
         "ring is what runs now."
     ]
-    if answer.quality is not None:
-        evaluated = answer.quality.evaluation
+    if evaluated is not None:
         judged = "your traffic" if evaluated.on_traffic else evaluated.benchmark
         sentences.append(
-            f"The quality is the mean of {answer.quality.prompts:,} judged prompts of {judged}, "
+            f"The quality is the mean of {answer.judged:,} judged prompts of {judged}, "
             f"answered by {evaluated.strong_model} and {evaluated.weak_model}, in the judgements' "
             "own unit. It is an estimate, and differences between near shares may be chance."
         )
@@ -340,11 +341,12 @@ def _amounts(
     """The unit of money; what each cut costs, and what it saves against always-strong."""
     if costs is None:
         return None
-    if answer.months is not None and not isinstance(costs.month, str):
-        most = answer.months[-1]
-        return "a month", answer.months, [most - amount for amount in answer.months]
-    spendings = [cut.spending for cut in answer.cuts if cut.spending is not None]
-    if len(spendings) < len(answer.cuts):
+    months = [row.month for row in answer.figures if row.month is not None]
+    if months and not isinstance(costs.month, str):
+        spent = [month.this_threshold for month in months]
+        return "a month", spent, [month.saved for month in months]
+    spendings = [row.cut.spending for row in answer.figures if row.cut.spending is not None]
+    if len(spendings) < len(answer.figures):
         return None
     return (
         "per 1,000 requests",
