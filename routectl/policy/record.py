@@ -132,6 +132,11 @@ class Policy:
                 thresholds, cuts, f" in segment {quoted_names([segment], 1)}"
             )
 
+    @property
+    def _subject(self) -> str:
+        """What a sentence says of: a calibration's policy is of no route yet."""
+        return "this policy" if self.route is None else f"route {self.route!r}"
+
     def config_string(self) -> str:
         """The policy as one config string.
 
@@ -144,14 +149,14 @@ class Policy:
         """
         if self.rule == ALWAYS_WEAK:
             raise RoutectlError(
-                f"route {self.route!r} is set to always-weak, which no config string can say "
+                f"{self._subject} is set to always-weak, which no config string can say "
                 "(a score of 1.0 passes every threshold): take --format env, json or yaml and send "
                 "the route to its weak model in the proxy"
             )
         if self.rule == ALWAYS_STRONG:
             if not self.routers:
                 raise RoutectlError(
-                    f"route {self.route!r} is set to always-strong and never had a router to name "
+                    f"{self._subject} is set to always-strong and never had a router to name "
                     "in a config string: take --format env, json or yaml"
                 )
             return config_string(self.routers[0].spec.name, "0.0")
@@ -176,12 +181,12 @@ class Policy:
         """
         if self.mode not in (None, LIVE):
             raise RoutectlError(
-                f"route {self.route!r} runs in mode {self.mode}, which no config string can say "
+                f"{self._subject} runs in mode {self.mode}, which no config string can say "
                 "(whoever takes it would send every request by it): take --format env, json or yaml"
             )
         if self.limits and self.rule == THRESHOLD:
             raise RoutectlError(
-                f"route {self.route!r} declares what {quoted_names(list(self.limits), 3)} cannot "
+                f"{self._subject} declares what {quoted_names(list(self.limits), 3)} cannot "
                 "take, which no config string can say (whoever takes it would send such requests "
                 "there, too): take --format env, json or yaml"
             )

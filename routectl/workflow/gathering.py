@@ -179,10 +179,12 @@ def _say_what_cannot_be_avoided(
     if rows.needs_strong is None:
         return
     share = float(rows.weights[rows.needs_strong].sum() / rows.weights.sum())
+    if share == 0.0:
+        return
     models = " and ".join(f"{model} ({cannot})" for model, cannot in limits.items())
     reporter.note(
-        f"{share:.1%} of the requests are strong at any threshold, because they are more than "
-        f"{models} can take"
+        f"{100 * share:.1f} % of the requests are strong at any threshold, because they are more "
+        f"than {models} can take"
     )
 
 
