@@ -254,6 +254,8 @@ DIFF = Shape(
         "unscored": "Requests that a router of the two has not scored; left out.",
         "without_prompt": "Requests without a prompt to score; left out.",
         "currency": "Of the costs.",
+        "month": "How the costs were scaled to 30 `days`: `requests` in them, `days_seen`, "
+        "`empty_days` among these, and whether `by_weekday`.",
         "no_cost": "Why there are none; else null.",
         "segments": "Where most requests move: `field`, `value`, and the counts and costs of it.",
         "warnings": "All notes, a sentence each.",
@@ -335,7 +337,8 @@ SAVINGS = Shape(
         "currency": "Of the costs.",
         "saved": "Always-strong less the actual cost; null where not known.",
         "saved_a_month": "The same in 30 days at this rate.",
-        "days": "Between the first compared request and the last; null below a day.",
+        "month": "How that was scaled, as of a difference; null below a day.",
+        "days": "`days_seen` of it; null below a day.",
         "requests": "How many, each for as many as it stands for.",
         "decided": "With a logged decision, answered, and not from the cache.",
         "undecided": "Without one, answered, and not from the cache.",

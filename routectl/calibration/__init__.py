@@ -14,9 +14,10 @@ from routectl.calibration.certainty import (
 from routectl.calibration.choice import Choice, choose
 from routectl.calibration.conversations import first_of_conversation
 from routectl.calibration.cut import Cut, PassedOver, Spending, Tie
+from routectl.calibration.cut_figures import CutFigures, cut_figures
 from routectl.calibration.cut_table import CutTable, Events, Ranking, cut_table
 from routectl.calibration.decimals import shortest_decimal
-from routectl.calibration.effective_size import EffectiveSize, effective_size
+from routectl.calibration.effective_size import Dependence, EffectiveSize, effective_size
 from routectl.calibration.intervals import (
     Interval,
     long_run_interval,
@@ -25,7 +26,7 @@ from routectl.calibration.intervals import (
 )
 from routectl.calibration.judged_quality import expected_quality
 from routectl.calibration.loss import CutLoss, JudgedSample, Projection
-from routectl.calibration.money import MONTH_DAYS, Month, TrafficMonth, month_of_cut
+from routectl.calibration.money import Month, TrafficMonth, month_of_cut
 from routectl.calibration.sample import ScoredSample
 from routectl.calibration.segments import FEWEST_INDEPENDENT, SegmentCut, SegmentedCut, Segments
 from routectl.calibration.self_check import SelfCheck
@@ -39,14 +40,15 @@ from routectl.calibration.targets import (
 
 __all__ = [
     "FEWEST_INDEPENDENT",
-    "MONTH_DAYS",
     "Budget",
     "Caveat",
     "Certainty",
     "Choice",
     "Cut",
+    "CutFigures",
     "CutLoss",
     "CutTable",
+    "Dependence",
     "EffectiveSize",
     "Events",
     "Interval",
@@ -70,6 +72,7 @@ __all__ = [
     "WithoutPrompts",
     "caveats",
     "choose",
+    "cut_figures",
     "cut_table",
     "effective_size",
     "expected_quality",

@@ -15,6 +15,7 @@ import numpy as np
 
 from routectl.calibration.arrays import Booleans, Floats, Integers
 from routectl.calibration.clusters import Clusters, Variance, sums, variance_by
+from routectl.calibration.cut_table import CutTable
 from routectl.calibration.days import (
     DAYS_A_WEEK,
     FEWEST_DAYS,
@@ -30,6 +31,9 @@ from routectl.calibration.intervals import Interval
 MONTH_DAYS = 30
 """What a month's figures are for."""
 
+_LEAST_OF_A_WEEKDAY = 0.5
+"""Of a day: as long as that each weekday must have been seen for a rate of its own."""
+
 _LONGEST_SPAN = 100_000
 """Days between two requests of one traffic, at most."""
 
@@ -38,10 +42,11 @@ _METHOD = "t, by units and days"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TrafficMonth:
-    """How n requests stand for 30 days of such traffic.
+    """How n requests stand for 30 days of such traffic: what all of a month's figures go by.
 
-    A day's rate is the mean of all days, from 14 days on that of its own weekday. Of the first day
-    and of the last one only the part counts that the requests cover.
+    Where each of the seven weekdays was seen, a day's rate is the mean of its own weekday; else it
+    is the mean of all days. Of the first day and of the last one only the part counts that the
+    requests cover.
     """
 
     calendar: CalendarDays
@@ -68,12 +73,12 @@ class TrafficMonth:
         if calendar.span > _LONGEST_SPAN:
             return "the times of the log lie centuries apart"
         has_day = calendar.of_request >= 0
-        by_weekday = len(calendar) >= WEEKDAYS_FROM
+        has_a_week = calendar.span >= DAYS_A_WEEK
         covered = np.ones(calendar.span)
         ends = _covered_ends(
             times if has_day.all() else times[has_day],
             weights if has_day.all() else weights[has_day],
-            usual=by_weekday,
+            usual=has_a_week,
         )
         if calendar.span == 1:
             covered[0] = ends[0] + ends[1] - 1
@@ -81,6 +86,8 @@ class TrafficMonth:
             covered[[0, -1]] = ends
         if covered.sum() < 1:
             return "the log spans less than a day"
+        seen = sums(_weekdays(calendar), DAYS_A_WEEK, covered)
+        by_weekday = has_a_week and float(seen.min()) >= _LEAST_OF_A_WEEKDAY
         month = cls(calendar, covered, by_weekday, weights)
         per_day = month.days_a_covered_day
         day = calendar.numbers[calendar.of_request] - calendar.numbers[0]
@@ -92,8 +99,7 @@ class TrafficMonth:
         """Shape (days,): days of one number have one rate."""
         if not self.by_weekday:
             return np.zeros(len(self.covered), dtype=np.int64)
-        first = int(self.calendar.numbers[0])
-        return (first + np.arange(len(self.covered), dtype=np.int64)) % DAYS_A_WEEK
+        return _weekdays(self.calendar)
 
     @property
     def days_a_covered_day(self) -> Floats:
@@ -126,13 +132,49 @@ class TrafficMonth:
         Args:
             amounts: of each request, NaN where unknown, float64[n]; known of one with a time.
         """
-        is_known = np.isfinite(amounts)
-        if is_known.all():
-            return amounts * self.per_request
-        counted = np.where(is_known, self.per_request, 0.0)
-        scale = self.requests / float(counted.sum())
-        shares: Floats = np.where(is_known, amounts, 0.0) * counted * scale
-        return shares
+        return _filled(amounts, self.per_request)
+
+    def amount(self, amounts: Floats, rows: Booleans) -> float | None:
+        """What some of the requests come to in 30 days, in the unit of `amounts`: US dollars, say.
+
+        Args:
+            amounts: of each request, NaN where unknown, float64[n].
+            rows: the requests that count, bool[n]; those of unknown amount as the mean of the rest.
+
+        Returns:
+            None where none of them has a time and a known amount.
+        """
+        counted = np.where(rows, self.per_request, 0.0)
+        if not counted[np.isfinite(amounts)].any():
+            return None
+        return float(_filled(amounts, counted).sum())
+
+    def to_json(self) -> dict[str, float | bool]:
+        """How it was scaled, as plain JSON values, by the names that `Month` has for them."""
+        return {
+            "days": MONTH_DAYS,
+            "days_seen": self.days_seen,
+            "requests": self.requests,
+            "empty_days": self.empty_days,
+            "by_weekday": self.by_weekday,
+        }
+
+
+def _weekdays(calendar: CalendarDays) -> Integers:
+    """Of each day from the first to the last, from 0, which is Thursday: int64[span]."""
+    days: Integers = int(calendar.numbers[0]) + np.arange(calendar.span, dtype=np.int64)
+    return days % DAYS_A_WEEK
+
+
+def _filled(amounts: Floats, per_request: Floats) -> Floats:
+    """Amounts times how often each counts; an unknown one is the mean of those that are known."""
+    is_known = np.isfinite(amounts)
+    if is_known.all():
+        return amounts * per_request
+    counted = np.where(is_known, per_request, 0.0)
+    scale = float(per_request.sum()) / float(counted.sum())
+    shares: Floats = np.where(is_known, amounts, 0.0) * counted * scale
+    return shares
 
 
 def _covered_ends(times: Floats, weights: Floats, *, usual: bool) -> tuple[float, float]:
@@ -141,16 +183,16 @@ def _covered_ends(times: Floats, weights: Floats, *, usual: bool) -> tuple[float
     Args:
         usual: measured by the share of the other days' requests that come after the time of day of
             the first request (before that of the last one), so that a day of office hours is a
-            whole one; else by the clock.
+            whole one; else, and where no day lies between, by the clock.
     """
     days = np.floor(times / SECONDS_A_DAY)
     first, last = float(times.min()), float(times.max())
     begins, ends = (
         time - math.floor(time / SECONDS_A_DAY) * SECONDS_A_DAY for time in (first, last)
     )
-    if not usual:
-        return 1 - begins / SECONDS_A_DAY, ends / SECONDS_A_DAY
     between = (days > days.min()) & (days < days.max())
+    if not usual or not between.any():
+        return 1 - begins / SECONDS_A_DAY, ends / SECONDS_A_DAY
     clock = (times[between] - days[between] * SECONDS_A_DAY) + 0.0
     weight = weights[between]
     total = float(weight.sum())
@@ -180,6 +222,26 @@ class Month:
     next_cost_interval: Interval | None = None
     """For one month; None below 5 days, which say nothing of others."""
     next_saving_interval: Interval | None = None
+
+    @classmethod
+    def of_table(cls, month: TrafficMonth, table: CutTable, index: int) -> Month | None:
+        """That of a cut, by look-ups and so without intervals; None where the table has no money.
+
+        Args:
+            table: of the sample that the month is of.
+        """
+        cost, weak = table.month, table.month_weak
+        if cost is None or weak is None:
+            return None
+        return cls(
+            days=month.days_seen,
+            requests=month.requests,
+            always_strong=float(cost[-1]),
+            this_threshold=float(cost[index]),
+            always_weak=weak.total,
+            empty_days=month.empty_days,
+            by_weekday=month.by_weekday,
+        )
 
     @property
     def saved(self) -> float:
@@ -292,11 +354,11 @@ def monthly_amount(
     """The amount of a month of such traffic.
 
     V = V_day + V_unit - V_unit&day, as for a share (`Dependence.size`), but of totals. V_day is of
-    the days' amounts, from 14 days on less their weekday's, with Bell and McCaffrey's correction;
-    where one day is like the next and there are 4 whole weeks, that of weeks if it is larger. Units
-    come by chance (a Poisson process), so V_unit is the sum of their squared amounts; what the
-    units within days have of it, the days hold already. Below 5 days V is V_unit, and the interval
-    is of these days. Of both ways to tell units, the wider interval.
+    the days' amounts less the mean of all days, from 14 days on less their weekday's, with Bell and
+    McCaffrey's correction; where one day is like the next and there are 4 whole weeks, that of
+    weeks if it is larger. Units come by chance (a Poisson process), so V_unit is the sum of their
+    squared amounts; what the units within days have of it, the days hold already. Below 5 days V is
+    V_unit, and the interval is of these days. Of both ways to tell units, the wider interval.
 
     Args:
         dependence: of the month's sample.
@@ -358,14 +420,16 @@ def _by_day(month: TrafficMonth, shares: Floats) -> Variance | None:
     calendar, span = month.calendar, len(month.covered)
     if len(calendar) < FEWEST_DAYS:
         return None
+    # With one day of a weekday nothing tells the weekday from chance.
+    strata, count = np.zeros(span, dtype=np.int64), 1
+    if month.by_weekday and len(calendar) >= WEEKDAYS_FROM:
+        strata, count = month.strata, DAYS_A_WEEK
     has_day = calendar.of_request >= 0
     of_request = calendar.of_request if has_day.all() else calendar.of_request[has_day]
     amount = np.zeros(span)
     amount[calendar.numbers - calendar.numbers[0]] = sums(
         of_request, len(calendar), shares if has_day.all() else shares[has_day]
     )
-    strata = month.strata
-    count = DAYS_A_WEEK if month.by_weekday else 1
     weight = month.covered * month.days_a_covered_day
     # A day's expected amount: its part of the amount of all days with its rate.
     expected = weight * (sums(strata, count, amount) / sums(strata, count, weight))[strata]
@@ -374,9 +438,9 @@ def _by_day(month: TrafficMonth, shares: Floats) -> Variance | None:
     if spread == 0.0:
         return Variance(0.0, float(span - count), squares)
     total = float(weight.sum())
-    by_days = variance_by(residuals, weight, squares, spread, strata if month.by_weekday else None)
+    by_days = variance_by(residuals, weight, squares, spread, strata if count > 1 else None)
     whole_weeks = calendar.whole_weeks
-    if month.by_weekday and whole_weeks >= WEEKS_FROM and is_alike(_lag_1(residuals, weight), span):
+    if count > 1 and whole_weeks >= WEEKS_FROM and is_alike(_lag_1(residuals, weight), span):
         week = np.minimum(np.arange(span) // DAYS_A_WEEK, whole_weeks - 1)
         by_weeks = variance_by(
             sums(week, whole_weeks, residuals),

@@ -19,7 +19,7 @@ from routectl.policy import LIVE, THRESHOLD
 from routectl.records import IdKind
 
 if TYPE_CHECKING:
-    from routectl.workflow.activating import Activated
+    from routectl.workflow.activated import Activated
     from routectl.workflow.publishing import Published
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from routectl.cli.console import Console, dollars, minute, percent
 from routectl.cli.policy_text import filters_text, runs_text
+from routectl.cli.saving_table import month_rows
 from routectl.prices import CURRENCY
 from routectl.records import IdKind
 
@@ -38,6 +39,7 @@ def print_difference(console: Console, result: Difference) -> None:
                 f"{percent(_share(moves.strong_after, moves), 2)}",
             ),
             ("a month", _cost_text(result)),
+            *month_rows(result.month),
         ]
     )
     if result.segments:
@@ -82,6 +84,7 @@ def to_json(result: Difference) -> dict[str, object]:
         "unscored": result.unscored,
         "without_prompt": result.without_prompt,
         "currency": CURRENCY,
+        "month": result.month and result.month.to_json(),
         "no_cost": result.no_cost,
         "segments": [
             {"field": segment.field, "value": segment.value, **_moves_json(segment.moves)}

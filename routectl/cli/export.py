@@ -87,7 +87,6 @@ def command(
         litellm_fragment,
         routes_document,
     )
-    from routectl.output import PUBLIC, Output
     from routectl.workflow.exporting import active_routes, to_export
 
     if format in ("routes", "litellm", *_FOLDERS) and calibration_id is not None:
@@ -103,17 +102,9 @@ def command(
         _folder(console, location, route, format, output, force)
         return
     recognisers = {"routes": is_routes_document, "litellm": is_litellm_fragment}
-    target = None
-    if output is not None:
-        target = Output(
-            path=output,
-            option="--output",
-            database=location.path,
-            is_ours=recognisers.get(format, is_exported),
-            force=force,
-            mode=PUBLIC,
-        )
-        target.check()
+    target = options.checked_output(
+        output, "--output", location, recognisers.get(format, is_exported), force=force
+    )
     console.database(location)
     if format == "routes":
         text = routes_document(active_routes(location, route))

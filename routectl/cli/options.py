@@ -212,6 +212,40 @@ def parse_database(text: str) -> Location:
     return locate(text)
 
 
+def checked_output(
+    path: Path | None,
+    option: str,
+    location: Location,
+    is_ours: Callable[[bytes], bool],
+    *,
+    force: bool,
+    private: bool = False,
+) -> Output | None:
+    """The file that an option names, checked before any work; None where it names none.
+
+    Args:
+        is_ours: tells from a file's first 4 KB whether the same command wrote it.
+        private: it may hold prompts, so only its owner can read it.
+
+    Raises:
+        UsageError, InputError: as `Output.check`.
+    """
+    from routectl.output import PRIVATE, PUBLIC, Output
+
+    if path is None:
+        return None
+    output = Output(
+        path=path,
+        option=option,
+        database=location.path,
+        is_ours=is_ours,
+        force=force,
+        mode=PRIVATE if private else PUBLIC,
+    )
+    output.check()
+    return output
+
+
 def rejects_output(path: Path | None, location: Location, *, force: bool) -> Output | None:
     """What --rejects names."""
     from routectl.output import Output

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 import click
 
 from routectl.cli import options
-from routectl.cli.console import Console, dollars, percent
+from routectl.cli.console import Console, dollars, percent, percent_range
 
 if TYPE_CHECKING:
-    from routectl.workflow.planning import Plan, PlannedCut
+    from routectl.calibration import CutFigures
+    from routectl.workflow.planning import Plan
+    from routectl.workflow.pricing import Interval, Month
 
 
 @click.command("plan")
@@ -95,32 +97,30 @@ def command(
 
 
 def _print(console: Console, planned: Plan) -> None:
-    has_money = any(cut.month is not None for cut in planned.cuts)
+    rows = planned.figures
+    has_money = any(row.month is not None for row in rows)
     has_quality = planned.evaluated is not None
     headers = ["strong", "threshold", "long run"]
     columns = [
-        [percent(cut.strong_fraction) for cut in planned.cuts],
-        [cut.threshold for cut in planned.cuts],
-        [
-            f"{100 * cut.long_run.low:.1f} to {100 * cut.long_run.high:.1f} %"
-            for cut in planned.cuts
-        ],
+        [percent(row.cut.strong_fraction) for row in rows],
+        [row.cut.threshold for row in rows],
+        [_share(row.long_run) for row in rows],
     ]
     if has_money:
         headers += ["USD a month", "saved", "", "long-run saving"]
-        months = [cut.month for cut in planned.cuts]
+        months = [row.month for row in rows]
         columns += [
             dollars([None if month is None else month.this_threshold for month in months]),
             dollars([None if month is None else month.saved for month in months]),
             [percent(None if month is None else month.saved_share) for month in months],
-            [_saving(cut) for cut in planned.cuts],
+            [_saving(row.month) for row in rows],
         ]
     if has_quality:
         headers.append("quality")
-        columns.append([_quality(cut) for cut in planned.cuts])
+        columns.append([_quality(row) for row in rows])
     console.table(list(zip(*columns, strict=True)), headers=headers)
     console.line()
-    months_seen = [cut.month for cut in planned.cuts if cut.month is not None]
+    months_seen = [row.month for row in rows if row.month is not None]
     if months_seen:
         month = months_seen[0]
         console.line(
@@ -140,13 +140,17 @@ def _print(console: Console, planned: Plan) -> None:
     console.line(f"Ranges are {100 * planned.confidence:g} % intervals.")
 
 
-def _saving(cut: PlannedCut) -> str:
-    interval = None if cut.month is None else cut.month.saving_interval
+def _share(interval: Interval | None) -> str:
+    return "-" if interval is None else percent_range(interval.low, interval.high)
+
+
+def _saving(month: Month | None) -> str:
+    interval = None if month is None else month.saving_interval
     return "-" if interval is None else f"{interval.low:,.2f} to {interval.high:,.2f}"
 
 
-def _quality(cut: PlannedCut) -> str:
-    interval = cut.quality_interval
-    if cut.quality is None or interval is None:
+def _quality(row: CutFigures) -> str:
+    interval = row.quality_interval
+    if row.quality is None or interval is None:
         return "-"
-    return f"{cut.quality:.3f} +-{(interval.high - interval.low) / 2:.3f}"
+    return f"{row.quality:.3f} +-{(interval.high - interval.low) / 2:.3f}"

@@ -43,20 +43,14 @@ def command(
       routectl report --route smart --output smart.html
     """
     from routectl.cli.report_page import page
-    from routectl.output import PRIVATE, PUBLIC, Output
     from routectl.report.page import is_page, render
     from routectl.workflow.reporting import reported_routes
 
     location = options.parse_database(db)
-    target = Output(
-        path=output,
-        option="--output",
-        database=location.path,
-        is_ours=is_page,
-        force=force,
-        mode=PRIVATE if show_prompts else PUBLIC,
+    target = options.checked_output(
+        output, "--output", location, is_page, force=force, private=show_prompts
     )
-    target.check()
+    assert target is not None  # it is required
     console.database(location)
     reported = reported_routes(location, console, route=route, prompts=show_prompts)
     target.write(render(page(reported, datetime.now(UTC))))

@@ -18,20 +18,20 @@ from routectl.cli.saving_table import quality, saving
 from routectl.cli.savings_table import BILL_HEADERS, bill_rows, cautions, counts, headline
 from routectl.cli.segment_table import columns, rule_lines, threshold_text
 from routectl.cli.status_table import drift_reason
-from routectl.policy import ALWAYS_STRONG, LIVE, SHADOW, THRESHOLD, threshold_value
+from routectl.cli.what_if_section import what_if_section
+from routectl.policy import ALWAYS_STRONG, LIVE, SHADOW, THRESHOLD
 from routectl.prices import CURRENCY
 from routectl.records import IdKind
-from routectl.report.page import Chart, Curve, Figure, Page, Part, Section, Table
+from routectl.report.page import Figure, Page, Part, Section, Table
 
 if TYPE_CHECKING:
-    from routectl.calibration import Cut, Interval
-    from routectl.workflow.activating import Activated
+    from routectl.calibration import Interval
+    from routectl.workflow.activated import Activated
     from routectl.workflow.drifting import Drift, DriftReport
     from routectl.workflow.pricing import Costs, Month
     from routectl.workflow.recorded import RecordedCalibration
     from routectl.workflow.reporting import Examples, ReportedRoute
     from routectl.workflow.saving import Savings
-    from routectl.workflow.what_if import WhatIf
 
 NEWEST = 20
 """Activations, and looks at drift, that are listed."""
@@ -103,7 +103,7 @@ def _part(route: ReportedRoute, now: datetime) -> Part:
         sections.append(_logged(route.savings))
     if result is not None:
         if route.what_if is not None:
-            sections.append(_what_if(route.what_if, result))
+            sections.append(what_if_section(route.what_if, result.costs))
         if result.choice.segmented is not None:
             sections.append(_segments(result))
         if route.drift.drift is not None:
@@ -272,84 +272,6 @@ def _savings(costs: Costs, active: Activated) -> Section:
                 highlighted=0,
             )
         ],
-    )
-
-
-def _what_if(answer: WhatIf, result: RecordedCalibration) -> Section:
-    """The curve: share, money where it is known, threshold."""
-    cuts, costs = answer.cuts, result.costs
-    headers = ["strong share"]
-    texts = [[percent(cut.strong_fraction) for cut in cuts]]
-    charts = []
-    amounts = _amounts(answer, costs)
-    if amounts is not None:
-        unit, spent, saved = amounts
-        headers += [f"{CURRENCY} {unit}", f"{CURRENCY} saved {unit}"]
-        texts += [[f"{amount:,.2f}" for amount in column] for column in (spent, saved)]
-        charts.append(Chart(f"US dollars {unit}", spent))
-    else:
-        charts.append(Chart("Threshold", [threshold_value(cut.threshold) for cut in cuts]))
-    if answer.quality is not None:
-        ref = IdKind.EVALUATION.ref(answer.quality.evaluation.evaluation_id)
-        headers.append(f"quality ({ref})")
-        texts.append([f"{mean:.3f}" for mean in answer.quality.of_cuts])
-        charts.append(Chart(f"Mean quality, by evaluation {ref}", answer.quality.of_cuts))
-    headers.append("threshold")
-    texts.append([cut.threshold for cut in cuts])
-    sentences = [
-        "What each threshold would give, for the same requests and with the same assumptions. The "
-        "ring is what runs now."
-    ]
-    if answer.quality is not None:
-        evaluated = answer.quality.evaluation
-        judged = "your traffic" if evaluated.on_traffic else evaluated.benchmark
-        sentences.append(
-            f"The quality is the mean of {answer.quality.prompts:,} judged prompts of {judged}, "
-            f"answered by {evaluated.strong_model} and {evaluated.weak_model}, in the judgements' "
-            "own unit. It is an estimate, and differences between near shares may be chance."
-        )
-    if not answer.as_calibrated:
-        sentences.append(
-            f"Of the {answer.requests:,} requests with a score that are stored now: some came or "
-            "went since the calibration, so its own figures differ a little."
-        )
-    return Section(
-        title="What if",
-        sentences=sentences,
-        curve=Curve(
-            title="What each share for the strong model would give",
-            label="Share of the requests for the strong model",
-            shares=[cut.strong_fraction for cut in cuts],
-            headers=headers,
-            rows=list(zip(*texts, strict=True)),
-            charts=charts,
-            in_table=sorted({answer.current, *(_nearest(cuts, step / 10) for step in range(11))}),
-            numeric=range(1, len(headers)),
-            current=answer.current,
-        ),
-    )
-
-
-def _nearest(cuts: Sequence[Cut], share: float) -> int:
-    return min(range(len(cuts)), key=lambda index: abs(cuts[index].strong_fraction - share))
-
-
-def _amounts(
-    answer: WhatIf, costs: Costs | None
-) -> tuple[str, Sequence[float], Sequence[float]] | None:
-    """The unit of money; what each cut costs, and what it saves against always-strong."""
-    if costs is None:
-        return None
-    if answer.months is not None and not isinstance(costs.month, str):
-        most = answer.months[-1]
-        return "a month", answer.months, [most - amount for amount in answer.months]
-    spendings = [cut.spending for cut in answer.cuts if cut.spending is not None]
-    if len(spendings) < len(answer.cuts):
-        return None
-    return (
-        "per 1,000 requests",
-        [spending.this_threshold for spending in spendings],
-        [spending.always_strong - spending.this_threshold for spending in spendings],
     )
 
 

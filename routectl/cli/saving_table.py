@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from routectl.cli.console import WIDTH, percent
 
 if TYPE_CHECKING:
+    from routectl.calibration import TrafficMonth
     from routectl.workflow.answering import OtherModels
     from routectl.workflow.pricing import Booked, Costs, Interval, Month
     from routectl.workflow.quality import KnownQuality
@@ -96,9 +97,7 @@ def assumption_rows(result: RecordedCalibration) -> Iterator[tuple[str, str]]:
     costs, month = result.costs, result.choice.month
     if costs is None or month is None or month.by_weekday is None:
         return
-    rate = "each weekday at its own mean" if month.by_weekday else "at the mean rate"
-    empty = f", {month.empty_days} of them without a request" if month.empty_days else ""
-    yield "month", f"30 days, {rate} of the {month.days:,.1f} days of the log{empty}"
+    yield "month", _month_text(month.days, month.empty_days or 0, by_weekday=month.by_weekday)
     models = ((costs.strong, costs.strong_booked), (costs.weak, costs.weak_booked))
     yield "booked cost", ", ".join(_booked(price.model, booked) for price, booked in models)
     yield "answers", _answers(costs)
@@ -108,6 +107,20 @@ def assumption_rows(result: RecordedCalibration) -> Iterator[tuple[str, str]]:
             f"{percent(costs.changes_model)} of the requests change model within their "
             "conversation and find no cache of it; its cost is not counted",
         )
+
+
+def month_rows(month: TrafficMonth | None) -> list[tuple[str, str]]:
+    """A row of a table: how figures of 30 days were scaled; nothing where there are none."""
+    if month is None:
+        return []
+    text = _month_text(month.days_seen, month.empty_days, by_weekday=month.by_weekday)
+    return [("month", text)]
+
+
+def _month_text(days_seen: float, empty_days: int, *, by_weekday: bool) -> str:
+    rate = "each weekday at its own mean" if by_weekday else "at the mean rate"
+    empty = f", {empty_days} of them without a request" if empty_days else ""
+    return f"30 days, {rate} of the {days_seen:,.1f} days of the log{empty}"
 
 
 def _booked(model: str, booked: Booked | None) -> str:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from routectl.cli.console import Console, dollars, minute, percent
 from routectl.cli.policy_text import filters_text
+from routectl.cli.saving_table import month_rows
 from routectl.prices import CURRENCY
 
 if TYPE_CHECKING:
@@ -36,7 +37,8 @@ def to_json(result: Savings) -> dict[str, object]:
         "currency": CURRENCY,
         "saved": result.saved,
         "saved_a_month": result.saved_a_month,
-        "days": result.days,
+        "days": None if result.month is None else result.month.days_seen,
+        "month": result.month and result.month.to_json(),
         "requests": result.requests,
         "decided": result.decided,
         "undecided": result.undecided,
@@ -110,6 +112,7 @@ def counts(result: Savings) -> list[tuple[str, str]]:
         ("requests", f"{result.requests:,.0f}{span}"),
         ("with a decision", f"{result.decided:,.0f}{by}"),
         ("compared", f"{result.compared:,.0f} whose cost and tokens are known"),
+        *month_rows(None if result.saved_a_month is None else result.month),
         ("without a decision", f"{result.undecided:,.0f}"),
         ("from the cache", f"{result.cache_hits:,.0f}, which no decision sent anywhere"),
         ("failed", f"{result.failed:,.0f}"),

@@ -39,21 +39,12 @@ def command(
     from routectl.cli.calibration_table import print_again, to_json
     from routectl.cli.console import plain
     from routectl.export import calibration_document, is_calibration_document
-    from routectl.output import PUBLIC, Output
     from routectl.workflow.recorded import show_calibration
 
     location = options.parse_database(db)
-    target = None
-    if output is not None:
-        target = Output(
-            path=output,
-            option="--output",
-            database=location.path,
-            is_ours=is_calibration_document,
-            force=force,
-            mode=PUBLIC,
-        )
-        target.check()
+    target = options.checked_output(
+        output, "--output", location, is_calibration_document, force=force
+    )
     console.database(location)
     result = show_calibration(location, calibration_id)
     if target is not None:

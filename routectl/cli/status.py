@@ -65,22 +65,11 @@ def command(
     """
     from routectl.cli.status_metrics import is_metrics, metrics
     from routectl.cli.status_table import print_status, to_json
-    from routectl.output import PUBLIC, Output
     from routectl.workflow.status import status
 
     location = options.parse_database(db)
     max_age = _span(max_age_text)
-    output = None
-    if prometheus is not None:
-        output = Output(
-            path=prometheus,
-            option="--prometheus",
-            database=location.path,
-            is_ours=is_metrics,
-            force=force,
-            mode=PUBLIC,
-        )
-        output.check()
+    output = options.checked_output(prometheus, "--prometheus", location, is_metrics, force=force)
     console.database(location)
     told = status(location, route=route, max_age=max_age)
     if output is not None:

@@ -15,8 +15,8 @@ from routectl.checkpoint import (
 )
 from routectl.errors import CheckpointError
 from routectl.records import RouterIdentity
-from routectl.routers.protocol import EXTRACTION_FACT, OpenRouter, RouterDescription, fingerprint
-from routectl.routers.random import refuse_models
+from routectl.routers.baseline import open_baseline, refuse_models
+from routectl.routers.protocol import EXTRACTION_FACT, OpenRouter
 
 if TYPE_CHECKING:
     import numpy as np
@@ -38,20 +38,7 @@ def open_router(
     saved = read_checkpoint(checkpoint or SHIPPED / "length_1", "length")
     lengths, digest = _read_lengths(saved)
     facts = {"router": "length", "weights": digest, "extraction": EXTRACTION_FACT}
-    identity = RouterIdentity("length", fingerprint(facts), None, 0.0, facts)
-    description = RouterDescription(
-        name="length",
-        kind="length",
-        summary=SUMMARY,
-        checkpoint=saved.folder,
-        models=(),
-        default_pair=None,
-        embedder=None,
-        reads="the whole prompt",
-        licence=saved.licence,
-        card=saved.card,
-    )
-    return OpenRouter(identity, description, lambda: LengthRouter(identity, lengths))
+    return open_baseline(saved, SUMMARY, facts, lambda identity: LengthRouter(identity, lengths))
 
 
 def _read_lengths(checkpoint: Checkpoint) -> tuple[NDArray[np.int32], str]:

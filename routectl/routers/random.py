@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from routectl.checkpoint import SHIPPED, read_checkpoint
-from routectl.errors import RouterError
 from routectl.records import RouterIdentity
-from routectl.routers.protocol import EXTRACTION_FACT, OpenRouter, RouterDescription, fingerprint
+from routectl.routers.baseline import open_baseline, refuse_models
+from routectl.routers.protocol import EXTRACTION_FACT, OpenRouter
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,33 +32,7 @@ def open_router(
     saved = read_checkpoint(checkpoint or SHIPPED / "random_1", "random")
     seed: int = saved.get("seed", kind=int)
     facts = {"router": "random", "seed": seed, "extraction": EXTRACTION_FACT}
-    identity = RouterIdentity("random", fingerprint(facts), None, 0.0, facts)
-    description = RouterDescription(
-        name="random",
-        kind="random",
-        summary=SUMMARY,
-        checkpoint=saved.folder,
-        models=(),
-        default_pair=None,
-        embedder=None,
-        reads="the whole prompt",
-        licence=saved.licence,
-        card=saved.card,
-    )
-    return OpenRouter(identity, description, lambda: RandomRouter(identity, seed))
-
-
-def refuse_models(name: str, strong_model: str | None, weak_model: str | None) -> None:
-    """Refuse a model pair for a baseline.
-
-    Raises:
-        RouterError: a model was asked for.
-    """
-    if strong_model is not None or weak_model is not None:
-        raise RouterError(
-            f"The router {name!r} knows no models, so it takes no strong or weak model; "
-            "leave them out."
-        )
+    return open_baseline(saved, SUMMARY, facts, lambda identity: RandomRouter(identity, seed))
 
 
 def uniform(prompt: str, seed: int) -> float:

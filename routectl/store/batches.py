@@ -52,10 +52,9 @@ def prepare(requests: Sequence[TrafficRequest], *, weight: float, extraction_ver
     columns["tags"] = list(map(_tags, columns["tags"]))
     columns["weight"] = [weight] * len(requests)
     columns["extraction_version"] = [extraction_version] * len(requests)
-    columns["conversation_key"] = [
-        None if conversation is None else conversation_key(conversation)
-        for conversation in columns["conversation"]
-    ]
+    conversations = columns["conversation"]
+    keys = {id: conversation_key(id) for id in dict.fromkeys(conversations) if id is not None}
+    columns["conversation_key"] = list(map(keys.get, conversations))
     alone, others = _apart(columns)
     prompts: Columns = {
         "digest": list(digests.values()),

@@ -147,7 +147,9 @@ def _remove_prompts(connection: Connection, ids: list[int]) -> None:
     chosen.create(connection)
     connection.execute(insert(chosen), [{"id": prompt} for prompt in ids])
     # For each prompt that goes the database looks for scores of it, which have no index by prompt.
-    index = Index("ix_scores_prompt_id", Score.__table__.c.prompt_id)
+    # Of a table of its own, because the models' tables are what the schema has.
+    scores = Table(Score.__tablename__, MetaData(), Column("prompt_id", Id))
+    index = Index("ix_scores_prompt_id", scores.c.prompt_id)
     index.create(connection)
     in_chosen = select(chosen.c.id)
     connection.execute(delete(Score).where(Score.prompt_id.in_(in_chosen)))

@@ -85,8 +85,8 @@ def noise_of(connection: Connection, router: int) -> float:
 
 def unscored_prompts(
     connection: Connection, router: int | None, population: Population, version: int
-) -> list[int]:
-    """Ids of the population's prompts that this router has not scored, longest text first.
+) -> dict[int, int]:
+    """Characters of the population's prompts that this router has not scored, by id, longest first.
 
     Prompts of like length end up in one batch, which is what makes embedding quick; the long
     ones come first so that a batch that does not fit into memory fails at once.
@@ -97,7 +97,7 @@ def unscored_prompts(
         Request.prompt_id.is_not(None),
     )
     query = (
-        select(Prompt.id)
+        select(Prompt.id, Prompt.length)
         .where(Prompt.id.in_(population_prompts), Prompt.text.is_not(None))
         .order_by(Prompt.length.desc(), Prompt.id)
     )
@@ -106,17 +106,19 @@ def unscored_prompts(
             Score.router_id == router, Score.prompt_id == Prompt.id
         )
         query = query.where(~scored.exists())
-    return [int(id) for id in connection.execute(query).scalars()]
+    return dict(connection.execute(query).all())
 
 
-def unscored_of(connection: Connection, router: int | None, prompt_ids: Sequence[int]) -> list[int]:
-    """Those of the prompts that this router has not scored, longest text first."""
+def unscored_of(
+    connection: Connection, router: int | None, prompt_ids: Sequence[int]
+) -> dict[int, int]:
+    """Characters of those of the prompts that this router has not scored, by id, longest first."""
     scored = {} if router is None else win_rates(connection, router, prompt_ids)
     lengths: dict[int, int] = {}
     for ids in _parts([id for id in prompt_ids if id not in scored]):
         query = select(Prompt.id, Prompt.length).where(Prompt.id.in_(ids), Prompt.text.is_not(None))
-        lengths.update((row.id, row.length) for row in connection.execute(query))
-    return sorted(lengths, key=lambda prompt: (-lengths[prompt], prompt))
+        lengths.update(connection.execute(query).all())
+    return dict(sorted(lengths.items(), key=lambda prompt: (-prompt[1], prompt[0])))
 
 
 def win_rates(connection: Connection, router: int, prompt_ids: Sequence[int]) -> dict[int, float]:
@@ -133,15 +135,6 @@ def win_rates(connection: Connection, router: int, prompt_ids: Sequence[int]) ->
 def _parts(prompt_ids: Sequence[int]) -> Iterator[list[int]]:
     for start in range(0, len(prompt_ids), _IDS_AT_ONCE):
         yield list(prompt_ids[start : start + _IDS_AT_ONCE])
-
-
-def text_lengths(connection: Connection, prompt_ids: Sequence[int]) -> dict[int, int]:
-    """Characters of prompts by id."""
-    lengths: dict[int, int] = {}
-    for ids in _parts(prompt_ids):
-        query = select(Prompt.id, Prompt.length).where(Prompt.id.in_(ids))
-        lengths.update((row.id, row.length) for row in connection.execute(query))
-    return lengths
 
 
 def texts(connection: Connection, prompt_ids: Sequence[int]) -> dict[int, str]:

@@ -25,6 +25,8 @@ def _known_name(value: str) -> str | None:
 
 def name(value: object) -> str | None:
     """Return what `text` does, quickly where many rows have the same: teams, models, tags."""
+    if value is None:
+        return None  # as most fields of most rows are
     # Only short ones are remembered, so that memory stays small.
     if type(value) is str and len(value) <= field_text.LONGEST:
         return _known_name(value)

@@ -2,71 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from sqlalchemy import Connection
 
 from routectl.errors import StoreError, UsageError
-from routectl.policy import LIVE, THRESHOLD, PinnedRouter, Policy
-from routectl.records import IdKind, Population
-from routectl.route import Declaration, quoted
+from routectl.policy import LIVE, THRESHOLD, Policy
+from routectl.records import IdKind
+from routectl.route import quoted
 from routectl.store import routes
 from routectl.store.calibrations import calibration, calibrations, newest_calibration, run_of
 from routectl.store.engine import Location
 from routectl.store.models import Activation, Calibration, Route
 from routectl.store.opening import open_store
-from routectl.workflow.actor import actor
-from routectl.workflow.policies import (
-    of_activation,
-    of_calibration,
-    require_extraction,
-    unconditional,
+from routectl.workflow.activated import (
+    Activated,
+    activated,
+    last_calibrated,
+    last_calibrated_activation,
 )
-from routectl.workflow.routing import RouteInUse, declared_models, default_route, picked_route
+from routectl.workflow.actor import actor
+from routectl.workflow.doubts import doubts_about, require_no_doubt
+from routectl.workflow.policies import of_calibration, require_extraction, unconditional
+from routectl.workflow.routing import declared_models, default_route, picked_route
 
 SEVERAL = 8
 """Calibrations that a sentence names."""
-
-
-@dataclass(frozen=True, slots=True)
-class Activated:
-    """An activation with what it stands for."""
-
-    id: int
-    route: str
-    policy: Policy
-    recorded: bool
-    """The policy is stored. An older activation has none, and it is what that one meant."""
-    calibration: Calibration | None
-    restores: int | None
-    actor: str
-    note: str | None
-    created_at: datetime
-    active: bool
-    """It is the newest of its route."""
-    expires_at: datetime | None = None
-    """When somebody has to look at it again; None: never."""
-    was: Activated | None = None
-    """What the route ran until then; only of an activation that was just asked for."""
-    appended: bool = True
-    """False: the route ran the very same before, and nothing was written."""
-
-    @property
-    def nothing_changes(self) -> bool:
-        """The route ran the very same before."""
-        if self.was is None:
-            return False
-        ours, theirs = (
-            (
-                replace(one.policy, activation_id=None),
-                one.calibration and one.calibration.id,
-                one.expires_at,
-            )
-            for one in (self, self.was)
-        )
-        return ours == theirs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,7 +82,7 @@ def activate(location: Location, asked: Asked, *, route: str | None, note: str |
         was = activated(connection, log[-1], stored.name, active=False) if log else None
         declared = routes.declaration(stored)
         if asked.rule == THRESHOLD:
-            before = _last_calibrated(connection, log, stored.name)
+            before = last_calibrated_activation(connection, log, stored.name)
             chosen = _to_activate(connection, stored, asked.calibration_id)
             policy = _completed(chosen, asked, stored.name, before)
             require_extraction(policy)
@@ -134,7 +96,9 @@ def activate(location: Location, asked: Asked, *, route: str | None, note: str |
         if was is not None and note is None and not asked.again and _runs(was, policy, chosen):
             return replace(was, active=True, was=was, appended=False)
         if chosen is not None and not asked.force:
-            _require_no_doubt(chosen, list(_doubts(connection, chosen, policy, before, declared)))
+            require_no_doubt(
+                chosen, list(doubts_about(connection, chosen, policy, before, declared))
+            )
         # What a calibration of before the record cannot say, its activation cannot say either.
         recorded = chosen is None or chosen.policy is not None
         row = routes.add_activation(
@@ -162,11 +126,11 @@ def doubts(location: Location, calibration_id: int) -> list[str]:
         assert chosen.route_id is not None, "a migration gave each its route"
         stored = routes.route_of(connection, chosen.route_id)
         log = routes.activations(connection, stored.id)
-        before = _last_calibrated(connection, log, stored.name)
+        before = last_calibrated_activation(connection, log, stored.name)
         policy = _completed(chosen, Asked(), stored.name, before)
         require_extraction(policy)
         declared = routes.declaration(stored)
-        return list(_doubts(connection, chosen, policy, before, declared))
+        return list(doubts_about(connection, chosen, policy, before, declared))
 
 
 def _runs(was: Activated, policy: Policy, chosen: Calibration | None) -> bool:
@@ -243,87 +207,6 @@ def _completed(
     return replace(policy, mode=mode, fallback=fallback, route=route)
 
 
-def _require_no_doubt(chosen: Calibration, doubts: Sequence[str]) -> None:
-    """Refuse what is seldom meant, and say all that is unusual of it.
-
-    Raises:
-        UsageError: it wants --force.
-    """
-    if doubts:
-        ref = IdKind.CALIBRATION.ref(chosen.id)
-        raise UsageError(
-            f"{ref} is not activated, because {', and '.join(doubts)}: "
-            f"`routectl activate {ref} --force` does it all the same"
-        )
-
-
-def _doubts(
-    connection: Connection,
-    chosen: Calibration,
-    policy: Policy,
-    before: tuple[Activation, Policy] | None,
-    declared: Declaration,
-) -> Iterator[str]:
-    own = declared_models(declared)
-    if own is not None and policy.models != own:
-        models = " / ".join(reversed(own))
-        made_for = (
-            "before the route declared its models"
-            if None in policy.models
-            else f"for the models {' / '.join(str(name) for name in reversed(policy.models))}"
-        )
-        yield f"it was made {made_for}, and the route declares {models} by now"
-    router = policy.routers[0]
-    last = None if before is None or not before[1].routers else before[1].routers[0]
-    same_router = last is not None and (last.spec.name, last.fingerprint) == (
-        router.spec.name,
-        router.fingerprint,
-    )
-    if router.spec.model_pair is None and not same_router:
-        yield f"{router.spec.name} is a baseline, which knows no models"
-    if last is not None and not same_router:
-        yield (
-            f"the route has run {_router_words(last)}, and this is {_router_words(router)}"
-            if _router_words(last) != _router_words(router)
-            else f"its router has another fingerprint ({router.fingerprint[:12]}) than the one "
-            f"that the route has run ({last.fingerprint[:12]})"
-        )
-    if before is not None and before[0].calibration_id is not None:
-        ran = calibration(connection, before[0].calibration_id)
-        # Another window of the same filters is the same population.
-        if sorted(ran.population["where"]) != sorted(chosen.population["where"]):
-            ran_words, words = (
-                " ".join(row.population["where"]) or "all requests" for row in (ran, chosen)
-            )
-            yield f"the route has run a threshold for {ran_words}, and this one is for {words}"
-    # What it loads takes longer than all that `export` does.
-    from routectl.workflow.recorded import recorded
-
-    said = recorded(connection, chosen)
-    if said.missed_by is not None:
-        yield (
-            f"it misses its target by {100 * said.missed_by:.1f} points, more than its tolerance "
-            "allows"
-        )
-    if said.choice.self_check is not None and not said.choice.self_check.inside:
-        yield "its check in time failed"
-
-
-def _router_words(router: PinnedRouter) -> str:
-    checkpoint = router.spec.checkpoint
-    return router.spec.name if checkpoint is None else f"{router.spec.name} ({checkpoint})"
-
-
-def _last_calibrated(
-    connection: Connection, log: Sequence[Activation], route: str
-) -> tuple[Activation, Policy] | None:
-    """The last activation of a calibration on a route, with its policy."""
-    last = next((row for row in reversed(log) if row.calibration_id is not None), None)
-    if last is None:
-        return None
-    return last, activated(connection, last, route, active=False).policy
-
-
 def roll_back(
     location: Location, *, route: str | None, to: int | None, note: str | None
 ) -> Activated:
@@ -366,12 +249,6 @@ def _still_ahead(expires_at: datetime | None) -> datetime | None:
     return expires_at if expires_at is not None and expires_at > datetime.now(UTC) else None
 
 
-def last_calibrated(connection: Connection, log: Sequence[Activation]) -> Policy | None:
-    """The policy of the last calibration that a route ran, if it ever ran one."""
-    last = next((a.calibration_id for a in reversed(log) if a.calibration_id is not None), None)
-    return None if last is None else of_calibration(calibration(connection, last))
-
-
 def _earlier(log: list[Activation], to: int, route: str) -> Activation:
     activation = next((a for a in log if a.id == to), None)
     if activation is None:
@@ -387,30 +264,3 @@ def _earlier(log: list[Activation], to: int, route: str) -> Activation:
             "use `routectl activate` to go forward"
         )
     return target
-
-
-def activated(connection: Connection, row: Activation, route: str, *, active: bool) -> Activated:
-    """An activation with its calibration and policy, under the name that its route has now."""
-    chosen = None if row.calibration_id is None else calibration(connection, row.calibration_id)
-    return Activated(
-        id=row.id,
-        route=route,
-        policy=of_activation(row, route, None if chosen is None else of_calibration(chosen)),
-        recorded=row.policy is not None,
-        calibration=chosen,
-        restores=row.restores_id,
-        actor=row.actor,
-        note=row.note,
-        created_at=row.created_at,
-        active=active,
-        expires_at=row.expires_at,
-    )
-
-
-def population_of(route: RouteInUse, active: Activated) -> Population:
-    """The requests that an active policy is about: its calibration's filters, without a window;
-    of what is unconditional, those of the route."""
-    if active.calibration is None:
-        return route.population(Population())
-    stored = Population.from_json(active.calibration.population)
-    return replace(stored, since=None, until=None, routed=route.routed)

@@ -27,7 +27,6 @@ from routectl.workflow.deciding import (
     router_ids,
 )
 from routectl.workflow.populations import refuse_a_population_without_requests
-from routectl.workflow.pricing import MONTH_DAYS
 from routectl.workflow.reporter import Reporter
 from routectl.workflow.routing import RouteInUse, in_use
 
@@ -35,12 +34,13 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from routectl.calibration import TrafficMonth
+
 WINDOW = timedelta(days=7)
 """What is looked at where nobody says since when: this long before the newest request."""
 SEGMENT_FIELDS = ("team", "model_group")
 MOST_SEGMENTS = 5
 """Of each field: those with the most requests that move."""
-_DAY = 86_400.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +56,7 @@ class Moves:
     """That the first policy gives the strongest model."""
     strong_after: float
     cost_before: float | None
-    """US dollars a month; None where it is not known."""
+    """US dollars in 30 days; None where it is not known."""
     cost_after: float | None
 
     @property
@@ -66,7 +66,7 @@ class Moves:
 
     @property
     def cost_change(self) -> float | None:
-        """US dollars a month that the second policy costs more."""
+        """US dollars in 30 days that the second policy costs more."""
         if self.cost_before is None or self.cost_after is None:
             return None
         return self.cost_after - self.cost_before
@@ -98,6 +98,8 @@ class Difference:
     without_prompt: float
     segments: Sequence[SegmentMoves]
     """By field, then those with the most moves first."""
+    month: TrafficMonth | None
+    """How the costs are scaled; None where none is known."""
     no_cost: str | None
     """Why no cost is known."""
 
@@ -142,6 +144,8 @@ def difference(
     """What the second policy of a route decides otherwise than the first, as `diff` says it."""
     import numpy as np
 
+    from routectl.calibration import TrafficMonth
+
     route = in_use(connection, first.route)
     population = recent(connection, traffic_of(connection, route, first, second), window, WINDOW)
     counts = overview(connection, population, EXTRACTION_VERSION)
@@ -161,16 +165,16 @@ def difference(
     if not both.any():
         raise InputError(_nothing_is_scored(first, second, was, now))
     costs, no_cost = _costs(route, first, second, table, was, now, both)
-    days = _days(table, both)
-    if costs is not None and days is None:
-        costs, no_cost = None, "the requests span less than a day, so there is no month"
+    month = TrafficMonth.of(np.where(both, table.time, np.nan), table.weight)
+    if costs is not None and isinstance(month, str):
+        costs, no_cost = None, f"{month}, so there is no month"
 
     def moves(rows: NDArray[np.bool_]) -> Moves:
         weight = table.weight[rows]
         before, after = was[rows], now[rows]
         dollars: list[float | None] = [None, None]
-        if costs is not None and days is not None:
-            dollars = [_sum(cost[rows], weight, MONTH_DAYS / days) for cost in costs]
+        if costs is not None and isinstance(month, TrafficMonth):
+            dollars = [month.amount(cost, rows) for cost in costs]
         strongest = [len(named.policy.models) - 1 for named in (first, second)]
         return Moves(
             requests=float(weight.sum()),
@@ -202,6 +206,7 @@ def difference(
             for field in SEGMENT_FIELDS
             for value, rows in _largest(table, field, both, was != now)
         ],
+        month=None if costs is None or isinstance(month, str) else month,
         no_cost=no_cost,
     )
 
@@ -308,26 +313,6 @@ def _costs(
         columns = np.stack([by_model[str(name)] for name in models], axis=1)
         costs.append(columns[rows, np.maximum(model, 0)])
     return (costs[0], costs[1]), None
-
-
-def _sum(costs: NDArray[np.float64], weight: NDArray[np.float64], periods: float) -> float | None:
-    """The cost of all, as those whose cost is known tell it; None where none is."""
-    import numpy as np
-
-    is_priced = np.isfinite(costs)
-    if not is_priced.any():
-        return None
-    mean = float((costs * weight)[is_priced].sum() / weight[is_priced].sum())
-    return mean * float(weight.sum()) * periods
-
-
-def _days(table: RequestTable, rows: NDArray[np.bool_]) -> float | None:
-    """Between the first of the requests and the last one; None below a day."""
-    import numpy as np
-
-    times = table.time[rows & ~np.isnan(table.time)]
-    days = float(times.max() - times.min()) / _DAY if len(times) else 0.0
-    return days if days >= 1 else None
 
 
 def _largest(

@@ -26,7 +26,7 @@ from routectl.store import routes
 from routectl.store.calibrations import calibration
 from routectl.store.models import Calibration, Route
 from routectl.store.scores import stored_router
-from routectl.workflow.activating import activated
+from routectl.workflow.activated import activated
 from routectl.workflow.policies import of_calibration
 from routectl.workflow.routing import RouteInUse
 

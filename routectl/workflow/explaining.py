@@ -36,7 +36,7 @@ from routectl.store.models import Activation, Request, Route
 from routectl.store.opening import open_store
 from routectl.store.requests import first_prompt, is_in, requests_with_id
 from routectl.store.scores import texts, win_rates
-from routectl.workflow.activating import Activated, activated
+from routectl.workflow.activated import Activated, activated
 from routectl.workflow.deciding import router_ids
 from routectl.workflow.routing import in_use, picked_route
 

@@ -15,7 +15,7 @@ from routectl.store.calibrations import calibration, newest_calibration
 from routectl.store.engine import Location
 from routectl.store.models import Calibration, Route
 from routectl.store.opening import open_store
-from routectl.workflow.activating import last_calibrated
+from routectl.workflow.activated import last_calibrated
 from routectl.workflow.policies import of_activation, of_calibration, require_extraction
 from routectl.workflow.routing import picked_route
 

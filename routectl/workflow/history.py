@@ -16,7 +16,7 @@ from routectl.store.calibrations import calibrations
 from routectl.store.engine import Location
 from routectl.store.models import Calibration, RouteChange
 from routectl.store.opening import open_store
-from routectl.workflow.activating import Activated, activated
+from routectl.workflow.activated import Activated, activated
 from routectl.workflow.policies import of_calibration
 from routectl.workflow.reporter import Reporter
 from routectl.workflow.routing import name_of, picked_route

@@ -12,7 +12,7 @@ from routectl.model_names import canonical
 from routectl.policy import REQUEST
 from routectl.records import IdKind, Population
 from routectl.routers import OpenRouter
-from routectl.store.evaluations import damaged_rows, evaluation, rows_of
+from routectl.store.evaluations import damaged_rows, evaluation, newest_evaluation, rows_of
 from routectl.store.models import Evaluation
 from routectl.workflow.quality import TRAFFIC, KnownQuality, quality_of
 from routectl.workflow.reporter import Reporter
@@ -106,6 +106,24 @@ def _note_differences(
 
 def _text(conditions: set[str]) -> str:
     return ", ".join(sorted(conditions)) or "all requests"
+
+
+def newest_judged(
+    connection: Connection, fingerprint: str
+) -> tuple[KnownQuality, JudgedSample] | None:
+    """What the newest evaluation of a router says, on traffic before a benchmark, and its requests.
+
+    Returns:
+        None where there is no evaluation.
+
+    Raises:
+        StoreError: its rows hold what no evaluation has.
+    """
+    newest = newest_evaluation(connection, fingerprint)
+    if newest is None:
+        return None
+    stored = evaluation(connection, newest.id)
+    return quality_of(stored), judged_sample(stored)
 
 
 def judged_sample(stored: Evaluation) -> JudgedSample:

@@ -6,53 +6,31 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from routectl.calibration import Interval, Month, StrongFraction, expected_quality, month_of_cut
-from routectl.calibration.effective_size import Dependence
-from routectl.calibration.intervals import long_run_interval
+from routectl.calibration import CutFigures, Dependence, StrongFraction, cut_figures
 from routectl.errors import InputError, UsageError
 from routectl.extraction import EXTRACTION_VERSION
-from routectl.policy import meets, threshold_value
 from routectl.store.engine import Location
-from routectl.store.evaluations import evaluation, newest_evaluation
 from routectl.store.opening import open_store
 from routectl.store.populations import overview
-from routectl.workflow.calibrating import (
-    Question,
-    gather,
-    refuse_other_prices,
-    traffic_of,
-)
-from routectl.workflow.judged import judged_sample
+from routectl.workflow.gathering import Question, gather, refuse_other_prices, traffic_of
+from routectl.workflow.judged import newest_judged
 from routectl.workflow.populations import (
     ready_routers,
     refuse_an_empty_population,
     say_what_the_population_mixes,
 )
-from routectl.workflow.quality import KnownQuality, quality_of
+from routectl.workflow.quality import KnownQuality
 from routectl.workflow.reporter import Remembering, Reporter
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from routectl.calibration import Interval
     from routectl.output import Output
     from routectl.records import RouterIdentity
+    from routectl.report.plan_curve import PlanLine
     from routectl.routers import OpenRouter
     from routectl.workflow.pricing import PricedRequests
-
-
-@dataclass(frozen=True, slots=True)
-class PlannedCut:
-    """One strong fraction."""
-
-    asked: float
-    threshold: str
-    strong_fraction: float
-    long_run: Interval
-    month: Month | None
-    """None where no month or no price is known."""
-    quality: float | None
-    """Mean over the judged requests, in the unit of their qualities; None without an evaluation."""
-    quality_interval: Interval | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +54,10 @@ class Plan:
     """What the qualities are from."""
     suggestion: str | None
     """The `route set` command that would give money, where the route declares no models."""
-    cuts: tuple[PlannedCut, ...]
-    """From the fewest strong requests to the most."""
+    asked: tuple[float, ...]
+    """Strong fractions, ascending."""
+    figures: tuple[CutFigures, ...]
+    """What the cut nearest to each of them gives, with intervals."""
     notes: tuple[str, ...]
 
     def to_json(self) -> dict[str, Any]:
@@ -96,7 +76,17 @@ class Plan:
             "evaluated": self.evaluated and self.evaluated.to_json(),
             "suggested_route": self.suggestion,
             "cuts": [
-                asdict(cut) | {"month": cut.month and cut.month.to_json()} for cut in self.cuts
+                {
+                    "asked": asked,
+                    "threshold": figures.cut.threshold,
+                    "strong_fraction": figures.cut.strong_fraction,
+                    "long_run": figures.long_run and asdict(figures.long_run),
+                    "month": figures.month and figures.month.to_json(),
+                    "quality": figures.quality,
+                    "quality_interval": figures.quality_interval
+                    and asdict(figures.quality_interval),
+                }
+                for asked, figures in zip(self.asked, self.figures, strict=True)
             ],
             "warnings": list(self.notes),
         }
@@ -137,42 +127,13 @@ def plan(
         traffic = traffic_of(store, question, counts, notes)
         gathered = gather(store, router, question, traffic, notes)
         with store.read() as connection:
-            newest = newest_evaluation(connection, router.identity.fingerprint)
-            stored = None if newest is None else evaluation(connection, newest.id)
-    sample, priced = gathered.sample, gathered.priced
+            evaluated = newest_judged(connection, router.identity.fingerprint)
+    sample = gathered.sample
     dependence = Dependence.of(sample.weights, sample.prompts, sample.conversations, sample.times)
     table = sample.cut_table()
-    judged = None if stored is None else judged_sample(stored)
-    cuts = []
-    for points in range(0, 101, step):
-        cut = StrongFraction(points / 100).cut(table, router.identity.noise)
-        threshold = threshold_value(cut.threshold)
-        is_strong = meets(sample.win_rates, threshold)
-        month = None
-        if priced is not None and sample.month is not None:
-            month = month_of_cut(
-                sample.month,
-                dependence,
-                is_strong,
-                priced.strong_cost,
-                priced.weak_cost,
-                question.confidence,
-            )
-        quality = interval = None
-        if judged is not None:
-            goes = meets(judged.win_rates, threshold)
-            quality, interval = expected_quality(judged, goes, question.confidence)
-        cuts.append(
-            PlannedCut(
-                asked=points / 100,
-                threshold=cut.threshold,
-                strong_fraction=cut.strong_fraction,
-                long_run=long_run_interval(dependence.size(is_strong), question.confidence),
-                month=month,
-                quality=quality,
-                quality_interval=interval,
-            )
-        )
+    quality, judged = (None, None) if evaluated is None else evaluated
+    asked = tuple(points / 100 for points in range(0, 101, step))
+    cuts = [StrongFraction(share).cut(table, router.identity.noise) for share in asked]
     pair = route.pair
     return Plan(
         route=route.name,
@@ -182,10 +143,13 @@ def plan(
         confidence=question.confidence,
         strong=None if pair is None else pair.strong,
         weak=None if pair is None else pair.weak,
-        no_month=_no_month(priced, gathered.month),
-        evaluated=None if stored is None else quality_of(stored),
+        no_month=_no_month(gathered.priced, gathered.month),
+        evaluated=quality,
         suggestion=traffic.suggestion,
-        cuts=tuple(cuts),
+        asked=asked,
+        figures=tuple(
+            cut_figures(sample, table, cut, judged, question.confidence, dependence) for cut in cuts
+        ),
         notes=tuple(notes.notes),
     )
 
@@ -221,28 +185,25 @@ def draw(planned: Plan, output: Output) -> None:
         UsageError: matplotlib is not installed.
     """
     from routectl.report.drawing import save
-    from routectl.report.plan_curve import PlanLine, draw_plan
+    from routectl.report.plan_curve import draw_plan
 
-    shares = [cut.strong_fraction for cut in planned.cuts]
+    shares = [figures.cut.strong_fraction for figures in planned.figures]
     lines = []
-    months = [cut.month for cut in planned.cuts if cut.month is not None]
+    months = [figures.month for figures in planned.figures if figures.month is not None]
     if months:
-        cost = [month.cost_interval for month in months]
         lines.append(
-            PlanLine(
+            _line(
                 "USD in 30 days",
                 [month.this_threshold for month in months],
-                [0.0 if interval is None else interval.low for interval in cost],
-                [0.0 if interval is None else interval.high for interval in cost],
+                [month.cost_interval for month in months],
             )
         )
     if planned.evaluated is not None:
         lines.append(
-            PlanLine(
+            _line(
                 "mean quality of the judged requests",
-                [cut.quality or 0.0 for cut in planned.cuts],
-                [c.quality_interval.low if c.quality_interval else 0.0 for c in planned.cuts],
-                [c.quality_interval.high if c.quality_interval else 0.0 for c in planned.cuts],
+                [figures.quality or 0.0 for figures in planned.figures],
+                [figures.quality_interval for figures in planned.figures],
             )
         )
     if not lines:
@@ -252,3 +213,14 @@ def draw(planned: Plan, output: Output) -> None:
         f"n = {planned.requests:,} requests, {100 * planned.confidence:g} % intervals"
     )
     save(draw_plan(shares, lines, heading), output)
+
+
+def _line(title: str, values: Sequence[float], intervals: Sequence[Interval | None]) -> PlanLine:
+    from routectl.report.plan_curve import PlanLine
+
+    return PlanLine(
+        title,
+        values,
+        [0.0 if interval is None else interval.low for interval in intervals],
+        [0.0 if interval is None else interval.high for interval in intervals],
+    )

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from routectl.calibration import MONTH_DAYS, Interval, Month, Spending, TrafficMonth
+from routectl.calibration import Interval, Month, Spending, TrafficMonth
 from routectl.calibration.clusters import sums
 from routectl.errors import CalibrationError, InputError
 from routectl.prices import CURRENCY, ModelPrice
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 __all__ = [
-    "MONTH_DAYS",
     "Answers",
     "Booked",
     "Costs",

@@ -15,7 +15,8 @@ from routectl.store.calibrations import calibration
 from routectl.store.engine import Location
 from routectl.store.models import Activation, Route
 from routectl.store.opening import open_store
-from routectl.workflow.activating import Activated, Asked, activate, doubts
+from routectl.workflow.activated import Activated
+from routectl.workflow.activating import Asked, activate, doubts
 from routectl.workflow.calibrating import Question, calibrate
 from routectl.workflow.comparing import Difference, difference
 from routectl.workflow.deciding import named_policy

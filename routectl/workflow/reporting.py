@@ -16,7 +16,7 @@ from routectl.store.models import Route
 from routectl.store.opening import open_store
 from routectl.store.prompts import ScoredText, nearest_texts
 from routectl.store.scores import stored_router
-from routectl.workflow.activating import Activated, activated
+from routectl.workflow.activated import Activated, activated
 from routectl.workflow.drifting import DriftReport, drift
 from routectl.workflow.recorded import RecordedCalibration, recorded
 from routectl.workflow.reporter import Reporter

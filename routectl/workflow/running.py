@@ -10,7 +10,7 @@ from routectl.routers import OpenRouter, open_spec
 from routectl.store import routes
 from routectl.store.engine import Location
 from routectl.store.opening import open_store
-from routectl.workflow.activating import activated
+from routectl.workflow.activated import activated
 from routectl.workflow.reporter import Reporter
 
 

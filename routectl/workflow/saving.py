@@ -18,11 +18,11 @@ from routectl.store.engine import Location
 from routectl.store.models import Activation
 from routectl.store.opening import open_store
 from routectl.store.requests import RequestTable, request_table
-from routectl.workflow.activating import activated
+from routectl.workflow.activated import activated
 from routectl.workflow.answering import is_model
 from routectl.workflow.comparing import recent, traffic_of
 from routectl.workflow.deciding import named_policy
-from routectl.workflow.pricing import MONTH_DAYS, route_prices
+from routectl.workflow.pricing import route_prices
 from routectl.workflow.reporter import Remembering, Reporter
 from routectl.workflow.routing import RouteInUse, in_use, picked_route
 
@@ -30,10 +30,11 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from routectl.calibration import TrafficMonth
+
 WINDOW = timedelta(days=30)
 """What is looked at where nobody says since when: this long before the newest request."""
 FALLBACKS = (Reason.NO_TEXT, Reason.NO_SCORE, Reason.TIMEOUT)
-_DAY = 86_400.0
 _COLUMNS = (
     "proxy_decision",
     "proxy_model",
@@ -90,8 +91,10 @@ class Savings:
     always_weak: Bill
     activations: Sequence[str]
     """That decided, by the log."""
-    days: float | None
-    """Between the first of the compared requests and the last; None below a day."""
+    saved_a_month: float | None
+    """US dollars in 30 days; None where what was saved or the month is not known."""
+    month: TrafficMonth | None
+    """How that is scaled, of the compared requests; None where they tell no month."""
     notes: Sequence[str]
 
     @property
@@ -101,13 +104,6 @@ class Savings:
         if actual is None or self.always_strong.cost is None:
             return None
         return self.always_strong.cost - actual
-
-    @property
-    def saved_a_month(self) -> float | None:
-        """The same in 30 days."""
-        if self.saved is None or self.days is None:
-            return None
-        return self.saved / self.days * MONTH_DAYS
 
 
 def savings(
@@ -145,6 +141,8 @@ def _savings(
     reporter: Remembering,
 ) -> Savings:
     import numpy as np
+
+    from routectl.calibration import TrafficMonth
 
     values = {name: np.array(column, dtype=object) for name, column in table.values.items()}
     is_hit = np.array([value is True for value in values["cache_hit"]], dtype=np.bool_)
@@ -199,8 +197,14 @@ def _savings(
             costs = _cost_of(name, route, table)
             if costs is not None:
                 priced[rows] = costs[rows]
-    times = table.time[compared & np.isfinite(table.time)]
-    days = float(times.max() - times.min()) / _DAY if len(times) else 0.0
+    as_booked, as_priced = bill(table.cost, share), bill(priced, share)
+    saved = None
+    if strong is not None and as_booked.cost is not None:
+        saved = strong - table.cost
+    elif strong is not None and priced is not None and as_priced.cost is not None:
+        saved = strong - priced
+    told = TrafficMonth.of(np.where(compared, table.time, np.nan), weight)
+    month = None if isinstance(told, str) else told
     has_time = table.time[np.isfinite(table.time)]
     ends = (
         [datetime.fromtimestamp(t, UTC) for t in (has_time.min(), has_time.max())]
@@ -223,13 +227,14 @@ def _savings(
         overridden=total(decided & is_overridden),
         other_models=total(decided & (answer == _OTHER)),
         compared=total(compared),
-        booked=bill(table.cost, share),
-        priced=bill(priced, share),
+        booked=as_booked,
+        priced=as_priced,
         projected=_projected(connection, log, values["proxy_activation"], weight, compared),
         always_strong=bill(strong, 1.0),
         always_weak=bill(weak, 0.0),
         activations=ran,
-        days=days if days >= 1 else None,
+        saved_a_month=None if saved is None or month is None else month.amount(saved, compared),
+        month=month,
         notes=reporter.notes,
     )
 

@@ -25,7 +25,7 @@ from routectl.store.recent import (
 )
 from routectl.store.requests import request_table
 from routectl.store.scores import prompts_without_text
-from routectl.workflow.activating import Activated, activated, population_of
+from routectl.workflow.activated import Activated, activated, population_of
 from routectl.workflow.deciding import (
     UNSCORED,
     decided,

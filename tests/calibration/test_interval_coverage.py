@@ -30,13 +30,13 @@ def measured(benchmark, name, clusters, target):
 @pytest.mark.parametrize(
     ("name", "clusters", "target"),
     [
-        ("independent", 500, 0.3),
-        ("tied", 500, 0.3),
         ("Pareto 1.5, correlation 0.8", 100, 0.1),
-        ("lognormal 1.2, correlation 0.8", 100, 0.3),
         *(
             pytest.param(*scene, marks=pytest.mark.slow)
             for scene in (
+                ("independent", 500, 0.3),
+                ("tied", 500, 0.3),
+                ("lognormal 1.2, correlation 0.8", 100, 0.3),
                 ("repeated prompts, Pareto 1.5", 400, 0.3),
                 ("Pareto 1.5, correlation 0.8", 100, 0.3),
                 ("Pareto 1.5, correlation 0.8", 400, 0.3),

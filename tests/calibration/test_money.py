@@ -44,11 +44,52 @@ def priced(sample_of, n=2800, days=28, strong=10.0, weak=1.0, scores=None):
     return replace(sample, month=TrafficMonth.of(times, np.ones(n)))
 
 
-def test_below_14_days_a_month_goes_on_at_the_mean_rate_from_first_to_last():
-    month = month_of(START + np.arange(0, 10.001, 0.1) * DAY, np.full(101, 2.0))
+def test_below_a_week_a_month_goes_on_at_the_mean_rate_from_first_to_last():
+    month = month_of(START + np.arange(0, 5.001, 0.1) * DAY, np.full(51, 2.0))
     assert not month.by_weekday
-    assert month.days_seen == pytest.approx(10)
-    assert month.requests == pytest.approx(202 / 10 * 30)
+    assert month.days_seen == pytest.approx(5)
+    assert month.requests == pytest.approx(102 / 5 * 30)
+
+
+def test_a_weekday_of_which_only_an_hour_was_seen_has_no_rate_of_its_own():
+    times = START + np.concatenate([np.arange(23, 24, 0.1), np.arange(24, 150, 0.5)]) * 3600
+    month = month_of(times)
+    assert len(month.covered) == 7
+    assert not month.by_weekday
+
+
+@pytest.mark.parametrize("days", range(7, 14))
+def test_a_log_of_some_days_tells_the_month_although_weekends_are_quiet(days):
+    generator = np.random.default_rng(days)
+    a_day = np.array([1000, 1000, 1000, 200, 200, 1000, 1000])  # from Monday
+    a_month = 30 / 7 * a_day.sum()
+    by_span = []
+    for first in range(7):
+        # Weeks of arrivals, of which the log has so many days from some time of day on.
+        begins = first + generator.random()
+        volumes = generator.poisson(a_day[np.arange(30) % 7])
+        arrivals = np.repeat(np.arange(30), volumes) + generator.random(volumes.sum())
+        times = arrivals[(arrivals >= begins) & (arrivals < begins + days)]
+        month = month_of(START + times * DAY)
+        assert month.by_weekday
+        assert month.requests == pytest.approx(a_month, rel=0.05)
+        by_span.append(abs(len(times) / days * 30 / a_month - 1))
+    if days == 10:
+        assert max(by_span) > 0.08
+
+
+def test_amounts_of_parts_of_the_requests_add_up_to_that_of_all():
+    generator = np.random.default_rng(2)
+    month = month_of(START + np.sort(generator.random(500)) * 9 * DAY)
+    amounts = generator.random(500)
+    is_first = generator.random(500) < 0.3
+    whole = month.amount(amounts, np.ones(500, dtype=bool))
+    assert whole == pytest.approx(month.shares(amounts).sum())
+    assert month.amount(amounts, is_first) + month.amount(amounts, ~is_first) == pytest.approx(
+        whole
+    )
+    assert month.amount(np.full(500, np.nan), is_first) is None
+    assert month.amount(amounts, np.zeros(500, dtype=bool)) is None
 
 
 def test_from_14_days_on_each_weekday_has_its_own_mean():

@@ -183,7 +183,7 @@ def test_a_tie_at_the_limit_is_left_out_whole():
 
 
 def test_where_no_cut_has_the_guarantee_it_is_refused_with_the_lowest_share():
-    with pytest.raises(CalibrationError, match=r"0\.50% .* the lowest one above 0 is 1\.00%"):
+    with pytest.raises(CalibrationError, match=r"0\.50 % .* the lowest one above 0 is 1\.00 %"):
         guaranteed(np.linspace(0, 0.99, 100), 0.005)
 
 

@@ -79,7 +79,8 @@ def test_a_month_of_the_difference_is_priced_by_hand(routectl: Routectl, tmp_pat
         ).fetchall()
     saved = sum((2 - 0.25) * read + (8 - 1) * written for read, written in tokens) / 1e6
     days = 399 * 3600 / DAY
-    assert result["cost_a_month_change"] == pytest.approx(-saved / days * 30)
+    # One request each hour: all days are alike.
+    assert result["cost_a_month_change"] == pytest.approx(-saved / days * 30, rel=0.01)
 
 
 @pytest.mark.usefixtures("two")

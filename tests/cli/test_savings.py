@@ -66,7 +66,9 @@ def test_the_bills_are_those_that_a_hand_makes(routectl: Routectl) -> None:
     assert result["always_weak"]["cost"] == pytest.approx(weak)
     assert result["saved"] == pytest.approx(strong - 1.02 * actual)
     days = 199 * 3600 / DAY
-    assert result["saved_a_month"] == pytest.approx((strong - 1.02 * actual) / days * 30)
+    # One request each hour: all days are alike.
+    saved = (strong - 1.02 * actual) / days * 30
+    assert result["saved_a_month"] == pytest.approx(saved, rel=0.01)
     calibration = routectl("show", "c1", "--json").json
     per_1000 = calibration["costs"]["per_1000_requests"]["this_threshold"]
     assert result["projected"]["cost"] == pytest.approx(per_1000 / 1000 * 200)

@@ -287,6 +287,7 @@ def test_getting_your_log_imports_the_log_of_each_product(reader: Reader) -> Non
     }
 
 
+@pytest.mark.slow
 @needs_the_sqlite_shell
 def test_the_daily_run_goes_from_the_nightly_line_to_a_rollback(reader: Reader) -> None:
     (reader.folder / "logs").mkdir()
@@ -404,6 +405,7 @@ def test_the_formats_import_as_the_page_says(reader: Reader) -> None:
     assert teams == ["web", "batch"]
 
 
+@pytest.mark.slow
 def test_prices_are_the_lists_the_contracts_or_of_one_run(reader: Reader) -> None:
     lay_log(reader.folder)
     code, output = reader.types("routectl import litellm.jsonl")

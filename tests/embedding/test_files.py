@@ -27,6 +27,7 @@ def test_a_copy_in_another_folder_has_the_same_digest(copy: Path) -> None:
     assert locate(str(copy)).digest() == locate(DEFAULT).digest()
 
 
+@pytest.mark.slow
 def test_any_sentence_transformers_model_can_be_loaded_by_its_path(tmp_path: Path) -> None:
     embedder = open_embedder(str(make_tiny_model(tmp_path)))
     assert (embedder.dimension, embedder.max_tokens) == (32, 64)

@@ -184,7 +184,7 @@ def test_the_interval_covers_the_truth_about_as_often_as_it_says() -> None:
 
 
 @given(rows, st.integers(0, 5), st.data())
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=40)
 def test_every_weighted_draw_takes_as_many_rows_of_each_stratum_as_it_has(
     found: NDArray[np.float64], seed: int, data: st.DataObject
 ) -> None:

@@ -163,3 +163,14 @@ def test_code_help_and_pages_are_in_plain_words() -> None:
         if idiom not in ALLOWED.get(name, ())
     ]
     assert places == []
+
+
+def test_a_share_is_written_with_a_blank_before_its_sign() -> None:
+    """As everywhere else: what Python writes of `:.1%` has none."""
+    without = [
+        f"{path.relative_to(ROOT)}:{line}"
+        for path in sorted(PACKAGE.rglob("*.py"))
+        for line, text in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        if re.search(r":[,.0-9]*%\}", text)
+    ]
+    assert without == []

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).resolve().parents[2] / "routectl"
-THE_ONE = PACKAGE / "output.py"
+THE_ONE = PACKAGE / "output"
 
 _METHODS = {
     "write_text", "write_bytes", "touch", "mkdir", "unlink", "rmdir", "rename", "symlink_to",
@@ -82,7 +82,7 @@ def test_no_other_module_writes() -> None:
     found = [
         f"{path.relative_to(PACKAGE)}:{line} {name}"
         for path in sorted(PACKAGE.rglob("*.py"))
-        if path != THE_ONE
+        if THE_ONE not in path.parents
         for line, name in writes(ast.parse(path.read_text()))
         if (str(path.relative_to(PACKAGE)), name) not in _ALLOWED
     ]

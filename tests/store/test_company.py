@@ -112,6 +112,7 @@ def test_imports_of_one_log_at_once_store_each_request_once(
     assert rows_by_table(database_url) == alone
 
 
+@pytest.mark.slow
 def test_imports_of_one_log_at_once_into_an_empty_database_make_one_sample(
     location: Location, database_url: str, tmp_path: Path
 ) -> None:

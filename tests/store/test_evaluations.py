@@ -118,7 +118,10 @@ def test_prompts_are_scored_as_far_as_they_are_not(store: Store) -> None:
         router = add_router(connection, ROUTER, RouterSpec(ROUTER.name), {})
         wanted = list(ids.values())
         longest_first = [ids["the longest of all"], ids["a longer one"], ids["short"]]
-        assert unscored_of(connection, None, wanted) == longest_first
+        assert list(unscored_of(connection, None, wanted)) == longest_first
         add_scores(connection, router, [ids["a longer one"]], [0.25], [False])
-        assert unscored_of(connection, router, wanted) == [ids["the longest of all"], ids["short"]]
+        assert list(unscored_of(connection, router, wanted)) == [
+            ids["the longest of all"],
+            ids["short"],
+        ]
         assert win_rates(connection, router, wanted) == {ids["a longer one"]: 0.25}

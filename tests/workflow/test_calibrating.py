@@ -133,7 +133,7 @@ def test_a_guarantee_that_no_cut_has_is_one_sentence_and_nothing_is_recorded(
     impossible = ("calibrate", "-r", "length", "--strong-fraction", "0.0001", "--guarantee", "0.99")
     failed = routectl(*impossible)
     assert failed.code == 1
-    assert "No threshold keeps the long-run share at or below 0.01%" in failed.err
+    assert "No threshold keeps the long-run share at or below 0.01 %" in failed.err
     assert routectl("history", "--json").json["calibrations"] == []
 
 

@@ -219,7 +219,7 @@ def taken_by_another(url: str) -> bool:
         return leases.take(connection, f"score patient {IDENTITY.fingerprint}", "other") is None
 
 
-@pytest.mark.parametrize("slow", ["load", "step"])
+@pytest.mark.parametrize("slow", [pytest.param("load", marks=pytest.mark.slow), "step"])
 def test_a_load_or_a_step_longer_than_the_lease_keeps_it(
     routectl: Routectl, log: Path, database_url: str, short_lifetime: float, slow: str
 ) -> None:

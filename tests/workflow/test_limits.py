@@ -63,6 +63,7 @@ def calibrated(routectl: Routectl, *target: str) -> dict[str, Any]:
         ("no-response-format", {2}),
         ("context:4000", {3}),
         ("context:4000,no-images,no-tools", {0, 1, 3}),
+        ("context:900000", set()),
     ],
 )
 def test_such_requests_are_strong_in_the_calibration_as_in_the_proxy(
@@ -74,8 +75,11 @@ def test_such_requests_are_strong_in_the_calibration_as_in_the_proxy(
     made = calibrated(routectl, "--strong-fraction", "0.5")
 
     share = len(unavoidable) / 10
-    assert any(f"{share:.1%} of the requests are strong at any" in w for w in made["warnings"])
+    said = [w for w in made["warnings"] if "of the requests are strong at any threshold" in w]
+    assert [w.split(" of")[0] for w in said] == ([f"{100 * share:.1f} %"] if share else [])
     assert made["policy"]["version"] == 2
+    refused = routectl("export", "--calibration", "c1", "--format", "string").err
+    assert "this policy declares what small cannot take" in refused
     routes = tmp_path / "routes.json"
     assert routectl("activate", "--force").code == 0
     assert routectl("export", "--format", "routes", "--output", routes).code == 0

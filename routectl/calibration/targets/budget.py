@@ -76,10 +76,11 @@ class Budget:
 
     def _refusal(self, table: CutTable, month: Floats) -> str:
         cheapest = int(np.argmin(month))
+        percent = 100 * table.share[cheapest]
         what = (
             "with the weak model alone"
-            if table.share[cheapest] == 0.0
-            else f"with {table.share[cheapest]:.1%} to the strong model, the cheapest threshold,"
+            if percent == 0.0
+            else f"with {percent:.1f} % to the strong model, the cheapest threshold,"
         )
         lowest = math.ceil(float(month[cheapest]) * 100) / 100
         return (

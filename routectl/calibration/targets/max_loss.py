@@ -105,8 +105,8 @@ class MaxLoss:
         rest = (
             "more labels would not change that if they said the same: allow a larger loss"
             if needed is None
-            else f"about {needed.labels:,} labels would, at {needed.strong_fraction:.0%} strong, "
-            "if they said the same"
+            else f"about {needed.labels:,} labels would, at {100 * needed.strong_fraction:.0f} % "
+            "strong, if they said the same"
         )
         return (
             f"No threshold but always-strong keeps {limit} with {self.confidence:.4g} confidence "

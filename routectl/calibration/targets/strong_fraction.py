@@ -131,11 +131,12 @@ class StrongFraction:
             index = named if step < _STEPS else min(named, index - 1)
         first = int(np.argmax(table.share > 0.0))
         if index < first:
+            lowest, at_most = 100 * table.share[first], 100 * limit(first, first)
             raise CalibrationError(
-                f"No threshold keeps the long-run share at or below {self.share:.2%} with "
-                f"{guarantee:.4g} confidence: the lowest one above 0 is {table.share[first]:.2%}, "
-                f"and it may be {limit(first, first):.2%} in the long run. More requests on more "
-                "days make it surer; a higher share or a lower guarantee can be met."
+                f"No threshold keeps the long-run share at or below {100 * self.share:.2f} % with "
+                f"{guarantee:.4g} confidence: the lowest one above 0 is {lowest:.2f} %, and it may "
+                f"be {at_most:.2f} % in the long run. More requests on more days make it surer; a "
+                "higher share or a lower guarantee can be met."
             )
         wider = table.nearest(float(table.share[index]), at_most=True)
         if wider >= first and limit(wider, wider) <= self.share:

@@ -7,23 +7,21 @@ and which embedder the prompts go to, is said in the published code only, and so
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from routectl.errors import CheckpointError
 from routectl.records import ModelPair, RouterIdentity
-from routectl.routers.mf import SUMMARY, Factors, MfRouter, score_noise
+from routectl.routers.mf import SUMMARY, Factors, MfRouter, Scoring, score_noise
 from routectl.routers.pairs import choose_pair
-from routectl.routers.protocol import EXTRACTION_FACT, OpenRouter, RouterDescription, fingerprint
+from routectl.routers.protocol import OpenRouter, fingerprint
+from routectl.routers.published.embedded import EmbeddedRemotely
 from routectl.routers.published.folder import published_config, published_weights
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from routectl.embedding.names import RemoteName
-    from routectl.routers.mf import Factors, MfRouter
 
 MODELS = [
     "RWKV-4-Raven-14B",
@@ -94,19 +92,7 @@ MODELS = [
 """The models of Chatbot Arena in the order of the published embedding's rows."""
 
 DEFAULT_PAIR = ModelPair("gpt-4-1106-preview", "mixtral-8x7b-instruct-v0.1")
-EMBEDDING_MODEL = "text-embedding-3-small"
 _TENSORS = ("P.weight", "text_proj.0.weight", "classifier.0.weight")
-
-
-def embedder_name() -> str:
-    """The endpoint of the published routers' embedder: OpenAI's, or that of `OPENAI_BASE_URL`."""
-    url = os.environ.get("OPENAI_BASE_URL") or "https://api.openai.com/v1"
-    return f"openai:{url.rstrip('/')}#{EMBEDDING_MODEL}"
-
-
-def published_shares(remote: RemoteName, width: int) -> str:
-    """For `OpenRouter.shares`: published routers of one endpoint embed each prompt once."""
-    return f"{remote.name} {remote.digest(width)} head"
 
 
 def open_published(folder: Path, strong_model: str | None, weak_model: str | None) -> OpenRouter:
@@ -119,68 +105,33 @@ def open_published(folder: Path, strong_model: str | None, weak_model: str | Non
     """
     import numpy as np
 
-    from routectl.embedding import remote_host
-    from routectl.embedding.names import parse_remote
     from routectl.embedding.remote import NOISE
 
     config = published_config(folder)
     tensors, digest = published_weights(folder)
     factors = _factors(folder, config, tensors)
     pair = choose_pair(strong_model, weak_model, DEFAULT_PAIR, factors.models)
-    name = embedder_name()
-    remote = parse_remote(name)
-    assert remote is not None  # its name begins with openai:
     direction = factors.direction(pair)
-    facts: dict[str, object] = {
-        "router": "mf",
-        "layout": "published",
-        "weights": digest,
-        "embedder": remote.digest(len(direction)),
-        "max_tokens": remote.characters,
-        "reads": "head",
-        "normalised": True,
-        "strong_model": pair.strong,
-        "weak_model": pair.weak,
-        "extraction": EXTRACTION_FACT,
-    }
+    embedded = EmbeddedRemotely.of(len(direction))
+    facts = embedded.facts("mf", digest, pair)
     noise = score_noise(float(np.linalg.norm(direction)), NOISE)
     identity = RouterIdentity("mf", fingerprint(facts), pair, noise, facts)
     card = folder / "README.md"
-    description = RouterDescription(
-        name="mf",
-        kind="mf",
-        summary=SUMMARY,
-        checkpoint=folder,
-        models=factors.models,
-        default_pair=DEFAULT_PAIR,
-        embedder=name,
-        reads=f"the beginning of a long prompt ({remote.characters} characters)",
-        licence=None,
-        card=card if card.is_file() else None,
-        sends_prompts_to=remote_host(name),
+    description = embedded.description(
+        "mf", SUMMARY, folder, factors.models, DEFAULT_PAIR, card if card.is_file() else None
     )
-
-    def load() -> MfRouter:
-        from routectl.embedding.shared import open_shared
-        from routectl.routers.mf import MfRouter, Scoring
-
-        embedder = open_shared(name)
-        if embedder.dimension != len(direction):
-            raise CheckpointError(
-                f"{folder} expects prompt vectors of {len(direction)} numbers, and {name} gives "
-                f"{embedder.dimension}."
-            )
-        return MfRouter(identity, Scoring(direction), embedder)
-
-    return OpenRouter(identity, description, load, published_shares(remote, len(direction)))
+    return OpenRouter(
+        identity,
+        description,
+        lambda: MfRouter(identity, Scoring(direction), embedded.open(folder)),
+        embedded.shares,
+    )
 
 
 def _factors(
     folder: Path, config: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]
 ) -> Factors:
     import numpy as np
-
-    from routectl.routers.mf import Factors
 
     if set(tensors) != set(_TENSORS):
         strange = sorted(set(tensors) ^ set(_TENSORS))

@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING, Any
 from routectl.errors import CheckpointError
 from routectl.records import RouterIdentity
 from routectl.routers.pairs import choose_pair
-from routectl.routers.protocol import EXTRACTION_FACT, OpenRouter, RouterDescription, fingerprint
+from routectl.routers.protocol import OpenRouter, fingerprint
+from routectl.routers.published.embedded import EmbeddedRemotely
 from routectl.routers.published.folder import files_named
-from routectl.routers.published.mf import DEFAULT_PAIR, embedder_name, published_shares
+from routectl.routers.published.mf import DEFAULT_PAIR
 from routectl.routers.sw_ranking.bradley_terry import counts, fit
 from routectl.routers.sw_ranking.noise import SAFETY_FACTOR, score_noise
 from routectl.routers.sw_ranking.ranking import Ranking, Ratings
@@ -44,10 +45,7 @@ def open_published(folder: Path, strong_model: str | None, weak_model: str | Non
         CheckpointError: the embeddings are damaged, pickled, or not one for each battle.
         UsageError: `OPENAI_BASE_URL` is no address.
     """
-    from routectl.embedding import remote_host
-    from routectl.embedding.names import parse_remote
     from routectl.embedding.remote import NOISE
-    from routectl.routers.sw_ranking.router import SwRankingRouter
 
     ranking = read_published(folder)
     pair = choose_pair(
@@ -57,51 +55,21 @@ def open_published(folder: Path, strong_model: str | None, weak_model: str | Non
         ranking.models,
     )
     tiers = ranking.tiers_of(pair)
-    name = embedder_name()
-    remote = parse_remote(name)
-    assert remote is not None  # its name begins with openai:
     ratings = Ratings(ranking)
     noise = score_noise(ratings, _between(ranking.vectors), NOISE)
     of_pair = SAFETY_FACTOR * float(noise[tiers[0], tiers[1]])
-    width = ranking.vectors.shape[1]
-    facts: dict[str, object] = {
-        "router": "sw_ranking",
-        "layout": "published",
-        "weights": _digest(folder),
-        "embedder": remote.digest(width),
-        "max_tokens": remote.characters,
-        "reads": "head",
-        "normalised": True,
-        "strong_model": pair.strong,
-        "weak_model": pair.weak,
-        "extraction": EXTRACTION_FACT,
-    }
+    embedded = EmbeddedRemotely.of(ranking.vectors.shape[1])
+    facts = embedded.facts("sw_ranking", _digest(folder), pair)
     identity = RouterIdentity("sw_ranking", fingerprint(facts), pair, of_pair, facts)
-    description = RouterDescription(
-        name="sw_ranking",
-        kind="sw_ranking",
-        summary=SUMMARY,
-        checkpoint=folder,
-        models=ranking.models,
-        default_pair=DEFAULT_PAIR,
-        embedder=name,
-        reads=f"the beginning of a long prompt ({remote.characters} characters)",
-        licence=None,
-        card=None,
-        sends_prompts_to=remote_host(name),
+    description = embedded.description(
+        "sw_ranking", SUMMARY, folder, ranking.models, DEFAULT_PAIR, None
     )
-
-    def load() -> SwRankingRouter:
-        from routectl.embedding.shared import open_shared
-
-        embedder = open_shared(name)
-        if embedder.dimension != width:
-            raise CheckpointError(
-                f"{folder} holds vectors of {width} numbers, and {name} gives {embedder.dimension}."
-            )
-        return SwRankingRouter(identity, ranking, tiers, embedder)
-
-    return OpenRouter(identity, description, load, published_shares(remote, width))
+    return OpenRouter(
+        identity,
+        description,
+        lambda: SwRankingRouter(identity, ranking, tiers, embedded.open(folder)),
+        embedded.shares,
+    )
 
 
 def read_published(folder: Path) -> Ranking:

@@ -18,7 +18,7 @@ from routectl.store.models import DriftCheck, Route
 from routectl.store.recent import newest_decision, newest_time
 from routectl.store.requests import RequestTable, request_table
 from routectl.store.scores import noise_of
-from routectl.workflow.activating import Activated
+from routectl.workflow.activated import Activated
 from routectl.workflow.deciding import (
     UNSCORED,
     decided,

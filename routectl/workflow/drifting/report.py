@@ -13,7 +13,7 @@ from routectl.store import routes
 from routectl.store.engine import Location
 from routectl.store.models import Route
 from routectl.store.opening import open_store
-from routectl.workflow.activating import Activated, activated, population_of
+from routectl.workflow.activated import Activated, activated, population_of
 from routectl.workflow.drifting.days import (
     WEEK,
     day_number,

@@ -37,7 +37,7 @@ def population_prompts(
         leave_out_other_versions(store, population, reporter)
         with store.read() as connection:
             # Of no router, so of all prompts that have a text.
-            ids = unscored_prompts(connection, None, population, EXTRACTION_VERSION)
+            ids = list(unscored_prompts(connection, None, population, EXTRACTION_VERSION))
             text_by_id = texts(connection, ids)
     if not text_by_id:
         raise InputError(f"{location} holds no request of this population that has a prompt")

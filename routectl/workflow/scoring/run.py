@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
-from itertools import chain
 
 from sqlalchemy import Connection
 
@@ -21,7 +20,6 @@ from routectl.store.scores import (
     add_scores,
     is_kept_at,
     router_id,
-    text_lengths,
     texts,
     unscored_of,
     unscored_prompts,
@@ -31,8 +29,9 @@ from routectl.workflow.reporter import Reporter
 from routectl.workflow.scoring.leasing import HeldLease, lease
 from routectl.workflow.scoring.work import WHOLE, Work
 
-Unscored = Callable[[Connection, int | None], Sequence[int]]
-"""Ids of the prompts that a router (its id, None if it is new) has yet to score."""
+Unscored = Callable[[Connection, int | None], Mapping[int, int]]
+"""Characters of the prompts that a router (its id, None if it is new) has yet to score, by id, in
+the order in which they are scored."""
 
 FIRST_STEP = 64
 """Prompts of the first step; later ones are sized by the speed seen."""
@@ -80,14 +79,14 @@ def score_prompts(
 ) -> list[ScoringResult]:
     """Score these prompts with each router, as far as they are not: as `score`."""
 
-    def unscored(connection: Connection, router: int | None) -> Sequence[int]:
+    def unscored(connection: Connection, router: int | None) -> Mapping[int, int]:
         return unscored_of(connection, router, prompt_ids)
 
     return _score_all(store, routers, unscored, reporter)
 
 
 def _of_population(population: Population) -> Unscored:
-    def unscored(connection: Connection, router: int | None) -> Sequence[int]:
+    def unscored(connection: Connection, router: int | None) -> Mapping[int, int]:
         return unscored_prompts(connection, router, population, EXTRACTION_VERSION)
 
     return unscored
@@ -141,8 +140,8 @@ class _Job:
 
     router: OpenRouter
     router_id: int | None
-    missing: Sequence[int]
-    """Ids of the prompts that it has not scored."""
+    missing: Mapping[int, int]
+    """Characters of the prompts that it has not scored, by id."""
     moved: bool = False
     """Whether the store names another checkpoint, or none, at its fingerprint."""
     longer: int = 0
@@ -208,7 +207,8 @@ def _score_under_leases(
         for job in jobs:
             # The run that held the lease before may have scored some of them.
             job.missing = unscored(connection, job.router_id)
-    missing = list(dict.fromkeys(chain.from_iterable(job.missing for job in jobs)))
+    lengths = {id: length for job in jobs for id, length in job.missing.items()}
+    missing = list(lengths)
     if not missing:
         return
     loaded = []
@@ -223,9 +223,7 @@ def _score_under_leases(
     label = f"scoring with {' and '.join(job.name for job in jobs)}"
     slow = any(job.router.description.slow for job in jobs)
     began, done = time.monotonic(), 0
-    with store.read() as connection:
-        lengths = text_lengths(connection, missing)
-    work = Work([lengths[id] for id in missing], [job.router.identity for job in jobs])
+    work = Work(list(lengths.values()), [job.router.identity for job in jobs])
     with reporter.progress(label, WHOLE) as advance:
         for step in _steps(missing, SLOW_FIRST_STEP if slow else FIRST_STEP):
             with store.read() as connection:

@@ -87,6 +87,25 @@ COMMANDS = {
         {LOOK} --route batch --guarantee 0.9
         activate 6 --route batch --mode canary=0.1 --fallback share
     """,
+    "0007": f"""
+        import - --source first.jsonl
+        battles import battles.jsonl
+        {LOOK} -r mf -r random -r length --note 'a first look'
+        activate 1 --note '30 % strong, agreed with finance'
+        evaluate --benchmark known.csv -r mf -r length --note 'is it better than the length?'
+        route set smart --strong gpt-5 --weak gpt-5-mini --where model_group=smart \\
+            --drift-tolerance 0.05
+        import - --source second.jsonl
+        {LOOK} -r mf -r sw_ranking
+        import - --source decided.jsonl
+        route set batch --strong gpt-5 --weak gpt-5-mini --router mf --note 'nightly jobs' \\
+            --limit gpt-5-mini=context:128000,no-images
+        {LOOK} --route batch --unit conversation
+        activate 6 --route batch --mode canary=0.1 --fallback share --expires 30d
+        calibrate --budget 0.15/month --route smart
+        activate 4 --route smart --force
+        status
+    """,
 }
 """What a team did, up to the schema's newest table.
 
@@ -106,14 +125,16 @@ AFTERWARDS = f"""
 
 AFTERWARDS_WITH_ROUTES = f"""
     {LOOK} -r length --at-most --route smart --note 'never above'
-    activate 7 --route smart --force --note 'our own models'
+    activate NEWEST --route smart --force --note 'our own models'
     activate --always-weak --route smart --note 'provider outage'
     rollback --route smart --note 'the provider is back'
     activate --always-weak --route batch
     route rename batch nightly
     activate --always-strong --route smart --note 'demo for the board'
 """
-"""The same from 0006 on, where a route is declared before it runs."""
+"""The same from 0006 on, where a route is declared before it runs. NEWEST is the calibration."""
+
+NEWEST = {"0006": "7", "0007": "8"}
 
 ROUTES = ("default", "smart", "batch", "new", "nightly")
 FORMATS = ("string", "env", "json", "yaml")
@@ -131,6 +152,7 @@ def main() -> None:
         if arguments.newer is None:
             inputs.main(Path(folder))
             afterwards = AFTERWARDS if schema < "0006" else AFTERWARDS_WITH_ROUTES
+            afterwards = afterwards.replace("NEWEST", NEWEST.get(schema, ""))
             commands = (COMMANDS[schema] + afterwards).replace("\\\n", " ")
             for command in filter(None, map(shlex.split, commands.splitlines())):
                 routectl(arguments.code, folder, command)
