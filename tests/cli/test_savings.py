@@ -90,6 +90,7 @@ def test_what_no_decision_sent_anywhere_is_counted_apart(
         decided(405, model="big"),  # decided weak
         decided(406, model="gpt-4o"),
         decided(407, response_cost=None),
+        decided(409, entry={"reason": "client_threshold"}),
         payload(408, startTime=1_790_000_000.0 + DAY, metadata={}, model_group="smart"),
     ]
     routectl("import", write_log(tmp_path / "more", more))
@@ -100,7 +101,7 @@ def test_what_no_decision_sent_anywhere_is_counted_apart(
         "fallbacks": 2,
         "overridden": 2,
         "other_models": 1,
-        "decided": 205,
+        "decided": 206,
     }
     assert {name: result[name] for name in counts} == counts
     text = routectl("savings").out

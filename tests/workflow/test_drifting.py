@@ -198,10 +198,13 @@ def test_a_proxy_that_decides_otherwise_is_told_from_a_shift(night: Night) -> No
     assert "the traffic has shifted" not in done.out
 
 
-def test_decisions_of_another_router_or_activation_are_not_compared(night: Night) -> None:
+def test_decisions_of_another_router_activation_or_threshold_are_not_compared(
+    night: Night,
+) -> None:
     other = night.decided(records(7), decision="strong", fingerprint=ONE_FINGERPRINT)
     earlier = night.decided(records(8), decision="strong", activation="a99")
-    assert night.looks(other + earlier, alarm="proxy") == []
+    client = night.decided(records(9), decision="strong", reason="client_threshold")
+    assert night.looks(other + earlier + client, alarm="proxy") == []
 
 
 def test_a_rising_fallback_rate_is_an_alarm_of_its_own(night: Night) -> None:
