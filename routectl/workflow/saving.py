@@ -20,7 +20,7 @@ from routectl.store.opening import open_store
 from routectl.store.requests import RequestTable, request_table
 from routectl.workflow.activated import activated
 from routectl.workflow.answering import is_model
-from routectl.workflow.comparing import recent, traffic_of
+from routectl.workflow.comparing import recent, traffic_compared
 from routectl.workflow.deciding import named_policy
 from routectl.workflow.pricing import route_prices
 from routectl.workflow.reporter import Remembering, Reporter
@@ -124,7 +124,7 @@ def savings(
         used = in_use(connection, stored)
         log = [] if stored is None else routes.activations(connection, stored.id)
         named = [named_policy(connection, IdKind.ACTIVATION, row.id) for row in log[-1:]]
-        population = recent(connection, traffic_of(connection, used, *named), window, WINDOW)
+        population = recent(connection, traffic_compared(connection, used, *named), window, WINDOW)
         table = request_table(connection, population, None, columns=_COLUMNS)
         remembering = Remembering(reporter)
         prices = route_prices(used, {}, remembering)
@@ -203,8 +203,8 @@ def _savings(
         saved = strong - table.cost
     elif strong is not None and priced is not None and as_priced.cost is not None:
         saved = strong - priced
-    told = TrafficMonth.of(np.where(compared, table.time, np.nan), weight)
-    month = None if isinstance(told, str) else told
+    month_or_reason = TrafficMonth.of(np.where(compared, table.time, np.nan), weight)
+    month = None if isinstance(month_or_reason, str) else month_or_reason
     has_time = table.time[np.isfinite(table.time)]
     ends = (
         [datetime.fromtimestamp(t, UTC) for t in (has_time.min(), has_time.max())]
