@@ -191,11 +191,7 @@ def difference(
             cost_after=dollars[1],
         )
 
-    has_time = both & ~np.isnan(table.time)
-    ends = (table.time[has_time].min(), table.time[has_time].max()) if has_time.any() else ()
-    first_time, last_time = (
-        (datetime.fromtimestamp(float(end), UTC) for end in ends) if ends else (None, None)
-    )
+    first_time, last_time = first_and_last(table.time[both])
     return Difference(
         route=route.name,
         before=first,
@@ -241,6 +237,23 @@ def recent(
         if newest is not None:
             chosen = replace(chosen, since=newest - usual)
     return chosen
+
+
+def first_and_last(times: NDArray[np.float64]) -> tuple[datetime | None, datetime | None]:
+    """The earliest of some times and the latest; None where there is none.
+
+    Args:
+        times: seconds since 1970 in UTC, NaN where unknown, float64[n].
+    """
+    import numpy as np
+
+    present = times[np.isfinite(times)]
+    if not len(present):
+        return None, None
+    first, last = (
+        datetime.fromtimestamp(float(end), UTC) for end in (present.min(), present.max())
+    )
+    return first, last
 
 
 def _say_what_is_unusual(
