@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from routectl.cli.console import Console, minute, when
-from routectl.cli.policy_text import by_whom, filters_text
+from routectl.cli.policy_text import NO_ROUTES, by_whom, filters_text
 from routectl.records import IdKind, Limits, Population
 
 if TYPE_CHECKING:
@@ -46,9 +46,7 @@ def set_json(done: RouteSet) -> dict[str, object]:
 def print_routes(console: Console, views: Sequence[RouteView]) -> None:
     """All routes, one a row."""
     if not views:
-        console.line(
-            "No routes yet: `routectl route set NAME --strong MODEL --weak MODEL` declares one."
-        )
+        console.line(NO_ROUTES)
         return
     console.table(
         [

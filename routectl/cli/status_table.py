@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from routectl.cli.console import Console, percent, when
-from routectl.cli.policy_text import runs_text
+from routectl.cli.policy_text import NO_ROUTES, runs_text
 from routectl.records import IdKind
 from routectl.workflow.status import Check
 
@@ -21,9 +21,7 @@ if TYPE_CHECKING:
 def print_status(console: Console, routes: Sequence[RouteStatus]) -> None:
     """One line a route, then a line for each reason to look at it."""
     if not routes:
-        console.line(
-            "No routes yet: `routectl route set NAME --strong MODEL --weak MODEL` declares one."
-        )
+        console.line(NO_ROUTES)
         return
     now = datetime.now(UTC)
     columns = [(name, [_cell(route, now, name) for route in routes]) for name in _COLUMNS]
