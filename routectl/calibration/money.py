@@ -342,6 +342,7 @@ class MonthlyAmount:
     """An amount of a month, with two different statements of how sure it is."""
 
     value: float
+    """In 30 days, in the unit of the amounts."""
     long_run: Interval
     """The mean of all months of such traffic."""
     next_month: Interval | None

@@ -34,9 +34,7 @@ def to_json(report: DriftReport) -> dict[str, object]:
     return {
         "route": report.route,
         "activation_id": None if active is None else active.id,
-        "calibration_id": None
-        if active is None or active.calibration is None
-        else active.calibration.id,
+        "calibration_id": None if active is None else active.calibration_id,
         "limit": drift_limit(),
         "tolerance": None if drift is None else drift.tolerance,
         "margin": None

@@ -41,6 +41,7 @@ class Contamination:
     """The result of a search for contamination."""
 
     threshold: float
+    """The least cosine of a pair that counts, in [-1, 1]."""
     embedder: str
     prompts: int
     """Distinct prompts of the inputs."""
