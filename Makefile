@@ -7,6 +7,7 @@ WORKERS ?= 2
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 LITELLM := $(VENV)-litellm
+ROUTELLM := $(VENV)-routellm
 
 .PHONY: demo demo-proxy test test-slow coverage lint docs bench example clean
 
@@ -29,6 +30,17 @@ test -e $(LITELLM)/bin/litellm || { $(PYTHON) -m venv $(LITELLM) \
 	  || { echo "LiteLLM cannot be installed here"; rm -rf $(LITELLM); }
 endef
 
+# Another one with RouteLLM, 1.4 GiB, which must be able to load.
+define ROUTELLM_INSTALLED
+test -e $(ROUTELLM)/.installed || { $(PYTHON) -m venv $(ROUTELLM) \
+	  && $(ROUTELLM)/bin/pip install --quiet --no-deps --no-compile \
+	    --requirement tests/proxy/requirements-routellm.txt \
+	  && OPENAI_API_KEY=none LITELLM_LOCAL_MODEL_COST_MAP=True \
+	    $(ROUTELLM)/bin/python -c 'import routellm.controller' \
+	  && touch $(ROUTELLM)/.installed; } \
+	  || { echo "RouteLLM cannot be installed here"; rm -rf $(ROUTELLM); }
+endef
+
 # A threshold, a proxy that obeys it, and the log of that proxy: LiteLLM's, or else `routectl serve`.
 demo-proxy: $(INSTALLED)
 	@$(LITELLM_INSTALLED)
@@ -44,12 +56,14 @@ test: $(INSTALLED)
 	$(TEST) -m 'not slow'
 
 # The wheel in an environment of its own, the demo, the slow routers, the language model, each command
-# that writes killed many times, and a real LiteLLM proxy in another environment. Where that one cannot
-# be installed, its test says so and is skipped; so are those of the report's page in a browser without
-# Chromium and its driver (Debian: apt-get install chromium chromium-driver).
+# that writes killed many times, and a real LiteLLM proxy and RouteLLM in other environments. Where one of
+# these cannot be installed, its tests say so and are skipped; so are those of the report's page in a
+# browser without Chromium and its driver (Debian: apt-get install chromium chromium-driver).
 test-slow: $(INSTALLED)
 	@$(LITELLM_INSTALLED)
-	ROUTECTL_LITELLM_PYTHON=$(LITELLM)/bin/python $(TEST) -m slow
+	@$(ROUTELLM_INSTALLED)
+	ROUTECTL_LITELLM_PYTHON=$(LITELLM)/bin/python ROUTECTL_ROUTELLM_PYTHON=$(ROUTELLM)/bin/python \
+	  $(TEST) -m slow
 
 # All tests with the lines and branches that they reach, which takes half as long again.
 coverage: $(INSTALLED)
@@ -71,4 +85,4 @@ example: $(INSTALLED)
 	$(BIN)/python examples/make_database.py
 
 clean:
-	rm -rf $(VENV) $(LITELLM) .demo dist build .coverage
+	rm -rf $(VENV) $(LITELLM) $(ROUTELLM) .demo dist build .coverage

@@ -55,7 +55,8 @@ def main() -> int:
         else:
             python = str(arguments.litellm.absolute())
             fragment = litellm_fragment({"smart": active})
-            with litellm_proxy(python, folder, fragment, upstream) as proxy:
+            # LiteLLM's cache can give a chat what it kept of Messages, which is another matter.
+            with litellm_proxy(python, folder, fragment, upstream, with_cache=False) as proxy:
                 failed = _litellm(requests, lambda path, body: proxy.send(path, body)[0])
                 log = proxy.log
                 time.sleep(5)  # it writes rows after it answered

@@ -19,9 +19,14 @@ MOST_DOLLARS = 1e6
 FIRST_TIME, LAST_TIME = 0.0, 7_258_118_400.0
 """1970 and 2200, in seconds since 1970: a call's time is from the one on and before the other."""
 
-OVERRIDDEN, FALLBACK, CACHE_HIT = NOT_DECIDED = ("overridden", "fallback", "cache_hit")
+OVERRIDDEN, FALLBACK, CACHE_HIT, CLIENT_THRESHOLD = NOT_DECIDED = (
+    "overridden",
+    "fallback",
+    "cache_hit",
+    "client_threshold",
+)
 """Values of `proxy_reason` where something else than the route's policy decided: the gateway's own
-router, another model's failure, its cache."""
+router, another model's failure, its cache, the client."""
 
 
 class TrafficRequest(msgspec.Struct, frozen=True, gc=False):

@@ -68,6 +68,13 @@ from routectl.cli.console import Console
     help="Append each decision as a line of JSON, which `routectl import` reads.",
 )
 @click.option("--log-prompts", is_flag=True, help="With the texts that were scored.")
+@click.option(
+    "--allow-client-threshold",
+    "allow_client_threshold",
+    metavar="ROUTE",
+    help="Decide a model name with a client's own threshold, as RouteLLM's clients write it, by "
+    "this route's policy. Each client then chooses its cost.",
+)
 @options.output
 def command(
     routes_file: Path,
@@ -80,6 +87,7 @@ def command(
     segment_headers: tuple[str, ...],
     log: Path | None,
     log_prompts: bool,
+    allow_client_threshold: str | None,
     console: Console,
 ) -> None:
     """Decide requests over HTTP, and pass them on to the model of their route.
@@ -108,6 +116,7 @@ def command(
         max_concurrent=max_concurrent,
         log=log,
         log_prompts=log_prompts,
+        allow_client_threshold=allow_client_threshold,
         segment_headers=segment_headers,
     )
     serve(

@@ -20,9 +20,9 @@ CALLBACK = f'litellm_settings: {{callbacks: ["{PLUGIN}"]}}'
 UPSTREAM, UPSTREAM_KEY = "ROUTECTL_UPSTREAM", "ROUTECTL_UPSTREAM_KEY"
 
 _HEAD = "# Written by `routectl export --format litellm`.\n"
-_TIMEOUT_MS = 10_000
-"""Covers the loading of the router at the first request; after it, the policy's deadline is far
-shorter."""
+_TIMEOUT_MS = 60_000
+"""Above every deadline of the plug-in's own, after which the policy's fallback decides: LiteLLM's
+would send the request to the strong model and log no decision."""
 
 
 def litellm_fragment(routes: Mapping[str, ActiveRoute]) -> str:

@@ -15,6 +15,11 @@ from routectl.errors import InputError
 from routectl.export.litellm import PLUGIN
 
 _MOST_FILES = 100
+_CUSTOM_AUTH_CHECKS = (
+    ("litellm_settings", "enable_post_custom_auth_checks"),
+    ("general_settings", "custom_auth_run_common_checks"),
+)
+"""Section and name of what LiteLLM wants, both, to check keys that `custom_auth` let in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,14 +102,16 @@ class LitellmConfig:
                 "the log will hold no prompts, so nothing can be calibrated from it",
                 "litellm_settings: {turn_off_message_logging: false}",
             )
-        general = self._section("general_settings")
-        wanted = ("enable_post_custom_auth_checks", "custom_auth_run_common_checks")
-        missing = [name for name in wanted if general.get(name) is not True]
-        if general.get("custom_auth") and missing:
+        missing = [
+            f"{section}: {{{name}: true}}"
+            for section, name in _CUSTOM_AUTH_CHECKS
+            if self._section(section).get(name) is not True
+        ]
+        if self._section("general_settings").get("custom_auth") and missing:
             yield Fault(
                 "keys",
                 "custom_auth checks neither the models nor the budgets of a key by itself",
-                f"general_settings: {{{', '.join(f'{name}: true' for name in missing)}}}",
+                ", ".join(missing),
             )
 
     def _route(self, name: str, models: tuple[str | None, ...]) -> Iterator[Fault]:

@@ -15,6 +15,7 @@ from routectl.policy.decision import (
 from routectl.policy.record import (
     ALWAYS_STRONG,
     ALWAYS_WEAK,
+    CLIENT_PREFIX,
     CONVERSATION,
     FALLBACKS,
     LIVE,
@@ -34,6 +35,7 @@ from routectl.policy.record import (
 __all__ = [
     "ALWAYS_STRONG",
     "ALWAYS_WEAK",
+    "CLIENT_PREFIX",
     "CONVERSATION",
     "FALLBACKS",
     "LIVE",

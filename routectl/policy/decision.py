@@ -35,6 +35,8 @@ class Reason(StrEnum):
     """Its score, against the policy's thresholds."""
     SEGMENT_THRESHOLD = "segment_threshold"
     """Its score, against the thresholds of its segment."""
+    CLIENT_THRESHOLD = "client_threshold"
+    """Its score, against a threshold that the client named in place of the policy's."""
     NEEDS_STRONG = "needs_strong"
     """The weaker models cannot take it, whatever its score is."""
     SHADOW = "shadow"

@@ -6,13 +6,14 @@ never change, so the record is made for K models, although two are all that is f
 
 from __future__ import annotations
 
+import contextlib
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from routectl.errors import InputError, RoutectlError
+from routectl.errors import InputError, RoutectlError, UsageError
 from routectl.escaping import quoted_names
 from routectl.records import Limits, ModelPair, RouterSpec
 
@@ -41,6 +42,12 @@ follows; of a request its last one."""
 LIVE, SHADOW = "live", "shadow"
 _CANARY = re.compile(r"canary=((?:0|1)(?:\.[0-9]+)?)")
 _DECIMAL = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
+
+
+CLIENT_PREFIX = "router-"
+"""How a model name begins that has a threshold of the client's own."""
+_LONGEST_THRESHOLD = 40
+"""Characters of a client's: far more than any decimal that tells two scores apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +198,31 @@ class Policy:
                 "there, too): take --format env, json or yaml"
             )
         return self.config_string()
+
+    def with_threshold_of(self, model: str) -> Policy:
+        """The policy with the threshold that a client's model name has, in all segments.
+
+        An unconditional policy stays as it is: whoever made all requests weak meant all of them.
+
+        Args:
+            model: router-ROUTER-THRESHOLD, as RouteLLM's clients write it.
+
+        Raises:
+            UsageError: it names another router or no plain decimal in [0, 1], or the policy is
+                not one threshold between two models.
+        """
+        if self.rule != THRESHOLD:
+            return self
+        if len(self.models) != 2:
+            raise UsageError("a client's threshold takes a route between two models")
+        prefix = config_string(self.routers[0].spec.name, "")
+        text = model.removeprefix(prefix)
+        if model.startswith(prefix) and len(text) <= _LONGEST_THRESHOLD:
+            with contextlib.suppress(InputError):
+                return replace(self, thresholds=(text,), segments={}, segment_field=None)
+        raise UsageError(
+            f"a model name with a threshold is {prefix}T, with T a plain decimal from 0 to 1"
+        )
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON values, with the record's version."""

@@ -22,7 +22,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from routectl.callers import caller_of
-from routectl.errors import InputError
+from routectl.errors import InputError, UsageError
 from routectl.extraction.texts import clean
 from routectl.field_text import text
 from routectl.proxy.decider import Decider, Decision, RequestFacts
@@ -270,6 +270,8 @@ class _Server:
             return await self._decider.decide(route, body, facts), facts
         except InputError as error:
             raise Refused(404, "invalid_request_error", f"{error}.") from None
+        except UsageError as error:
+            raise Refused(400, "invalid_request_error", f"{error}.") from None
 
     async def _answer(self, request: Request, call: str, body: dict[str, Any]) -> httpx2.Response:
         """What the upstream of the body's model answers; its content is not read yet."""

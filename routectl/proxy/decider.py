@@ -6,15 +6,16 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from routectl import extraction
 from routectl.callers import Caller, caller_of
-from routectl.errors import InputError, RoutectlError
+from routectl.errors import InputError, RoutectlError, RouterError
 from routectl.export import ActiveRoute
 from routectl.needs import Needs, about_tokens, count_images, needs_of
 from routectl.policy import (
+    CLIENT_PREFIX,
     CONVERSATION,
     THRESHOLD,
     Decisions,
@@ -33,6 +34,8 @@ TIMES_SLOWEST = 3
 """The deadline, in what a prompt of full length takes at most."""
 LENGTHS = (250, 1000, 4000, 16_000)
 """Characters of a prompt up to which its scoring is counted together."""
+LOADING_SECONDS = 5.0
+"""So long a request waits for routers that are being loaded, before it gets the fallback."""
 _SHORTEST_DEADLINE = 0.25
 """Seconds: a router that takes a millisecond must still survive a busy machine."""
 
@@ -87,12 +90,20 @@ NO_FACTS = RequestFacts()
 class Decider:
     """Decides requests of the routes that run. It belongs to one event loop."""
 
-    def __init__(self, running: Running, deadline_seconds: float | None = None) -> None:
+    def __init__(
+        self,
+        running: Running,
+        deadline_seconds: float | None = None,
+        *,
+        allow_client_threshold: str | None = None,
+    ) -> None:
         """Decide by what runs.
 
         Args:
             deadline_seconds: after which a request gets the fallback; None is three times what
                 its router takes for a prompt of full length.
+            allow_client_threshold: the route that decides a request whose model is
+                router-ROUTER-THRESHOLD; None takes no such name.
         """
         self.running = running
         self.reasons: Counter[tuple[str, str, str]] = Counter()
@@ -100,27 +111,58 @@ class Decider:
         self.outcomes: Counter[tuple[str, str, str]] = Counter()
         """Prompts to score by route, length and outcome: scored, timeout or no_score."""
         self._deadline = deadline_seconds
+        self._allow_client_threshold = allow_client_threshold
 
-    async def decide(self, route: str, body: object, given: RequestFacts = NO_FACTS) -> Decision:
+    def is_client_threshold(self, model: str) -> bool:
+        """Whether a model name is read as one with a threshold of the client's own."""
+        return (
+            self._allow_client_threshold is not None
+            and model.startswith(CLIENT_PREFIX)
+            and model not in self.running.routes
+        )
+
+    async def called(self, model: str) -> tuple[str, RunningRoute]:
+        """The route that a client's model name calls, by name, and what decides its request.
+
+        Raises:
+            InputError: no such route runs.
+            UsageError: the name has a threshold that cannot be carried out.
+        """
+        if not self.running.tried.done():
+            loading = asyncio.wrap_future(self.running.tried)
+            await asyncio.wait([loading], timeout=LOADING_SECONDS)
+        routes, route = self.running.routes, model
+        if self._allow_client_threshold is not None and self.is_client_threshold(model):
+            route = self._allow_client_threshold
+        running = routes.get(route)
+        if running is None:
+            names = ", ".join(routes)
+            raise InputError(f"there is no such route here; the routes are {names}")
+        if route != model:
+            policy = running.active.policy.with_threshold_of(model)
+            running = replace(running, active=replace(running.active, policy=policy))
+        return route, running
+
+    async def decide(self, model: str, body: object, given: RequestFacts = NO_FACTS) -> Decision:
         """What a request gets.
 
         Args:
-            route: the name that the client called.
+            model: the name that the client called: a route's, or where that is allowed, one with
+                a threshold.
             body: a request body, its conversation alone, or a text.
             given: what else is known of it. What it names itself comes after that.
 
         Raises:
-            InputError: no such route runs.
+            InputError, UsageError: as `called`.
         """
-        running = self.running.routes.get(route)
-        if running is None:
-            names = ", ".join(self.running.routes)
-            raise InputError(f"there is no such route here; the routes are {names}")
+        route, running = await self.called(model)
         policy = running.active.policy
         text = deciding_text(policy, body)
         facts = _facts(policy, body, text, given)
         decisions, scores = await self._decided(running, text, facts)
         decision = decision_of(route, policy, decisions, scores)
+        if route != model:
+            decision = _by_client(decision)
         self.reasons[route, decision.decision, decision.reason] += 1
         return decision
 
@@ -148,11 +190,28 @@ class Decider:
         return _by_scores(running.active, text, scores, reason, facts)
 
     async def _scored(self, running: RunningRoute, text: str) -> list[float]:
+        if not running.scorers:
+            if not self.running.tried.done():
+                raise TimeoutError
+            raise RouterError(f"its router is not loaded: {self.running.problem}")
         slowest = max(scorer.slowest_seconds for scorer in running.scorers)
         deadline = max(_SHORTEST_DEADLINE, TIMES_SLOWEST * slowest)
         futures = [asyncio.wrap_future(scorer.submit(text)) for scorer in running.scorers]
         async with asyncio.timeout(deadline if self._deadline is None else self._deadline):
             return list(await asyncio.gather(*futures))
+
+
+def _by_client(decision: Decision) -> Decision:
+    """A decision whose threshold was the client's."""
+
+    def reason_of(reason: str) -> str:
+        return str(Reason.CLIENT_THRESHOLD) if reason == Reason.THRESHOLD else reason
+
+    return replace(
+        decision,
+        reason=reason_of(decision.reason),
+        would_be_reason=reason_of(decision.would_be_reason),
+    )
 
 
 def _length(text: str) -> str:

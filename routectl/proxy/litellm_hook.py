@@ -11,7 +11,6 @@ the classifier fills is the one that is logged. A test holds it to that.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
 from dataclasses import replace
@@ -21,10 +20,16 @@ from typing import TYPE_CHECKING, Any
 from litellm.integrations.custom_logger import CustomLogger
 
 from routectl.callers import user_and_session
-from routectl.errors import InputError
+from routectl.errors import InputError, UsageError
 from routectl.export import STRONG_TIER, WEAK_TIER
 from routectl.field_text import text
 from routectl.proxy.decider import Decider, RequestFacts
+from routectl.proxy.litellm_checks import (
+    is_deployed,
+    refusal,
+    require_access,
+    require_readable,
+)
 from routectl.proxy.running import Running
 
 if TYPE_CHECKING:
@@ -32,7 +37,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("routectl.proxy")
 
-ROUTES = "ROUTECTL_ROUTES"
+ROUTES, ALLOW_CLIENT_THRESHOLD = "ROUTECTL_ROUTES", "ROUTECTL_ALLOW_CLIENT_THRESHOLD"
 _METADATA = ("litellm_metadata", "metadata")
 """Where LiteLLM keeps its own of a request: the first one that is there."""
 _LOGGED, _RECORD = "spend_logs_metadata", "routectl"
@@ -41,9 +46,10 @@ _LOGGED, _RECORD = "spend_logs_metadata", "routectl"
 class _Record(dict[str, Any]):
     """What is logged of a decision, and what it needs to know that is not logged."""
 
-    __slots__ = ("facts", "route")
+    __slots__ = ("called", "facts")
+    called: str
+    """The model that the client named: the route, or where that is allowed, a threshold for it."""
     facts: RequestFacts
-    route: str
 
     def __reduce__(self) -> tuple[type, tuple[dict[str, Any]]]:
         # A copy is what is logged: the facts hold the whole request.
@@ -51,17 +57,35 @@ class _Record(dict[str, Any]):
 
 
 class RoutectlPlugin(CustomLogger):  # type: ignore[misc, unused-ignore]
-    """Decides for LiteLLM. The router is loaded when the first request comes: a worker that takes
-    longer than five seconds to start is ended by uvicorn."""
+    """Decides for LiteLLM."""
 
     def __init__(self) -> None:
+        """Begin to load routers, in a thread: a worker that takes longer than five seconds to
+        start is ended by uvicorn."""
         super().__init__()
-        self._loading: asyncio.Task[Decider] | None = None
+        self._decider: Decider | None = None
+        path = os.environ.get(ROUTES)
+        if path:
+            running = Running(Path(path), in_background=True)
+            allowed = os.environ.get(ALLOW_CLIENT_THRESHOLD) or None
+            self._decider = Decider(running, allow_client_threshold=allowed)
+            running.watch()
+        else:
+            log.error("%s is not set, so nothing is decided: it is the path of routes.json", ROUTES)
+
+    def __reduce__(self) -> str:
+        # LiteLLM copies its list of models with all that is in it; this object is one for all.
+        return "plugin"
 
     async def async_pre_call_hook(
         self, user_api_key_dict: Any, cache: Any, data: dict[str, Any], call_type: Any
     ) -> dict[str, Any]:
         """Give a request its record; one of a client's own is taken off every request."""
+        called = data.get("model")
+        if self._decider is not None and isinstance(called, str):
+            data["model"] = await self._route(self._decider, called, user_api_key_dict)
+            if data["model"] in self._decider.running.routes:
+                require_readable(data)
         held = [key for key in _METADATA if isinstance(data.get(key), dict)]
         for key in held:
             logged = data[key].get(_LOGGED)
@@ -70,7 +94,7 @@ class RoutectlPlugin(CustomLogger):  # type: ignore[misc, unused-ignore]
         if held:
             logged = data[held[0]].get(_LOGGED)
             record = _Record()
-            record.route = str(data.get("model"))
+            record.called = str(called)
             record.facts = replace(_facts(data), fields=_segment_fields(user_api_key_dict, data))
             data[held[0]][_LOGGED] = {
                 **(logged if isinstance(logged, dict) else {}),
@@ -78,29 +102,40 @@ class RoutectlPlugin(CustomLogger):  # type: ignore[misc, unused-ignore]
             }
         return data
 
+    async def _route(self, decider: Decider, model: str, key: Any) -> str:
+        """The model that LiteLLM shall route: that which was called, or the route of a threshold.
+
+        Args:
+            key: the authenticated one.
+        """
+        if not decider.is_client_threshold(model) or is_deployed(model):
+            return model
+        try:
+            route, _ = await decider.called(model)
+        except (InputError, UsageError) as error:
+            raise refusal(400, f"{error}.") from None
+        await require_access(key, route)
+        return route
+
     async def classify(self, context: Any) -> str | None:
         """The tier of a request; None where no route of that name runs."""
         record = _record(context.metadata)
         if record is None:
             log.error("a request has no record: is the plug-in among the callbacks, too?")
             return None
-        decider = await self._ready()
+        if self._decider is None:
+            log.error("a request was not decided: %s is not set", ROUTES)
+            return None
         try:
             # What is logged is what is scored: the messages as the guardrails left them.
             body = context.raw_messages or context.structured_messages
             _log_what_is_scored(record.facts.whole, body)
-            decision = await decider.decide(record.route, body, record.facts)
-        except InputError as error:
+            decision = await self._decider.decide(record.called, body, record.facts)
+        except (InputError, UsageError) as error:
             log.error("a request was not decided: %s", error)
             return None
         record.update(decision.to_json())
         return STRONG_TIER if decision.decision == "strong" else WEAK_TIER
-
-    async def _ready(self) -> Decider:
-        if self._loading is None or (self._loading.done() and self._loading.exception()):
-            self._loading = asyncio.create_task(asyncio.to_thread(_load))
-        # A request that does not wait any longer must not stop it.
-        return await asyncio.shield(self._loading)
 
 
 def _facts(data: Mapping[str, Any]) -> RequestFacts:
@@ -147,18 +182,13 @@ def _record(metadata: Mapping[str, Any]) -> _Record | None:
     return record if isinstance(record, _Record) else None
 
 
-def _load() -> Decider:
-    path = os.environ.get(ROUTES)
-    if not path:
-        raise InputError(f"{ROUTES} is not set: it is the path of routes.json")
-    try:
-        running = Running(Path(path))
-    except InputError as error:
-        log.error("%s", error)
-        raise
-    running.watch()
-    return Decider(running)
+def __getattr__(name: str) -> RoutectlPlugin:
+    """`plugin`, which the configuration of the proxy names.
 
-
-plugin = RoutectlPlugin()
-"""What the configuration of the proxy names."""
+    Made when it is asked for, which LiteLLM does as each worker reads the configuration: so its
+    routers are loaded before requests come, and nothing is where the module is only imported.
+    """
+    if name != "plugin":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    made = globals()[name] = RoutectlPlugin()
+    return made

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,13 +13,15 @@ from routectl import extraction
 from routectl.documents import read_document
 from routectl.errors import InputError, RoutectlError
 from routectl.export import ActiveRoute, read_routes
-from routectl.policy import CONVERSATION, THRESHOLD
+from routectl.policy import CONVERSATION, THRESHOLD, Policy
 from routectl.proxy.bundle import MANIFEST, ROUTES, Bundle, read_bundle
 from routectl.proxy.scorer import Scorer, open_scorer
 
 log = logging.getLogger("routectl.proxy")
 
 POLL_SECONDS = 1.0
+RETRY_SECONDS = 5.0
+"""Between two attempts to load what was never loaded: an attempt may take seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +30,8 @@ class RunningRoute:
 
     active: ActiveRoute
     scorers: tuple[Scorer, ...]
-    """One, or one for each threshold; none where the policy is unconditional."""
+    """One, or one for each threshold; none where the policy is unconditional, and where they are
+    not loaded yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,16 +48,20 @@ class _Seen:
 class Running:
     """The routes of a file or a bundle, and their routers. Readers may be in any thread."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, in_background: bool = False) -> None:
         """Read what is there and load what it names.
 
         Args:
             path: of routes.json, or of a bundle's folder.
+            in_background: `watch` loads it, and tries again until it can. Until then there are
+                no routes, or routes without their routers.
 
         Raises:
-            RoutectlError: it cannot be read or carried out.
+            RoutectlError: it cannot be read or carried out; not in the background.
         """
         self.path = path
+        self.tried: Future[None] = Future()
+        """Done once the first attempt to load has ended, well or not."""
         self.changes = 0
         """How often the file was taken up again."""
         self.failures = 0
@@ -64,13 +72,17 @@ class Running:
         self._verified: tuple[bytes | None, tuple[object, ...]] = (None, ())
         """Manifest and files of the bundle that was compared with its manifest last."""
         self._scorers: dict[str, Scorer] = {}
+        self._is_loaded = False
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self.routes: Mapping[str, RunningRoute] = {}
+        if in_background:
+            return
         try:
             self._take(self._look())
         except RoutectlError as error:
             raise InputError(f"{path} cannot be carried out: {error}") from None
+        self.tried.set_result(None)
 
     def watch(self) -> None:
         """Look at the file each second, in a thread, until `close`."""
@@ -89,19 +101,21 @@ class Running:
         """Take the file up if it is another one than before; what cannot be carried out changes
         nothing, and is said once."""
         seen = self._look()
-        if seen == self._seen:
+        # What lacks its routers may get them without a change of the file.
+        if seen == self._seen and self._is_loaded:
             return
         self._seen = seen
+        was_loaded = self._is_loaded
         try:
             self._take(seen)
         except RoutectlError as error:
             self.failures += 1
+            if self.problem != str(error):
+                kept = "the routes stay as they were" if was_loaded else "it is tried again"
+                log.error("%s cannot be carried out, %s: %s", self.path, kept, error)
             self.problem = str(error)
-            log.error(
-                "%s cannot be carried out, the routes stay as they were: %s", self.path, error
-            )
         else:
-            self.changes += 1
+            self.changes += was_loaded
             self.problem = None
             # A warning, because a gateway that sets up no logging shows nothing less.
             log.warning("%s was taken up: %s", self.path, self._words())
@@ -114,13 +128,17 @@ class Running:
         return ", ".join(running)
 
     def _watch(self) -> None:
-        while not self._stop.wait(POLL_SECONDS):
+        while True:
             try:
                 self.check()
             except Exception as error:  # the thread must live as long as the proxy
                 self.failures += 1
                 self.problem = type(error).__name__
                 log.error("%s could not be looked at: %s", self.path, self.problem)
+            if not self.tried.done():
+                self.tried.set_result(None)
+            if self._stop.wait(POLL_SECONDS if self._is_loaded else RETRY_SECONDS):
+                return
 
     def _look(self) -> _Seen:
         # The content, and no time or number of the file: a link may have been put in its place.
@@ -143,37 +161,44 @@ class Running:
         if seen.problem is not None:
             raise InputError(seen.problem)
         active = read_routes(seen.routes)
+        for name, route in active.items():
+            _require_extraction(name, route.policy)
+        if not self._is_loaded:
+            # Enough for the fallback of whatever is asked until the routers are loaded.
+            self.routes = {name: RunningRoute(route, ()) for name, route in active.items()}
         bundle = None if seen.manifest is None else read_bundle(self.path, seen.manifest)
         if bundle is not None and (seen.manifest, seen.files) != self._verified:
             bundle.require_unchanged()
         scorers: dict[str, Scorer] = {}
         try:
-            routes = {
-                name: self._opened(name, route, bundle, scorers) for name, route in active.items()
-            }
+            routes = {name: self._opened(route, bundle, scorers) for name, route in active.items()}
         except BaseException:
             _close(scorers, but=self._scorers)
             raise
         _close(self._scorers, but=scorers)
         self.routes, self._scorers, self._seen = routes, scorers, seen
         self._verified = (seen.manifest, seen.files)
+        self._is_loaded = True
 
     def _opened(
-        self, name: str, route: ActiveRoute, bundle: Bundle | None, scorers: dict[str, Scorer]
+        self, route: ActiveRoute, bundle: Bundle | None, scorers: dict[str, Scorer]
     ) -> RunningRoute:
         """A route with what scores it; routers that are loaded for it are added to `scorers`."""
         policy = route.policy
-        readers = extraction.FIRST_TEXT if policy.unit == CONVERSATION else extraction.VERSIONS
-        if policy.extraction_version not in readers:
-            raise InputError(
-                f"its route {name!r} reads texts with version {policy.extraction_version} of "
-                "the extraction, which this routectl does not have: install a newer one"
-            )
         pinned = policy.routers if policy.rule == THRESHOLD else ()
         for router in pinned:
             loaded = self._scorers.get(router.fingerprint) or scorers.get(router.fingerprint)
             scorers[router.fingerprint] = loaded or open_scorer(router, bundle)
         return RunningRoute(route, tuple(scorers[r.fingerprint] for r in pinned))
+
+
+def _require_extraction(name: str, policy: Policy) -> None:
+    readers = extraction.FIRST_TEXT if policy.unit == CONVERSATION else extraction.VERSIONS
+    if policy.extraction_version not in readers:
+        raise InputError(
+            f"its route {name!r} reads texts with version {policy.extraction_version} of the "
+            "extraction, which this routectl does not have: install a newer one"
+        )
 
 
 def _close(scorers: Mapping[str, Scorer], *, but: Mapping[str, Scorer]) -> None:

@@ -47,6 +47,11 @@ def serve(
         )
     running = Running(path)
     try:
+        if settings.allow_client_threshold not in (None, *running.routes):
+            raise InputError(
+                f"--allow-client-threshold names the route {settings.allow_client_threshold!r}, "
+                f"and the routes are {', '.join(running.routes)}"
+            )
         if settings.passes_on:
             _require_models(running, settings)
         decision_log = None
@@ -57,7 +62,12 @@ def serve(
 
             from routectl.proxy.app import make_app
 
-            app = make_app(Decider(running, settings.deadline), settings, decision_log)
+            decider = Decider(
+                running,
+                settings.deadline,
+                allow_client_threshold=settings.allow_client_threshold,
+            )
+            app = make_app(decider, settings, decision_log)
             config = uvicorn.Config(
                 app,
                 log_level="warning",

@@ -43,6 +43,8 @@ class Settings:
     log: Path | None = None
     """Where decisions are noted."""
     log_prompts: bool = False
+    allow_client_threshold: str | None = None
+    """The route that decides a request whose model name has a threshold of the client's own."""
     segment_headers: Mapping[str, str] = field(default_factory=dict)
     """Field of `policy.SEGMENT_FIELDS` -> header in which the gateway before this server names its
     value."""
@@ -57,6 +59,7 @@ class Settings:
         max_concurrent: int,
         log: Path | None = None,
         log_prompts: bool = False,
+        allow_client_threshold: str | None = None,
         segment_headers: Sequence[str] = (),
     ) -> Settings:
         """Settings with the secrets that the environment holds.
@@ -95,6 +98,7 @@ class Settings:
             upstream_key=key,
             log=log,
             log_prompts=log_prompts,
+            allow_client_threshold=allow_client_threshold,
             segment_headers=_headers(segment_headers),
         )
 

@@ -36,7 +36,9 @@ def with_app(
         log = None
         if settings.log is not None:
             log = DecisionLog(settings.log, routes, with_prompts=settings.log_prompts)
-        app = make_app(Decider(running, settings.deadline), settings, log)
+        allowed = settings.allow_client_threshold
+        decider = Decider(running, settings.deadline, allow_client_threshold=allowed)
+        app = make_app(decider, settings, log)
         async with app.router.lifespan_context(app):
             transport = httpx2.ASGITransport(app=app)
             async with httpx2.AsyncClient(transport=transport, base_url="http://test") as client:

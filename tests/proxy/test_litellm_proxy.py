@@ -115,7 +115,13 @@ class Proxy:
 
 @contextmanager
 def litellm_proxy(
-    python: str, folder: Path, fragment: str, upstream: LoopbackServer, **general: str
+    python: str,
+    folder: Path,
+    fragment: str,
+    upstream: LoopbackServer,
+    *,
+    with_cache: bool = True,
+    **general: object,
 ) -> Iterator[Proxy]:
     config = yaml.safe_load(fragment)
     for model in ("small", "large"):
@@ -129,8 +135,10 @@ def litellm_proxy(
     }
     config["litellm_settings"] = {
         "callbacks": [PLUGIN, "log_writer.writer"],
-        "cache": True,
+        "cache": with_cache,
         "cache_params": {"type": "local"},
+        # Without it `custom_auth` says who calls and not what they may call.
+        "enable_post_custom_auth_checks": True,
     }
     config["general_settings"] = general
     masker = {"guardrail": "masking.Masker", "mode": "pre_call", "default_on": True}
@@ -229,9 +237,9 @@ def test_the_proxy_decides_as_the_stored_scores_do_and_its_log_is_imported_witho
     agreed = 0
     for (_, answer), text, score, model in zip(answers, texts, stored, expected.name, strict=True):
         row = by_text[text]
-        # On a busy machine a score can come too late, or LiteLLM waits no longer for the router to
-        # be loaded.
-        assert row["proxy_reason"] in ("threshold", "timeout", "overridden")
+        # Requests come as soon as the port is open, while each worker still loads its router. On a
+        # busy machine that takes too long for some, and a score can come too late.
+        assert row["proxy_reason"] in ("threshold", "timeout")
         if row["proxy_reason"] != "threshold":
             continue
         agreed += 1
@@ -257,6 +265,116 @@ def test_the_proxy_decides_as_the_stored_scores_do_and_its_log_is_imported_witho
     assert "spoofed" not in {row["proxy_reason"] for row in imported}
     for why in ("fallback", "cache hit", "overridden"):
         assert f"requests of a route: {why}" in done.out
+
+
+IMPORTED = """
+import copy, threading
+import routectl.proxy.litellm_hook as hook
+assert threading.active_count() == 1 and "plugin" not in vars(hook)
+assert copy.deepcopy([hook.plugin]) == [hook.plugin] and threading.active_count() == 2
+"""
+
+
+def in_litellm(python: str, code: str, folder: Path) -> None:
+    """Run code in the environment with LiteLLM."""
+    done = subprocess.run(
+        [python, "-c", code],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=folder,
+        env={
+            **os.environ,
+            "PYTHONPATH": str(ROOT),
+            "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+            "ROUTECTL_ROUTES": str(folder / "routes.json"),
+        },
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_routers_are_loaded_as_the_configuration_is_read_and_not_by_an_import(
+    litellm_python: str, tmp_path: Path
+) -> None:
+    in_litellm(litellm_python, IMPORTED, tmp_path)
+
+
+CHECKED = """
+import asyncio
+import litellm
+from fastapi import HTTPException
+from litellm.proxy import proxy_server
+from litellm.proxy._types import UserAPIKeyAuth
+from routectl.proxy.litellm_checks import require_access, require_readable
+
+entry = {"model": "openai/x", "api_key": "none"}
+proxy_server.llm_router = litellm.Router(model_list=[
+    {"model_name": "smart", "litellm_params": entry},
+    {"model_name": "guarded", "litellm_params": {**entry, "guardrails": ["mask"]}},
+])
+
+def status(call, *arguments):
+    try:
+        result = call(*arguments)
+        if result is not None:
+            asyncio.run(result)
+    except HTTPException as error:
+        return error.status_code
+    return 200
+
+per_model = {"smart": {"budget_limit": 1.0, "time_period": "1d"}}
+limited = [
+    {"model_max_budget": per_model},
+    {"end_user_model_max_budget": per_model},
+    {"team_model_max_budget": per_model},
+    {"user_model_max_budget": per_model},
+    {"rpm_limit_per_model": {"smart": 1}},
+    {"metadata": {"model_rpm_limit": {"smart": 1}}},
+    {"team_metadata": {"model_tpm_limit": {"smart": 1}}},
+]
+free = UserAPIKeyAuth(api_key="sk-1", max_budget=1.0, rpm_limit=5, metadata={"a": "b"})
+assert status(require_access, free, "smart") == 200
+assert status(require_access, free, "guarded") == 403
+for limits in limited:
+    assert status(require_access, UserAPIKeyAuth(api_key="sk-1", **limits), "smart") == 403, limits
+
+turn, call = {"role": "user", "content": "why?"}, {"type": "function_call", "call_id": "c1"}
+parts = {"role": "user", "content": [{"type": "input_text", "text": "why?"}]}
+readable = [
+    {"messages": [turn]},
+    {"messages": [{"role": "user", "content": [{"type": "text", "text": "why?"}]}]},
+    {"messages": [turn, {"role": "assistant", "content": None}, {"role": "tool", "content": "4"}]},
+    {"input": "why?"},
+    {"input": [turn]},
+    {"input": [parts, {**call, "name": "f", "arguments": "{}"}]},
+    {"input": [parts, {"type": "function_call_output", "call_id": "c1", "output": "4"}]},
+    {"input": [{"type": "item_reference", "id": "i1"}, {"type": "reasoning", "summary": []}]},
+    {"prompt": "why?"},
+    {"prompt": [1, 2, 3]},
+    {"prompt": ["why?", "how?"]},
+    {},
+]
+unreadable = [
+    {"messages": {}},
+    {"messages": {"role": "user"}},
+    {"messages": [turn, "x"]},
+    {"messages": 7},
+    {"input": [[turn]]},
+    {"input": [turn, "x"]},
+    {"input": [turn, None]},
+    {"input": [{"role": "user", "content": {"text": "why?"}}]},
+    {"input": [{"role": "user", "content": [7]}]},
+]
+for bodies, expected in ((readable, 200), (unreadable, 400)):
+    for body in bodies:
+        assert status(require_readable, {"model": "smart", **body}) == expected, body
+"""
+
+
+def test_what_litellm_cannot_check_or_read_is_refused_and_all_else_is_not(
+    litellm_python: str, tmp_path: Path
+) -> None:
+    in_litellm(litellm_python, CHECKED, tmp_path)
 
 
 KEYS = """
@@ -312,3 +430,84 @@ def test_the_authenticated_key_tells_the_segment_and_the_body_does_not(
     for team in teams:
         decided = ["segment_threshold", "strong"] if team in strong else ["threshold", "weak"]
         assert logged[team] == ["a key", *decided]
+
+
+LIMITED_KEYS = """
+from litellm.proxy._types import UserAPIKeyAuth
+
+MODELS = {
+    "sk-other": ["small"],
+    "sk-listed": ["router-length-0"],
+    "sk-route": ["smart"],
+    "sk-both": ["smart", "router-length-0"],
+}
+
+async def user_api_key_auth(request, api_key):
+    budget = {"small": {"budget_limit": 1.0, "time_period": "1d"}} if api_key == "sk-budget" else {}
+    models = MODELS.get(api_key, [])
+    return UserAPIKeyAuth(api_key=api_key, models=models, model_max_budget=budget)
+"""
+
+
+def test_a_client_s_threshold_decides_for_keys_that_may_call_the_route(
+    litellm_python: str,
+    upstream: LoopbackServer,
+    tmp_path: Path,
+    routectl: Routectl,
+    database: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    active = route("1.0")
+    write_routes(tmp_path / "routes.json", smart=active)
+    (tmp_path / "limited_keys.py").write_text(LIMITED_KEYS)
+    monkeypatch.setenv("ROUTECTL_ALLOW_CLIENT_THRESHOLD", "smart")
+    auth = {
+        "custom_auth": "limited_keys.user_api_key_auth",
+        "custom_auth_run_common_checks": True,
+    }
+    always = {"model": "router-length-0"}
+    calls = [asked_by(number, f"number {number}") for number in range(24)]
+    completion = ("/v1/completions", {"prompt": "why?"})
+    fragment = litellm_fragment({"smart": active})
+    with litellm_proxy(litellm_python, tmp_path, fragment, upstream, **auth) as proxy:
+        answers = [
+            proxy.post(path, {**body, **always}, "sk-all") for path, body in [*calls, completion]
+        ]
+        plain = proxy.post(*chat("why?"), "sk-all")
+        path, body = chat("and why not?")
+        by_key = {
+            key: proxy.post(path, {**body, **always}, f"sk-{key}")
+            for key in ("both", "other", "listed", "route", "budget")
+        }
+        completed = proxy.post(completion[0], {**completion[1], **always}, "sk-listed")
+        bad = [
+            proxy.post(path, {**body, "model": f"router-length-{text}"}, "sk-all")
+            for text in ("nan", "1e999", "-1", "../..")
+        ]
+        rows = proxy.rows(len(answers) + 2)
+
+    assert {status for status, _ in answers} == {200}, answers
+    assert all("from large" in answer for _, answer in answers), answers
+    assert "from small" in plain[1]
+    statuses = {key: status for key, (status, _) in by_key.items()}
+    refused = dict.fromkeys(("other", "listed", "route", "budget"), 403)
+    assert statuses == {"both": 200, **refused}, by_key
+    assert completed[0] == 403, completed
+    assert "limits by model" in by_key["budget"][1]
+    assert [status for status, _ in bad] == [400] * 4, bad
+    assert all("plain decimal from 0 to 1" in answer for _, answer in bad)
+    assert len(upstream.requests) == len(answers) + 2
+    assert {row["model_group"] for row in rows if row["status"] == "success"} == {"smart"}
+    done = routectl("import", proxy.log)
+    assert done.code == 0, done.err
+    with sqlite3.connect(database) as connection:
+        reasons = connection.execute(
+            "SELECT proxy_reason, proxy_decision, proxy_route, COUNT(*) FROM requests "
+            "WHERE status = 'success' GROUP BY 1, 2, 3 ORDER BY 1"
+        ).fetchall()
+    connection.close()
+    assert reasons == [
+        ("client_threshold", "strong", "smart", len(answers) + 1),
+        ("threshold", "weak", "smart", 1),
+    ]
+    assert "requests of a route: client threshold" in done.out

@@ -118,7 +118,7 @@ print(json.dumps([
 def test_routellms_own_controller_decides_as_the_stored_scores_do(tmp_path: Path) -> None:
     python = Path(os.environ.get("ROUTECTL_ROUTELLM_PYTHON", ""))
     if not python.is_file():
-        pytest.skip("ROUTECTL_ROUTELLM_PYTHON names no Python with RouteLLM")
+        pytest.skip("ROUTECTL_ROUTELLM_PYTHON names no Python with RouteLLM: `make test-slow` does")
     lines = (Path(__file__).parents[2] / "examples" / "prompts.jsonl").read_text().splitlines()
     texts = list(dict.fromkeys(json.loads(line)["prompt"] for line in lines))[:150]
     stored = open_router("mf").load().strong_win_rates(texts)
@@ -129,7 +129,7 @@ def test_routellms_own_controller_decides_as_the_stored_scores_do(tmp_path: Path
 
     with serving(path, ROUTECTL_TOKEN="t") as server:
         done = subprocess.run(
-            [python, "-c", CONTROLLER, written.config, written.model],
+            [python.absolute(), "-c", CONTROLLER, written.config, written.model],
             input=json.dumps(texts),
             capture_output=True,
             text=True,

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from routectl.errors import InputError
-from routectl.export import read_routes
+from routectl.export import ActiveRoute, read_routes
 from routectl.policy import POLICY_VERSION
-from routectl.proxy import Running
+from routectl.proxy import Decider, Decision, Running
 from tests.proxy.routes import route, write_routes
 
 
@@ -129,3 +131,73 @@ def test_a_file_that_is_gone_changes_nothing_until_it_is_back(path: Path, runnin
 def test_without_a_good_file_nothing_starts(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"routes\.json cannot be carried out: it cannot be read"):
         Running(tmp_path / "routes.json")
+
+
+def of_another_router(**parts: Any) -> ActiveRoute:
+    """A route whose router cannot be loaded here."""
+    (right,) = route().policy.routers
+    return route(routers=(replace(right, fingerprint="f" * 64),), **parts)
+
+
+def decided(running: Running, *, first: Callable[[], None] = lambda: None) -> Decision:
+    """What a request gets that is there before `first` is called."""
+
+    async def asked() -> Decision:
+        waiting = asyncio.create_task(Decider(running, 60).decide("smart", "why?"))
+        await asyncio.sleep(0)
+        first()
+        return await waiting
+
+    return asyncio.run(asked())
+
+
+@pytest.fixture
+def in_background(tmp_path: Path) -> Iterator[Running]:
+    opened = Running(tmp_path / "routes.json", in_background=True)
+    yield opened
+    opened.close()
+
+
+def test_a_request_waits_for_a_router_that_is_being_loaded(
+    in_background: Running, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("routectl.proxy.decider.LOADING_SECONDS", 60.0)
+
+    assert decided(in_background, first=in_background.watch).reason == "threshold"
+    assert (in_background.changes, in_background.problem) == (0, None)
+
+
+@pytest.mark.parametrize(("share", "decision"), [(1.0, "strong"), (0.0, "weak")])
+def test_a_request_that_waited_long_enough_gets_the_fallback_of_its_policy(
+    in_background: Running, monkeypatch: pytest.MonkeyPatch, share: float, decision: str
+) -> None:
+    monkeypatch.setattr("routectl.proxy.decider.LOADING_SECONDS", 0.0)
+    write_routes(in_background.path, smart=of_another_router(share=share))
+    in_background.check()
+
+    got = decided(in_background)
+
+    assert (got.decision, got.reason, got.activation) == (decision, "timeout", "a7")
+
+
+def test_what_could_not_be_loaded_is_tried_again_and_requests_get_the_fallback_until_then(
+    in_background: Running, caplog: pytest.LogCaptureFixture
+) -> None:
+    in_background.watch()
+    in_background.tried.result()
+    in_background.close()  # the thread would look, too
+    with pytest.raises(InputError, match="no such route"):
+        decided(in_background)
+
+    write_routes(in_background.path, smart=of_another_router(fallback="weak"))
+    in_background.check()
+    in_background.check()
+    got = decided(in_background)
+    assert (got.decision, got.reason) == ("weak", "no_score")
+    assert "its router is not loaded" in caplog.records[-1].getMessage()
+    said = [record.getMessage() for record in caplog.records]
+    assert sum("another fingerprint" in text and "tried again" in text for text in said) == 1
+
+    write_routes(in_background.path, smart=route())
+    in_background.check()
+    assert decided(in_background).reason == "threshold"

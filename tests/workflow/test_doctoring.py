@@ -207,6 +207,18 @@ def custom_auth(values: Any) -> None:
     values["general_settings"] = {"custom_auth": "mine.auth"}
 
 
+def custom_auth_with_its_switch_in_another_section(values: Any) -> None:
+    # LiteLLM reads this one among litellm_settings alone.
+    checks = {"enable_post_custom_auth_checks": True, "custom_auth_run_common_checks": True}
+    values["general_settings"] = {"custom_auth": "mine.auth", **checks}
+
+
+def custom_auth_with_checks(values: Any) -> None:
+    custom_auth(values)
+    values["litellm_settings"]["enable_post_custom_auth_checks"] = True
+    values["general_settings"]["custom_auth_run_common_checks"] = True
+
+
 @pytest.mark.parametrize(
     ("by", "check", "setting"),
     [
@@ -219,7 +231,13 @@ def custom_auth(values: Any) -> None:
         (tiers_of_several, None, None),
         (an_alias_that_holds_itself, None, None),
         (no_messages, "logging", "turn_off_message_logging: false"),
-        (custom_auth, "keys", "enable_post_custom_auth_checks: true"),
+        (custom_auth, "keys", "general_settings: {custom_auth_run_common_checks: true}"),
+        (
+            custom_auth_with_its_switch_in_another_section,
+            "keys",
+            "litellm_settings: {enable_post_custom_auth_checks: true}",
+        ),
+        (custom_auth_with_checks, None, None),
     ],
 )
 def test_a_configuration_is_read_as_the_proxy_will_read_it(

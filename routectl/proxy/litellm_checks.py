@@ -1,0 +1,91 @@
+"""What LiteLLM is asked of a request before it routes it: may this key call the route, and can its
+router read the body? Each raises the HTTP error that the client gets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from fastapi import HTTPException
+
+_RATES = ("model_rpm_limit", "model_tpm_limit")
+_OF_THE_ENTRY = ("guardrails", "default_api_key_rpm_limit", "default_api_key_tpm_limit")
+"""Settings of a model's entry that LiteLLM looks up by the name that a client called."""
+
+
+def refusal(status: int, message: str) -> HTTPException:
+    """What a client gets in place of an answer."""
+    return HTTPException(status_code=status, detail=message)
+
+
+def is_deployed(model: str) -> bool:
+    """Whether the proxy's own configuration has a model of that name."""
+    from litellm.proxy import proxy_server
+
+    router = proxy_server.llm_router
+    return router is not None and model in router.get_model_names()
+
+
+async def require_access(key: Any, route: str) -> None:
+    """Refuse a key that may not call the route by its own name, or that is limited by model.
+
+    LiteLLM has checked the key, budgets, rates and guardrails for the name that the client called,
+    which none of them knows. Whether the key may call the route it tells here; that of the limits
+    it would have to count.
+
+    Args:
+        key: the authenticated one.
+    """
+    from litellm.proxy import proxy_server
+
+    router = proxy_server.llm_router
+    try:
+        from litellm.proxy.auth.auth_checks import can_key_call_resolved_model
+    except ImportError:
+        message = "This LiteLLM cannot tell whether a key may call a route: upgrade it."
+        raise refusal(403, message) from None
+    await can_key_call_resolved_model(
+        model=route, llm_model_list=router.model_list, valid_token=key, llm_router=router
+    )
+    if any(_limits_by_model(vars(key))) or _has_rules_of_its_own(router, route):
+        message = f"Call {route}: limits by model do not bind a model name with a threshold."
+        raise refusal(403, message)
+
+
+def _limits_by_model(key: Mapping[str, Any]) -> Iterator[object]:
+    """Budgets and rates of a key, its user, team and so on, that are of single models."""
+    for name, value in key.items():
+        if name.endswith(("model_max_budget", "_limit_per_model")):
+            yield value
+        elif name.endswith("metadata") and isinstance(value, dict):
+            yield from (value.get(rate) for rate in _RATES)
+
+
+def _has_rules_of_its_own(router: Any, route: str) -> bool:
+    entries = [entry["litellm_params"] for entry in router.get_model_list(model_name=route) or ()]
+    return any(entry.get(name) for entry in entries for name in _OF_THE_ENTRY)
+
+
+def require_readable(data: Mapping[str, Any]) -> None:
+    """Refuse a body whose turns the complexity router cannot read: it would answer 500."""
+    try:
+        from litellm.litellm_core_utils.prompt_templates.factory import resolve_structured_messages
+    except ImportError:
+        return
+    try:
+        # As the router calls it, which has no model among its arguments.
+        rest = {name: value for name, value in data.items() if name != "model"}
+        turns = resolve_structured_messages(messages=data.get("messages"), request_kwargs=rest)
+        is_readable = all(isinstance(part, dict) for part in (*(turns or ()), *_parts(data)))
+    except Exception:  # whatever it is, the router would meet it, too
+        is_readable = False
+    if not is_readable:
+        raise refusal(400, "The request's messages or input have no shape that can be read.")
+
+
+def _parts(data: Mapping[str, Any]) -> Iterator[object]:
+    """Parts of a Responses call's items, which the router looks at one by one, too."""
+    items = data.get("input")
+    for item in items if isinstance(items, list) else ():
+        content = item.get("content") if isinstance(item, dict) else None
+        yield from content if isinstance(content, list) else ()
