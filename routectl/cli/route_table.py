@@ -134,7 +134,7 @@ def _facts(declared: Declaration, prices: Mapping[str, ModelPrice | None]) -> li
         ]
         models = [("strong model", texts[0]), ("weak model", texts[-1])]
     if declared.models and (limits := str(declared.models[0].limits)):
-        models.append(("it cannot take", limits))
+        models.append(("weak cannot take", limits))
     facts = [*models, ("router", _router(declared)), ("population", _population(declared))]
     if declared.publish is not None:
         facts.append(("published to", declared.publish))
