@@ -26,7 +26,8 @@ from routectl.calibration.intervals import (
 )
 from routectl.calibration.judged_quality import expected_quality
 from routectl.calibration.loss import CutLoss, JudgedSample, Projection
-from routectl.calibration.money import Month, TrafficMonth, month_of_cut
+from routectl.calibration.money import Month, month_of_cut
+from routectl.calibration.month import TrafficMonth
 from routectl.calibration.sample import ScoredSample
 from routectl.calibration.segments import FEWEST_INDEPENDENT, SegmentCut, SegmentedCut, Segments
 from routectl.calibration.self_check import SelfCheck

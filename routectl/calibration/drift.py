@@ -326,6 +326,7 @@ class Delay:
     """Days from a shift of the long-run share to the alarm, both ends of a simulation."""
 
     shift: float
+    """Of the share, in [0, 1]."""
     median: int | None
     """None: more than a year."""
     ninety_percent: int | None

@@ -10,7 +10,7 @@ import numpy as np
 from routectl.calibration.arrays import Booleans, Floats, Integers
 from routectl.calibration.clusters import Ids
 from routectl.calibration.cut_table import CutTable, Events, cut_table
-from routectl.calibration.money import TrafficMonth
+from routectl.calibration.month import TrafficMonth
 from routectl.errors import CalibrationError
 
 

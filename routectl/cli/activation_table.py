@@ -80,11 +80,11 @@ def _facts(activated: Activated) -> dict[str, str]:
     router = policy.routers[0] if policy.routers and policy.rule == THRESHOLD else None
     return {
         "runs": runs_text(policy),
-        "calibration": IdKind.CALIBRATION.ref(None if calibration is None else calibration.id),
+        "calibration": IdKind.CALIBRATION.ref(activated.calibration_id),
         "threshold": policy.thresholds[0] if policy.thresholds else "-",
         "segments": segments_text(policy),
         "unit": policy.unit,
-        "strong": percent(None if calibration is None else calibration.strong_fraction),
+        "strong": percent(activated.strong_fraction),
         "router": "-" if router is None else router.spec.name,
         "checkpoint": (None if router is None else router.spec.checkpoint) or "-",
         "fingerprint": "-" if router is None else router.fingerprint[:12],
@@ -138,13 +138,12 @@ def entry(activated: Activated) -> tuple[tuple[str, ...], str]:
 
 def to_json(activated: Activated, published: Published | None = None) -> dict[str, object]:
     """An activation for programs, and what was written for proxies when it was made."""
-    calibration = activated.calibration
     return {
         "activation_id": activated.id,
         "route": activated.route,
         "mode": activated.policy.rule,
         "runs": runs_text(activated.policy),
-        "calibration_id": None if calibration is None else calibration.id,
+        "calibration_id": activated.calibration_id,
         "restores": activated.restores,
         "actor": activated.actor,
         "note": activated.note,

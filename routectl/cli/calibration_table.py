@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from routectl.cli import targets
+from routectl.cli.caveats import caveat_text, units_text
 from routectl.cli.console import Console, dollars, pair_text, percent, percent_range, when
 from routectl.cli.policy_text import (
     config_string_of,
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     from routectl.prices import ModelPrice
     from routectl.workflow.pricing import Costs
     from routectl.workflow.recorded import RecordedCalibration
-from routectl.cli.caveats import caveat_text, units_text
 
 
 def print_calibrations(console: Console, results: Sequence[RecordedCalibration]) -> None:
@@ -170,6 +170,7 @@ def _answer(result: RecordedCalibration) -> list[tuple[str, str]]:
 
 
 def grounds(result: RecordedCalibration) -> list[tuple[str, str]]:
+    """Rows of a table: what the answer rests on."""
     cut, certainty = result.choice.cut, result.choice.certainty
     name = "not recorded" if result.id is None else IdKind.CALIBRATION.ref(result.id)
     rows = [

@@ -234,9 +234,15 @@ def percent_range(low: float, high: float, digits: int = 1) -> str:
 
 def dollars(amounts: Sequence[float | None]) -> list[str]:
     """A column of US dollars, with as many decimals as its smallest amount takes, two to six."""
-    nonzero = [amount for amount in amounts if amount]
+    nonzero = [abs(amount) for amount in amounts if amount]
     digits = min(6, max(2, 1 - math.floor(math.log10(min(nonzero))))) if nonzero else 2
-    return ["-" if amount is None else f"{amount:,.{digits}f}" for amount in amounts]
+    # An amount that rounds to 0 has no sign.
+    return ["-" if amount is None else f"{amount:z,.{digits}f}" for amount in amounts]
+
+
+def dollar_range(low: float, high: float) -> str:
+    """Two amounts of US dollars as the ends of a range; what rounds to 0 has no sign."""
+    return f"{low:z,.2f} to {high:z,.2f}"
 
 
 def when(time: datetime | None) -> str:

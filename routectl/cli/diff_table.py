@@ -159,7 +159,7 @@ def _share(requests: float, moves: Moves) -> float:
 def _policy_json(named: NamedPolicy) -> dict[str, object]:
     return {
         "id": named.ref,
-        "calibration_id": None if named.calibration is None else named.calibration.id,
+        "calibration_id": named.calibration_id,
         "runs": runs_text(named.policy),
         "policy": named.policy.to_json(),
     }

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from routectl.cli.console import Console, percent
-from routectl.cli.policy_text import runs_text
+from routectl.cli.policy_text import NO_ROUTES, runs_text
 from routectl.cli.status_table import drift_reason
 from routectl.records import IdKind
 from routectl.workflow.drifting import drift_limit
@@ -19,9 +19,7 @@ if TYPE_CHECKING:
 def print_drift(console: Console, reports: Sequence[DriftReport], limit: int) -> None:
     """Each route: the verdict, what can be seen how soon, effect sizes, and the newest looks."""
     if not reports:
-        console.line(
-            "No routes yet: `routectl route set NAME --strong MODEL --weak MODEL` declares one."
-        )
+        console.line(NO_ROUTES)
     for index, report in enumerate(reports):
         if index:
             console.line()
@@ -34,9 +32,7 @@ def to_json(report: DriftReport) -> dict[str, object]:
     return {
         "route": report.route,
         "activation_id": None if active is None else active.id,
-        "calibration_id": None
-        if active is None or active.calibration is None
-        else active.calibration.id,
+        "calibration_id": None if active is None else active.calibration_id,
         "limit": drift_limit(),
         "tolerance": None if drift is None else drift.tolerance,
         "margin": None

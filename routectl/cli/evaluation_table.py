@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from routectl.workflow.evaluating import Evaluated
     from routectl.workflow.evaluating.similarity import TrainingSimilarity
 
+FEW = 200
+"""Prompts below which a bootstrap's percentile interval covers noticeably less than it says."""
 HEADERS = ("router", "APGR", "CPT(50%)", "CPT(80%)", "AUC")
 
 
@@ -267,7 +269,3 @@ def _remarks(evaluated: Evaluated) -> Iterator[str]:
         own = part.router.identity.model_pair
         if evaluated.question.transfer and own is not None:
             yield f"{part.name} decides between {own}: its figures here are a transfer"
-
-
-FEW = 200
-"""Prompts below which a bootstrap's percentile interval covers noticeably less than it says."""

@@ -97,7 +97,7 @@ def _logged(logged: Logged) -> str:
 def _ruling(name: str, ruling: Ruling) -> list[tuple[str, str]]:
     ran = ruling.activation
     ref = IdKind.ACTIVATION.ref(ran.id)
-    calibration = IdKind.CALIBRATION.ref(None if ran.calibration is None else ran.calibration.id)
+    calibration = IdKind.CALIBRATION.ref(ran.calibration_id)
     made = "" if ran.calibration is None else f" of {calibration}"
     mode = mode_text(ran.policy)
     text = f"{ref}: {runs_text(ran.policy)}{made}, {mode}; since {when(ran.created_at)}, "

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from routectl.cli import options
-from routectl.cli.console import Console, dollars, percent, percent_range
+from routectl.cli.console import Console, dollar_range, dollars, percent, percent_range
 
 if TYPE_CHECKING:
     from routectl.calibration import CutFigures
@@ -146,7 +146,7 @@ def _share(interval: Interval | None) -> str:
 
 def _saving(month: Month | None) -> str:
     interval = None if month is None else month.saving_interval
-    return "-" if interval is None else f"{interval.low:,.2f} to {interval.high:,.2f}"
+    return "-" if interval is None else dollar_range(interval.low, interval.high)
 
 
 def _quality(row: CutFigures) -> str:

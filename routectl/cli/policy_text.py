@@ -12,6 +12,8 @@ from routectl.cli.console import when
 from routectl.errors import RoutectlError
 from routectl.policy import LIVE, REQUEST, THRESHOLD, Policy
 
+NO_ROUTES = "No routes yet: `routectl route set NAME --strong MODEL --weak MODEL` declares one."
+
 
 def runs_text(policy: Policy) -> str:
     """What becomes of a request: a config string or what none can say, always-strong or

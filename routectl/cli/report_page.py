@@ -11,7 +11,7 @@ from routectl import __version__
 from routectl.cli import targets
 from routectl.cli.activation_table import expiry_text
 from routectl.cli.calibration_table import grounds, warnings
-from routectl.cli.console import dollars, minute, percent, percent_range, when
+from routectl.cli.console import dollar_range, dollars, minute, percent, percent_range, when
 from routectl.cli.drift_table import LOOK_HEADERS, facts, look_rows
 from routectl.cli.policy_text import checkpoint_words, mode_text, runs_text
 from routectl.cli.saving_table import quality, saving
@@ -411,7 +411,7 @@ def _activation_row(entry: Activated, now: datetime) -> tuple[str, ...]:
         IdKind.ACTIVATION.ref(entry.id),
         minute(entry.created_at),
         runs,
-        percent(None if calibration is None else calibration.strong_fraction),
+        percent(entry.strong_fraction),
         entry.actor,
         entry.note or "-",
     )
@@ -419,7 +419,7 @@ def _activation_row(entry: Activated, now: datetime) -> tuple[str, ...]:
 
 def _amount_interval(interval: Interval) -> str:
     at = percent(interval.confidence, 0)
-    return f"{interval.low:,.2f} to {interval.high:,.2f} {CURRENCY} ({at} interval)"
+    return f"{dollar_range(interval.low, interval.high)} {CURRENCY} ({at} interval)"
 
 
 def _range(interval: Interval) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from routectl.cli.console import Console, minute, when
-from routectl.cli.policy_text import by_whom, filters_text
+from routectl.cli.policy_text import NO_ROUTES, by_whom, filters_text
 from routectl.records import IdKind, Limits, Population
 
 if TYPE_CHECKING:
@@ -46,9 +46,7 @@ def set_json(done: RouteSet) -> dict[str, object]:
 def print_routes(console: Console, views: Sequence[RouteView]) -> None:
     """All routes, one a row."""
     if not views:
-        console.line(
-            "No routes yet: `routectl route set NAME --strong MODEL --weak MODEL` declares one."
-        )
+        console.line(NO_ROUTES)
         return
     console.table(
         [
@@ -136,7 +134,7 @@ def _facts(declared: Declaration, prices: Mapping[str, ModelPrice | None]) -> li
         ]
         models = [("strong model", texts[0]), ("weak model", texts[-1])]
     if declared.models and (limits := str(declared.models[0].limits)):
-        models.append(("it cannot take", limits))
+        models.append(("weak cannot take", limits))
     facts = [*models, ("router", _router(declared)), ("population", _population(declared))]
     if declared.publish is not None:
         facts.append(("published to", declared.publish))

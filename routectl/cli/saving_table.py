@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from routectl.cli.console import WIDTH, percent
+from routectl.cli.console import WIDTH, dollar_range, percent
 
 if TYPE_CHECKING:
     from routectl.calibration import TrafficMonth
@@ -82,14 +82,11 @@ def _sure(
     """How sure an amount of a month is; nothing of an older record."""
     if long_run is None:
         return
-    text = f"{_range(long_run)} USD a month ({percent(long_run.confidence, 0)} interval)"
+    interval = dollar_range(long_run.low, long_run.high)
+    text = f"{interval} USD a month ({percent(long_run.confidence, 0)} interval)"
     if coming is not None:
-        text += f"; the next month {_range(coming)}"
+        text += f"; the next month {dollar_range(coming.low, coming.high)}"
     yield f"long-run {what}", text
-
-
-def _range(interval: Interval) -> str:
-    return f"{interval.low:,.2f} to {interval.high:,.2f}"
 
 
 def assumption_rows(result: RecordedCalibration) -> Iterator[tuple[str, str]]:

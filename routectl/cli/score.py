@@ -34,7 +34,7 @@ def command(
       routectl score
       routectl score -r mf -r length --since 7d
     """
-    from routectl.workflow.running import routers_of_routes
+    from routectl.workflow.routers_of_routes import routers_of_routes
     from routectl.workflow.scoring import score
 
     location = options.parse_database(db)

@@ -47,7 +47,7 @@ def columns(policy: Policy, segmented: SegmentedCut) -> tuple[list[str], list[li
             percent(cut.strong_fraction, 2),
             _range(cut.long_run),
             *([percent(cut.guaranteed, 2)] * has_guarantee),
-            *(["-" if cut.saved_a_month is None else f"{cut.saved_a_month:,.2f}"] * has_saving),
+            *(["-" if cut.saved_a_month is None else f"{cut.saved_a_month:z,.2f}"] * has_saving),
         ]
         for cut in cuts
     ]

@@ -71,14 +71,14 @@ def command(
     max_age = _span(max_age_text)
     output = options.checked_output(prometheus, "--prometheus", location, is_metrics, force=force)
     console.database(location)
-    told = status(location, route=route, max_age=max_age)
+    routes = status(location, route=route, max_age=max_age)
     if output is not None:
-        output.write(metrics(told).encode())
+        output.write(metrics(routes).encode())
     if console.as_json:
-        console.json([to_json(one) for one in told])
+        console.json([to_json(one) for one in routes])
     else:
-        print_status(console, told)
-    if any(one.problems for one in told):
+        print_status(console, routes)
+    if any(one.problems for one in routes):
         ctx.exit(3)
 
 

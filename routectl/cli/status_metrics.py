@@ -40,10 +40,10 @@ def is_metrics(head: bytes) -> bool:
     return head.startswith(FIRST_LINE.encode())
 
 
-def metrics(told: Sequence[RouteStatus]) -> str:
+def metrics(routes: Sequence[RouteStatus]) -> str:
     """The text of the file."""
     samples: dict[str, list[str]] = {name: [] for name in _HELP}
-    for route in told:
+    for route in routes:
         for name, labels, value in _samples(route):
             samples[name].append(_sample(name, {"route": route.route, **labels}, value))
     samples["status_timestamp_seconds"] = [

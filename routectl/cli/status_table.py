@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from routectl.cli.console import Console, percent, when
-from routectl.cli.policy_text import runs_text
+from routectl.cli.policy_text import NO_ROUTES, runs_text
 from routectl.records import IdKind
 from routectl.workflow.status import Check
 
@@ -18,28 +18,26 @@ if TYPE_CHECKING:
     from routectl.workflow.status import Problem, RouteStatus
 
 
-def print_status(console: Console, told: Sequence[RouteStatus]) -> None:
+def print_status(console: Console, routes: Sequence[RouteStatus]) -> None:
     """One line a route, then a line for each reason to look at it."""
-    if not told:
-        console.line(
-            "No routes yet: `routectl route set NAME --strong MODEL --weak MODEL` declares one."
-        )
+    if not routes:
+        console.line(NO_ROUTES)
         return
     now = datetime.now(UTC)
-    columns = [(name, [_cell(route, now, name) for route in told]) for name in _COLUMNS]
+    columns = [(name, [_cell(route, now, name) for route in routes]) for name in _COLUMNS]
     shown = [column for column in columns if column[0] != "budget" or set(column[1]) != {"-"}]
     console.table(
         list(zip(*(values for _, values in shown), strict=True)),
         headers=[name for name, _ in shown],
         wrapped=(0, 1),
     )
-    for sentence in reasons(told):
+    for sentence in reasons(routes):
         console.line(f"! {sentence}")
 
 
-def reasons(told: Sequence[RouteStatus]) -> list[str]:
+def reasons(routes: Sequence[RouteStatus]) -> list[str]:
     """What is wrong and what to do, a sentence each."""
-    return [_reason(route, problem) for route in told for problem in route.problems]
+    return [_reason(route, problem) for route in routes for problem in route.problems]
 
 
 def to_json(route: RouteStatus) -> dict[str, object]:
@@ -49,9 +47,7 @@ def to_json(route: RouteStatus) -> dict[str, object]:
         "route": route.route,
         "activation_id": None if active is None else active.id,
         "runs": None if active is None else runs_text(active.policy),
-        "calibration_id": None
-        if active is None or active.calibration is None
-        else active.calibration.id,
+        "calibration_id": None if active is None else active.calibration_id,
         "activated_at": None if active is None else active.created_at,
         "expires_at": route.expires_at,
         "newest_request": route.newest_request,
@@ -118,7 +114,7 @@ def _cell(route: RouteStatus, now: datetime, column: str) -> str:
 
 
 def drift_text(drift: Drift | None) -> str:
-    """How much of its limit the evidence of drift has reached."""
+    """Whether an alarm of drift rings; a dash where no day was looked at."""
     if drift is None or drift.e_value is None:
         return "-"
     return "rings" if drift.ringing else "no"

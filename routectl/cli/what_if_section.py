@@ -31,7 +31,7 @@ def what_if_section(answer: WhatIf, costs: Costs | None) -> Section:
     if amounts is not None:
         unit, spent, saved = amounts
         headers += [f"{CURRENCY} {unit}", f"{CURRENCY} saved {unit}"]
-        texts += [[f"{amount:,.2f}" for amount in column] for column in (spent, saved)]
+        texts += [[f"{amount:z,.2f}" for amount in column] for column in (spent, saved)]
         charts.append(Chart(f"US dollars {unit}", spent))
     else:
         charts.append(Chart("Threshold", [threshold_value(cut.threshold) for cut in cuts]))

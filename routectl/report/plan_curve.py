@@ -15,6 +15,7 @@ class PlanLine(NamedTuple):
     """One panel: a value at each strong fraction, with its interval."""
 
     label: str
+    """With its unit."""
     value: Sequence[float]
     low: Sequence[float]
     high: Sequence[float]

@@ -1,4 +1,4 @@
-"""What all routers have in common that score the vector of a prompt: whose vector it is."""
+"""The embedder of a checkpoint: what the routers share that score a prompt's vector."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from routectl.checkpoint import Checkpoint, require
 from routectl.errors import CheckpointError
+from routectl.records import ModelPair
+from routectl.routers.protocol import RouterDescription
+from routectl.routers.question_length import OF_QUESTION
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -75,6 +78,37 @@ class EmbedderOfCheckpoint:
     def shares(self) -> str:
         """Routers for which this is equal score the same vectors; see `OpenRouter.shares`."""
         return f"{self.name} {self.digest}"
+
+    def description(
+        self,
+        router: str,
+        summary: str,
+        saved: Checkpoint,
+        models: tuple[str, ...],
+        default_pair: ModelPair | None,
+        *,
+        with_question: bool,
+    ) -> RouterDescription:
+        """What is said of a router of this checkpoint before it is loaded.
+
+        Args:
+            with_question: it counts the question's length, too.
+        """
+        return RouterDescription(
+            name=router,
+            kind=router,
+            summary=summary,
+            checkpoint=saved.folder,
+            models=models,
+            default_pair=default_pair,
+            embedder=self.name,
+            reads=self.phrase + (OF_QUESTION if with_question else ""),
+            licence=saved.licence,
+            card=saved.card,
+            sends_prompts_to=self.host,
+            slow=self.slow,
+            notice=self.notice,
+        )
 
     def load(self) -> Embedder:
         """The embedder, which other routers of this process may hold too.

@@ -28,8 +28,7 @@ from routectl.records import ModelPair, RouterIdentity
 from routectl.routers.embedded import read_embedder
 from routectl.routers.features import Features, read_features
 from routectl.routers.pairs import choose_pair, default_pair
-from routectl.routers.protocol import EXTRACTION_FACT, OpenRouter, RouterDescription, fingerprint
-from routectl.routers.question_length import OF_QUESTION
+from routectl.routers.protocol import EXTRACTION_FACT, OpenRouter, fingerprint
 
 if TYPE_CHECKING:
     import numpy as np
@@ -147,20 +146,13 @@ def open_router(
         _noise(saved, factors, pair, scoring, embedder.noise),
         facts,
     )
-    description = RouterDescription(
-        name="mf",
-        kind="mf",
-        summary=SUMMARY,
-        checkpoint=saved.folder,
-        models=factors.models,
-        default_pair=default,
-        embedder=embedder.name,
-        reads=embedder.phrase + ("" if features.question_length is None else OF_QUESTION),
-        licence=saved.licence,
-        card=saved.card,
-        sends_prompts_to=embedder.host,
-        slow=embedder.slow,
-        notice=embedder.notice,
+    description = embedder.description(
+        "mf",
+        SUMMARY,
+        saved,
+        factors.models,
+        default,
+        with_question=features.question_length is not None,
     )
 
     def load() -> MfRouter:

@@ -40,6 +40,16 @@ class Activated:
     """False: the route ran the very same before, and nothing was written."""
 
     @property
+    def calibration_id(self) -> int | None:
+        """None of what is unconditional."""
+        return None if self.calibration is None else self.calibration.id
+
+    @property
+    def strong_fraction(self) -> float | None:
+        """The calibrated share of the requests, in [0, 1]; None of what is unconditional."""
+        return None if self.calibration is None else self.calibration.strong_fraction
+
+    @property
     def nothing_changes(self) -> bool:
         """The route ran the very same before."""
         if self.was is None:
@@ -47,7 +57,7 @@ class Activated:
         ours, theirs = (
             (
                 replace(one.policy, activation_id=None),
-                one.calibration and one.calibration.id,
+                one.calibration_id,
                 one.expires_at,
             )
             for one in (self, self.was)

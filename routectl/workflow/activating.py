@@ -135,9 +135,8 @@ def doubts(location: Location, calibration_id: int) -> list[str]:
 
 def _runs(was: Activated, policy: Policy, chosen: Calibration | None) -> bool:
     """Whether a route runs this very policy of this very calibration."""
-    ran = was.calibration and was.calibration.id
     asked = chosen and chosen.id
-    return ran == asked and replace(was.policy, activation_id=None) == policy
+    return was.calibration_id == asked and replace(was.policy, activation_id=None) == policy
 
 
 def _to_activate(connection: Connection, route: Route, calibration_id: int | None) -> Calibration:

@@ -8,6 +8,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from decimal import Decimal
+from enum import IntEnum
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection
 
@@ -20,6 +22,10 @@ from routectl.route import DEFAULT_ROUTE, require_name
 from routectl.store import routes
 from routectl.store.populations import AnsweredBy, answered_by
 from routectl.workflow.routing import RouteInUse
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 NEWEST = 20_000
 """Requests that are looked at."""
@@ -163,3 +169,89 @@ def _by_price(models: Sequence[str]) -> tuple[str | None, str | None, list[str]]
     if ranked:
         return ranked[-1], None, []
     return models[0], None, [models[0]]
+
+
+class Side(IntEnum):
+    """Which of a route's models answered."""
+
+    WEAK = 0
+    """The weakest."""
+    STRONG = 1
+    """The strongest."""
+    BETWEEN = 2
+    OTHER = 3
+    """None of them."""
+    UNKNOWN = 4
+
+
+@dataclass(frozen=True, slots=True)
+class DecidedAnswer:
+    """Who answered a request that a proxy decided."""
+
+    side: Side
+    overridden: bool
+    """Another model than the decision named."""
+    model: str | None
+    """By its name in the log; None where that is not known."""
+
+
+class DecidedAnswers:
+    """Who answered a request that a proxy decided. A log has few names, and many rows with each."""
+
+    def __init__(self, route: RouteInUse) -> None:
+        self._own = [model.name for model in route.declared.models]
+        self._seen: dict[tuple[Any, ...], DecidedAnswer] = {}
+
+    def of(self, decision: str, decided_model: str | None, model: str | None) -> DecidedAnswer:
+        """Who answered, by the decision, the model that it named and the one that answered."""
+        key = (decision, decided_model, model)
+        if key not in self._seen:
+            self._seen[key] = self._answer(*key)
+        return self._seen[key]
+
+    def others(
+        self, answered: Sequence[DecidedAnswer | None]
+    ) -> list[tuple[str, NDArray[np.bool_]]]:
+        """The models that are not the weakest or the strongest, and the rows that they answered.
+
+        Args:
+            answered: of each row, None where nothing was decided.
+
+        Returns:
+            Name and bool[n] of each, by name.
+        """
+        import numpy as np
+
+        names = {
+            answer.model
+            for answer in self._seen.values()
+            if answer.side in (Side.BETWEEN, Side.OTHER) and answer.model is not None
+        }
+        return [
+            (name, np.array([answer is not None and answer.model == name for answer in answered]))
+            for name in sorted(names)
+        ]
+
+    def _answer(self, decision: str, decided_model: str | None, model: str | None) -> DecidedAnswer:
+        decided = self._place(decision, decided_model)
+        if model is None:
+            return DecidedAnswer(self._side(decided, decided_model), False, decided_model)
+        answered = self._place(None, model)
+        overridden = (
+            answered != decided
+            if decided is not None
+            else decided_model is not None and not is_model(model, decided_model)
+        )
+        return DecidedAnswer(self._side(answered, model), overridden, model)
+
+    def _place(self, decision: str | None, model: str | None) -> int | None:
+        """The place of a model among the route's, from 0, the weakest."""
+        for place, own in enumerate(self._own):
+            if model is not None and is_model(model, own):
+                return place
+        return {"weak": 0, "strong": max(len(self._own) - 1, 1)}.get(decision or "")
+
+    def _side(self, place: int | None, model: str | None) -> Side:
+        if place is None:
+            return Side.UNKNOWN if model is None else Side.OTHER
+        return {0: Side.WEAK, max(len(self._own) - 1, 1): Side.STRONG}.get(place, Side.BETWEEN)

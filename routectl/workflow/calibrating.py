@@ -117,9 +117,9 @@ def _calibrate(
     spending = choice.cut.spending
     costs = None
     if priced is not None and spending is not None:
-        told = month if isinstance(month, str) else choice.month
-        assert told is not None
-        costs = priced.costs(spending, told, choice.changes_model)
+        of_cut = month if isinstance(month, str) else choice.month
+        assert of_cut is not None
+        costs = priced.costs(spending, of_cut, choice.changes_model)
     segmented = choice.segmented
     longer = float(rows.weights[rows.longer_than_read].sum() / rows.weights.sum())
     policy = Policy(

@@ -26,7 +26,10 @@ from routectl.workflow.deciding import (
     prices_of,
     router_ids,
 )
-from routectl.workflow.populations import refuse_a_population_without_requests
+from routectl.workflow.populations import (
+    refuse_a_population_without_requests,
+    say_other_versions,
+)
 from routectl.workflow.reporter import Reporter
 from routectl.workflow.routing import RouteInUse, in_use
 
@@ -147,7 +150,9 @@ def difference(
     from routectl.calibration import TrafficMonth
 
     route = in_use(connection, first.route)
-    population = recent(connection, traffic_of(connection, route, first, second), window, WINDOW)
+    population = recent(
+        connection, traffic_compared(connection, route, first, second), window, WINDOW
+    )
     counts = overview(connection, population, EXTRACTION_VERSION)
     refuse_a_population_without_requests(connection, counts, population)
     _say_what_is_unusual((first, second), counts.other_versions, reporter)
@@ -186,11 +191,7 @@ def difference(
             cost_after=dollars[1],
         )
 
-    has_time = both & ~np.isnan(table.time)
-    ends = (table.time[has_time].min(), table.time[has_time].max()) if has_time.any() else ()
-    first_time, last_time = (
-        (datetime.fromtimestamp(float(end), UTC) for end in ends) if ends else (None, None)
-    )
+    first_time, last_time = first_and_last(table.time[both])
     return Difference(
         route=route.name,
         before=first,
@@ -211,15 +212,15 @@ def difference(
     )
 
 
-def traffic_of(connection: Connection, route: RouteInUse, *named: NamedPolicy) -> Population:
-    """The requests of a route: as it declares them, else as the newest of the policies' calibration
-    was told, without its window."""
+def traffic_compared(connection: Connection, route: RouteInUse, *named: NamedPolicy) -> Population:
+    """The requests of a route: as it declares them, else those of the newest of the policies'
+    calibrations, without its window."""
     if route.declared.population is not None:
         return route.population(Population())
     for policy in reversed(named):
         if policy.calibration is not None:
-            told = Population.from_json(policy.calibration.population)
-            return replace(told, since=None, until=None, routed=route.routed)
+            stored = Population.from_json(policy.calibration.population)
+            return replace(stored, since=None, until=None, routed=route.routed)
     return route.population(Population())
 
 
@@ -238,6 +239,23 @@ def recent(
     return chosen
 
 
+def first_and_last(times: NDArray[np.float64]) -> tuple[datetime | None, datetime | None]:
+    """The earliest of some times and the latest; None where there is none.
+
+    Args:
+        times: seconds since 1970 in UTC, NaN where unknown, float64[n].
+    """
+    import numpy as np
+
+    present = times[np.isfinite(times)]
+    if not len(present):
+        return None, None
+    first, last = (
+        datetime.fromtimestamp(float(end), UTC) for end in (present.min(), present.max())
+    )
+    return first, last
+
+
 def _say_what_is_unusual(
     named: Sequence[NamedPolicy], other_versions: int, reporter: Reporter
 ) -> None:
@@ -251,11 +269,7 @@ def _say_what_is_unusual(
                 f"{policy.ref} decides on texts of version {version} of the text extraction, and "
                 f"the scores are of version {EXTRACTION_VERSION}"
             )
-    if other_versions:
-        reporter.note(
-            f"{other_versions:,} requests were extracted by another version and are left out: "
-            "import their logs again to renew them"
-        )
+    say_other_versions(other_versions, reporter)
 
 
 def _nothing_is_scored(

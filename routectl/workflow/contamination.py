@@ -41,6 +41,7 @@ class Contamination:
     """The result of a search for contamination."""
 
     threshold: float
+    """The least cosine of a pair that counts, in [-1, 1]."""
     embedder: str
     prompts: int
     """Distinct prompts of the inputs."""
@@ -133,18 +134,18 @@ def find_contamination(
         )
         for query, other, cosine in zip(tile.query, tile.other, tile.cosine, strict=True)
     ]
-    bad = {pair.prompt: list[_Place]() for pair in pairs}
-    cleaned = [source.clean(bad) for source in inputs]
+    contaminated = {pair.prompt: list[_Place]() for pair in pairs}
+    cleaned = [source.clean(contaminated) for source in inputs]
     if pairs_output is not None:
         with pairs_output.writing() as write:
-            for line in _pair_lines(pairs, bad, others, with_texts):
+            for line in _pair_lines(pairs, contaminated, others, with_texts):
                 write(line)
     return Contamination(
         threshold=threshold,
         embedder=model.name,
         prompts=len(prompts),
         against=len(others),
-        contaminated=len(bad),
+        contaminated=len(contaminated),
         pairs=len(pairs),
         inputs=cleaned,
         pairs_file=pairs_path if pairs else None,
@@ -212,16 +213,16 @@ class _FileInput:
         prompts = (reader(row) for row in table.rows)
         return (prompt for prompt in prompts if prompt is not None)
 
-    def clean(self, bad: Mapping[str, list[_Place]]) -> Cleaned:
+    def clean(self, contaminated: Mapping[str, list[_Place]]) -> Cleaned:
         if self._output is None:
-            return self._write(bad, lambda data: None)
+            return self._write(contaminated, lambda data: None)
         with self._output.writing() as write:
-            cleaned = self._write(bad, write)
+            cleaned = self._write(contaminated, write)
         sibling = self.prompts_output()
         if sibling is not None:
             with sibling.writing() as write:
                 for number, prompt in read_sibling_prompts(self._path).items():
-                    if prompt not in bad:
+                    if prompt not in contaminated:
                         line = {_PROMPT_ID: number, "prompt": prompt}
                         write(json.dumps(line, ensure_ascii=False).encode() + b"\n")
         return cleaned
@@ -235,7 +236,7 @@ class _FileInput:
             return None
         return replace(self._output, path=sibling_of(self._output.path))
 
-    def _write(self, bad: Mapping[str, list[_Place]], write: Write) -> Cleaned:
+    def _write(self, contaminated: Mapping[str, list[_Place]], write: Write) -> Cleaned:
         table = open_table(self._path)
         reader = _prompt_reader(self._path, table)
         is_list = table.kind == "json_list"
@@ -245,8 +246,8 @@ class _FileInput:
         for row in table.rows:
             rows += 1
             prompt = reader(row)
-            if prompt is not None and prompt in bad:
-                bad[prompt].append(_Place(str(self._path), row.line))
+            if prompt is not None and prompt in contaminated:
+                contaminated[prompt].append(_Place(str(self._path), row.line))
                 removed += 1
                 continue
             write((b",\n" if is_list and rows - removed > 1 else b"") + row.raw + end)
@@ -271,7 +272,7 @@ class _StoreInput:
             )
         return iter(text_by_id.values())
 
-    def clean(self, bad: Mapping[str, list[_Place]]) -> Cleaned:
+    def clean(self, contaminated: Mapping[str, list[_Place]]) -> Cleaned:
         out = self._output
         rows = removed = 0
         with (
@@ -285,8 +286,8 @@ class _StoreInput:
                 if prompt is None:
                     continue
                 rows += 1
-                if prompt in bad:
-                    bad[prompt].append(_Place("", battle.id))
+                if prompt in contaminated:
+                    contaminated[prompt].append(_Place("", battle.id))
                     removed += 1
                 else:
                     write(battle_line(battle, prompt))

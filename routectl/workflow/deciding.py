@@ -60,6 +60,11 @@ class NamedPolicy:
         """The id as people write it."""
         return self.kind.ref(self.number)
 
+    @property
+    def calibration_id(self) -> int | None:
+        """None of an unconditional activation."""
+        return None if self.calibration is None else self.calibration.id
+
 
 def named_policy(connection: Connection, kind: IdKind, number: int) -> NamedPolicy:
     """The policy of a calibration or of an activation.

@@ -132,10 +132,9 @@ def _bad_schema(present: str | None) -> Check:
     if present is None:
         return Check("schema", FAILED, "the database holds no tables", "run `routectl init`")
     what = f"it is {present}, and this routectl has {SCHEMA_VERSION}"
-    older = present < SCHEMA_VERSION
-    return Check(
-        "schema", FAILED, what, f"{'run `routectl db upgrade`' if older else 'upgrade routectl'}"
-    )
+    is_older = present < SCHEMA_VERSION
+    remedy = "run `routectl db upgrade`" if is_older else "upgrade routectl"
+    return Check("schema", FAILED, what, remedy)
 
 
 def _log(newest: Newest) -> Iterator[Check]:
@@ -183,20 +182,20 @@ def _runs(routes: Mapping[str, ActiveRoute]) -> str:
 
 
 def _published(path: Path, held: Mapping[str, ActiveRoute], name: str) -> Check:
-    mend = f"run `routectl route set {quoted(name)} --publish {quoted(str(path))}`"
+    remedy = f"run `routectl route set {quoted(name)} --publish {quoted(str(path))}`"
     if not held:
         return Check("published", SKIPPED, f"nothing runs yet that {path} would hold")
     try:
         data = read_document(path)
         same, written = data == routes_document(held).encode(), read_routes(data)
     except OSError as error:
-        return Check("published", FAILED, f"{path} cannot be read: {error.strerror}", mend)
+        return Check("published", FAILED, f"{path} cannot be read: {error.strerror}", remedy)
     except InputError as error:
-        return Check("published", FAILED, f"{path}: {error}", mend)
+        return Check("published", FAILED, f"{path}: {error}", remedy)
     if same or written == held:
         return Check("published", OK, f"{path} is what runs: {_runs(held)}")
     what = f"{path} says that {_runs(written)}, and the database that {_runs(held)}"
-    return Check("published", FAILED, what, mend)
+    return Check("published", FAILED, what, remedy)
 
 
 # What the proxy reads
@@ -207,7 +206,7 @@ def _routes_file(path: Path | None, state: _State) -> Iterator[Check]:
     if path is None:
         yield Check(name, SKIPPED, "--routes names none")
         return
-    mend = f"write it anew: `routectl export --format routes --output {quoted(str(path))}`"
+    remedy = f"write it anew: `routectl export --format routes --output {quoted(str(path))}`"
     try:
         is_bundle = path.is_dir()
         state.in_file = read_routes(read_document(path / ROUTES if is_bundle else path))
@@ -215,10 +214,10 @@ def _routes_file(path: Path | None, state: _State) -> Iterator[Check]:
         if bundle is not None:
             bundle.require_unchanged()
     except OSError as error:
-        yield Check(name, FAILED, f"{path} cannot be read: {error.strerror}", mend)
+        yield Check(name, FAILED, f"{path} cannot be read: {error.strerror}", remedy)
         return
     except InputError as error:
-        yield Check(name, FAILED, f"{path}: {error}", mend)
+        yield Check(name, FAILED, f"{path}: {error}", remedy)
         return
     stale = {
         route: active
@@ -227,7 +226,7 @@ def _routes_file(path: Path | None, state: _State) -> Iterator[Check]:
     }
     if stale:
         what = f"it says that {_runs(stale)}, and the database that {_runs(state.active)}"
-        yield Check(name, FAILED, what, mend)
+        yield Check(name, FAILED, what, remedy)
     else:
         yield Check(name, OK, f"{'a bundle: ' if is_bundle else ''}{_runs(state.in_file)}")
     yield from _routers(state.in_file, bundle)
@@ -247,21 +246,21 @@ def _routers(routes: Mapping[str, ActiveRoute], bundle: Bundle | None) -> Iterat
         for pinned in policy.routers:
             bundled = None if bundle is None else bundle.spec(pinned)
             wanted = f"{pinned.spec.name} {pinned.fingerprint[:12]}"
-            mend = (
+            remedy = (
                 "run it from a bundle of the routectl that calibrated it, or install that one, "
                 "or calibrate again"
             )
             try:
                 opened = open_spec(bundled or pinned.spec)
             except RoutectlError as error:
-                yield Check(name, FAILED, f"{wanted} does not open: {error}", mend)
+                yield Check(name, FAILED, f"{wanted} does not open: {error}", remedy)
                 continue
             where = "the bundle" if bundled else "the installed package"
             if opened.identity.fingerprint == pinned.fingerprint:
                 yield Check(name, OK, f"{wanted}, from {where}")
             else:
                 other = opened.identity.fingerprint[:12]
-                yield Check(name, FAILED, f"it is {wanted}, and {where} has {other}", mend)
+                yield Check(name, FAILED, f"it is {wanted}, and {where} has {other}", remedy)
 
 
 def _configuration(path: Path | None, state: _State) -> Iterator[Check]:
@@ -272,7 +271,7 @@ def _configuration(path: Path | None, state: _State) -> Iterator[Check]:
     try:
         config = LitellmConfig.read(path)
     except InputError as error:
-        yield Check("configuration", FAILED, str(error), f"--config, or mend {path}")
+        yield Check("configuration", FAILED, str(error), f"--config, or correct {path}")
         return
     yield Check("configuration", OK, f"{path} and what it includes can be read")
     models = state.models
@@ -298,12 +297,12 @@ def _litellm_version() -> Check:
         text = version("litellm")
     except PackageNotFoundError:
         return Check("LiteLLM", SKIPPED, "it is not installed in this environment")
-    mend = "pip install 'routectl[litellm]'"
+    remedy = "pip install 'routectl[litellm]'"
     numbers = tuple(int(part) for part in text.split(".")[:2] if part.isdigit())
     if text in _NEVER:
-        return Check("LiteLLM", FAILED, f"{text} is a malicious or withdrawn release", mend)
+        return Check("LiteLLM", FAILED, f"{text} is a malicious or withdrawn release", remedy)
     if numbers < _OLDEST_LITELLM:
-        return Check("LiteLLM", FAILED, f"{text} has no classifier plug-in: 1.99 has it", mend)
+        return Check("LiteLLM", FAILED, f"{text} has no classifier plug-in: 1.99 has it", remedy)
     return Check("LiteLLM", OK, text)
 
 
@@ -311,17 +310,17 @@ def _proxy(address: tuple[str, str, int] | None, state: _State) -> Iterator[Chec
     if address is None:
         yield Check("proxy", SKIPPED, "--proxy names none")
         return
-    mend = "--proxy, or start it"
+    remedy = "--proxy, or start it"
     try:
         # LiteLLM's own /health calls each model with a prompt; this one calls none.
         status, body = _get(address, "/health/liveliness")
         if status == 404:
             status, body = _get(address, "/health")
     except (OSError, http.client.HTTPException) as error:
-        yield Check("proxy", FAILED, f"it does not answer ({_reason(error)})", mend)
+        yield Check("proxy", FAILED, f"it does not answer ({_reason(error)})", remedy)
         return
     if status != 200:
-        yield Check("proxy", FAILED, f"it answers {status}", mend)
+        yield Check("proxy", FAILED, f"it answers {status}", remedy)
         return
     health = _parsed(body)
     if "routes" not in health:

@@ -196,8 +196,7 @@ def explain_body(
 
 
 def _as_live(ran: Activated) -> ActiveRoute:
-    share = None if ran.calibration is None else ran.calibration.strong_fraction
-    return ActiveRoute(ran.policy, share)
+    return ActiveRoute(ran.policy, ran.strong_fraction)
 
 
 def _scorer(policy: Policy) -> Callable[[str], list[float]]:

@@ -94,6 +94,11 @@ def traffic_of(
 
 
 def refuse_other_prices(route: RouteInUse, prices: Mapping[str, ModelPrice]) -> None:
+    """Refuse prices of models that the route does not declare.
+
+    Raises:
+        UsageError: there is one.
+    """
     if prices and not route.declared.models:
         raise UsageError(
             f"--price is of a route's models, and route {route.name} declares none: name them with "

@@ -13,7 +13,7 @@ from routectl.routers import open_pinned
 from routectl.store import routes
 from routectl.store.calibrations import calibration
 from routectl.store.engine import Location
-from routectl.store.models import Activation, Route
+from routectl.store.models import Activation, Calibration, Route
 from routectl.store.opening import open_store
 from routectl.workflow.activated import Activated
 from routectl.workflow.activating import Asked, activate, doubts
@@ -61,8 +61,8 @@ def recalibrate(location: Location, wanted: Wanted, reporter: Reporter) -> Recal
         RoutectlError: its router cannot be opened; or as `calibrate`.
     """
     with open_store(location) as store, store.read() as connection:
-        stored, active = _active(connection, wanted.route)
-        ran = recorded(connection, calibration(connection, active.calibration_id or 0))
+        stored, active, active_calibration = _active(connection, wanted.route)
+        ran = recorded(connection, active_calibration)
         question = _question(connection, stored, ran, wanted)
     router = open_pinned(ran.policy.routers[0])
     (result,) = calibrate(location, [router], question, reporter)
@@ -89,7 +89,12 @@ def recalibrate(location: Location, wanted: Wanted, reporter: Reporter) -> Recal
     )
 
 
-def _active(connection: Connection, name: str | None) -> tuple[Route, Activation]:
+def _active(connection: Connection, name: str | None) -> tuple[Route, Activation, Calibration]:
+    """A route, what it runs, and the calibration of that.
+
+    Raises:
+        InputError: it runs nothing, or what is unconditional.
+    """
     stored = picked_route(connection, name)
     log = [] if stored is None else routes.activations(connection, stored.id)
     if stored is None or not log:
@@ -103,7 +108,7 @@ def _active(connection: Connection, name: str | None) -> tuple[Route, Activation
             f"route {stored.name!r} runs {rule}, which has no target to keep: `routectl rollback` "
             "brings back what ran before, and `routectl calibrate` takes a target"
         )
-    return stored, log[-1]
+    return stored, log[-1], calibration(connection, log[-1].calibration_id)
 
 
 def _question(

@@ -10,11 +10,7 @@ from sqlalchemy import Connection
 from routectl.errors import InputError, StoreError, UsageError
 from routectl.prices import CURRENCY, ModelPrice, price_of, prices_within
 from routectl.records import Limits, ModelPair, Population, Routed
-from routectl.route import (
-    DEFAULT_ROUTE,
-    Declaration,
-    quoted,
-)
+from routectl.route import DEFAULT_ROUTE, Declaration, quoted
 from routectl.store import routes
 from routectl.store.engine import Location
 from routectl.store.models import Route
@@ -49,7 +45,7 @@ def picked_route(connection: Connection, name: str | None) -> Route | None:
 
 
 def asked_routes(connection: Connection, name: str | None) -> list[Route]:
-    """The route of a name, none where it is that of nobody's route yet; without a name, all.
+    """The route of a name, in a list; without a name, all. Empty where there is no route yet.
 
     Raises:
         UsageError: the name is empty.
@@ -129,6 +125,7 @@ def _routed(connection: Connection, names: tuple[str, ...]) -> Routed | None:
 
 
 def unknown_route(stored: Sequence[Route], name: str) -> StoreError:
+    """The error that there is no route of a name, with those that there are."""
     names = ", ".join(row.name for row in stored)
     return StoreError(
         f"there is no route {name!r}: "

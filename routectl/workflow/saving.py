@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection
 
@@ -19,8 +19,8 @@ from routectl.store.models import Activation
 from routectl.store.opening import open_store
 from routectl.store.requests import RequestTable, request_table
 from routectl.workflow.activated import activated
-from routectl.workflow.answering import is_model
-from routectl.workflow.comparing import recent, traffic_of
+from routectl.workflow.answering import DecidedAnswers, Side
+from routectl.workflow.comparing import first_and_last, recent, traffic_compared
 from routectl.workflow.deciding import named_policy
 from routectl.workflow.pricing import route_prices
 from routectl.workflow.reporter import Remembering, Reporter
@@ -124,7 +124,7 @@ def savings(
         used = in_use(connection, stored)
         log = [] if stored is None else routes.activations(connection, stored.id)
         named = [named_policy(connection, IdKind.ACTIVATION, row.id) for row in log[-1:]]
-        population = recent(connection, traffic_of(connection, used, *named), window, WINDOW)
+        population = recent(connection, traffic_compared(connection, used, *named), window, WINDOW)
         table = request_table(connection, population, None, columns=_COLUMNS)
         remembering = Remembering(reporter)
         prices = route_prices(used, {}, remembering)
@@ -151,8 +151,8 @@ def _savings(
     decided = has_decision & ~is_hit & ~is_failed
     if not decided.any():
         raise InputError(_nothing_decided(route, len(table), has_decision))
-    answers = _Answers(route)
-    kinds = [
+    answers = DecidedAnswers(route)
+    answered = [
         answers.of(*row) if is_decided else None
         for is_decided, *row in zip(
             decided,
@@ -162,8 +162,8 @@ def _savings(
             strict=True,
         )
     ]
-    answer = np.array([_UNKNOWN if kind is None else kind.side for kind in kinds])
-    is_overridden = np.array([kind is not None and kind.overridden for kind in kinds])
+    side = np.array([Side.UNKNOWN if one is None else one.side for one in answered])
+    is_overridden = np.array([one is not None and one.overridden for one in answered])
     tokens_known = np.isfinite(table.tokens_in + table.tokens_out)
     cost_known = np.isfinite(table.cost)
     compared = decided.copy()
@@ -185,15 +185,15 @@ def _savings(
             cost = float((costs * weight)[compared].sum())
         return Bill(strong_fraction=share, cost=cost)
 
-    has_answer = compared & (answer != _UNKNOWN)
-    share = (
-        total(has_answer & (answer == _STRONG)) / total(has_answer) if has_answer.any() else None
-    )
+    has_answer = compared & (side != Side.UNKNOWN)
+    share = None
+    if has_answer.any():
+        share = total(has_answer & (side == Side.STRONG)) / total(has_answer)
     strong = weak = priced = None
     if prices is not None:
         strong, weak = (price.costs(table.tokens_in, table.tokens_out) for price in prices)
-        priced = np.where(answer == _STRONG, strong, np.where(answer == _WEAK, weak, np.nan))
-        for name, rows in answers.others(kinds):
+        priced = np.where(side == Side.STRONG, strong, np.where(side == Side.WEAK, weak, np.nan))
+        for name, rows in answers.others(answered):
             costs = _cost_of(name, route, table)
             if costs is not None:
                 priced[rows] = costs[rows]
@@ -203,21 +203,16 @@ def _savings(
         saved = strong - table.cost
     elif strong is not None and priced is not None and as_priced.cost is not None:
         saved = strong - priced
-    told = TrafficMonth.of(np.where(compared, table.time, np.nan), weight)
-    month = None if isinstance(told, str) else told
-    has_time = table.time[np.isfinite(table.time)]
-    ends = (
-        [datetime.fromtimestamp(t, UTC) for t in (has_time.min(), has_time.max())]
-        if len(has_time)
-        else [None, None]
-    )
+    month_or_reason = TrafficMonth.of(np.where(compared, table.time, np.nan), weight)
+    month = None if isinstance(month_or_reason, str) else month_or_reason
+    first, last = first_and_last(table.time)
     ran = sorted({str(v) for v in values["proxy_activation"][decided] if v is not None})
     reasons = np.array([value in FALLBACKS for value in values["proxy_reason"]], dtype=np.bool_)
     return Savings(
         route=route.name,
         population=population,
-        first=ends[0],
-        last=ends[1],
+        first=first,
+        last=last,
         requests=float(weight.sum()),
         decided=total(decided),
         undecided=total(~has_decision & ~is_hit & ~is_failed),
@@ -225,7 +220,7 @@ def _savings(
         failed=total(is_failed),
         fallbacks=total(decided & reasons),
         overridden=total(decided & is_overridden),
-        other_models=total(decided & (answer == _OTHER)),
+        other_models=total(decided & (side == Side.OTHER)),
         compared=total(compared),
         booked=as_booked,
         priced=as_priced,
@@ -237,69 +232,6 @@ def _savings(
         month=month,
         notes=reporter.notes,
     )
-
-
-_WEAK, _STRONG, _BETWEEN, _OTHER, _UNKNOWN = range(5)
-"""Who answered: the route's weakest or strongest model, one between them, another one."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    side: int
-    overridden: bool
-    model: str | None
-
-
-class _Answers:
-    """Who answered a request that a proxy decided. A log has few names, and many rows with each."""
-
-    def __init__(self, route: RouteInUse) -> None:
-        self._own = [model.name for model in route.declared.models]
-        self._seen: dict[tuple[Any, ...], _Answer] = {}
-
-    def of(self, decision: str, decided_model: str | None, model: str | None) -> _Answer:
-        key = (decision, decided_model, model)
-        if key not in self._seen:
-            self._seen[key] = self._answer(*key)
-        return self._seen[key]
-
-    def others(self, kinds: Sequence[_Answer | None]) -> list[tuple[str, NDArray[np.bool_]]]:
-        """The models that are not the weakest or the strongest, and the rows that they answered."""
-        import numpy as np
-
-        names = {
-            kind.model
-            for kind in self._seen.values()
-            if kind.side in (_BETWEEN, _OTHER) and kind.model is not None
-        }
-        return [
-            (name, np.array([kind is not None and kind.model == name for kind in kinds]))
-            for name in sorted(names)
-        ]
-
-    def _answer(self, decision: str, decided_model: str | None, model: str | None) -> _Answer:
-        decided = self._place(decision, decided_model)
-        if model is None:
-            return _Answer(self._side(decided, decided_model), False, decided_model)
-        answered = self._place(None, model)
-        overridden = (
-            answered != decided
-            if decided is not None
-            else decided_model is not None and not is_model(model, decided_model)
-        )
-        return _Answer(self._side(answered, model), overridden, model)
-
-    def _place(self, decision: str | None, model: str | None) -> int | None:
-        """The place of a model among the route's, from 0, the weakest."""
-        for place, own in enumerate(self._own):
-            if model is not None and is_model(model, own):
-                return place
-        return {"weak": 0, "strong": max(len(self._own) - 1, 1)}.get(decision or "")
-
-    def _side(self, place: int | None, model: str | None) -> int:
-        if place is None:
-            return _UNKNOWN if model is None else _OTHER
-        return {0: _WEAK, max(len(self._own) - 1, 1): _STRONG}.get(place, _BETWEEN)
 
 
 def _cost_of(name: str, route: RouteInUse, table: RequestTable) -> NDArray[np.float64] | None:

@@ -128,7 +128,7 @@ def _status(store: Store, row: Route, now: datetime, max_age: timedelta) -> Rout
     if drift is not None and drift.new and active.calibration is not None:
         with store.write() as connection:
             add_drift_checks(connection, row.id, active.calibration.id, drift.new)
-    told = RouteStatus(
+    state = RouteStatus(
         route=row.name,
         active=active,
         expires_at=log[-1].expires_at,
@@ -140,7 +140,7 @@ def _status(store: Store, row: Route, now: datetime, max_age: timedelta) -> Rout
         month=month,
         drift=drift,
     )
-    return replace(told, problems=tuple(_problems(told, seen, now, max_age)))
+    return replace(state, problems=tuple(_problems(state, seen, now, max_age)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,34 +205,34 @@ def share_of(weight: NDArray[np.float64], model: NDArray[np.int64], policy: Poli
 
 
 def _problems(
-    told: RouteStatus, seen: _Seen, now: datetime, max_age: timedelta
+    state: RouteStatus, seen: _Seen, now: datetime, max_age: timedelta
 ) -> Sequence[Problem]:
-    assert told.active is not None
+    assert state.active is not None
     problems = []
-    if told.drift is not None:
-        problems += [Problem(Check.DRIFT, asdict(r)) for r in told.drift.ringing]
-    if told.month is not None and told.month.is_over:
-        problems.append(Problem(Check.BUDGET, asdict(told.month)))
-    if told.expires_at is not None and told.expires_at <= now:
-        problems.append(Problem(Check.EXPIRY, {"expires_at": told.expires_at}))
-    if told.newest_request is None or told.newest_request < now - max_age:
+    if state.drift is not None:
+        problems += [Problem(Check.DRIFT, asdict(r)) for r in state.drift.ringing]
+    if state.month is not None and state.month.is_over:
+        problems.append(Problem(Check.BUDGET, asdict(state.month)))
+    if state.expires_at is not None and state.expires_at <= now:
+        problems.append(Problem(Check.EXPIRY, {"expires_at": state.expires_at}))
+    if state.newest_request is None or state.newest_request < now - max_age:
         problems.append(
-            Problem(Check.TRAFFIC_AGE, {"newest": told.newest_request, "max_age": max_age})
+            Problem(Check.TRAFFIC_AGE, {"newest": state.newest_request, "max_age": max_age})
         )
-    if told.unscored is not None and told.unscored > MOST_UNSCORED:
-        facts = {"share": told.unscored, "other_versions": seen.other_versions}
+    if state.unscored is not None and state.unscored > MOST_UNSCORED:
+        facts = {"share": state.unscored, "other_versions": seen.other_versions}
         problems.append(Problem(Check.UNSCORED, facts))
-    decision = told.newest_decision
+    decision = state.newest_decision
     if (
         decision is not None
         and decision.activation is not None
-        and decision.activation != IdKind.ACTIVATION.ref(told.active.id)
-        and decision.time > told.active.created_at + UNTIL_IT_ARRIVES
+        and decision.activation != IdKind.ACTIVATION.ref(state.active.id)
+        and decision.time > state.active.created_at + UNTIL_IT_ARRIVES
     ):
         said: dict[str, Any] = {
             "logged": decision.activation,
             "time": decision.time,
-            "active": told.active.id,
+            "active": state.active.id,
         }
         problems.append(Problem(Check.ACTIVATION, said))
     return problems

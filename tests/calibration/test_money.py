@@ -58,6 +58,13 @@ def test_a_weekday_of_which_only_an_hour_was_seen_has_no_rate_of_its_own():
     assert not month.by_weekday
 
 
+def test_a_week_of_which_only_the_ends_have_requests_goes_by_the_clock():
+    month = month_of([START + 0.5 * DAY, START + 8.5 * DAY])
+    assert month.days_seen == pytest.approx(8)
+    assert month.empty_days == 7
+    assert month.requests == pytest.approx(30 / 7 * (1 / 1.5 + 1 / 1.5))
+
+
 @pytest.mark.parametrize("days", range(7, 14))
 def test_a_log_of_some_days_tells_the_month_although_weekends_are_quiet(days):
     generator = np.random.default_rng(days)

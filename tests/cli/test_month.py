@@ -11,6 +11,7 @@ from tests.conftest import MODELS, Routectl, payload, write_log
 DAY = 86_400.0
 MONDAY = 1_789_948_800.0
 """2026-09-21, 00:00 UTC."""
+DIFF = ("diff", "c1", "c2", "--since", "2026-09-01")
 BIG, SMALL = (2 * 10 + 8 * 20) / 1e6, (0.25 * 10 + 1 * 20) / 1e6
 """US dollars of a request."""
 
@@ -41,7 +42,9 @@ def ten_days(routectl: Routectl, tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("ten_days")
-def test_ten_days_with_one_weekend_tell_the_month_to_every_command(routectl: Routectl) -> None:
+def test_ten_days_with_one_weekend_tell_the_month_to_every_command_which_says_how(
+    routectl: Routectl,
+) -> None:
     a_month = 30 / 7 * (5 * 100 + 2 * 20)
     by_span = 840 / 10 * 30
     assert by_span / a_month > 1.08
@@ -51,7 +54,7 @@ def test_ten_days_with_one_weekend_tell_the_month_to_every_command(routectl: Rou
     assert calibrated["requests"] == pytest.approx(a_month, rel=0.01)
     assert calibrated["always_strong"] == pytest.approx(a_month * BIG, rel=0.01)
 
-    diff = routectl("diff", "c1", "c2", "--since", "2026-09-01", "--json").json
+    diff = routectl(*DIFF, "--json").json
     saved = routectl("savings", "--json").json
 
     for answer in (diff, saved):
@@ -60,16 +63,8 @@ def test_ten_days_with_one_weekend_tell_the_month_to_every_command(routectl: Rou
     assert diff["cost_a_month_after"] == pytest.approx(fifth["costs"]["month"]["this_threshold"])
     assert saved["saved_a_month"] == pytest.approx(0.75 * a_month * (BIG - SMALL), rel=0.01)
 
-
-@pytest.mark.usefixtures("ten_days")
-def test_each_command_says_how_the_month_was_scaled(routectl: Routectl) -> None:
     words = "month 30 days, each weekday at its own mean of the 10.0 days of the log"
-    for command in (
-        ("calibrate", "--strong-fraction", "0.5"),
-        ("calibrate", "--strong-fraction", "0.2"),
-        ("diff", "c1", "c2", "--since", "2026-09-01"),
-        ("savings",),
-    ):
-        result = routectl(*command)
-        assert words in " ".join(result.out.split())
-    assert "at the mean rate" in routectl("diff", "c1", "c2", "--since", "2026-09-28").out
+    for command in (("show", "c1"), DIFF, ("savings",)):
+        assert words in " ".join(routectl(*command).out.split())
+    shorter = routectl("diff", "c1", "c2", "--since", "2026-09-28").out
+    assert "at the mean rate of the 3.0 days" in " ".join(shorter.split())

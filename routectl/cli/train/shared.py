@@ -256,6 +256,7 @@ class Phases:
 
 
 def print_report(console: Console, report: TrainingReport) -> None:
+    """What a training learned from, what it left out, and how good it is."""
     for note in report.notes:
         console.note(note)
     if console.as_json:

@@ -10,8 +10,7 @@ from routectl.checkpoint import SHIPPED, read_checkpoint, read_weights
 from routectl.records import RouterIdentity
 from routectl.routers.embedded import read_embedder
 from routectl.routers.pairs import choose_pair, default_pair
-from routectl.routers.protocol import EXTRACTION_FACT, OpenRouter, RouterDescription, fingerprint
-from routectl.routers.question_length import OF_QUESTION
+from routectl.routers.protocol import EXTRACTION_FACT, OpenRouter, fingerprint
 from routectl.routers.sw_ranking.metric import Metric, read_metric
 from routectl.routers.sw_ranking.noise import SAFETY_FACTOR
 from routectl.routers.sw_ranking.ranking import Ranking, Ratings, read_ranking
@@ -61,21 +60,13 @@ def open_router(
     }
     noise = SAFETY_FACTOR * float(ranking.noise[strong, weak])
     identity = RouterIdentity("sw_ranking", fingerprint(facts), pair, noise, facts)
-    description = RouterDescription(
-        name="sw_ranking",
-        kind="sw_ranking",
-        summary=SUMMARY,
-        checkpoint=saved.folder,
-        models=ranking.models,
-        default_pair=default,
-        embedder=embedder.name,
-        reads=embedder.phrase
-        + ("" if metric is None or metric.features.question_length is None else OF_QUESTION),
-        licence=saved.licence,
-        card=saved.card,
-        sends_prompts_to=embedder.host,
-        slow=embedder.slow,
-        notice=embedder.notice,
+    description = embedder.description(
+        "sw_ranking",
+        SUMMARY,
+        saved,
+        ranking.models,
+        default,
+        with_question=metric is not None and metric.features.question_length is not None,
     )
 
     def load() -> SwRankingRouter:

@@ -33,6 +33,7 @@ class EffectSizes:
 
 
 def effect_sizes(before: RequestTable, last: RequestTable) -> EffectSizes | None:
+    """How the last days' requests differ from the calibration's; None where either has none."""
     import numpy as np
 
     times = last.time[~np.isnan(last.time)]

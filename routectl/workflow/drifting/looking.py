@@ -108,6 +108,7 @@ class Looking:
         self._tolerance = DEFAULT_TOLERANCE if row.drift_tolerance is None else row.drift_tolerance
 
     def drift(self) -> Drift:
+        """The stored looks, and those at the days that are over and were not looked at yet."""
         stored = drift_checks(self._connection, self.row.id, self._calibration.id)
         traffic = stored.get(Alarm.TRAFFIC.value, [])
         looked_at = [day_number(row.day) for rows in stored.values() for row in rows[-1:]]

@@ -46,6 +46,7 @@ class Drift:
     """None where the calibration's days are too few or have no times; of `status` also as long as
     there is no day to look at."""
     tolerance: float
+    """How far the share may be from the calibrated one before it counts, as a share in [0, 1]."""
     looks: Mapping[str, Sequence[DriftCheck | NewLook]]
     """By alarm, in the order of their days, those of today among them."""
     new: tuple[NewLook, ...] = ()
