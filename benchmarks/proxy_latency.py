@@ -6,7 +6,9 @@ Each proxy runs with us and without us next to each other, on loopback, before a
 answers at once; rounds alternate. Without us, LiteLLM sends to a deployment, and `serve`'s client
 sends to the upstream itself. Processor time is of the proxy's processes (from /proc), a request.
 Clients, proxies and upstream share the machine's cores: where they are few, requests a second
-are what the cores give, and the processor time is the figure to compare.
+are what the cores give, and the processor time is the figure to compare. `late` is the share of
+the requests whose score came after the deadline, so that the fallback decided them; they cost the
+engine nothing.
 """
 
 from __future__ import annotations
@@ -159,6 +161,12 @@ class Subject:
     model: str
     started: float
     """Seconds until it answered its first request."""
+    output: Path
+    """What it writes to standard error."""
+
+    def late(self) -> int:
+        """How many requests were not scored in time so far."""
+        return self.output.read_text(errors="replace").count("was not scored in time")
 
     def load(self) -> Load:
         return Load(self.running.address, self.model, self.running.key)
@@ -175,7 +183,7 @@ def engine_milliseconds(characters: int) -> float:
     return 1000 * (time.process_time() - began) / len(prompts)
 
 
-def started(stack: ExitStack, context: Any, name: str, model: str) -> Subject:
+def started(stack: ExitStack, context: Any, name: str, model: str, output: Path) -> Subject:
     """Start a proxy and send it one request."""
     began = time.perf_counter()
     running = stack.enter_context(context)
@@ -183,7 +191,7 @@ def started(stack: ExitStack, context: Any, name: str, model: str) -> Subject:
     load.send(["hello"], 1)
     if load.failures:
         raise SystemExit(f"{name} does not answer as it should")
-    return Subject(name, running, model, time.perf_counter() - began)
+    return Subject(name, running, model, time.perf_counter() - began, output)
 
 
 def without_us(config: dict[str, Any]) -> dict[str, Any]:
@@ -194,30 +202,32 @@ def without_us(config: dict[str, Any]) -> dict[str, Any]:
 
 def measure(subjects: list[Subject], prompts_per_cell: int, rounds: int) -> None:
     """Print a line for each proxy, number of clients and length."""
-    head = ("proxy", "clients", "chars", "p50 ms", "p99 ms", "req/s", "cpu ms/req")
+    head = ("proxy", "clients", "chars", "p50 ms", "p99 ms", "req/s", "cpu ms/req", "late %")
     print(f"\n{head[0]:<16}" + "".join(f"{word:>11}" for word in head[1:]))
     for characters in (60, 1500):
         for clients in (1, 8, 32):
-            cells: dict[str, list[Any]] = {s.name: [[], 0.0, 0.0] for s in subjects}
+            cells: dict[str, list[Any]] = {s.name: [[], 0.0, 0.0, 0] for s in subjects}
             for round_number in range(rounds):
                 for number, subject in enumerate(subjects):
                     prompts = texts(prompts_per_cell, characters, seed=100 * round_number + number)
                     load = subject.load()
-                    before = processor_seconds(subject.running.process.pid)
+                    before, late = processor_seconds(subject.running.process.pid), subject.late()
                     wall = load.send(prompts, clients)
                     cell = cells[subject.name]
                     cell[0] += load.seconds
                     cell[1] += wall
                     cell[2] += processor_seconds(subject.running.process.pid) - before
+                    cell[3] += subject.late() - late
                     if load.failures:
                         raise SystemExit(f"{load.failures} requests failed")
-            for name, (seconds, wall, processor) in cells.items():
+            for name, (seconds, wall, processor, late) in cells.items():
                 ordered = sorted(seconds)
                 p99 = ordered[min(len(ordered) - 1, int(0.99 * len(ordered)))]
                 print(
                     f"{name:<16}{clients:>11}{characters:>11}"
                     f"{1000 * statistics.median(ordered):>11.1f}{1000 * p99:>11.1f}"
-                    f"{len(ordered) / wall:>11.0f}{1000 * processor / len(ordered):>11.1f}",
+                    f"{len(ordered) / wall:>11.0f}{1000 * processor / len(ordered):>11.1f}"
+                    f"{100 * late / len(ordered):>11.0f}",
                     flush=True,
                 )
 
@@ -245,8 +255,10 @@ def main() -> None:
         end = stack.enter_context(upstream(folder))
         addresses = {"small": end.url, "large": end.url}
         subjects = [
-            Subject("upstream alone", end, "small", 0.0),
-            started(stack, serve(folder, routes, addresses), "serve", "smart"),
+            Subject("upstream alone", end, "small", 0.0, folder / "upstream.out"),
+            started(
+                stack, serve(folder, routes, addresses), "serve", "smart", folder / "serve.out"
+            ),
         ]
         if options.litellm:
             config = yaml.safe_load(litellm_config({"smart": active}))
@@ -267,7 +279,7 @@ def main() -> None:
                     routes=routes,
                     workers=options.workers,
                 )
-                subjects.append(started(stack, context, label, model))
+                subjects.append(started(stack, context, label, model, place / "litellm.out"))
         print(f"\n{'proxy':<16}{'start-up s':>12}{'MiB a worker':>14}")
         for subject in subjects[1:]:
             memory = resident_mib(subject.running.process.pid)

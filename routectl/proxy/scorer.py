@@ -24,7 +24,9 @@ AT_ONCE = 32
 
 _MEASURED = 20
 _FULL_LENGTH = "How many of these words does a router read before it stops? " * 60
-"""Longer than any shipped router reads: what takes it the longest."""
+"""Longer than any shipped router reads: what takes it the longest. A batch has no more text than
+this, and so is done as soon: its prompts get their scores together, and the deadline is a few times
+what this takes."""
 
 
 @runtime_checkable
@@ -87,18 +89,20 @@ class Scorer:
         return slowest
 
     def _run(self) -> None:
-        while (job := self._jobs.get()) is not None:
-            jobs = [job]
-            ended = False
+        # What was taken and did not fit into the batch before: one at most.
+        left: list[_Job | None] = []
+        while (job := left.pop() if left else self._jobs.get()) is not None:
+            jobs, room = [job], len(_FULL_LENGTH) - len(job.prompt)
             while len(jobs) < AT_ONCE and not self._jobs.empty():
                 more = self._jobs.get()
-                if more is None:
-                    ended = True
+                if more is not None and more.future.cancelled():
+                    continue
+                room -= 0 if more is None else len(more.prompt)
+                if more is None or room < 0:
+                    left.append(more)
                     break
                 jobs.append(more)
             self._score([job for job in jobs if job.future.set_running_or_notify_cancel()])
-            if ended:
-                return
 
     def _score(self, jobs: list[_Job]) -> None:
         if not jobs:

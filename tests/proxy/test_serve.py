@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -15,6 +16,7 @@ from typing import Any
 import pytest
 
 from routectl.policy import decide
+from routectl.proxy.serving import _listening
 from routectl.routers import open_router
 from tests.loopback_server import Fault, LoopbackHandler, LoopbackServer, Request
 from tests.proxy.routes import route, write_routes
@@ -358,3 +360,13 @@ def test_decide_takes_the_segment_as_an_option(tmp_path: Path) -> None:
         for options in ((), ("--segment", "search"))
     ]
     assert said == ["weak", "strong"]
+
+
+def test_the_body_of_an_answer_does_not_wait_for_its_head_to_be_acknowledged() -> None:
+    with (
+        _listening("127.0.0.1", 0) as listener,
+        socket.create_connection(listener.getsockname()),
+    ):
+        server_side, _ = listener.accept()
+        with server_side:
+            assert server_side.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
