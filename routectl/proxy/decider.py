@@ -195,9 +195,12 @@ class Decider:
                 raise TimeoutError
             raise RouterError(f"its router is not loaded: {self.running.problem}")
         slowest = max(scorer.slowest_seconds for scorer in running.scorers)
-        deadline = max(_SHORTEST_DEADLINE, TIMES_SLOWEST * slowest)
-        futures = [asyncio.wrap_future(scorer.submit(text)) for scorer in running.scorers]
-        async with asyncio.timeout(deadline if self._deadline is None else self._deadline):
+        deadline = self._deadline
+        if deadline is None:
+            deadline = max(_SHORTEST_DEADLINE, TIMES_SLOWEST * slowest)
+        jobs = [scorer.submit(text, deadline) for scorer in running.scorers]
+        futures = [asyncio.wrap_future(job) for job in jobs]
+        async with asyncio.timeout(deadline):
             return list(await asyncio.gather(*futures))
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import queue
+import math
 import threading
 import time
+from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -40,6 +41,9 @@ class HasLinearFeatures(Protocol):
 @dataclass(frozen=True, slots=True)
 class _Job:
     prompt: str
+    within: float
+    """Seconds from `asked` on after which nobody waits for it."""
+    asked: float = field(default_factory=time.monotonic)
     future: Future[float] = field(default_factory=Future)
 
 
@@ -54,16 +58,28 @@ class Scorer:
         self._router = router
         self._lock = threading.Lock()
         """A router computes one batch at a time."""
-        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._jobs: deque[_Job] = deque()
+        self._changed = threading.Condition()
+        """Of the jobs, and of whether it is closed."""
+        self._is_closed = False
         self.slowest_seconds = self._measure()
         """What a prompt of full length takes: the largest of twenty, about the 99th percentile."""
+        self._last_seconds = 0.0
+        """What the batch before took."""
         self._thread = threading.Thread(target=self._run, name=f"routectl-{name}", daemon=True)
         self._thread.start()
 
-    def submit(self, prompt: str) -> Future[float]:
-        """The prompt's strong win rate, in [0, 1]; a cancelled one is not computed any more."""
-        job = _Job(prompt)
-        self._jobs.put(job)
+    def submit(self, prompt: str, within: float = math.inf) -> Future[float]:
+        """The prompt's strong win rate, in [0, 1]; a cancelled one is not computed any more.
+
+        Args:
+            within: seconds. One that cannot be had by then, because others are before it, is a
+                TimeoutError as soon as that is seen: what it would take is for those after it.
+        """
+        job = _Job(prompt, within)
+        with self._changed:
+            self._jobs.append(job)
+            self._changed.notify()
         return job.future
 
     def linear_features(self, prompts: Sequence[str]) -> NDArray[np.float64] | None:
@@ -78,7 +94,9 @@ class Scorer:
 
     def close(self) -> None:
         """End the thread when it is through with what it has."""
-        self._jobs.put(None)
+        with self._changed:
+            self._is_closed = True
+            self._changed.notify()
 
     def _measure(self) -> float:
         slowest = 0.0
@@ -89,20 +107,35 @@ class Scorer:
         return slowest
 
     def _run(self) -> None:
-        # What was taken and did not fit into the batch before: one at most.
-        left: list[_Job | None] = []
-        while (job := left.pop() if left else self._jobs.get()) is not None:
-            jobs, room = [job], len(_FULL_LENGTH) - len(job.prompt)
-            while len(jobs) < AT_ONCE and not self._jobs.empty():
-                more = self._jobs.get()
-                if more is not None and more.future.cancelled():
-                    continue
-                room -= 0 if more is None else len(more.prompt)
-                if more is None or room < 0:
-                    left.append(more)
-                    break
-                jobs.append(more)
+        while jobs := self._batch():
+            began = time.monotonic()
             self._score([job for job in jobs if job.future.set_running_or_notify_cancel()])
+            self._last_seconds = time.monotonic() - began
+
+    def _batch(self) -> list[_Job]:
+        """What is scored together next, the oldest first; nothing once it is closed and through."""
+        with self._changed:
+            batch: list[_Job] = []
+            while not batch:
+                self._changed.wait_for(lambda: self._jobs or self._is_closed)
+                if not self._jobs:
+                    return []
+                now, room = time.monotonic(), len(_FULL_LENGTH)
+                while self._jobs and len(batch) < AT_ONCE:
+                    job = self._jobs[0]
+                    if batch and len(job.prompt) > room:
+                        break
+                    self._jobs.popleft()
+                    if job.future.cancelled():
+                        continue
+                    # Whatever the last batch took, one that has just come is tried.
+                    needed = min(self._last_seconds, job.within / 2)
+                    if now + needed <= job.asked + job.within:
+                        batch.append(job)
+                        room -= len(job.prompt)
+                    elif job.future.set_running_or_notify_cancel():
+                        job.future.set_exception(TimeoutError())
+            return batch
 
     def _score(self, jobs: list[_Job]) -> None:
         if not jobs:

@@ -75,6 +75,23 @@ def test_a_batch_holds_no_more_text_than_one_long_prompt_so_that_none_waits_for_
 def test_one_that_nobody_waits_for_takes_no_room() -> None:
     prompts = ["a", f"0 {LONG}", "b", f"1 {LONG}", "c"]
     assert batches_of(prompts, cancelled=[1]) == [["a", "b", prompts[3], "c"]]
+    assert batches_of(["a", "b"], cancelled=[0]) == [["b"]]
+
+
+def test_one_that_would_be_too_late_is_told_so_at_once_and_takes_nobodys_time() -> None:
+    router = Slow()
+    scorer = Scorer("length", router)
+    router.batches.clear()
+    router.entered.clear()
+    router.may_go.clear()
+    scorer.submit("first")
+    assert router.entered.wait(60)
+    late, waits = scorer.submit("late", within=0.0), scorer.submit("waits", within=600.0)
+    router.may_go.set()
+    assert isinstance(late.exception(60), TimeoutError)
+    assert waits.result(60) == open_router("length").load().strong_win_rates(["waits"])[0]
+    scorer.close()
+    assert router.batches == [["first"], ["waits"]]
 
 
 def test_closing_it_scores_what_it_has() -> None:
