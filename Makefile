@@ -3,8 +3,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 # Processes that run the tests; each has a PostgreSQL server of its own, and one thread to compute with.
-# One more than the cores that are needed: a fifth of a test's time is waiting for another process.
-WORKERS ?= 3
+WORKERS ?= 2
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 LITELLM := $(VENV)-litellm

@@ -55,6 +55,7 @@ def test_the_95_percent_intervals_cover_at_least_94_and_93_percent(
     assert coverage.next_share >= 0.93
 
 
+@pytest.mark.slow
 def test_taking_the_requests_of_conversations_as_independent_covers_far_less(benchmark):
     assert measured(benchmark, "lognormal 1.2, correlation 0.8", 100, 0.3).plain < 0.5
 

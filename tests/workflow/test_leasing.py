@@ -65,9 +65,13 @@ sys.exit(run(sys.argv[3:]))
 IDENTITY = RouterIdentity("patient", "f" * 64, None, 0.0)
 
 
-@pytest.fixture
-def database_url(any_database_url: str) -> str:
-    return any_database_url
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
+def database_url(request: pytest.FixtureRequest, database: Path) -> str:
+    """Either database: the tests wait for seconds each, so one of them takes `make test-slow`."""
+    if request.param == "sqlite":
+        return str(database)
+    url: str = request.getfixturevalue("postgresql_url")
+    return url
 
 
 @pytest.fixture
