@@ -27,10 +27,10 @@ from tabulate import tabulate
 
 from routectl.export import litellm_fragment
 from tests.loopback_server import LoopbackServer
+from tests.proxy.litellm_server import litellm_proxy
 from tests.proxy.malformed import HOSTILE_NAMES, SPOOFED, Sent, malformed
 from tests.proxy.routes import route, write_routes
 from tests.proxy.shapes import Upstream
-from tests.proxy.test_litellm_proxy import litellm_proxy
 from tests.proxy.test_serve import serving
 
 Ask = Callable[[str, bytes], int]
@@ -59,7 +59,7 @@ def main() -> int:
             with litellm_proxy(python, folder, fragment, upstream, with_cache=False) as proxy:
                 failed = _litellm(requests, lambda path, body: proxy.send(path, body)[0])
                 log = proxy.log
-                time.sleep(5)  # it writes rows after it answered
+                _wait_until_settled(log)
         spoofed = _spoofed(log)
     print(f"rows that hold what a request claimed: {spoofed}")
     return int(bool(failed or spoofed))
@@ -108,6 +108,14 @@ def _statuses(requests: list[Sent], ask: Ask) -> list[int]:
 
     with ThreadPoolExecutor(CLIENTS) as pool:
         return list(pool.map(asked, requests))
+
+
+def _wait_until_settled(log: Path) -> None:
+    """Wait until LiteLLM, which writes rows after it answered, has added none for 5 s."""
+    size = -1
+    while log.exists() and log.stat().st_size != size:
+        size = log.stat().st_size
+        time.sleep(5)
 
 
 def _spoofed(log: Path) -> int:

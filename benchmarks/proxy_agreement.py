@@ -30,9 +30,9 @@ from routectl.extraction import extract
 from routectl.policy import decide
 from routectl.routers import open_router
 from tests.loopback_server import LoopbackServer
+from tests.proxy.litellm_server import litellm_proxy
 from tests.proxy.routes import route, write_routes
 from tests.proxy.shapes import Asked, Upstream, asked_by
-from tests.proxy.test_litellm_proxy import litellm_proxy
 from tests.proxy.test_serve import serving
 
 ROOT = Path(__file__).parents[1]

@@ -200,8 +200,12 @@ class Decider:
             deadline = max(_SHORTEST_DEADLINE, TIMES_SLOWEST * slowest)
         jobs = [scorer.submit(text, deadline) for scorer in running.scorers]
         futures = [asyncio.wrap_future(job) for job in jobs]
-        async with asyncio.timeout(deadline):
-            return list(await asyncio.gather(*futures))
+        try:
+            async with asyncio.timeout(deadline):
+                return list(await asyncio.gather(*futures))
+        finally:
+            for future in futures:  # of several routers, where one is late the others are not asked
+                future.cancel()
 
 
 def _by_client(decision: Decision) -> Decision:

@@ -6,7 +6,6 @@ It is `benchmarks/proxy_agreement.py`, on the prompts of the example instead of 
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
 import sys
@@ -22,11 +21,11 @@ REQUESTS = 1000
 
 @pytest.fixture
 def prompts(tmp_path: Path) -> Path:
-    """A thousand different prompts: those of the example, again with a word more."""
+    """A thousand different prompts: those of the example, and variants with a suffix."""
     lines = (ROOT / "examples" / "prompts.jsonl").read_text(encoding="utf-8").splitlines()
     own = list(dict.fromkeys(json.loads(line)["prompt"] for line in lines))
-    turns = ("", " Please.", " Be brief.", " Thank you.")
-    texts = [f"{text}{more}" for more in turns for text in own][:REQUESTS]
+    suffixes = ("", " Please.", " Be brief.", " Thank you.")
+    texts = [f"{text}{suffix}" for suffix in suffixes for text in own][:REQUESTS]
     path = tmp_path / "prompts.jsonl"
     path.write_text("".join(json.dumps({"prompt": text}) + "\n" for text in texts))
     return path
@@ -34,14 +33,11 @@ def prompts(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("proxy", ["serve", "litellm"])
 def test_a_thousand_requests_are_decided_as_their_stored_scores_say(
-    prompts: Path, proxy: str
+    prompts: Path, proxy: str, request: pytest.FixtureRequest
 ) -> None:
     options = []
     if proxy == "litellm":
-        python = Path(os.environ.get("ROUTECTL_LITELLM_PYTHON", ""))
-        if not python.is_file():
-            pytest.skip("ROUTECTL_LITELLM_PYTHON names no Python with LiteLLM")
-        options = ["--litellm", str(python.absolute())]
+        options = ["--litellm", request.getfixturevalue("litellm_python")]
     command = [sys.executable, ROOT / "benchmarks" / "proxy_agreement.py", "--prompts", prompts]
 
     done = subprocess.run([*command, *options], capture_output=True, text=True, cwd=ROOT)
