@@ -80,7 +80,7 @@ def require_readable(data: Mapping[str, Any]) -> None:
     except Exception:  # whatever it is, the router would meet it, too
         is_readable = False
     if not is_readable:
-        raise refusal(400, "The request's messages or input have no shape that can be read.")
+        raise refusal(400, "The request's messages or input cannot be read: their shape is wrong.")
 
 
 def _parts(data: Mapping[str, Any]) -> Iterator[object]:
