@@ -76,12 +76,12 @@ IMPORTED_AHEAD = (
     "routectl.cli.score",
     "routectl.evaluation.router_results",
     "routectl.store.schema",
-    "routectl.workflow.activating",
-    "routectl.workflow.battles",
-    "routectl.workflow.calibrating",
+    "routectl.workflow.activating.run",
+    "routectl.workflow.battles.run",
+    "routectl.workflow.calibrating.run",
     "routectl.workflow.databases",
     "routectl.workflow.evaluating",
-    "routectl.workflow.exporting",
+    "routectl.workflow.exporting.run",
 )
 
 APPENDED = ("calibrations", "activations", "evaluations")

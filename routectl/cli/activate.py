@@ -88,8 +88,8 @@ def command(
     from routectl.cli.activation_table import activation_ref, print_activated, to_json
     from routectl.cli.publishing import say_published
     from routectl.errors import UsageError
-    from routectl.workflow.activating import Asked, activate
-    from routectl.workflow.publishing import publish
+    from routectl.workflow.activating.run import Asked, activate
+    from routectl.workflow.exporting.publishing import publish
 
     if always_strong + always_weak + (calibration_id is not None) > 1:
         raise UsageError("name one of ID, --always-strong and --always-weak")

@@ -19,8 +19,8 @@ from routectl.policy import LIVE, THRESHOLD
 from routectl.records import IdKind
 
 if TYPE_CHECKING:
-    from routectl.workflow.activated import Activated
-    from routectl.workflow.publishing import Published
+    from routectl.workflow.exporting.publishing import Published
+    from routectl.workflow.policies.activated import Activated
 
 
 def print_activated(console: Console, activated: Activated) -> None:

@@ -13,8 +13,8 @@ from routectl.errors import CheckFailed
 from routectl.policy import REQUEST, SEGMENT_FIELDS, UNITS
 
 if TYPE_CHECKING:
-    from routectl.workflow.calibrating import Target
-    from routectl.workflow.recorded import RecordedCalibration
+    from routectl.workflow.calibrating.recorded import RecordedCalibration
+    from routectl.workflow.calibrating.run import Target
 
 
 @click.command("calibrate")
@@ -98,8 +98,8 @@ def command(
     """
     from routectl.cli.calibration_table import print_calibrations, to_json
     from routectl.prices import parse_prices
-    from routectl.workflow.calibrating import Question, calibrate
-    from routectl.workflow.routing import route_in_use
+    from routectl.workflow.calibrating.run import Question, calibrate
+    from routectl.workflow.routes.in_use import route_in_use
 
     location = options.parse_database(db)
     given = options.parse_population(where, since, until)

@@ -10,7 +10,7 @@ from routectl.cli.policy_text import by_whom, checkpoint_words, filters_text, ru
 from routectl.records import IdKind
 
 if TYPE_CHECKING:
-    from routectl.workflow.history import ListedCalibration
+    from routectl.workflow.activating.history import ListedCalibration
 
 
 def entry(result: ListedCalibration) -> tuple[tuple[str, ...], str]:

@@ -35,8 +35,8 @@ if TYPE_CHECKING:
         SelfCheck,
     )
     from routectl.prices import ModelPrice
-    from routectl.workflow.pricing import Costs
-    from routectl.workflow.recorded import RecordedCalibration
+    from routectl.workflow.calibrating.pricing import Costs
+    from routectl.workflow.calibrating.recorded import RecordedCalibration
 
 
 def print_calibrations(console: Console, results: Sequence[RecordedCalibration]) -> None:

@@ -36,7 +36,7 @@ def command(
       routectl diff a7 c9 --since 30d --where team=web
     """
     from routectl.cli.diff_table import print_difference, to_json
-    from routectl.workflow.comparing import diff
+    from routectl.workflow.activating.comparing import diff
 
     location = options.parse_database(db)
     window = options.parse_population(where, since, until)

@@ -12,8 +12,8 @@ from routectl.prices import CURRENCY
 from routectl.records import IdKind
 
 if TYPE_CHECKING:
-    from routectl.workflow.comparing import Difference, Moves
-    from routectl.workflow.deciding import NamedPolicy
+    from routectl.workflow.activating.comparing import Difference, Moves
+    from routectl.workflow.policies.deciding import NamedPolicy
 
 
 def print_difference(console: Console, result: Difference) -> None:

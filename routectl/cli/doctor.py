@@ -48,7 +48,7 @@ def command(
       routectl doctor --routes routes.json --config config.yaml --proxy http://127.0.0.1:4000
     """
     from routectl.errors import CheckFailed
-    from routectl.workflow.doctoring import FAILED, Asked, examine
+    from routectl.workflow.exporting.doctoring import FAILED, Asked, examine
 
     location = options.parse_database(db)
     console.database(location)

@@ -160,7 +160,7 @@ def command(
     from routectl.cli.evaluation_table import print_evaluated, to_json
     from routectl.prices import parse_prices
     from routectl.workflow.evaluating import Question, evaluate, find_benchmark
-    from routectl.workflow.routing import route_in_use
+    from routectl.workflow.routes.in_use import route_in_use
 
     location = options.parse_database(db)
     in_use = route_in_use(location, route)

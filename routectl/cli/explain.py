@@ -40,7 +40,7 @@ def command(
       routectl explain - --route smart < body.json
     """
     from routectl.cli.explain_table import print_explanation, to_json
-    from routectl.workflow.explaining import explain_body, explain_request
+    from routectl.workflow.watching.explaining import explain_body, explain_request
 
     if segment is not None and request_id != "-":
         raise UsageError("--segment is of a body on standard input: the log names a request's own")

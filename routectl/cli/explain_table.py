@@ -13,7 +13,7 @@ from routectl.records import IdKind
 
 if TYPE_CHECKING:
     from routectl.proxy import Decision
-    from routectl.workflow.explaining import Explanation, Logged, Ruling, Stored
+    from routectl.workflow.watching.explaining import Explanation, Logged, Ruling, Stored
 
 
 def print_explanation(console: Console, result: Explanation, *, show_prompt: bool) -> None:

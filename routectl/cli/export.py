@@ -87,7 +87,7 @@ def command(
         litellm_fragment,
         routes_document,
     )
-    from routectl.workflow.exporting import active_routes, to_export
+    from routectl.workflow.exporting.run import active_routes, to_export
 
     if format in ("routes", "litellm", *_FOLDERS) and calibration_id is not None:
         raise UsageError(f"--format {format} holds what is active, so leave --calibration out")
@@ -138,9 +138,9 @@ def _folder(
 ) -> None:
     """Write a format that is a folder."""
     from routectl.errors import UsageError
-    from routectl.workflow.bundling import check_export_folder, write_bundle
-    from routectl.workflow.exporting import active_routes
-    from routectl.workflow.routellm import write_for_routellm
+    from routectl.workflow.exporting.bundling import check_export_folder, write_bundle
+    from routectl.workflow.exporting.routellm import write_for_routellm
+    from routectl.workflow.exporting.run import active_routes
 
     if output is None:
         raise UsageError(f"--format {format} writes a folder: name it with --output")

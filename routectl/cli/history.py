@@ -24,7 +24,11 @@ def command(route: str | None, limit: int, db: str, console: Console) -> None:
       routectl history --route smart --json
     """
     from routectl.cli import activation_table, calibration_list, route_table
-    from routectl.workflow.history import history, listed_calibrations, recorded_calibrations
+    from routectl.workflow.activating.history import (
+        history,
+        listed_calibrations,
+        recorded_calibrations,
+    )
 
     location = options.parse_database(db)
     console.database(location)

@@ -19,7 +19,7 @@ from routectl.route import quoted
 
 if TYPE_CHECKING:
     from routectl.workflow.judging import Judging, JudgingReport, Plan
-    from routectl.workflow.routing import RouteInUse
+    from routectl.workflow.routes.in_use import RouteInUse
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

@@ -74,7 +74,7 @@ def command(
     from routectl.cli.label_table import label_json, print_label
     from routectl.output import Output
     from routectl.workflow import judging, labelling
-    from routectl.workflow.routing import route_in_use
+    from routectl.workflow.routes.in_use import route_in_use
 
     location = options.parse_database(db)
     given = options.parse_population(where, since, until)

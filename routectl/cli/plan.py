@@ -12,8 +12,8 @@ from routectl.cli.console import Console, dollar_range, dollars, percent, percen
 
 if TYPE_CHECKING:
     from routectl.calibration import CutFigures
-    from routectl.workflow.planning import Plan
-    from routectl.workflow.pricing import Interval, Month
+    from routectl.workflow.calibrating.planning import Plan
+    from routectl.workflow.calibrating.pricing import Interval, Month
 
 
 @click.command("plan")
@@ -66,9 +66,9 @@ def command(
       routectl plan --route smart --since 28d --json
     """
     from routectl.prices import parse_prices
-    from routectl.workflow.calibrating import Question, StrongFraction
-    from routectl.workflow.planning import draw, plan, plot_output
-    from routectl.workflow.routing import route_in_use
+    from routectl.workflow.calibrating.planning import draw, plan, plot_output
+    from routectl.workflow.calibrating.run import Question, StrongFraction
+    from routectl.workflow.routes.in_use import route_in_use
 
     location = options.parse_database(db)
     given = options.parse_population(where, since, until)

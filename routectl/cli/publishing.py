@@ -9,7 +9,7 @@ from routectl.errors import InputError
 from routectl.route import quoted
 
 if TYPE_CHECKING:
-    from routectl.workflow.publishing import Published
+    from routectl.workflow.exporting.publishing import Published
 
 
 def published_json(published: Published | None) -> dict[str, object] | None:

@@ -41,7 +41,7 @@ def command(
     """
     from routectl.cli import activation_table, calibration_table, diff_table
     from routectl.errors import UsageError
-    from routectl.workflow.recalibrating import Wanted, recalibrate
+    from routectl.workflow.activating.recalibrating import Wanted, recalibrate
 
     if expires is not None and not yes:
         raise UsageError("--expires is of an activation, and without --yes there is none")

@@ -44,7 +44,7 @@ def command(
     """
     from routectl.cli.report_page import page
     from routectl.report.page import is_page, render
-    from routectl.workflow.reporting import reported_routes
+    from routectl.workflow.watching.reporting import reported_routes
 
     location = options.parse_database(db)
     target = options.checked_output(

@@ -26,12 +26,12 @@ from routectl.report.page import Figure, Page, Part, Section, Table
 
 if TYPE_CHECKING:
     from routectl.calibration import Interval
-    from routectl.workflow.activated import Activated
+    from routectl.workflow.calibrating.pricing import Costs, Month
+    from routectl.workflow.calibrating.recorded import RecordedCalibration
     from routectl.workflow.drifting import Drift, DriftReport
-    from routectl.workflow.pricing import Costs, Month
-    from routectl.workflow.recorded import RecordedCalibration
-    from routectl.workflow.reporting import Examples, ReportedRoute
-    from routectl.workflow.saving import Savings
+    from routectl.workflow.policies.activated import Activated
+    from routectl.workflow.watching.reporting import Examples, ReportedRoute
+    from routectl.workflow.watching.saving import Savings
 
 NEWEST = 20
 """Activations, and looks at drift, that are listed."""

@@ -32,8 +32,8 @@ def command(route: str | None, to: int | None, note: str | None, db: str, consol
     """
     from routectl.cli.activation_table import activation_ref, print_activated, to_json
     from routectl.cli.publishing import say_published
-    from routectl.workflow.activating import roll_back
-    from routectl.workflow.publishing import publish
+    from routectl.workflow.activating.run import roll_back
+    from routectl.workflow.exporting.publishing import publish
 
     location = options.parse_database(db)
     console.database(location)

@@ -12,8 +12,8 @@ from routectl.records import IdKind, Limits, Population
 if TYPE_CHECKING:
     from routectl.prices import ModelPrice
     from routectl.route import Declaration
-    from routectl.workflow.declaring import RouteSet, RouteView
-    from routectl.workflow.history import RouteChangeEntry
+    from routectl.workflow.activating.history import RouteChangeEntry
+    from routectl.workflow.routes.declaring import RouteSet, RouteView
 
 
 def print_set(console: Console, done: RouteSet) -> None:

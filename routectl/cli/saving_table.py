@@ -10,10 +10,10 @@ from routectl.cli.console import WIDTH, dollar_range, percent
 
 if TYPE_CHECKING:
     from routectl.calibration import TrafficMonth
-    from routectl.workflow.answering import OtherModels
-    from routectl.workflow.pricing import Booked, Costs, Interval, Month
-    from routectl.workflow.quality import KnownQuality
-    from routectl.workflow.recorded import RecordedCalibration
+    from routectl.workflow.calibrating.answering import OtherModels
+    from routectl.workflow.calibrating.pricing import Booked, Costs, Interval, Month
+    from routectl.workflow.calibrating.quality import KnownQuality
+    from routectl.workflow.calibrating.recorded import RecordedCalibration
 
 
 def saving_rows(result: RecordedCalibration) -> Iterator[tuple[str, str]]:

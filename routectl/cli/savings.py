@@ -33,7 +33,7 @@ def command(
       routectl savings --since 7d --route smart --json
     """
     from routectl.cli.savings_table import print_savings, to_json
-    from routectl.workflow.saving import savings
+    from routectl.workflow.watching.saving import savings
 
     location = options.parse_database(db)
     window = options.parse_population(where, since, until)

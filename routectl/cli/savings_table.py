@@ -10,7 +10,7 @@ from routectl.cli.saving_table import month_rows
 from routectl.prices import CURRENCY
 
 if TYPE_CHECKING:
-    from routectl.workflow.saving import Bill, Savings
+    from routectl.workflow.watching.saving import Bill, Savings
 
 APART = 0.1
 """How far booked cost may be from the route's prices, as a part of them, before it is said."""

@@ -34,8 +34,8 @@ def command(
       routectl score
       routectl score -r mf -r length --since 7d
     """
-    from routectl.workflow.routers_of_routes import routers_of_routes
     from routectl.workflow.scoring import score
+    from routectl.workflow.scoring.routers_of_routes import routers_of_routes
 
     location = options.parse_database(db)
     population = options.parse_population(where, since, until)

@@ -12,7 +12,7 @@ from routectl.cli.policy_text import segment_count, segment_word
 if TYPE_CHECKING:
     from routectl.calibration import Interval, SegmentCut, SegmentedCut
     from routectl.policy import Policy
-    from routectl.workflow.recorded import RecordedCalibration
+    from routectl.workflow.calibrating.recorded import RecordedCalibration
 
 
 def print_segments(console: Console, policy: Policy, segmented: SegmentedCut | None) -> None:

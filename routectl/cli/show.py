@@ -39,7 +39,7 @@ def command(
     from routectl.cli.calibration_table import print_again, to_json
     from routectl.cli.console import plain
     from routectl.export import calibration_document, is_calibration_document
-    from routectl.workflow.recorded import show_calibration
+    from routectl.workflow.calibrating.recorded import show_calibration
 
     location = options.parse_database(db)
     target = options.checked_output(

@@ -65,7 +65,7 @@ def command(
     """
     from routectl.cli.status_metrics import is_metrics, metrics
     from routectl.cli.status_table import print_status, to_json
-    from routectl.workflow.status import status
+    from routectl.workflow.watching.status import status
 
     location = options.parse_database(db)
     max_age = _span(max_age_text)

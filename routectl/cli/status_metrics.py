@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from routectl.cli.policy_text import runs_text
 from routectl.records import IdKind
 from routectl.workflow.drifting import drift_limit
-from routectl.workflow.status import Check
+from routectl.workflow.watching.status import Check
 
 if TYPE_CHECKING:
-    from routectl.workflow.status import RouteStatus
+    from routectl.workflow.watching.status import RouteStatus
 
 FIRST_LINE = "# Written by routectl status."
 

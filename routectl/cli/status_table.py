@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 from routectl.cli.console import Console, percent, when
 from routectl.cli.policy_text import NO_ROUTES, runs_text
 from routectl.records import IdKind
-from routectl.workflow.status import Check
+from routectl.workflow.watching.status import Check
 
 if TYPE_CHECKING:
     from routectl.workflow.drifting import Drift
-    from routectl.workflow.month import MonthToDate
-    from routectl.workflow.status import Problem, RouteStatus
+    from routectl.workflow.watching.month import MonthToDate
+    from routectl.workflow.watching.status import Problem, RouteStatus
 
 
 def print_status(console: Console, routes: Sequence[RouteStatus]) -> None:

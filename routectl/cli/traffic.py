@@ -13,7 +13,7 @@ from routectl.cli.policy_text import filters_text
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from routectl.workflow.overview import Traffic
+    from routectl.workflow.traffic.overview import Traffic
 
 SHOWN = 10
 """Values of a field that the table has a row for."""
@@ -36,7 +36,7 @@ def command(
       routectl traffic
       routectl traffic --where team=search --since 7d
     """
-    from routectl.workflow.overview import traffic
+    from routectl.workflow.traffic.overview import traffic
 
     location = options.parse_database(db)
     population = options.parse_population(where, since, until)

@@ -30,7 +30,7 @@ def command(context: click.Context, file: Path, db: str, console: Console) -> No
     """
     from routectl.documents import read_document
     from routectl.export import read_calibration_document
-    from routectl.workflow.verifying import verify
+    from routectl.workflow.calibrating.verifying import verify
 
     location = options.parse_database(db)
     is_named = context.get_parameter_source("db") is not click.core.ParameterSource.DEFAULT

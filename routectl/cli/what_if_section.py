@@ -13,8 +13,8 @@ from routectl.report.page import Chart, Curve, Section
 
 if TYPE_CHECKING:
     from routectl.calibration import Cut
-    from routectl.workflow.pricing import Costs
-    from routectl.workflow.what_if import WhatIf
+    from routectl.workflow.calibrating.pricing import Costs
+    from routectl.workflow.calibrating.what_if import WhatIf
 
 
 def what_if_section(answer: WhatIf, costs: Costs | None) -> Section:

@@ -14,6 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 FLOORS = "Rooms stand on floors, and import only what lies below"
 STORE = "Only workflow asks the store"
+COMMANDS = "What a command does stands on what other commands left"
 COMMAND_LINE = "The command line asks the workflow, never the inside of a room"
 
 PLANTED = [
@@ -30,6 +31,8 @@ PLANTED = [
     ("proxy/decider.py", "routectl.workflow", FLOORS),
     ("proxy/decider.py", "routectl.store.engine", STORE),
     ("cli/score.py", "routectl.routers.mf", COMMAND_LINE),
+    ("workflow/calibrating/pricing.py", "routectl.workflow.activating.doubts", COMMANDS),
+    ("workflow/policies/stored.py", "routectl.workflow.calibrating.run", COMMANDS),
 ]
 """File of the package, what it imports there, and the contract that says no."""
 

@@ -18,7 +18,7 @@ from routectl.policy import PinnedRouter
 from routectl.proxy import Running
 from routectl.records import RouterSpec
 from routectl.routers import open_router
-from routectl.workflow.bundling import write_bundle
+from routectl.workflow.exporting.bundling import write_bundle
 from tests.proxy.routes import route
 from tests.proxy.test_serve import ROOT, environment
 from tests.routers.checkpoints import write_tiny_mf

@@ -18,7 +18,7 @@ from routectl.export import ActiveRoute
 from routectl.policy import PinnedRouter, decide
 from routectl.routers import open_router
 from routectl.routers.mf import sigmoid
-from routectl.workflow.routellm import STRONG, WEAK, write_for_routellm
+from routectl.workflow.exporting.routellm import STRONG, WEAK, write_for_routellm
 from tests.proxy.routes import route, write_routes
 from tests.proxy.test_serve import serving
 from tests.routers.checkpoints import write_tiny_mf

@@ -17,11 +17,11 @@ from routectl.store import leases
 from routectl.store.engine import Location
 from routectl.store.models import Activation
 from routectl.store.opening import create_or_open, open_store
-from routectl.workflow.activating import Asked, activate, roll_back
+from routectl.workflow.activating.history import history
+from routectl.workflow.activating.run import Asked, activate, roll_back
 from routectl.workflow.databases import init, upgrade
-from routectl.workflow.declaring import Wanted, set_route
-from routectl.workflow.history import history
 from routectl.workflow.importing import ImportResult, import_traffic
+from routectl.workflow.routes.declaring import Wanted, set_route
 from tests.conftest import Routectl, Silence, payload, write_log
 from tests.databases import damage, rows_by_table
 

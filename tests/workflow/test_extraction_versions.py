@@ -12,7 +12,7 @@ from routectl.store.opening import open_store
 from tests.chat_server import PAIR_AND_PRICES
 from tests.conftest import Routectl
 from tests.databases import rows_by_table
-from tests.workflow.test_battles import write_votes
+from tests.workflow.battles.test_battles import write_votes
 
 ASKING = (*PAIR_AND_PRICES, "--endpoint", "http://127.0.0.1:9/v1")
 COMMANDS = {

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import MODELS, Routectl, write_log
-from tests.workflow.test_drifting import BASELINE, FIRST, records
+from tests.workflow.drifting.test_drifting import BASELINE, FIRST, records
 
 
 @pytest.fixture

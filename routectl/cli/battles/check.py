@@ -12,7 +12,7 @@ from routectl.cli.battles import options as battle_options
 from routectl.cli.console import Console, percent
 
 if TYPE_CHECKING:
-    from routectl.workflow.battle_checks import BattleCheck, TrafficSimilarity
+    from routectl.workflow.battles.checks import BattleCheck, TrafficSimilarity
 
 
 @click.command("check")
@@ -69,7 +69,7 @@ def command(
       routectl battles check --no-traffic
       routectl battles check --where model_group=smart --since 30d --json
     """
-    from routectl.workflow.battle_checks import check_battles
+    from routectl.workflow.battles.checks import check_battles
 
     location = options.parse_database(db)
     check = check_battles(

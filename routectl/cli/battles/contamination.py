@@ -72,7 +72,7 @@ def command(
       routectl battles contamination votes.csv --against mt_bench.jsonl --output clean.csv
       routectl battles contamination --against mmlu.csv --pairs pairs.jsonl --texts
     """
-    from routectl.workflow.contamination import find_contamination
+    from routectl.workflow.battles.contamination import find_contamination
 
     location = options.parse_database(db)
     result = find_contamination(

@@ -25,7 +25,7 @@ def command(file: Path, force: bool, db: str, console: Console) -> None:
       routectl train mf --battles gathered.jsonl.gz --output my-checkpoint
     """
     from routectl.output import Output
-    from routectl.workflow.battles import export_battles
+    from routectl.workflow.battles.run import export_battles
 
     location = options.parse_database(db)
     output = Output(path=file, option="FILE", database=location.path, force=force)

@@ -46,7 +46,7 @@ def command(
       routectl battles import votes.jsonl
       routectl battles import alpaca_eval.csv.gz --rejects unread.csv
     """
-    from routectl.workflow.battles import import_battles
+    from routectl.workflow.battles.run import import_battles
 
     location = options.parse_database(db)
     result = import_battles(

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from routectl.cli.judging_options import JudgingOptions
     from routectl.store.engine import Location
     from routectl.workflow.judging import JudgingReport
-    from routectl.workflow.routing import RouteInUse
+    from routectl.workflow.routes.in_use import RouteInUse
 
 
 @click.command("judge")
@@ -115,7 +115,7 @@ def command(
 
 def _route(location: Location, asked: JudgingOptions, from_traffic: bool) -> RouteInUse | None:
     """The route that the models or the prompts are of; None where there is no database for it."""
-    from routectl.workflow.routing import route_in_use
+    from routectl.workflow.routes.in_use import route_in_use
 
     path = location.path
     if path is not None and not path.exists() and not from_traffic and asked.route is None:

@@ -18,7 +18,7 @@ def command(db: str, console: Console) -> None:
     Example:
       routectl battles list --json
     """
-    from routectl.workflow.battles import list_battles
+    from routectl.workflow.battles.run import list_battles
 
     location = options.parse_database(db)
     battles = list_battles(location)

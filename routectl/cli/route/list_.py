@@ -19,7 +19,7 @@ def command(db: str, console: Console) -> None:
       routectl route list --json
     """
     from routectl.cli.route_table import print_routes, view_json
-    from routectl.workflow.declaring import list_routes
+    from routectl.workflow.routes.declaring import list_routes
 
     location = options.parse_database(db)
     console.database(location)

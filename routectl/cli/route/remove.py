@@ -22,7 +22,7 @@ def command(name: str, note: str | None, db: str, console: Console) -> None:
     Example:
       routectl route remove trial --note "it was a trial"
     """
-    from routectl.workflow.declaring import remove_route
+    from routectl.workflow.routes.declaring import remove_route
 
     location = options.parse_database(db)
     console.database(location)

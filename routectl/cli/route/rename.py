@@ -22,8 +22,8 @@ def command(old: str, new: str, note: str | None, db: str, console: Console) -> 
       routectl route rename default smart
     """
     from routectl.cli.publishing import published_json, say_published
-    from routectl.workflow.declaring import rename_route
-    from routectl.workflow.publishing import publish
+    from routectl.workflow.exporting.publishing import publish
+    from routectl.workflow.routes.declaring import rename_route
 
     location = options.parse_database(db)
     console.database(location)

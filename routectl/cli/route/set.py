@@ -97,9 +97,9 @@ def command(
     from routectl.prices import parse_prices
     from routectl.route import parse_limits
     from routectl.routers import open_spec
-    from routectl.workflow.declaring import Wanted, set_route
-    from routectl.workflow.publishing import check_publishable
-    from routectl.workflow.publishing import publish as write_published
+    from routectl.workflow.exporting.publishing import check_publishable
+    from routectl.workflow.exporting.publishing import publish as write_published
+    from routectl.workflow.routes.declaring import Wanted, set_route
 
     if publish is not None and no_publish:
         raise UsageError("--publish and --no-publish contradict each other")

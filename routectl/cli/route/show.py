@@ -22,7 +22,7 @@ def command(name: str | None, db: str, console: Console) -> None:
       routectl route show smart
     """
     from routectl.cli.route_table import print_route, view_json
-    from routectl.workflow.declaring import show_route
+    from routectl.workflow.routes.declaring import show_route
 
     location = options.parse_database(db)
     console.database(location)

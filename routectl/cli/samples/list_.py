@@ -18,7 +18,7 @@ def command(db: str, console: Console) -> None:
     Example:
       routectl samples list --json
     """
-    from routectl.workflow.samples import list_samples
+    from routectl.workflow.traffic.samples import list_samples
 
     location = options.parse_database(db)
     samples = list_samples(location)

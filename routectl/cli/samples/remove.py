@@ -37,7 +37,7 @@ def command(sample: int, yes: bool, db: str, console: Console) -> None:
       routectl samples remove s3 --yes
     """
     from routectl.errors import UsageError
-    from routectl.workflow.samples import plan_removal, remove_sample
+    from routectl.workflow.traffic.samples import plan_removal, remove_sample
 
     location = options.parse_database(db)
     console.database(location)

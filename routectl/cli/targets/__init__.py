@@ -17,8 +17,8 @@ from routectl.cli.targets.strong_fraction import STRONG_FRACTION
 from routectl.errors import UsageError
 
 if TYPE_CHECKING:
-    from routectl.workflow.calibrating import Target
-    from routectl.workflow.recorded import RecordedCalibration
+    from routectl.workflow.calibrating.recorded import RecordedCalibration
+    from routectl.workflow.calibrating.run import Target
 
 TARGETS = (STRONG_FRACTION, BUDGET, MAX_LOSS, MIN_QUALITY)
 

@@ -11,8 +11,8 @@ import click
 from routectl.cli.targets.option import TargetOption
 
 if TYPE_CHECKING:
-    from routectl.workflow.calibrating import Target
-    from routectl.workflow.recorded import RecordedCalibration
+    from routectl.workflow.calibrating.recorded import RecordedCalibration
+    from routectl.workflow.calibrating.run import Target
 
 _FORM = re.compile(r"\$?(?P<usd>\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?)(?: ?USD)?/month")
 
@@ -29,7 +29,7 @@ def _amount(_ctx: click.Context, _param: click.Parameter, value: str | None) -> 
 
 
 def _target(values: Mapping[str, Any]) -> Target:
-    from routectl.workflow.calibrating import Budget
+    from routectl.workflow.calibrating.run import Budget
 
     return Budget(values["budget"], values["tolerance"])
 

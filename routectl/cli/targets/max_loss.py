@@ -17,8 +17,8 @@ from routectl.records import IdKind
 if TYPE_CHECKING:
     from routectl.calibration import CutLoss
     from routectl.calibration.targets.max_loss import Measure
-    from routectl.workflow.calibrating import Target
-    from routectl.workflow.recorded import RecordedCalibration
+    from routectl.workflow.calibrating.recorded import RecordedCalibration
+    from routectl.workflow.calibrating.run import Target
 
 
 def _loss(_ctx: click.Context, _param: click.Parameter, value: str | None) -> float | None:
@@ -56,7 +56,7 @@ _min_quality = click.option(
 
 def _target(measure: Measure) -> Callable[[Mapping[str, Any]], Target]:
     def target(values: Mapping[str, Any]) -> Target:
-        from routectl.workflow.calibrating import MaxLoss
+        from routectl.workflow.calibrating.run import MaxLoss
 
         if values["evaluation"] is None:
             raise UsageError(

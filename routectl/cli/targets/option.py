@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from routectl.workflow.calibrating import Target
-    from routectl.workflow.recorded import RecordedCalibration
+    from routectl.workflow.calibrating.recorded import RecordedCalibration
+    from routectl.workflow.calibrating.run import Target
 
 
 @dataclass(frozen=True, slots=True)

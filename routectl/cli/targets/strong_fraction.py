@@ -12,8 +12,8 @@ from routectl.cli.console import percent
 from routectl.cli.targets.option import TargetOption
 
 if TYPE_CHECKING:
-    from routectl.workflow.calibrating import Target
-    from routectl.workflow.recorded import RecordedCalibration
+    from routectl.workflow.calibrating.recorded import RecordedCalibration
+    from routectl.workflow.calibrating.run import Target
 
 _options = (
     click.option(
@@ -37,7 +37,7 @@ _options = (
 
 
 def _target(values: Mapping[str, Any]) -> Target:
-    from routectl.workflow.calibrating import StrongFraction
+    from routectl.workflow.calibrating.run import StrongFraction
 
     return StrongFraction(
         values["strong_fraction"], values["at_most"], values["tolerance"], values["guarantee"]

@@ -10,7 +10,7 @@ from routectl.policy import Policy
 from routectl.store.drift_checks import NewLook
 from routectl.store.models import DriftCheck
 from routectl.store.requests import RequestTable
-from routectl.workflow.deciding import UNSCORED
+from routectl.workflow.policies.deciding import UNSCORED
 
 if TYPE_CHECKING:
     import numpy as np

@@ -18,14 +18,6 @@ from routectl.store.models import DriftCheck, Route
 from routectl.store.recent import newest_decision, newest_time
 from routectl.store.requests import RequestTable, request_table
 from routectl.store.scores import noise_of
-from routectl.workflow.activated import Activated
-from routectl.workflow.deciding import (
-    UNSCORED,
-    decided,
-    fact_columns,
-    fact_numbers,
-    router_ids,
-)
 from routectl.workflow.drifting.days import (
     DAY,
     WEEK,
@@ -38,6 +30,14 @@ from routectl.workflow.drifting.days import (
     number_of,
 )
 from routectl.workflow.drifting.looks import Alarm, Drift
+from routectl.workflow.policies.activated import Activated
+from routectl.workflow.policies.deciding import (
+    UNSCORED,
+    decided,
+    fact_columns,
+    fact_numbers,
+    router_ids,
+)
 
 if TYPE_CHECKING:
     import numpy as np

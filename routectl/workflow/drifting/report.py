@@ -13,7 +13,6 @@ from routectl.store import routes
 from routectl.store.engine import Location
 from routectl.store.models import Route
 from routectl.store.opening import open_store
-from routectl.workflow.activated import Activated, activated, population_of
 from routectl.workflow.drifting.days import (
     WEEK,
     day_number,
@@ -25,7 +24,8 @@ from routectl.workflow.drifting.days import (
 from routectl.workflow.drifting.effects import EffectSizes, effect_sizes
 from routectl.workflow.drifting.looking import Looking
 from routectl.workflow.drifting.looks import Alarm, Drift
-from routectl.workflow.routing import asked_routes, in_use
+from routectl.workflow.policies.activated import Activated, activated, population_of
+from routectl.workflow.routes.in_use import asked_routes, in_use
 
 if TYPE_CHECKING:
     from routectl.calibration.drift import Delay, NextLook

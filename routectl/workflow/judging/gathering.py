@@ -12,8 +12,8 @@ from routectl.records import Population
 from routectl.store.engine import Location
 from routectl.store.opening import open_store
 from routectl.store.scores import texts, unscored_prompts
-from routectl.workflow.populations import leave_out_other_versions
 from routectl.workflow.reporter import Reporter
+from routectl.workflow.traffic.populations import leave_out_other_versions
 
 
 def file_prompts(paths: Sequence[Path], sample: int | None, seed: int) -> list[str]:

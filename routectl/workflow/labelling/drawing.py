@@ -15,13 +15,13 @@ from routectl.store.engine import Location, Store
 from routectl.store.opening import open_store
 from routectl.store.populations import overview
 from routectl.store.scores import scored_requests, texts, win_rates
-from routectl.workflow.populations import (
+from routectl.workflow.reporter import Reporter
+from routectl.workflow.scoring import score_missing, score_prompts
+from routectl.workflow.traffic.populations import (
     ready_routers,
     refuse_an_empty_population,
     say_what_the_population_mixes,
 )
-from routectl.workflow.reporter import Reporter
-from routectl.workflow.scoring import score_missing, score_prompts
 
 if TYPE_CHECKING:
     import numpy as np

@@ -24,10 +24,10 @@ from routectl.store.scores import (
     unscored_of,
     unscored_prompts,
 )
-from routectl.workflow.populations import leave_out_other_versions
 from routectl.workflow.reporter import Reporter
 from routectl.workflow.scoring.leasing import HeldLease, lease
 from routectl.workflow.scoring.work import WHOLE, Work
+from routectl.workflow.traffic.populations import leave_out_other_versions
 
 Unscored = Callable[[Connection, int | None], Mapping[int, int]]
 """Characters of the prompts that a router (its id, None if it is new) has yet to score, by id, in

@@ -1,0 +1,1 @@
+"""Preference records: brought in, checked, and handed out."""

@@ -1,0 +1,1 @@
+"""Which route a command means, and what is declared of it."""

@@ -1,0 +1,1 @@
+"""What the decisions of production cost and saved, and whether they still hold."""

@@ -1,0 +1,297 @@
+"""`routectl savings`: what logged decisions have cost, and what else the requests could have."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Connection
+
+from routectl.errors import InputError, StoreError, UsageError
+from routectl.policy import ALWAYS_STRONG, THRESHOLD, Reason
+from routectl.prices import ModelPrice, price_of
+from routectl.records import IdKind, Population
+from routectl.store import routes
+from routectl.store.engine import Location
+from routectl.store.models import Activation
+from routectl.store.opening import open_store
+from routectl.store.requests import RequestTable, request_table
+from routectl.workflow.activating.comparing import first_and_last, recent, traffic_compared
+from routectl.workflow.calibrating.answering import DecidedAnswers, Side
+from routectl.workflow.calibrating.pricing import route_prices
+from routectl.workflow.policies.activated import activated
+from routectl.workflow.policies.deciding import named_policy
+from routectl.workflow.reporter import Remembering, Reporter
+from routectl.workflow.routes.in_use import RouteInUse, in_use, picked_route
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from routectl.calibration import TrafficMonth
+
+WINDOW = timedelta(days=30)
+"""What is looked at where nobody says since when: this long before the newest request."""
+FALLBACKS = (Reason.NO_TEXT, Reason.NO_SCORE, Reason.TIMEOUT)
+_COLUMNS = (
+    "proxy_decision",
+    "proxy_model",
+    "proxy_reason",
+    "proxy_activation",
+    "model",
+    "model_group",
+    "cache_hit",
+    "status",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bill:
+    """What the compared requests cost in one way."""
+
+    strong_fraction: float | None
+    """Share that the strongest model answers; None where it is not known."""
+    cost: float | None
+    """US dollars; None where it is not known."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Savings:
+    """What decisions have cost and saved. Requests count for as many as they stand for."""
+
+    route: str
+    population: Population
+    first: datetime | None
+    """Of the requests; None where none has a time."""
+    last: datetime | None
+    requests: float
+    decided: float
+    """With a logged decision, answered, and not from the cache."""
+    undecided: float
+    """Without a logged decision, answered, and not from the cache."""
+    cache_hits: float
+    failed: float
+    fallbacks: float
+    """Of the decided ones: those that had no score."""
+    overridden: float
+    """Of the decided ones: those that another model answered than the decision named."""
+    other_models: float
+    """Of the decided ones: those that a model answered which is not the route's."""
+    compared: float
+    """Of the decided ones: those whose cost and tokens are known, which the bills are of."""
+    booked: Bill
+    """As it was, by the booked cost."""
+    priced: Bill
+    """As it was, at the route's prices."""
+    projected: Bill
+    """As the calibrations of the activations said that ran."""
+    always_strong: Bill
+    always_weak: Bill
+    activations: Sequence[str]
+    """That decided, by the log."""
+    saved_a_month: float | None
+    """US dollars in 30 days; None where what was saved or the month is not known."""
+    month: TrafficMonth | None
+    """How that is scaled, of the compared requests; None where they tell no month."""
+    notes: Sequence[str]
+
+    @property
+    def saved(self) -> float | None:
+        """US dollars less than always-strong: of the booked cost, else at the route's prices."""
+        actual = self.priced.cost if self.booked.cost is None else self.booked.cost
+        if actual is None or self.always_strong.cost is None:
+            return None
+        return self.always_strong.cost - actual
+
+
+def savings(
+    location: Location, route: str | None, window: Population, reporter: Reporter
+) -> Savings:
+    """What the decisions of a route have cost.
+
+    Args:
+        route: None is the only one there is.
+        window: conditions and times that go before those of the route; without a time, the thirty
+            days up to the newest request.
+
+    Raises:
+        InputError: no request has a logged decision.
+    """
+    with open_store(location) as store, store.read() as connection:
+        stored = picked_route(connection, route)
+        used = in_use(connection, stored)
+        log = [] if stored is None else routes.activations(connection, stored.id)
+        named = [named_policy(connection, IdKind.ACTIVATION, row.id) for row in log[-1:]]
+        population = recent(connection, traffic_compared(connection, used, *named), window, WINDOW)
+        table = request_table(connection, population, None, columns=_COLUMNS)
+        remembering = Remembering(reporter)
+        prices = route_prices(used, {}, remembering)
+        return _savings(connection, used, log, population, table, prices, remembering)
+
+
+def _savings(
+    connection: Connection,
+    route: RouteInUse,
+    log: Sequence[Activation],
+    population: Population,
+    table: RequestTable,
+    prices: tuple[ModelPrice, ModelPrice] | None,
+    reporter: Remembering,
+) -> Savings:
+    import numpy as np
+
+    from routectl.calibration import TrafficMonth
+
+    values = {name: np.array(column, dtype=object) for name, column in table.values.items()}
+    is_hit = np.array([value is True for value in values["cache_hit"]], dtype=np.bool_)
+    is_failed = ~is_hit & (values["status"] == "failure")
+    has_decision = np.array([v is not None for v in values["proxy_decision"]], dtype=np.bool_)
+    decided = has_decision & ~is_hit & ~is_failed
+    if not decided.any():
+        raise InputError(_nothing_decided(route, len(table), has_decision))
+    answers = DecidedAnswers(route)
+    answered = [
+        answers.of(*row) if is_decided else None
+        for is_decided, *row in zip(
+            decided,
+            values["proxy_decision"],
+            values["proxy_model"],
+            values["model"],
+            strict=True,
+        )
+    ]
+    side = np.array([Side.UNKNOWN if one is None else one.side for one in answered])
+    is_overridden = np.array([one is not None and one.overridden for one in answered])
+    tokens_known = np.isfinite(table.tokens_in + table.tokens_out)
+    cost_known = np.isfinite(table.cost)
+    compared = decided.copy()
+    # Bills are of the same requests, so that one can be held against another.
+    if (decided & cost_known).any():
+        compared &= cost_known
+    if prices is not None and (compared & tokens_known).any():
+        compared &= tokens_known
+    else:
+        prices = None
+    weight = table.weight
+
+    def total(rows: NDArray[np.bool_]) -> float:
+        return float(weight[rows].sum())
+
+    def bill(costs: NDArray[np.float64] | None, share: float | None) -> Bill:
+        cost = None
+        if costs is not None and np.isfinite(costs[compared]).all():
+            cost = float((costs * weight)[compared].sum())
+        return Bill(strong_fraction=share, cost=cost)
+
+    has_answer = compared & (side != Side.UNKNOWN)
+    share = None
+    if has_answer.any():
+        share = total(has_answer & (side == Side.STRONG)) / total(has_answer)
+    strong = weak = priced = None
+    if prices is not None:
+        strong, weak = (price.costs(table.tokens_in, table.tokens_out) for price in prices)
+        priced = np.where(side == Side.STRONG, strong, np.where(side == Side.WEAK, weak, np.nan))
+        for name, rows in answers.others(answered):
+            costs = _cost_of(name, route, table)
+            if costs is not None:
+                priced[rows] = costs[rows]
+    as_booked, as_priced = bill(table.cost, share), bill(priced, share)
+    saved = None
+    if strong is not None and as_booked.cost is not None:
+        saved = strong - table.cost
+    elif strong is not None and priced is not None and as_priced.cost is not None:
+        saved = strong - priced
+    month_or_reason = TrafficMonth.of(np.where(compared, table.time, np.nan), weight)
+    month = None if isinstance(month_or_reason, str) else month_or_reason
+    first, last = first_and_last(table.time)
+    ran = sorted({str(v) for v in values["proxy_activation"][decided] if v is not None})
+    reasons = np.array([value in FALLBACKS for value in values["proxy_reason"]], dtype=np.bool_)
+    return Savings(
+        route=route.name,
+        population=population,
+        first=first,
+        last=last,
+        requests=float(weight.sum()),
+        decided=total(decided),
+        undecided=total(~has_decision & ~is_hit & ~is_failed),
+        cache_hits=total(is_hit),
+        failed=total(is_failed),
+        fallbacks=total(decided & reasons),
+        overridden=total(decided & is_overridden),
+        other_models=total(decided & (side == Side.OTHER)),
+        compared=total(compared),
+        booked=as_booked,
+        priced=as_priced,
+        projected=_projected(connection, log, values["proxy_activation"], weight, compared),
+        always_strong=bill(strong, 1.0),
+        always_weak=bill(weak, 0.0),
+        activations=ran,
+        saved_a_month=None if saved is None or month is None else month.amount(saved, compared),
+        month=month,
+        notes=reporter.notes,
+    )
+
+
+def _cost_of(name: str, route: RouteInUse, table: RequestTable) -> NDArray[np.float64] | None:
+    try:
+        price = price_of(name, None, route.prices({}))
+    except UsageError:
+        return None
+    return price.costs(table.tokens_in, table.tokens_out)
+
+
+def _projected(
+    connection: Connection,
+    log: Sequence[Activation],
+    activations: NDArray[np.object_],
+    weight: NDArray[np.float64],
+    compared: NDArray[np.bool_],
+) -> Bill:
+    """What the calibrations of what ran said that as many requests cost.
+
+    A request whose log names no activation counts for what runs now.
+    """
+    from routectl.workflow.calibrating.recorded import recorded
+
+    if not log:
+        return Bill(strong_fraction=None, cost=None)
+    by_ref = {IdKind.ACTIVATION.ref(row.id): row for row in log}
+    weights: dict[str, float] = {}
+    for ref, amount in zip(activations[compared], weight[compared], strict=True):
+        decided_by = ref if ref in by_ref else IdKind.ACTIVATION.ref(log[-1].id)
+        weights[decided_by] = weights.get(decided_by, 0.0) + float(amount)
+    strong = 0.0
+    cost: float | None = 0.0
+    for ref, amount in weights.items():
+        ran = activated(connection, by_ref[ref], "", active=False)
+        if ran.policy.rule != THRESHOLD or ran.calibration is None:
+            strong += amount * (ran.policy.rule == ALWAYS_STRONG)
+            cost = None
+            continue
+        strong += amount * ran.calibration.strong_fraction
+        try:
+            costs = recorded(connection, ran.calibration).costs
+        except StoreError:
+            costs = None
+        if costs is None or cost is None:
+            cost = None
+        else:
+            cost += costs.spending.this_threshold / 1000 * amount
+    return Bill(strong_fraction=strong / sum(weights.values()), cost=cost)
+
+
+def _nothing_decided(route: RouteInUse, rows: int, has_decision: NDArray[np.bool_]) -> str:
+    if not rows:
+        return f"there is no request of route {route.name!r} in this time: import its log"
+    if has_decision.any():
+        return (
+            f"the decided requests of route {route.name!r} in this time failed or came from the "
+            "cache, so nothing was saved or spent by a decision"
+        )
+    return (
+        f"none of the {rows:,} requests of route {route.name!r} in this time has a logged decision "
+        "of the proxy, so what routing has saved cannot be said: let the proxy decide by routectl "
+        "(docs/proxy.md) and import its log"
+    )
