@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -131,6 +131,108 @@ def savings(
         return _savings(connection, used, log, population, table, prices, remembering)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Outcomes:
+    """What became of each of n requests; all but `side` and `others` are bool[n]."""
+
+    is_hit: NDArray[np.bool_]
+    is_failed: NDArray[np.bool_]
+    has_decision: NDArray[np.bool_]
+    decided: NDArray[np.bool_]
+    """With a decision, answered, and not from the cache."""
+    is_overridden: NDArray[np.bool_]
+    is_fallback: NDArray[np.bool_]
+    side: NDArray[np.object_]
+    """A `Side` each, UNKNOWN where nothing was decided."""
+    others: Sequence[tuple[str, NDArray[np.bool_]]]
+    """Each model that answered and is not the route's, with the requests."""
+
+    @classmethod
+    def of(cls, route: RouteInUse, table: RequestTable) -> _Outcomes:
+        """Raises InputError where no decision sent a request anywhere."""
+        import numpy as np
+
+        values = table.values
+
+        def rows_where(flags: Iterable[bool]) -> NDArray[np.bool_]:
+            return np.fromiter(flags, dtype=np.bool_, count=len(table))
+
+        is_hit = rows_where(value is True for value in values["cache_hit"])
+        is_failed = ~is_hit & rows_where(value == "failure" for value in values["status"])
+        has_decision = rows_where(value is not None for value in values["proxy_decision"])
+        decided = has_decision & ~is_hit & ~is_failed
+        if not decided.any():
+            raise InputError(_nothing_decided(route, len(table), has_decision))
+        answers = DecidedAnswers(route)
+        columns = [values[name] for name in ("proxy_decision", "proxy_model", "model")]
+        answered = [
+            answers.of(*row) if is_decided else None
+            for is_decided, *row in zip(decided, *columns, strict=True)
+        ]
+        return cls(
+            is_hit=is_hit,
+            is_failed=is_failed,
+            has_decision=has_decision,
+            decided=decided,
+            is_overridden=rows_where(one is not None and one.overridden for one in answered),
+            is_fallback=decided
+            & rows_where(value in FALLBACKS for value in values["proxy_reason"]),
+            side=np.array([Side.UNKNOWN if one is None else one.side for one in answered]),
+            others=[*answers.others(answered)],
+        )
+
+    def share_of_strong(self, rows: NDArray[np.bool_], weight: NDArray[np.float64]) -> float | None:
+        """Of those rows of which it is known who answered; None where it is of none."""
+        known = rows & (self.side != Side.UNKNOWN)
+        if not known.any():
+            return None
+        return float(weight[known & (self.side == Side.STRONG)].sum() / weight[known].sum())
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Costs:
+    """US dollars of each of n requests, float64[n]; None where it is not known of any."""
+
+    booked: NDArray[np.float64]
+    """NaN where the log has none."""
+    priced: NDArray[np.float64] | None
+    """Of whoever answered, at the route's prices; NaN where that model has none."""
+    strong: NDArray[np.float64] | None
+    weak: NDArray[np.float64] | None
+
+    @classmethod
+    def of(
+        cls,
+        route: RouteInUse,
+        table: RequestTable,
+        outcomes: _Outcomes,
+        prices: tuple[ModelPrice, ModelPrice] | None,
+    ) -> _Costs:
+        import numpy as np
+
+        if prices is None:
+            return cls(table.cost, None, None, None)
+        strong, weak = (price.costs(table.tokens_in, table.tokens_out) for price in prices)
+        side = outcomes.side
+        priced = np.where(side == Side.STRONG, strong, np.where(side == Side.WEAK, weak, np.nan))
+        for name, rows in outcomes.others:
+            costs = _cost_of(name, route, table)
+            if costs is not None:
+                priced[rows] = costs[rows]
+        return cls(table.cost, priced, strong, weak)
+
+    def saved(self, compared: NDArray[np.bool_]) -> NDArray[np.float64] | None:
+        """Less than always-strong: of the booked cost where all have one, else at the prices."""
+        import numpy as np
+
+        if self.strong is None:
+            return None
+        for actual in (self.booked, self.priced):
+            if actual is not None and np.isfinite(actual[compared]).all():
+                return self.strong - actual
+        return None
+
+
 def _savings(
     connection: Connection,
     route: RouteInUse,
@@ -144,70 +246,34 @@ def _savings(
 
     from routectl.calibration import TrafficMonth
 
-    values = {name: np.array(column, dtype=object) for name, column in table.values.items()}
-    is_hit = np.array([value is True for value in values["cache_hit"]], dtype=np.bool_)
-    is_failed = ~is_hit & (values["status"] == "failure")
-    has_decision = np.array([v is not None for v in values["proxy_decision"]], dtype=np.bool_)
-    decided = has_decision & ~is_hit & ~is_failed
-    if not decided.any():
-        raise InputError(_nothing_decided(route, len(table), has_decision))
-    answers = DecidedAnswers(route)
-    answered = [
-        answers.of(*row) if is_decided else None
-        for is_decided, *row in zip(
-            decided,
-            values["proxy_decision"],
-            values["proxy_model"],
-            values["model"],
-            strict=True,
-        )
-    ]
-    side = np.array([Side.UNKNOWN if one is None else one.side for one in answered])
-    is_overridden = np.array([one is not None and one.overridden for one in answered])
-    tokens_known = np.isfinite(table.tokens_in + table.tokens_out)
-    cost_known = np.isfinite(table.cost)
-    compared = decided.copy()
+    outcomes = _Outcomes.of(route, table)
+    decided, weight = outcomes.decided, table.weight
     # Bills are of the same requests, so that one can be held against another.
-    if (decided & cost_known).any():
-        compared &= cost_known
+    compared = decided.copy()
+    if (decided & np.isfinite(table.cost)).any():
+        compared &= np.isfinite(table.cost)
+    tokens_known = np.isfinite(table.tokens_in + table.tokens_out)
     if prices is not None and (compared & tokens_known).any():
         compared &= tokens_known
     else:
         prices = None
-    weight = table.weight
+    costs = _Costs.of(route, table, outcomes, prices)
 
     def total(rows: NDArray[np.bool_]) -> float:
         return float(weight[rows].sum())
 
-    def bill(costs: NDArray[np.float64] | None, share: float | None) -> Bill:
+    def bill(of_each: NDArray[np.float64] | None, share: float | None) -> Bill:
         cost = None
-        if costs is not None and np.isfinite(costs[compared]).all():
-            cost = float((costs * weight)[compared].sum())
+        if of_each is not None and np.isfinite(of_each[compared]).all():
+            cost = float((of_each * weight)[compared].sum())
         return Bill(strong_fraction=share, cost=cost)
 
-    has_answer = compared & (side != Side.UNKNOWN)
-    share = None
-    if has_answer.any():
-        share = total(has_answer & (side == Side.STRONG)) / total(has_answer)
-    strong = weak = priced = None
-    if prices is not None:
-        strong, weak = (price.costs(table.tokens_in, table.tokens_out) for price in prices)
-        priced = np.where(side == Side.STRONG, strong, np.where(side == Side.WEAK, weak, np.nan))
-        for name, rows in answers.others(answered):
-            costs = _cost_of(name, route, table)
-            if costs is not None:
-                priced[rows] = costs[rows]
-    as_booked, as_priced = bill(table.cost, share), bill(priced, share)
-    saved = None
-    if strong is not None and as_booked.cost is not None:
-        saved = strong - table.cost
-    elif strong is not None and priced is not None and as_priced.cost is not None:
-        saved = strong - priced
+    share = outcomes.share_of_strong(compared, weight)
+    saved = costs.saved(compared)
     month_or_reason = TrafficMonth.of(np.where(compared, table.time, np.nan), weight)
     month = None if isinstance(month_or_reason, str) else month_or_reason
     first, last = first_and_last(table.time)
-    ran = sorted({str(v) for v in values["proxy_activation"][decided] if v is not None})
-    reasons = np.array([value in FALLBACKS for value in values["proxy_reason"]], dtype=np.bool_)
+    activations = np.array(table.values["proxy_activation"], dtype=object)
     return Savings(
         route=route.name,
         population=population,
@@ -215,19 +281,19 @@ def _savings(
         last=last,
         requests=float(weight.sum()),
         decided=total(decided),
-        undecided=total(~has_decision & ~is_hit & ~is_failed),
-        cache_hits=total(is_hit),
-        failed=total(is_failed),
-        fallbacks=total(decided & reasons),
-        overridden=total(decided & is_overridden),
-        other_models=total(decided & (side == Side.OTHER)),
+        undecided=total(~outcomes.has_decision & ~outcomes.is_hit & ~outcomes.is_failed),
+        cache_hits=total(outcomes.is_hit),
+        failed=total(outcomes.is_failed),
+        fallbacks=total(outcomes.is_fallback),
+        overridden=total(decided & outcomes.is_overridden),
+        other_models=total(decided & (outcomes.side == Side.OTHER)),
         compared=total(compared),
-        booked=as_booked,
-        priced=as_priced,
-        projected=_projected(connection, log, values["proxy_activation"], weight, compared),
-        always_strong=bill(strong, 1.0),
-        always_weak=bill(weak, 0.0),
-        activations=ran,
+        booked=bill(costs.booked, share),
+        priced=bill(costs.priced, share),
+        projected=_projected(connection, log, activations, weight, compared),
+        always_strong=bill(costs.strong, 1.0),
+        always_weak=bill(costs.weak, 0.0),
+        activations=sorted({str(ref) for ref in activations[decided] if ref is not None}),
         saved_a_month=None if saved is None or month is None else month.amount(saved, compared),
         month=month,
         notes=reporter.notes,
