@@ -183,10 +183,10 @@ class _Outcomes:
 
     def share_of_strong(self, rows: NDArray[np.bool_], weight: NDArray[np.float64]) -> float | None:
         """Of those rows of which it is known who answered; None where it is of none."""
-        known = rows & (self.side != Side.UNKNOWN)
-        if not known.any():
+        answered = rows & (self.side != Side.UNKNOWN)
+        if not answered.any():
             return None
-        return float(weight[known & (self.side == Side.STRONG)].sum() / weight[known].sum())
+        return float(weight[answered & (self.side == Side.STRONG)].sum() / weight[known].sum())
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -13,7 +13,7 @@ from routectl.preferences.battles import read_battles
 from routectl.records import Battle
 from routectl.store.engine import Location, Store
 from routectl.store.opening import open_store
-from routectl.workflow import battles as workflow
+from routectl.workflow.battles import run as workflow
 from tests.cli.test_bad_input import one_sentence
 from tests.conftest import Routectl
 from tests.databases import rows_by_table
