@@ -186,7 +186,7 @@ class _Outcomes:
         answered = rows & (self.side != Side.UNKNOWN)
         if not answered.any():
             return None
-        return float(weight[answered & (self.side == Side.STRONG)].sum() / weight[known].sum())
+        return float(weight[answered & (self.side == Side.STRONG)].sum() / weight[answered].sum())
 
 
 @dataclass(frozen=True, slots=True, eq=False)
