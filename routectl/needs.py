@@ -7,7 +7,7 @@ its score is.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 _IMAGES = frozenset({"image_url", "input_image", "image"})
 """`type` of the parts that are images: Chat Completions, Responses, Anthropic."""
@@ -17,7 +17,7 @@ class Needs(NamedTuple):
     """Of one request; None where it needs none, and where the log does not say."""
 
     images: int | None = None
-    """Images anywhere in the conversation: all of it goes to the model."""
+    """Images anywhere in the conversation, in tools' results too: all of it goes to the model."""
     tools: int | None = None
     """Tools that the model is offered."""
     response_format: str | None = None
@@ -34,25 +34,25 @@ def needs_of(body: Mapping[str, object]) -> Needs:
 
 
 def count_images(turns: object) -> int | None:
-    """Return how many images a conversation holds; None for none."""
+    """Return how many images a conversation holds, in tools' results too; None for none."""
     if not isinstance(turns, list):
         return None
     images = 0
-    for turn in turns:
-        if type(turn) is dict:
-            parts = turn.get("content")
-            if type(parts) is str:
+    held: list[Any] = [turns]
+    while held:
+        value = held.pop()
+        if type(value) is dict:
+            if _is_image(value):
+                images += 1
                 continue
-            parts = parts or turn.get("parts")
-            if type(parts) is list:
-                images += sum(map(_is_image, parts))
+            value = value.values()
+        held.extend(part for part in value if type(part) is dict or type(part) is list)
     return images or None
 
 
-def _is_image(part: object) -> bool:
-    if not isinstance(part, dict):
-        return False
-    if part.get("type") in _IMAGES if isinstance(part.get("type"), str) else "image" in part:
+def _is_image(part: Mapping[str, object]) -> bool:
+    kind = part.get("type")
+    if kind in _IMAGES if isinstance(kind, str) else isinstance(part.get("image"), dict):
         return True
     for key in ("inlineData", "inline_data", "fileData", "file_data"):  # Gemini
         data = part.get(key)
@@ -106,8 +106,14 @@ BYTES_PER_TOKEN = 3
 """Of UTF-8, at least, in prose, code and most scripts: tokens are counted too high rather than too
 low, because a request that does not fit is an error."""
 _MOST_OUTPUT = ("max_completion_tokens", "max_output_tokens", "max_tokens")
-_NO_TEXT = frozenset({"image_url", "data", "file_data", "file_id", "encrypted_content"})
-"""Keys whose values are no text that a model reads as tokens."""
+_NO_TEXT = {
+    "data": ("media_type", "mimeType", "mime_type", "format"),
+    "file_data": ("filename", "type"),
+    "encrypted_content": ("type",),
+}
+"""Keys whose values are no text that a model reads as tokens, with the keys of the same part that
+tell so: a tool may call its text `data`."""
+_LONGEST_HEAD = 200
 
 
 def about_tokens(body: object) -> int:
@@ -116,11 +122,24 @@ def about_tokens(body: object) -> int:
     while held:
         value = held.pop()
         if isinstance(value, str):
-            length += len(value.encode("utf-8", "replace"))
+            length += 0 if _is_data_url(value) else len(value.encode("utf-8", "replace"))
         elif isinstance(value, dict):
-            held.extend(inside for key, inside in value.items() if key not in _NO_TEXT)
+            for key, inside in value.items():
+                if not _is_no_text(key, value):
+                    held.append(inside)
+                length += len(str(key))
         elif isinstance(value, (list, tuple)):
             held.extend(value)
     asked = [body.get(key) for key in _MOST_OUTPUT] if isinstance(body, dict) else []
     output = max((n for n in asked if type(n) is int and 0 < n < 10**9), default=0)
     return -(-length // BYTES_PER_TOKEN) + output
+
+
+def _is_no_text(key: str, part: Mapping[str, object]) -> bool:
+    companions = [part[name] for name in _NO_TEXT.get(key, ()) if name in part]
+    return bool(companions) and not str(companions[0]).startswith("text/")
+
+
+def _is_data_url(text: str) -> bool:
+    """Whether a string is an image or another file, written out."""
+    return text.startswith("data:") and ";base64," in text[:_LONGEST_HEAD]

@@ -78,12 +78,15 @@ def changes(activated: Activated) -> dict[str, tuple[str, str]]:
 def _facts(activated: Activated) -> dict[str, str]:
     calibration, policy = activated.calibration, activated.policy
     router = policy.routers[0] if policy.routers and policy.rule == THRESHOLD else None
+    limits = "; ".join(f"{model}: {text}" for model, text in policy.limits.items())
     return {
         "runs": runs_text(policy),
         "calibration": IdKind.CALIBRATION.ref(activated.calibration_id),
         "threshold": policy.thresholds[0] if policy.thresholds else "-",
         "segments": segments_text(policy),
         "unit": policy.unit,
+        "models": ", ".join(model or "-" for model in policy.models) or "-",
+        "limits": limits or "-",
         "strong": percent(activated.strong_fraction),
         "router": "-" if router is None else router.spec.name,
         "checkpoint": (None if router is None else router.spec.checkpoint) or "-",

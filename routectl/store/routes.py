@@ -110,6 +110,13 @@ def names_of(connection: Connection, row: Route) -> tuple[str, ...]:
     return tuple(dict.fromkeys([row.name, *(name for name in before if name not in taken)]))
 
 
+def published_before(connection: Connection, row: Route) -> tuple[str, ...]:
+    """Files that a route was published to and is no longer."""
+    changes = select(RouteChange.was).where(RouteChange.route_id == row.id).order_by(RouteChange.id)
+    before = [was.get("publish") for was in connection.execute(changes).scalars() if was]
+    return tuple(dict.fromkeys(path for path in before if path and path != row.publish))
+
+
 def route_changes(connection: Connection, *, route_id: int | None, limit: int) -> list[RouteChange]:
     """The newest changes (of a route), newest first."""
     query = select(RouteChange.__table__).order_by(RouteChange.id.desc()).limit(limit)

@@ -383,3 +383,50 @@ def test_a_calibration_for_other_models_than_the_route_declares_by_now_wants_for
         routectl, routectl("activate", "c3"), "for the models big / small", "declares big / tiny"
     )
     assert routectl("activate", "c3", "--force").code == 0
+
+
+@pytest.mark.usefixtures("imported")
+@pytest.mark.parametrize("option", [("--mode", "canary=5%"), ("--fallback", "strong")])
+def test_how_what_runs_is_served_changes_no_threshold_by_the_way(
+    routectl: Routectl, own: str, option: tuple[str, str]
+) -> None:
+    """A newer calibration may be a question that somebody only asked."""
+    routectl(*CALIBRATE, own)
+    routectl("activate", "--force")
+    assert routectl("activate", *option, "--force").code == 0, "where there is one, it is meant"
+    routectl("calibrate", "--strong-fraction", "0.6", "--tolerance", "1", "-r", own)
+    for before in ((), ("activate", "--always-weak")):
+        if before:
+            assert routectl(*before).code == 0
+        made = ids(routectl)
+        one_sentence(routectl("activate", *option, "--force"), "c1", "c2", "newer", code=2)
+        assert ids(routectl) == made
+    assert routectl("activate", "c1", *option, "--force").code == 0
+    assert routectl("history", "--json").json["activations"][0]["calibration_id"] == 1
+    assert routectl("activate", "--force").code == 0, "without a mode the newest is meant"
+
+
+@pytest.mark.usefixtures("imported")
+def test_a_calibration_that_was_rolled_back_from_runs_again_only_by_name(
+    routectl: Routectl, own: str
+) -> None:
+    routectl(*CALIBRATE, own)
+    routectl("activate", "--force")
+    routectl("calibrate", "--strong-fraction", "0.6", "--tolerance", "1", "-r", own)
+    routectl("activate", "--force")
+    routectl("rollback")
+    one_sentence(routectl("activate", "--note", "again"), "c2", "left for c1", code=2)
+    assert routectl("activate", "c2", "--force").code == 0
+
+
+@pytest.mark.usefixtures("imported")
+def test_other_models_and_limits_are_shown_when_they_change(routectl: Routectl, own: str) -> None:
+    routectl("route", "set", "smart", *MODELS)
+    routectl(*CALIBRATE, own)
+    routectl("activate", "--force")
+    routectl("route", "set", "smart", "--weak", "tiny", "--price", "tiny=0.1/0.4")
+    routectl("route", "set", "smart", "--limit", "tiny=no-images")
+    routectl(*CALIBRATE, own)
+    changed = routectl("activate", "--force", "--json").json["changes"]
+    assert changed["models"] == {"was": "small, big", "now": "tiny, big"}
+    assert changed["limits"] == {"was": "-", "now": "tiny: no-images"}

@@ -183,6 +183,81 @@ def test_what_the_weak_model_cannot_take_is_strong_whatever_its_score_is(
     assert (weak.model, weak.reason) == ("small", "threshold")
 
 
+def turns(*parts: dict[str, object]) -> dict[str, object]:
+    """A request whose question follows a turn of those parts."""
+    return {"messages": [{"role": "user", "content": [*parts]}, {"role": "user", "content": "?"}]}
+
+
+ANTHROPIC_IMAGE = {
+    "type": "image",
+    "source": {"type": "base64", "media_type": "image/png", "data": "A" * 30_000},
+}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        turns({"type": "tool_result", "tool_use_id": "t", "content": [ANTHROPIC_IMAGE]}),
+        {
+            "input": [
+                {
+                    "type": "function_call_output",
+                    "call_id": "c",
+                    "output": [{"type": "input_image", "image_url": "https://example.com/a.png"}],
+                },
+                {"role": "user", "content": "?"},
+            ]
+        },
+    ],
+)
+def test_an_image_in_a_tools_result_is_an_image(tmp_path: Path, body: object) -> None:
+    active = route("1.0", limits={"small": Limits(images=False)})
+    assert decided(tmp_path, active, body)[0].model == "large"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        turns({"type": "tool_use", "id": "t", "name": "f", "input": {"data": "word " * 3000}}),
+        turns(
+            {
+                "type": "document",
+                "source": {"type": "text", "media_type": "text/plain", "data": "word " * 3000},
+            }
+        ),
+        {
+            **chat("why?"),
+            "tools": [
+                {
+                    "name": f"f{n}",
+                    "parameters": {"properties": {f"key_{n}_{k}": 1 for k in range(60)}},
+                }
+                for n in range(25)
+            ],
+        },
+    ],
+)
+def test_what_a_model_reads_counts_wherever_it_is(tmp_path: Path, body: object) -> None:
+    active = route("1.0", limits={"small": Limits(context=4000)})
+    assert decided(tmp_path, active, body)[0].model == "large"
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        ANTHROPIC_IMAGE,
+        {"type": "input_audio", "input_audio": {"format": "wav", "data": "A" * 30_000}},
+        {"type": "file", "file": {"filename": "a.pdf", "file_data": "A" * 30_000}},
+        {"inlineData": {"mimeType": "image/png", "data": "A" * 30_000}},
+    ],
+)
+def test_a_file_written_out_takes_no_tokens_of_the_context(
+    tmp_path: Path, part: dict[str, object]
+) -> None:
+    active = route("1.0", limits={"small": Limits(context=4000)})
+    assert decided(tmp_path, active, turns(part))[0].model == "small"
+
+
 def test_an_image_takes_no_tokens_of_the_context(tmp_path: Path) -> None:
     active = route("1.0", limits={"small": Limits(context=4000)})
     body = {"messages": [{"role": "user", "content": [IMAGE, {"type": "text", "text": "why?"}]}]}

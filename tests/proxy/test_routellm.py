@@ -13,9 +13,10 @@ import pytest
 import yaml
 from safetensors.numpy import load_file
 
-from routectl.errors import RouterError
+from routectl.errors import RoutectlError, RouterError
 from routectl.export import ActiveRoute
 from routectl.policy import PinnedRouter, decide
+from routectl.records import Limits
 from routectl.routers import open_router
 from routectl.routers.mf import sigmoid
 from routectl.workflow.exporting.routellm import STRONG, WEAK, write_for_routellm
@@ -85,6 +86,14 @@ def test_what_routellm_cannot_decide_is_refused(
 
     with pytest.raises(RouterError, match="one threshold on one router"):
         write_for_routellm(route(**{"threshold": "0.5", **parts}), tmp_path / "routellm")
+
+
+def test_what_is_refused_leaves_no_folder(active: ActiveRoute, tmp_path: Path) -> None:
+    limited = route("0.5", routers=active.policy.routers, limits={"small": Limits(images=False)})
+
+    with pytest.raises(RoutectlError, match="cannot"):
+        write_for_routellm(limited, tmp_path / "routellm")
+    assert not (tmp_path / "routellm").exists()
 
 
 CONTROLLER = """

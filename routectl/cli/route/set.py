@@ -129,6 +129,11 @@ def command(
     else:
         print_set(console, done)
     say_published(console, published, done.name, f"route {done.name} is declared")
+    if done.published_before is not None:
+        console.warn(
+            f"{done.published_before} is no longer written for route {done.name}: proxies that "
+            "read it keep what it says, whatever is activated"
+        )
     for other in done.overlaps:
         console.note(
             f"a request can belong to both {done.name} and {other}, and counts for each: choose "

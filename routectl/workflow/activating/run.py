@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -83,7 +84,7 @@ def activate(location: Location, asked: Asked, *, route: str | None, note: str |
         declared = routes.declaration(stored)
         if asked.rule == THRESHOLD:
             before = last_calibrated_activation(connection, log, stored.name)
-            chosen = _to_activate(connection, stored, asked.calibration_id)
+            chosen = _to_activate(connection, stored, asked, log, before)
             policy = _completed(chosen, asked, stored.name, before)
             require_extraction(policy)
         else:
@@ -139,11 +140,20 @@ def _runs(was: Activated, policy: Policy, chosen: Calibration | None) -> bool:
     return was.calibration_id == asked and replace(was.policy, activation_id=None) == policy
 
 
-def _to_activate(connection: Connection, route: Route, calibration_id: int | None) -> Calibration:
+def _to_activate(
+    connection: Connection,
+    route: Route,
+    asked: Asked,
+    log: Sequence[Activation],
+    before: tuple[Activation, Policy] | None,
+) -> Calibration:
     """The calibration that a route is to run: the one that was named, else that of the last run."""
-    if calibration_id is None:
-        return _of_the_last_run(connection, route)
-    chosen = calibration(connection, calibration_id)
+    if asked.calibration_id is None:
+        newest = _of_the_last_run(connection, route)
+        if before is not None:
+            _require_no_other_meaning(newest.id, asked, log, before[0])
+        return newest
+    chosen = calibration(connection, asked.calibration_id)
     if chosen.route_id is not None and chosen.route_id != route.id:
         owner = routes.route_of(connection, chosen.route_id).name
         raise StoreError(
@@ -152,6 +162,31 @@ def _to_activate(connection: Connection, route: Route, calibration_id: int | Non
             f"{route.name}`, whose scores are there already"
         )
     return chosen
+
+
+def _require_no_other_meaning(
+    newest: int, asked: Asked, log: Sequence[Activation], before: Activation
+) -> None:
+    """Raise UsageError where a person who names no calibration may mean the one of before.
+
+    A new mode or fallback may be meant for what runs, and a newest calibration that ran once was
+    left for a reason.
+    """
+    if newest == before.calibration_id:
+        return
+    assert before.calibration_id is not None, "it is the last activation of a calibration"
+    running, other = (IdKind.CALIBRATION.ref(id) for id in (before.calibration_id, newest))
+    if asked.mode or asked.fallback:
+        raise UsageError(
+            f"say which calibration: {running} ran last and {other} is newer, and a mode or a "
+            f"fallback may be meant for either: name {running} to change how it is served, {other} "
+            "to change the threshold, too"
+        )
+    if any(row.calibration_id == newest for row in log):
+        raise UsageError(
+            f"say which calibration: the newest, {other}, ran before and was left for {running}: "
+            f"name {other} to run it again"
+        )
 
 
 def _of_the_last_run(connection: Connection, route: Route) -> Calibration:

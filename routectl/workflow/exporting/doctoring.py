@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import http.client
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+
+from sqlalchemy import Connection
 
 from routectl import extraction
 from routectl.documents import read_document
@@ -27,6 +29,7 @@ from routectl.routers import open_spec
 from routectl.store import routes as stored_routes
 from routectl.store.doctoring import Newest, newest_requests
 from routectl.store.engine import SCHEMA_VERSION, Location, connect, schema_version
+from routectl.store.models import Route
 from routectl.store.opening import open_store
 from routectl.workflow.exporting.run import running
 
@@ -123,6 +126,7 @@ def _database(location: Location, asked: Asked, state: _State) -> Iterator[Check
                 held = running(connection, stored_routes.published_to(connection, path))
                 name = next(row.name for row in rows if row.publish == path)
                 yield _published(Path(path), held, name)
+            yield from _left_behind(connection, rows)
     except RoutectlError as error:
         yield Check("database", FAILED, str(error), "--db or ROUTECTL_DB")
         yield from (Check(name, SKIPPED, "the database cannot be read") for name in names)
@@ -198,6 +202,20 @@ def _published(path: Path, held: Mapping[str, ActiveRoute], name: str) -> Check:
     return Check("published", FAILED, what, remedy)
 
 
+def _left_behind(connection: Connection, rows: Sequence[Route]) -> Iterator[Check]:
+    """Files that a route was published to before, and that still name it."""
+    for row in rows:
+        for path in stored_routes.published_before(connection, row):
+            try:
+                written = read_routes(read_document(Path(path)))
+            except (OSError, InputError):
+                continue
+            if row.name in written:
+                what = f"{path}, where {row.name} was published before, says that {_runs(written)}"
+                remedy = f"have its proxies read {row.publish or 'another file'}, and remove it"
+                yield Check("published before", FAILED, what, remedy)
+
+
 # What the proxy reads
 
 
@@ -206,9 +224,11 @@ def _routes_file(path: Path | None, state: _State) -> Iterator[Check]:
     if path is None:
         yield Check(name, SKIPPED, "--routes names none")
         return
+    is_bundle = path.is_dir()
     remedy = f"write it anew: `routectl export --format routes --output {quoted(str(path))}`"
+    if is_bundle:
+        remedy = "write another: `routectl export --format bundle --output FOLDER`"
     try:
-        is_bundle = path.is_dir()
         state.in_file = read_routes(read_document(path / ROUTES if is_bundle else path))
         bundle = read_bundle(path, read_document(path / MANIFEST)) if is_bundle else None
         if bundle is not None:

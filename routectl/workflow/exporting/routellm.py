@@ -63,6 +63,7 @@ def write_for_routellm(route: ActiveRoute, folder: Path) -> WrittenForRouteLLM:
             "RouteLLM's server decides each request by one threshold on one router, and the route "
             f"{policy.route!r} runs something else than a live mf policy without segments"
         )
+    model = policy.live_config_string()
     check_export_folder(folder)
     (pinned,) = policy.routers
     opened = open_spec(pinned.spec)
@@ -94,4 +95,4 @@ def write_for_routellm(route: ActiveRoute, folder: Path) -> WrittenForRouteLLM:
     except OSError as error:
         raise InputError(f"cannot write --output {folder}: {reason_of(error)}") from None
     weak, strong = policy.models
-    return WrittenForRouteLLM(folder / "config.yaml", policy.live_config_string(), strong, weak)
+    return WrittenForRouteLLM(folder / "config.yaml", model, strong, weak)

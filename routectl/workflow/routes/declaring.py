@@ -72,6 +72,8 @@ class RouteSet:
     """By model, from strong to weak; empty where it declares none."""
     overlaps: tuple[str, ...]
     """Other routes whose population may share requests with this one's."""
+    published_before: str | None
+    """Where it was published, if it is no longer: nobody writes that file for it any more."""
 
 
 def set_route(
@@ -129,6 +131,7 @@ def set_route(
             changed=tuple(now),
             prices=model_prices(declared),
             overlaps=_overlapping(declared.population, others),
+            published_before=before.publish if "publish" in now else None,
         )
 
 

@@ -83,6 +83,24 @@ def test_to_publish_a_route_that_runs_writes_it_at_once_and_a_rename_too(
     assert running(other) == {"clever": ("threshold", first)}
 
 
+@pytest.mark.parametrize("elsewhere", [True, False])
+def test_the_file_of_before_is_said_when_a_route_is_published_elsewhere_or_no_more(
+    published: Routectl, path: Path, tmp_path: Path, elsewhere: bool
+) -> None:
+    first = activated(published, "activate", "--route", "smart", "--force")
+    option = ("--publish", tmp_path / "other.json") if elsewhere else ("--no-publish",)
+    done = published("route", "set", "smart", *option)
+    assert (done.code, f"{path} is no longer written for route smart" in done.err) == (0, True)
+
+    activated(published, "activate", "--route", "smart", "--always-weak")
+    assert running(path) == {"smart": ("threshold", first)}, "its proxies do not obey"
+    checks = published("doctor", "--json").json["checks"]
+    (before,) = [check for check in checks if check["name"] == "published before"]
+    assert (before["result"], str(path) in before["what"]) == ("failed", True)
+    path.unlink()
+    assert "published before" not in published("doctor", "--json").out
+
+
 @pytest.mark.parametrize("command", [("rollback",), ("activate", "--always-weak")])
 @pytest.mark.parametrize("obstacle", ["no folder", "a folder", "a link", "not ours"])
 def test_what_cannot_be_written_is_said_and_the_activation_is_recorded(
