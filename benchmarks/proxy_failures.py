@@ -4,10 +4,11 @@
 
 Eight clients send requests without a pause while an upstream is killed and restarted, routes.json
 is corrupted, removed and put back, the side-car is killed and restarted (its gateway asks it which
-model to take, and takes the strong one where it does not answer within a second), and a route is
-rolled back. Each line says how many requests failed, and when; of a killed upstream only those
-that were to go there may. At last the seconds from `routectl rollback` to the first request under
-what ran before. Routers: `length`, which takes no time; what is measured is everything else.
+model to take, and takes the strong one where it does not answer within a second). Each line says
+how many requests failed, and when; of a killed upstream only those that were to go there may. At
+last the seconds of docs/runbook.md: its first deployment, with `mf` on the sample, and from each
+later step to the first request that obeys it. But for the deployment the router is `length`, which
+takes no time; what is measured is everything else.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +42,11 @@ from examples.proxies import (  # noqa: E402
 )
 
 CLIENTS = 8
-TROUBLES = ("file", "upstream", "side-car", "rollback")
+MODELS = ("--strong", "big", "--weak", "small", "--price", "big=2/8", "--price", "small=0.2/0.8",
+          "--where", "model_group=smart")  # fmt: skip
+PARTS = ("file", "upstream", "side-car", "deploy", "steps")
+SHORT = "Is the sky blue?"
+"""Of which `length` says at a strong fraction of 0.3 that the weak model does, and not at 0.95."""
 LONG = "why " * 500
 """Of which `length` says that the strong model is needed."""
 
@@ -202,34 +208,81 @@ def side_car_trouble(
     )
 
 
-def roll_back(proxy: Running, run: Callable[..., None], name: str, rounds: int) -> None:
-    """Seconds from the command to the first request under what ran before."""
+@dataclass(frozen=True)
+class Step:
+    """A step of the runbook, and the request that tells whether the proxy has taken it up."""
+
+    name: str
+    command: tuple[str, ...]
+    text: str
+    model: str
+    """That answers the text from then on, and did not before."""
+
+
+STEPS = (
+    Step("shadow", ("activate", "c1", "--mode", "shadow", "--force"), SHORT, "big"),
+    Step("live", ("activate", "c1", "--mode", "live", "--force"), SHORT, "small"),
+    # A request that names nobody is outside of a canary.
+    Step("canary", ("activate", "c1", "--mode", "canary=5%", "--force"), SHORT, "big"),
+    Step("live", ("activate", "c1", "--mode", "live", "--force"), SHORT, "small"),
+    Step("change of the threshold", ("activate", "c2", "--force"), SHORT, "big"),
+    Step("rollback", ("rollback",), SHORT, "small"),
+    Step("always-weak", ("activate", "--always-weak"), LONG, "small"),
+    Step("rollback", ("rollback",), LONG, "big"),
+)
+
+
+def take_up(proxy: Running, run: Callable[..., None], name: str, rounds: int) -> None:
+    """Seconds from the start of each step's command to the first request that obeys it."""
     ask = through(proxy)
-    from_start, from_end = [], []
+    seconds: dict[str, list[tuple[float, float]]] = {step.name: [] for step in STEPS}
     for _ in range(rounds):
-        run("activate", "--always-weak")
-        while ask(LONG)[1] != "small":
-            time.sleep(0.02)
-        answered: list[float] = []
+        for step in STEPS:
+            assert ask(step.text)[1] != step.model, f"{step.name} could not be told"
+            answered: list[float] = []
 
-        def watch(answered: list[float] = answered) -> None:
-            while ask(LONG)[1] != "big":
-                pass
-            answered.append(time.monotonic())
+            def watch(step: Step = step, answered: list[float] = answered) -> None:
+                while ask(step.text)[1] != step.model:
+                    pass
+                answered.append(time.monotonic())
 
-        watcher = threading.Thread(target=watch)
-        watcher.start()
-        began = time.monotonic()
-        run("rollback")
-        ended = time.monotonic()
-        watcher.join()
-        from_start.append(answered[0] - began)
-        from_end.append(answered[0] - ended)
-    print(
-        f"{name}: rollback to the first request under what ran before: "
-        f"{min(from_start):.1f} to {max(from_start):.1f} s from the start of the command, "
-        f"{min(from_end):.1f} to {max(from_end):.1f} s from its end ({rounds} times)"
+            watcher = threading.Thread(target=watch)
+            watcher.start()
+            began = time.monotonic()
+            run(*step.command)
+            ended = time.monotonic()
+            watcher.join()
+            seconds[step.name].append((ended - began, answered[0] - began))
+            # Until each worker has it.
+            time.sleep(2)
+    for step_name, pairs in seconds.items():
+        command, obeyed = zip(*pairs, strict=True)
+        print(
+            f"{name}: {step_name:<24} command {min(command):4.1f} to {max(command):4.1f} s, first "
+            f"request that obeys {min(obeyed):4.1f} to {max(obeyed):4.1f} s after its start"
+        )
+
+
+def deploy(folder: Path, addresses: dict[str, str], run: Callable[..., None]) -> None:
+    """Seconds of the runbook's first block, and of `serve` from its start to its first answer."""
+    bundle = folder / "bundle"
+    commands: tuple[tuple[object, ...], ...] = (
+        ("route", "set", "smart", *MODELS),
+        ("import", ROOT / "examples" / "traffic.jsonl.gz"),
+        ("calibrate", "--strong-fraction", "0.3"),
+        ("activate", "--mode", "shadow"),
+        ("export", "--format", "bundle", "--output", bundle),
+        ("route", "set", "smart", "--publish", bundle / "routes.json"),
+        ("doctor", "--routes", bundle),
     )
+    for command in commands:
+        began = time.monotonic()
+        run(*command)
+        print(f"deploy: {' '.join(map(str, command[:2])):<40}{time.monotonic() - began:6.1f} s")
+    began = time.monotonic()
+    with serve(folder, bundle, addresses) as proxy:
+        through(proxy)(LONG)
+        print(f"deploy: serve, to its first answer {time.monotonic() - began:21.1f} s")
 
 
 def main() -> None:
@@ -237,10 +290,10 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--litellm", type=Path, help="Python of an environment with LiteLLM")
     parser.add_argument("--seconds", type=float, default=6, help="of each trouble")
-    parser.add_argument("--rounds", type=int, default=5, help="of the rollback")
-    parser.add_argument("--only", choices=TROUBLES, help="this part alone")
+    parser.add_argument("--rounds", type=int, default=5, help="of the steps")
+    parser.add_argument("--only", choices=PARTS, help="this part alone")
     options = parser.parse_args()
-    parts = TROUBLES if options.only is None else (options.only,)
+    parts = PARTS if options.only is None else (options.only,)
     import yaml
 
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
@@ -248,23 +301,22 @@ def main() -> None:
         routes = folder / "routes.json"
         environment = {
             **os.environ,
-            "ROUTECTL_DB": str(folder / "routectl.db"),
             "ROUTECTL_ACTOR": "benchmark",
             "PYTHONPATH": str(ROOT),
         }
 
-        def run(*arguments: object) -> None:
+        def run(*arguments: object, database: str = "routectl.db") -> None:
             command = [sys.executable, "-m", "routectl", *map(str, arguments)]
-            done = subprocess.run(command, env=environment, capture_output=True, text=True)
+            of_it = {**environment, "ROUTECTL_DB": str(folder / database)}
+            done = subprocess.run(command, env=of_it, capture_output=True, text=True)
             if done.returncode:
                 raise SystemExit(f"{arguments[0]} ended with {done.returncode}\n{done.stderr}")
 
-        prices = ("--price", "big=2/8", "--price", "small=0.2/0.8")
-        run("route", "set", "smart", "--strong", "big", "--weak", "small", *prices,
-            "--where", "model_group=smart", "--publish", routes)  # fmt: skip
+        run("route", "set", "smart", *MODELS, "--publish", routes)
         run("import", ROOT / "examples" / "traffic.jsonl.gz")
         run("calibrate", "-r", "length", "--strong-fraction", "0.3")
         run("activate", "--force")
+        run("calibrate", "-r", "length", "--strong-fraction", "0.95")
         strong, weak = (stack.enter_context(upstream(folder)) for _ in range(2))
         addresses = {"big": strong.url, "small": weak.url}
         proxies = {"serve": stack.enter_context(serve(folder, routes, addresses))}
@@ -290,10 +342,12 @@ def main() -> None:
                 file_trouble(proxy, routes, label, options.seconds)
             if "upstream" in parts:
                 strong = upstream_trouble(proxy, stack, folder, strong, label, options.seconds)
+        if "deploy" in parts:
+            deploy(folder, addresses, partial(run, database="deployed.db"))
         if "side-car" in parts:
             side_car_trouble(stack, folder, routes, addresses, weak, options.seconds)
-        for label, proxy in proxies.items() if "rollback" in parts else ():
-            roll_back(proxy, run, label, options.rounds)
+        for label, proxy in proxies.items() if "steps" in parts else ():
+            take_up(proxy, run, label, options.rounds)
 
 
 if __name__ == "__main__":
