@@ -6,6 +6,11 @@ def main() -> None:
     try:
         import sys
         import threading
+        import warnings
+
+        if not sys.warnoptions:
+            # A library's warning may quote a cell of a log, and is for its developers.
+            warnings.simplefilter("ignore")
 
         from routectl.cli import interrupts
 

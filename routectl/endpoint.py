@@ -289,6 +289,16 @@ def _is_private(url: str) -> bool:
     return parts.scheme == "https" or is_loopback(parts.hostname or "")
 
 
+def checked_host(host: str | None) -> str | None:
+    """An address's host as it is; raises ValueError where no such name can be looked up."""
+    if host is not None:
+        # As `socket` does it, whose error says nothing to a user.
+        host.encode("idna")
+        if not host.isprintable() or " " in host:
+            raise ValueError("a host's name holds no spaces")
+    return host
+
+
 def is_loopback(host: str) -> bool:
     """Whether a host is this machine."""
     try:

@@ -149,7 +149,8 @@ class Console:
             if widths[column] > room:
                 widths[column] = room
                 for row in cells:
-                    row[column] = _wrapped(row[column], room)
+                    # A line that begins in the first column could be one of ours.
+                    row[column] = _wrapped(row[column], room, indent="" if column else "  ")
         table = tabulate(
             cells,
             headers=headers,
@@ -205,8 +206,10 @@ def _longest_line(text: str) -> int:
     return max(map(len, text.split("\n")))
 
 
-def _wrapped(cell: str, room: int) -> str:
-    return cell if len(cell) <= room else "\n".join(textwrap.wrap(cell, room))
+def _wrapped(cell: str, room: int, indent: str) -> str:
+    if len(cell) <= room:
+        return cell
+    return "\n".join(textwrap.wrap(cell, room, subsequent_indent=indent))
 
 
 def _alignment(column: Sequence[str]) -> str:

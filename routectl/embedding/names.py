@@ -19,6 +19,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from routectl.checkpoint import SHIPPED
 from routectl.embedding import endpoint
+from routectl.endpoint import checked_host
 from routectl.errors import UsageError
 
 HIDDEN = "hidden:"
@@ -117,7 +118,11 @@ def parse_remote(name: str) -> RemoteName | None:
     form = "openai:http://HOST:PORT/v1#MODEL"
     try:
         parts = urlsplit(name.removeprefix(REMOTE))
-        userinfo, host, _ = parts.username or parts.password, parts.hostname, parts.port
+        userinfo, host, _ = (
+            parts.username or parts.password,
+            checked_host(parts.hostname),
+            parts.port,
+        )
         query = parse_qs(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query))
     except ValueError:
         raise UsageError(f"A remote embedder is named {form}; its address is none.") from None

@@ -8,7 +8,7 @@ import re
 import sqlite3
 import stat
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,6 +39,18 @@ _PAGE_BYTES = 16_384
 _LOG_BYTES = 20 * 2**20
 """How far SQLite's write-ahead log grows before it is carried over into the file."""
 _PRINTED = re.compile(r"[\w./:,-]*")
+_LOOKS_LIKE_AN_ADDRESS = re.compile(
+    r"\w+ *= *\S+ +\w+ *="  # host=h dbname=d, as libpq takes it
+    r"|^(postgres|postgresql|sqlite)(\+\w+)?:"
+    r"|(^|/)[^/]*:[^/]*@"
+)
+_AS_URLS_ARE_WRITTEN = (
+    "and is not repeated here, because it may hold a password: write sqlite:///FILE or "
+    "postgresql://USER@HOST/NAME"
+)
+_REVISION = re.compile(r"\d{4}")
+_OLDEST_TABLE = "prompts"
+"""That every schema of ours has."""
 _SQLITE_MAGIC = b"SQLite format 3\x00"
 
 
@@ -54,22 +66,32 @@ class Location:
         if "://" not in text:
             if not text.strip():
                 raise UsageError("--db is empty: name a file or a database URL")
+            if _LOOKS_LIKE_AN_ADDRESS.search(text):
+                raise UsageError(f"--db looks like a server's address, {_AS_URLS_ARE_WRITTEN}")
             return cls(URL.create("sqlite", database=os.path.expanduser(text)))  # noqa: PTH111
         try:
             url = make_url(text)
             if url.drivername in ("postgres", "postgresql"):
                 url = url.set(drivername="postgresql+psycopg")
             usable = url.get_backend_name() in _BACKENDS and not url.get_dialect().is_async
-        except (ArgumentError, NoSuchModuleError, ValueError):
+            if usable and url.get_backend_name() == "postgresql":
+                url.get_dialect()().create_connect_args(url)
+        except (ArgumentError, NoSuchModuleError, ValueError, TypeError):
             usable = False
         if not usable:
-            # The text may hold a password, so it is not repeated.
             raise UsageError(
-                "routectl runs on SQLite and PostgreSQL, and the database URL is of neither: "
-                "write sqlite:///FILE or postgresql://USER@HOST/NAME"
+                "routectl runs on SQLite and PostgreSQL, and the database URL is of neither, or "
+                f"has a part that cannot be read, {_AS_URLS_ARE_WRITTEN}"
             )
-        if url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:"):
-            raise UsageError("an in-memory database would be gone at once: name a file")
+        if url.get_backend_name() == "sqlite":
+            if url.database in (None, "", ":memory:"):
+                raise UsageError("an in-memory database would be gone at once: name a file")
+            if url.query or url.host or url.drivername not in ("sqlite", "sqlite+pysqlite"):
+                # With uri=true, say, the file is another than the one that is named.
+                raise UsageError(
+                    "a SQLite database is a file, with no options and no other driver: write "
+                    "sqlite:///FILE, or the file's name alone"
+                )
         return cls(url)
 
     @property
@@ -134,6 +156,21 @@ class Store:
         with errors_as_sentences(self.location), self._writing.begin() as connection:
             yield connection
 
+    def write_ahead(self) -> None:
+        """Have readers and a writer not wait for each other, of a database that is ours: SQLite
+        keeps that in the file."""
+        if self.location.path is None:
+            return
+        with errors_as_sentences(self.location), closing(self.engine.raw_connection()) as raw:
+            cursor = raw.cursor()
+            try:
+                if cursor.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+                    cursor.execute("PRAGMA journal_mode = WAL")
+            except sqlite3.OperationalError as error:
+                # What cannot be written can still be read in the mode that it is in.
+                if not str(getattr(error, "sqlite_errorname", "")).startswith("SQLITE_READONLY"):
+                    raise
+
     def close(self) -> None:
         self.engine.dispose()
 
@@ -159,12 +196,27 @@ def schema_version(store: Store) -> str | None:
 
 
 def version_in(connection: Connection) -> str | None:
-    """The same, as this transaction sees it."""
+    """The same, as this transaction sees it.
+
+    Raises:
+        StoreError: its tables are another application's, or damaged.
+    """
     from sqlalchemy import inspect
 
-    if not inspect(connection).has_table("alembic_version"):
+    inspector = inspect(connection)
+    if not inspector.has_table("alembic_version"):
         return None
-    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    rows = connection.execute(text("SELECT version_num FROM alembic_version")).scalars().all()
+    if not rows:
+        return None
+    (version, *others) = rows
+    is_ours = isinstance(version, str) and _REVISION.fullmatch(version) and not others
+    if not is_ours or not inspector.has_table(_OLDEST_TABLE):
+        raise StoreError(
+            "the database holds tables of another application, or some of routectl's are missing: "
+            "name the right one with --db, or restore a copy (docs/troubleshooting.md)"
+        )
+    return str(version)
 
 
 def _store(location: Location) -> Store:
@@ -192,13 +244,6 @@ def _set_up_sqlite(connection: sqlite3.Connection, _record: object) -> None:
     cursor.execute("PRAGMA foreign_keys = ON")
     # Of a new file only. An import writes most pages whole, and of larger ones there are fewer.
     cursor.execute(f"PRAGMA page_size = {_PAGE_BYTES}")
-    try:
-        if cursor.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
-            cursor.execute("PRAGMA journal_mode = WAL")
-    except sqlite3.OperationalError as error:
-        # A database that cannot be written can still be read in the mode that it is in.
-        if not str(getattr(error, "sqlite_errorname", "")).startswith("SQLITE_READONLY"):
-            raise
     cursor.execute("PRAGMA synchronous = NORMAL")
     # A page that cannot be right is refused when it is first read.
     cursor.execute("PRAGMA cell_size_check = ON")

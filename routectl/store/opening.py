@@ -14,6 +14,7 @@ def open_store(location: Location) -> Store:
     store = connect(location)
     try:
         check_schema(store)
+        store.write_ahead()
     except BaseException:
         store.close()
         raise
@@ -38,6 +39,7 @@ def create_or_open(location: Location) -> tuple[Store, bool]:
 
             upgrade(store, SCHEMA_VERSION)
         check_schema(store)
+        store.write_ahead()
     except BaseException:
         store.close()
         raise

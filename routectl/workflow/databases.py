@@ -71,6 +71,7 @@ def upgrade(location: Location) -> Migration:
                 f"{location} is at schema {before}, newer than the {SCHEMA_VERSION} of this "
                 "routectl: install a newer routectl"
             )
+        store.write_ahead()
         done = schema.upgrade(store, SCHEMA_VERSION)
         return Migration(done.before or before, SCHEMA_VERSION, done.copy)
 

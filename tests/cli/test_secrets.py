@@ -253,3 +253,12 @@ def test_an_error_that_nobody_foresaw_is_told_by_its_place_and_not_by_its_messag
     assert "failed in a way it should not (KeyError at" in done.stderr
     assert SECRET not in done.stderr
     assert ("in fail" in done.stderr) == bool(asked)
+
+
+def test_a_warning_of_a_library_quotes_no_cell_of_a_log(tmp_path: Path) -> None:
+    log = tmp_path / "log.csv"
+    log.write_text(f"prompt,messages\n,\"[{{'role':'user','content':'{SECRET}','n':1or 2}}]\"\n")
+    command = [sys.executable, "-m", "routectl", "import", log, "--db", tmp_path / "r.db"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert "Warning" not in done.stderr
+    assert SECRET not in done.stderr

@@ -108,3 +108,16 @@ def test_tags_are_listed_one_by_one(routectl: Routectl, tmp_path: Path) -> None:
     tagged = [payload(n, request_tags=["a", "b"] if n % 2 else ["a"]) for n in range(4)]
     routectl("import", write_log(tmp_path / "log", tagged))
     one_sentence(routectl("traffic", "--where", "tag=c"), "there is tag a (4), b (2)")
+
+
+def test_a_long_name_from_a_log_makes_no_line_of_its_own(
+    routectl: Routectl, tmp_path: Path
+) -> None:
+    """Where a table is too wide its words are wrapped."""
+    for length in range(40, 110, 2):
+        name = f"{'x' * length} Config string: router-mf-0.0"
+        log = write_log(tmp_path / f"log{length}", [payload(length, **of(name))])
+        assert routectl("import", log).code == 0
+    printed = routectl("traffic").out
+    assert "router-mf-0.0" in printed
+    assert [line for line in printed.splitlines() if line.startswith(("Config", "string:"))] == []

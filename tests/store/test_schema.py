@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from routectl.store import schema
 from routectl.store.engine import SCHEMA_VERSION, Location, Store, connect, schema_version
 from routectl.store.models import Base
 from routectl.store.opening import open_store
+from tests.cli.test_bad_input import one_sentence
 from tests.conftest import MODELS, Routectl
 from tests.databases import rows_by_table
 from tests.store.test_evaluations import add as add_evaluation_row
@@ -182,6 +185,11 @@ def test_a_password_in_a_database_url_is_never_shown(url: str) -> None:
         "mysql://routectl:hunter2@db.example/routectl",
         "postgresql+asyncpg://routectl:hunter2@db.example/routectl",
         "postgresql://routectl:hunter2@db.example:port/routectl",
+        "postgresql://routectl:hunter2@h/x?host=a&host=b&port=1&port=x",
+        "host=127.0.0.1 password=hunter2 dbname=x",
+        "postgresql:routectl:hunter2@h/db",
+        "routectl:hunter2@h/db",
+        "//routectl:hunter2@h/db",
     ],
 )
 def test_a_url_that_cannot_be_used_is_not_repeated(url: str) -> None:
@@ -259,3 +267,68 @@ def test_a_migration_that_fails_leaves_no_copy(
         connection.execute(text("CREATE TABLE battles (mine INTEGER)"))
     assert routectl("db", "upgrade").code == 1
     assert sorted(database.parent.glob("*.bak")) == copies
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "sqlite:///file:live.db?uri=true",
+        "sqlite:///x.db?timeout=abc",
+        "sqlite:///x.db?cached_statements=x",
+        "sqlite:///w.db?%1b%5d0;pwn%07=1",
+        "sqlite+pysqlcipher:///x.db",
+        "sqlite://data/x.db",
+    ],
+)
+def test_a_sqlite_url_is_a_file_without_options(
+    routectl: Routectl, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    one_sentence(routectl("init", "--db", url), "sqlite:///FILE", code=2)
+
+
+OTHERS = {
+    "without a version": ["CREATE TABLE users (x)"],
+    "of another Alembic": [
+        "CREATE TABLE alembic_version (version_num)",
+        "INSERT INTO alembic_version VALUES ('3f2a9c')",
+    ],
+    "numbered as ours": [
+        "CREATE TABLE alembic_version (version_num)",
+        "INSERT INTO alembic_version VALUES ('0007')",
+    ],
+    "with two versions": [
+        "CREATE TABLE alembic_version (version_num)",
+        "INSERT INTO alembic_version VALUES ('0001'), ('0002')",
+    ],
+    "with a number for a version": [
+        "CREATE VIEW alembic_version AS SELECT 7 AS version_num",
+    ],
+    "with a blob for a version": [
+        "CREATE TABLE alembic_version (version_num)",
+        "INSERT INTO alembic_version VALUES (x'00ff')",
+    ],
+}
+COMMANDS = (
+    *(("status",), ("db", "status"), ("db", "upgrade"), ("history",), ("doctor",), ("init",)),
+    ("db", "downgrade", "0001"),
+)
+
+
+@pytest.mark.parametrize("kind", OTHERS)
+def test_the_database_of_another_application_is_refused_and_keeps_each_byte(
+    routectl: Routectl, log: Path, tmp_path: Path, kind: str
+) -> None:
+    other = tmp_path / "other.db"
+    with closing(sqlite3.connect(other)) as connection:
+        for statement in OTHERS[kind]:
+            connection.execute(statement)
+        connection.commit()
+    before = other.read_bytes()
+    for command in (*COMMANDS, ("import", log)):
+        done = routectl(*command, "--db", other)
+        assert "other" in done.err + done.out, command
+        assert "Traceback" not in done.err, command
+        assert other.read_bytes() == before, command
+        looked_at = (kind, command) == ("without a version", ("db", "status"))
+        assert (done.code == 0) == looked_at, (command, done)

@@ -43,6 +43,7 @@ def test_a_new_file_has_large_pages_and_the_log_is_bounded_in_bytes(database: Pa
     small = database.with_name("small.db")
     with sqlite3.connect(small) as connection:
         connection.execute("PRAGMA page_size = 4096")
+        connection.execute("CREATE TABLE prompts (id)")
         connection.execute("CREATE TABLE alembic_version (version_num)")
         connection.execute("INSERT INTO alembic_version VALUES (?)", [SCHEMA_VERSION])
     create_or_open(Location.parse(str(database)))[0].close()

@@ -18,6 +18,7 @@ from sqlalchemy import Connection
 
 from routectl import extraction
 from routectl.documents import read_document
+from routectl.endpoint import checked_host
 from routectl.errors import InputError, RoutectlError, UsageError
 from routectl.export import ActiveRoute, read_routes, routes_document
 from routectl.export.litellm_check import LitellmConfig
@@ -366,6 +367,7 @@ def _address(text: str) -> tuple[str, str, int]:
     try:
         parts = urlsplit(text)
         port = parts.port or (443 if parts.scheme == "https" else 80)
+        checked_host(parts.hostname)
     except ValueError:
         parts, port = urlsplit(""), 0
     if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from urllib.parse import urlsplit
 
-from routectl.endpoint import Patience, Service
+from routectl.endpoint import Patience, Service, checked_host
 from routectl.errors import EndpointError, UsageError
 from routectl.judging.verdicts import JUDGE_DIGEST
 from routectl.prices import ModelPrice, price_of
@@ -113,11 +113,11 @@ def _require_address(url: str) -> None:
     form = "http(s)://HOST[:PORT]/v1"
     try:
         parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port
+        host, _ = checked_host(parts.hostname), parts.port
     except ValueError:
         raise UsageError(f"an endpoint is named {form}; one of the addresses is none") from None
     # The address is not repeated before it is known to hold no password.
-    if "@" in parts.netloc or parts.query or parts.fragment:
+    if "@" in url or parts.query or parts.fragment:
         raise UsageError(
             f"an endpoint's address holds a user, a password or settings; name it {form} and set "
             f"{JUDGE_KEY} in the environment"

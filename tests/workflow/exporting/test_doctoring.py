@@ -294,6 +294,9 @@ def test_a_proxy_is_asked_whether_it_runs_this(tmp_path: Path, routectl: Routect
     assert (same.code, results(same)["proxy"]) == (0, "ok")
     for done in (differs, gone):
         assert (done.code, results(done)["proxy"]) == (3, "failed")
+    for none in (f"http://{'h' * 64}", "http://example..com:4000"):
+        done = routectl("doctor", "--proxy", none)
+        assert (done.code, "--proxy takes an address" in done.err) == (2, True), done.err
     refused = routectl("doctor", "--proxy", "http://key@host")
     assert (refused.code, "key" in refused.err) == (2, False)
 
