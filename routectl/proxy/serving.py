@@ -5,11 +5,14 @@ from __future__ import annotations
 import ipaddress
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
 from routectl.errors import InputError, UsageError
+from routectl.export import ActiveRoute
+from routectl.policy import ALWAYS_WEAK, THRESHOLD, Policy
 from routectl.proxy.decider import Decider
 from routectl.proxy.decision_log import DecisionLog
 from routectl.proxy.running import Running
@@ -45,15 +48,8 @@ def serve(
         raise UsageError(
             f"{host} can be reached from other machines, so set {TOKEN} to what clients shall send"
         )
-    running = Running(path)
+    running = Running(path, require=partial(_require_settings, settings))
     try:
-        if settings.allow_client_threshold not in (None, *running.routes):
-            raise InputError(
-                f"--allow-client-threshold names the route {settings.allow_client_threshold!r}, "
-                f"and the routes are {', '.join(running.routes)}"
-            )
-        if settings.passes_on:
-            _require_models(running, settings)
         decision_log = None
         if settings.log is not None:
             decision_log = DecisionLog(settings.log, path, with_prompts=settings.log_prompts)
@@ -84,19 +80,38 @@ def serve(
         running.close()
 
 
-def _require_models(running: Running, settings: Settings) -> None:
-    for name, route in running.routes.items():
-        if None in route.active.policy.models:
-            raise InputError(
-                f"the route {name!r} declares no models to pass requests on to: run `routectl "
-                "route set`, calibrate and activate it again, or leave --upstream out"
-            )
-        for model in route.active.policy.models:
+def _require_settings(settings: Settings, routes: Mapping[str, ActiveRoute]) -> None:
+    """Refuse routes that these settings cannot carry out.
+
+    Raises:
+        InputError: a model has no endpoint, or the route of client thresholds is not there.
+    """
+    if settings.allow_client_threshold not in (None, *routes):
+        raise InputError(
+            f"--allow-client-threshold names the route {settings.allow_client_threshold!r}, "
+            f"and the routes are {', '.join(routes)}"
+        )
+    if not settings.passes_on:
+        return
+    for name, route in routes.items():
+        for model in _served_models(route.policy):
+            if model is None:
+                raise InputError(
+                    f"the route {name!r} declares no models to pass requests on to: run `routectl "
+                    "route set`, calibrate and activate it again, or leave --upstream out"
+                )
             if settings.upstream_of(model) is None:
                 raise InputError(
                     f"no --upstream has the model {model!r} of the route {name!r}: add --upstream "
                     "MODEL=URL for it, or --upstream URL for all others"
                 )
+
+
+def _served_models(policy: Policy) -> tuple[str | None, ...]:
+    """The models that a policy can send a request to: an unconditional one has one."""
+    if policy.rule == THRESHOLD:
+        return policy.models
+    return policy.models[:1] if policy.rule == ALWAYS_WEAK else policy.models[-1:]
 
 
 def _is_loopback(host: str) -> bool:

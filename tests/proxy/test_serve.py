@@ -332,6 +332,54 @@ def test_a_link_that_is_swapped_under_it_is_taken_up_and_what_is_not_current_is_
         assert b'routectl_activation{route="smart"} 7.0' in server.ask("GET", "/metrics")[1]
 
 
+UNCONDITIONAL = {"thresholds": ()}
+
+
+def test_routes_without_an_upstream_are_not_taken_up_and_it_is_said_until_they_have_one(
+    path: Path, upstream: LoopbackServer
+) -> None:
+    def health_once(told: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+        while not told(health := json.loads(server.ask("GET", "/health")[1])):
+            pass
+        assert isinstance(health, dict)
+        return health
+
+    def served() -> Any:
+        return server.post("/v1/chat/completions", chat("hi"))
+
+    upstreams = [f"--upstream={model}={upstream.url}" for model in ("small", "large")]
+    with serving(path, *upstreams) as server:
+        tiny = {"models": ("tiny", "large"), "activation_id": 8}
+        for routes, why in (
+            ({"smart": route("0.5", **tiny)}, "no --upstream has the model 'tiny'"),
+            ({"smart": route("0.0"), "new": route(**tiny)}, "the model 'tiny' of the route 'new'"),
+            ({"smart": route("0.0", models=(None, None))}, "declares no models"),
+        ):
+            write_routes(path, **routes)
+            health = health_once(lambda health: health["problem"] is not None)
+            assert why in health["problem"]
+            assert (health["routes"], served()) == ({"smart": "a7"}, (200, {"model": "small"}))
+            assert b"routectl_routes_current 0.0" in server.ask("GET", "/metrics")[1]
+            write_routes(path, smart=route("0.5"))
+            health_once(lambda health: health["problem"] is None)
+        # What sends nothing to the model without an endpoint is carried out.
+        always = route(rule="always_strong", **UNCONDITIONAL, models=("tiny", "large"))
+        write_routes(path, smart=always, new=always)
+        health = health_once(lambda health: len(health["routes"]) == 2)
+        assert health["problem"] is None
+        assert served() == (200, {"model": "large"})
+
+
+def test_client_thresholds_keep_the_route_that_decides_them(path: Path) -> None:
+    with serving(path, "--allow-client-threshold", "smart") as server:
+        write_routes(path, other=route("0.5"))
+        while not (problem := json.loads(server.ask("GET", "/health")[1])["problem"]):
+            pass
+        body = {**chat("hi"), "model": "router-length-0.0"}
+        assert server.post("/v1/decide", body)[1]["decision"] == "strong"
+    assert "--allow-client-threshold names the route 'smart'" in problem
+
+
 BY_TEAM = {"segments": {"search": ("0.0",), "b\u00fcro": ("0.0",)}, "segment_field": "team"}
 
 
