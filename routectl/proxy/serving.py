@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import logging
 import os
 import socket
 from collections.abc import Callable, Mapping
@@ -19,6 +20,9 @@ from routectl.proxy.running import Running
 from routectl.proxy.settings import TOKEN, Settings
 
 _PACKAGES = ("starlette", "uvicorn", "httpx2", "prometheus_client")
+
+GRACE_SECONDS = 25
+"""After a signal, for the calls that are under way: Kubernetes kills after 30."""
 
 
 def serve(
@@ -68,10 +72,10 @@ def serve(
                 app,
                 log_level="warning",
                 access_log=False,
-                limit_concurrency=settings.max_concurrent,
                 server_header=False,
-                timeout_graceful_shutdown=10,
+                timeout_graceful_shutdown=GRACE_SECONDS,
             )
+            logging.getLogger("uvicorn.error").addFilter(_is_news)
             running.watch()
             name = f"[{host}]" if ":" in host else host
             on_ready(f"http://{name}:{listener.getsockname()[1]}")
@@ -112,6 +116,11 @@ def _served_models(policy: Policy) -> tuple[str | None, ...]:
     if policy.rule == THRESHOLD:
         return policy.models
     return policy.models[:1] if policy.rule == ALWAYS_WEAK else policy.models[-1:]
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Of an answer that the upstream broke off the application has said so."""
+    return "without completing response" not in record.getMessage()
 
 
 def _is_loopback(host: str) -> bool:
