@@ -222,7 +222,7 @@ class _Server:
 
     async def decide(self, request: Request) -> Response:
         self._authenticate(request)
-        answered = Answered()
+        answered = Answered(client_request_id=_client_request_id(request))
         decision, facts = await self._decision(request)
         if self._log is not None:
             self._log.write(decision, facts, "decide", answered)
@@ -264,7 +264,7 @@ class _Server:
         self._authenticate(request)
         if not self._settings.passes_on:
             raise Refused(404, "invalid_request_error", "This server only decides: /v1/decide.")
-        answered = Answered()
+        answered = Answered(client_request_id=_client_request_id(request))
         decision, facts = await self._decision(request)
         call = request.url.path.removeprefix("/v1/")
         try:
@@ -363,9 +363,10 @@ class _Server:
         session = next((request.headers[name] for name in _SESSION if name in request.headers), "")
         facts = RequestFacts(
             fields=self._fields(request),
-            conversation=session or caller.conversation,
+            conversation=text(session) or caller.conversation,
             end_user=caller.end_user,
-            request_id=request.headers.get("x-request-id") or secrets.token_hex(16),
+            # A canary draws by it, so that a client's second attempt is decided as its first.
+            request_id=_client_request_id(request) or secrets.token_hex(16),
             whole=body,
         )
         try:
@@ -429,6 +430,10 @@ class _Server:
             await asyncio.wait((answering, leaving))
 
 
+def _client_request_id(request: Request) -> str | None:
+    return text(request.headers.get("x-request-id"))
+
+
 class _Counts(Collector):
     """What the decider and the routes file have counted."""
 
@@ -444,6 +449,14 @@ class _Counts(Collector):
         )
         for labels, count in self._decider.reasons.copy().items():
             requests.add_metric(list(labels), count)
+        would_be = CounterMetricFamily(
+            "routectl_policy_decisions",
+            "Requests by what the policy decides live: in a shadow and outside a canary it differs "
+            "from what is served",
+            labels=["route", "decision", "reason"],
+        )
+        for labels, count in self._decider.would_be.copy().items():
+            would_be.add_metric(list(labels), count)
         scored = CounterMetricFamily(
             "routectl_prompts",
             "Prompts that were to be scored, by their length and what came of it",
@@ -453,6 +466,7 @@ class _Counts(Collector):
             scored.add_metric(list(labels), count)
         running = self._decider.running
         yield requests
+        yield would_be
         yield scored
         if self._log is not None:
             yield CounterMetricFamily(
