@@ -8,8 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from routectl.embedding.long_runs import long_runs_of
+
 # Characters of a text's beginning that are tokenized first, for each token wanted.
-# English needs about 4.5; a text that needs more is tokenized again with four times as many.
+# English needs about 4.5; a text that needs more is tokenized again with four times as many, and
+# with its long runs cut, where the tokenizer is one for which that changes nothing.
 _CHARACTERS_PER_TOKEN = 8
 
 
@@ -23,6 +26,7 @@ class TokenReader:
         self._tokenizer = Tokenizer.from_str(backend.to_str())
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
+        self._long_runs = long_runs_of(self._tokenizer)
         self._room = max_tokens - self._tokenizer.num_special_tokens_to_add(is_pair=False)
 
     def read(self, texts: Sequence[str]) -> list[list[int]]:
@@ -40,12 +44,15 @@ class TokenReader:
         longer = [False] * len(texts)
         open_rows = list(range(len(texts)))
         cut = self._room * _CHARACTERS_PER_TOKEN
+        is_first = True
         while open_rows:
             parts = [texts[row][:cut] for row in open_rows]
+            if not is_first and self._long_runs is not None:
+                parts = [self._long_runs.cut(part) for part in parts]
             tokenized = self._tokenizer.encode_batch(parts, add_special_tokens=False)
             undecided = []
-            for row, part, encoding in zip(open_rows, parts, tokenized, strict=True):
-                whole = len(part) == len(texts[row])
+            for row, encoding in zip(open_rows, tokenized, strict=True):
+                whole = len(texts[row]) <= cut
                 settled = len(encoding) if whole else _settled_tokens(encoding)
                 if not whole and settled <= self._room:
                     undecided.append(row)
@@ -54,7 +61,7 @@ class TokenReader:
                 if longer[row]:
                     encoding.truncate(self._room)
                 encodings[row] = encoding
-            open_rows, cut = undecided, cut * 4
+            open_rows, cut, is_first = undecided, cut * 4, False
         return encodings, longer
 
 

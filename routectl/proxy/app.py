@@ -8,7 +8,7 @@ import hmac
 import json
 import logging
 import secrets
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping
 from typing import Any
 
 import anyio
@@ -17,9 +17,12 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from routectl.callers import caller_of
 from routectl.errors import InputError, UsageError
@@ -35,13 +38,20 @@ log = logging.getLogger("routectl.proxy")
 
 _PASSED_BACK = ("content-type", "content-encoding", "retry-after", "x-request-id")
 """Headers of the upstream that a client gets."""
-
-
 _PASSED_ON = ("anthropic-version", "anthropic-beta", "x-request-id")
 """Headers of the client that the upstream gets."""
 _CALLS = ("chat/completions", "completions", "responses", "messages")
 _SESSION = ("x-session-id", "x-litellm-session-id")
 """Headers that name the conversation."""
+_ALWAYS_ANSWERED = ("/health", "/metrics")
+"""What an operator asks also while there are too many requests."""
+
+BODY_SECONDS = 60.0
+"""In which a request must have arrived whole."""
+_LINGER_SECONDS = 2.0
+"""So long what a refused client goes on sending is read, so that it can read its answer."""
+_GONE = 499
+"""Status in the log of a call whose client left before its answer."""
 
 
 class Refused(Exception):  # noqa: N818 - an answer to a client
@@ -52,10 +62,83 @@ class Refused(Exception):  # noqa: N818 - an answer to a client
         self.status = status
         self.kind = kind
 
-    def response(self) -> JSONResponse:
+    def response(self, headers: Mapping[str, str] | None = None) -> JSONResponse:
         """As OpenAI's API says it."""
         error = {"message": str(self), "type": self.kind, "param": None, "code": None}
-        return JSONResponse({"error": error}, status_code=self.status)
+        return JSONResponse({"error": error}, status_code=self.status, headers=headers)
+
+
+class _BrokenOff(Exception):  # noqa: N818 - the upstream's fault, which is logged where it is seen
+    """The upstream ended before its answer did."""
+
+
+class _PassedBack(StreamingResponse):
+    """An upstream's answer. Where it breaks off, the connection does: nobody takes it for whole."""
+
+    async def stream_response(self, send: Send) -> None:
+        with contextlib.suppress(_BrokenOff):
+            await super().stream_response(send)
+
+
+class _Door:
+    """Takes so many requests at once, and reads no more of one than its answer needs."""
+
+    def __init__(self, app: ASGIApp, *, most: int) -> None:
+        self._app = app
+        self._most = most
+        self._count = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request = _Unread(scope, receive, send)
+        if scope["path"] in _ALWAYS_ANSWERED:
+            await self._app(scope, request.receive, request.send)
+            return
+        if self._count >= self._most:
+            message = f"This server has {self._most:,} requests at once: try again later."
+            response = Refused(503, "server_error", message).response({"retry-after": "1"})
+            await response(scope, request.receive, request.send)
+            return
+        self._count += 1
+        try:
+            await self._app(scope, request.receive, request.send)
+        finally:
+            self._count -= 1
+
+
+class _Unread:
+    """A request of which there may be more when it is answered: its connection closes then.
+
+    Otherwise the server would read to its end what never ends.
+    """
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self._receive, self._send = receive, send
+        lengths = dict(scope["headers"])
+        self._is_read = lengths.get(b"content-length", b"0") == b"0"
+        self._is_read &= b"transfer-encoding" not in lengths
+        self._closes = False
+
+    async def receive(self) -> Message:
+        message = await self._receive()
+        self._is_read |= not message.get("more_body", False)
+        return message
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start" and not self._is_read:
+            self._closes = True
+            message["headers"] = [*message["headers"], (b"connection", b"close")]
+        elif self._closes and not message.get("more_body", False):
+            await self._send({**message, "more_body": True})
+            message = {"type": "http.response.body", "body": b""}
+            # Closed while the client sends, the connection would lose the answer on its way.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_LINGER_SECONDS):
+                    while not self._is_read:
+                        await self.receive()
+        await self._send(message)
 
 
 def make_app(
@@ -73,13 +156,27 @@ def make_app(
             *(Route(f"/v1/{call}", server.call, methods=["POST"]) for call in _CALLS),
         ],
         lifespan=server.lifespan,
-        exception_handlers={Refused: _refused},
+        middleware=[Middleware(_Door, most=settings.max_concurrent)],
+        exception_handlers={Refused: _refused, HTTPException: _unknown, Exception: _failed},
     )
 
 
 async def _refused(_request: Request, error: Exception) -> Response:
     assert isinstance(error, Refused)
     return error.response()
+
+
+async def _unknown(request: Request, error: Exception) -> Response:
+    """A path or method that is not here."""
+    assert isinstance(error, HTTPException)
+    what = "path" if error.status_code == 404 else "method"
+    message = f"This server has no such {what}: {request.method} {request.url.path[:200]}."
+    refused = Refused(error.status_code, "invalid_request_error", message)
+    return refused.response(error.headers)
+
+
+async def _failed(_request: Request, _error: Exception) -> Response:
+    return Refused(500, "server_error", "The server failed.").response()
 
 
 class _Server:
@@ -125,7 +222,7 @@ class _Server:
 
     async def decide(self, request: Request) -> Response:
         self._authenticate(request)
-        answered = Answered()
+        answered = Answered(client_request_id=_client_request_id(request))
         decision, facts = await self._decision(request)
         if self._log is not None:
             self._log.write(decision, facts, "decide", answered)
@@ -167,7 +264,7 @@ class _Server:
         self._authenticate(request)
         if not self._settings.passes_on:
             raise Refused(404, "invalid_request_error", "This server only decides: /v1/decide.")
-        answered = Answered()
+        answered = Answered(client_request_id=_client_request_id(request))
         decision, facts = await self._decision(request)
         call = request.url.path.removeprefix("/v1/")
         try:
@@ -178,7 +275,7 @@ class _Server:
             answer = await self._answer(request, call, facts.whole | {"model": decision.model})
         except Refused as refused:
             answered.status = refused.status
-            if self._log is not None and refused.status >= 500:
+            if self._log is not None and refused.status >= _GONE:
                 self._log.write(decision, facts, call, answered)
             raise
         answered.status = answer.status_code
@@ -194,8 +291,7 @@ class _Server:
             except httpx2.HTTPError as error:
                 answered.status = 502
                 log.error("the upstream broke off: %s", type(error).__name__)
-                # The client must not take what it has for the whole.
-                raise
+                raise _BrokenOff from None
             finally:
                 if self._log is not None:
                     usage.end()
@@ -205,7 +301,9 @@ class _Server:
                 with anyio.CancelScope(shield=True):
                     await answer.aclose()
 
-        return StreamingResponse(
+        # Their bytes as they came.
+        answer.headers.encoding = "latin-1"
+        return _PassedBack(
             passed_back(),
             status_code=answer.status_code,
             headers={name: answer.headers[name] for name in _PASSED_BACK if name in answer.headers},
@@ -225,11 +323,15 @@ class _Server:
         longest = self._settings.max_body
         data = bytearray()
         try:
-            async for chunk in request.stream():
-                data += chunk
-                if len(data) > longest:
-                    message = f"The request is longer than {longest:,} bytes."
-                    raise Refused(413, "invalid_request_error", message)
+            async with asyncio.timeout(BODY_SECONDS):
+                async for chunk in request.stream():
+                    data += chunk
+                    if len(data) > longest:
+                        message = f"The request is longer than {longest:,} bytes."
+                        raise Refused(413, "invalid_request_error", message)
+        except TimeoutError:
+            message = f"The request did not arrive within {BODY_SECONDS:g} seconds."
+            raise Refused(408, "invalid_request_error", message) from None
         except ClientDisconnect:
             raise Refused(400, "invalid_request_error", "The request was not sent whole.") from None
         try:
@@ -261,9 +363,10 @@ class _Server:
         session = next((request.headers[name] for name in _SESSION if name in request.headers), "")
         facts = RequestFacts(
             fields=self._fields(request),
-            conversation=session or caller.conversation,
+            conversation=text(session) or caller.conversation,
             end_user=caller.end_user,
-            request_id=request.headers.get("x-request-id") or secrets.token_hex(16),
+            # A canary draws by it, so that a client's second attempt is decided as its first.
+            request_id=_client_request_id(request) or secrets.token_hex(16),
             whole=body,
         )
         try:
@@ -295,10 +398,40 @@ class _Server:
         address = f"{upstream.address}/{call}"
         sent = self._client.build_request("POST", address, content=content, headers=headers)
         try:
-            return await self._client.send(sent, stream=True)
+            answer = await self._while_connected(request, self._client.send(sent, stream=True))
         except httpx2.HTTPError as error:
             log.error("the upstream does not answer: %s", type(error).__name__)
             raise Refused(502, "server_error", "The upstream does not answer.") from None
+        if not 200 <= answer.status_code <= 599:
+            await answer.aclose()
+            log.error("the upstream answers with the status %d", answer.status_code)
+            message = f"The upstream answers with {answer.status_code}, which is no status."
+            raise Refused(502, "server_error", message)
+        return answer
+
+    async def _while_connected(
+        self, request: Request, asking: Coroutine[Any, Any, httpx2.Response]
+    ) -> httpx2.Response:
+        """What the upstream answers, unless the client leaves before: then it is asked no more."""
+
+        async def leave() -> None:
+            while (await request.receive())["type"] != "http.disconnect":
+                pass
+
+        answering, leaving = asyncio.create_task(asking), asyncio.create_task(leave())
+        try:
+            await asyncio.wait((answering, leaving), return_when=asyncio.FIRST_COMPLETED)
+            if not answering.done():
+                raise Refused(_GONE, "client_error", "The client left before the answer.")
+            return answering.result()
+        finally:
+            leaving.cancel()
+            answering.cancel()
+            await asyncio.wait((answering, leaving))
+
+
+def _client_request_id(request: Request) -> str | None:
+    return text(request.headers.get("x-request-id"))
 
 
 class _Counts(Collector):
@@ -316,6 +449,14 @@ class _Counts(Collector):
         )
         for labels, count in self._decider.reasons.copy().items():
             requests.add_metric(list(labels), count)
+        would_be = CounterMetricFamily(
+            "routectl_policy_decisions",
+            "Requests by what the policy decides live: in a shadow and outside a canary it differs "
+            "from what is served",
+            labels=["route", "decision", "reason"],
+        )
+        for labels, count in self._decider.would_be.copy().items():
+            would_be.add_metric(list(labels), count)
         scored = CounterMetricFamily(
             "routectl_prompts",
             "Prompts that were to be scored, by their length and what came of it",
@@ -325,6 +466,7 @@ class _Counts(Collector):
             scored.add_metric(list(labels), count)
         running = self._decider.running
         yield requests
+        yield would_be
         yield scored
         if self._log is not None:
             yield CounterMetricFamily(

@@ -108,6 +108,8 @@ class Decider:
         self.running = running
         self.reasons: Counter[tuple[str, str, str]] = Counter()
         """Requests by route, decision and reason."""
+        self.would_be: Counter[tuple[str, str, str]] = Counter()
+        """The same requests by what the policy decides live."""
         self.outcomes: Counter[tuple[str, str, str]] = Counter()
         """Prompts to score by route, length and outcome: scored, timeout or no_score."""
         self._deadline = deadline_seconds
@@ -164,6 +166,7 @@ class Decider:
         if route != model:
             decision = _by_client(decision)
         self.reasons[route, decision.decision, decision.reason] += 1
+        self.would_be[route, decision.would_be, decision.would_be_reason] += 1
         return decision
 
     async def _decided(

@@ -26,7 +26,10 @@ _BEGINNING = re.compile(rb'\{"format": "routectl-decision"')
 
 @dataclass(slots=True, kw_only=True)
 class Answered:
-    """How a call ended, as far as its answer says."""
+    """What a call is named, and how it ended, as far as its answer says."""
+
+    client_request_id: str | None = None
+    """The client's own, which may be that of other calls, too."""
 
     asked_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     status: int | None = None
@@ -66,10 +69,12 @@ class DecisionLog:
         Args:
             facts: with the request itself as `whole`.
         """
+        # The call's id, too: attempts of one call have one, and clients repeat theirs.
+        own_id = f"rd-{secrets.token_hex(16)}"
         row: dict[str, Any] = {
             "format": FORMAT,
             "version": 1,
-            "id": f"rd-{secrets.token_hex(16)}",
+            "id": own_id,
             "time": answered.asked_at.isoformat(timespec="milliseconds"),
             "call_type": call_type,
             **decision.to_json(),
@@ -81,7 +86,8 @@ class DecisionLog:
             "segment": facts.segment,
             "team": facts.fields.get("team"),
             "key_alias": facts.fields.get("key_alias"),
-            "request_id": facts.request_id,
+            "request_id": own_id,
+            "client_request_id": answered.client_request_id,
             **(needs_of(facts.whole) if isinstance(facts.whole, dict) else UNKNOWN)._asdict(),
         }
         if self._with_prompts:

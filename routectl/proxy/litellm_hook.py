@@ -23,6 +23,7 @@ from routectl.callers import user_and_session
 from routectl.errors import InputError, UsageError
 from routectl.export import STRONG_TIER, WEAK_TIER
 from routectl.field_text import text
+from routectl.policy import THRESHOLD
 from routectl.proxy.decider import Decider, RequestFacts
 from routectl.proxy.litellm_checks import (
     is_deployed,
@@ -34,6 +35,8 @@ from routectl.proxy.running import Running
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from routectl.export import ActiveRoute
 
 log = logging.getLogger("routectl.proxy")
 
@@ -64,9 +67,11 @@ class RoutectlPlugin(CustomLogger):  # type: ignore[misc, unused-ignore]
         start is ended by uvicorn."""
         super().__init__()
         self._decider: Decider | None = None
+        self._models: dict[str, tuple[str | None, ...]] = {}
+        """Of each route, as they were first read: LiteLLM's tiers name these until it restarts."""
         path = os.environ.get(ROUTES)
         if path:
-            running = Running(Path(path), in_background=True)
+            running = Running(Path(path), in_background=True, require=self._require_models)
             allowed = os.environ.get(ALLOW_CLIENT_THRESHOLD) or None
             self._decider = Decider(running, allow_client_threshold=allowed)
             running.watch()
@@ -76,6 +81,21 @@ class RoutectlPlugin(CustomLogger):  # type: ignore[misc, unused-ignore]
     def __reduce__(self) -> str:
         # LiteLLM copies its list of models with all that is in it; this object is one for all.
         return "plugin"
+
+    def _require_models(self, routes: Mapping[str, ActiveRoute]) -> None:
+        """Refuse a policy between other models than LiteLLM's: its record would be untrue.
+
+        An unconditional one is carried out all the same, by the tier that it names.
+        """
+        for name, route in routes.items():
+            policy = route.policy
+            if self._models.setdefault(name, policy.models) == policy.models:
+                continue
+            if policy.rule == THRESHOLD:
+                raise InputError(
+                    f"the route {name!r} is between other models than LiteLLM was started with: "
+                    "run `routectl export --format litellm` again, and restart LiteLLM"
+                )
 
     async def async_pre_call_hook(
         self, user_api_key_dict: Any, cache: Any, data: dict[str, Any], call_type: Any

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,7 @@ from routectl import extraction
 from routectl.documents import read_document
 from routectl.errors import InputError, RoutectlError
 from routectl.export import ActiveRoute, read_routes
-from routectl.policy import CONVERSATION, THRESHOLD, Policy
+from routectl.policy import CONVERSATION, THRESHOLD, PinnedRouter, Policy
 from routectl.proxy.bundle import MANIFEST, ROUTES, Bundle, read_bundle
 from routectl.proxy.scorer import Scorer, open_scorer
 
@@ -42,19 +42,33 @@ class _Seen:
     manifest: bytes | None = None
     files: tuple[object, ...] = ()
     problem: str | None = None
-    """Why it could not be read."""
+    """Why routes.json could not be read."""
+    manifest_problem: str | None = None
+    """Why the manifest of a bundle could not be read."""
+
+
+def _accepts_all(_routes: Mapping[str, ActiveRoute]) -> None:
+    pass
 
 
 class Running:
     """The routes of a file or a bundle, and their routers. Readers may be in any thread."""
 
-    def __init__(self, path: Path, *, in_background: bool = False) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        in_background: bool = False,
+        require: Callable[[Mapping[str, ActiveRoute]], None] = _accepts_all,
+    ) -> None:
         """Read what is there and load what it names.
 
         Args:
             path: of routes.json, or of a bundle's folder.
             in_background: `watch` loads it, and tries again until it can. Until then there are
                 no routes, or routes without their routers.
+            require: called with the routes each time before they are taken up; raises InputError
+                where whoever serves them cannot carry them out.
 
         Raises:
             RoutectlError: it cannot be read or carried out; not in the background.
@@ -72,6 +86,7 @@ class Running:
         self._verified: tuple[bytes | None, tuple[object, ...]] = (None, ())
         """Manifest and files of the bundle that was compared with its manifest last."""
         self._scorers: dict[str, Scorer] = {}
+        self._require = require
         self._is_loaded = False
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -82,6 +97,7 @@ class Running:
             self._take(self._look())
         except RoutectlError as error:
             raise InputError(f"{path} cannot be carried out: {error}") from None
+        self._note_damage()
         self.tried.set_result(None)
 
     def watch(self) -> None:
@@ -116,9 +132,22 @@ class Running:
             self.problem = str(error)
         else:
             self.changes += was_loaded
-            self.problem = None
             # A warning, because a gateway that sets up no logging shows nothing less.
             log.warning("%s was taken up: %s", self.path, self._words())
+            self._note_damage()
+
+    def _note_damage(self) -> None:
+        """Say what is wrong with a bundle whose routes run all the same: they need no router, or
+        one that was loaded before. It would not start again, and is no reason not to obey."""
+        try:
+            self._bundle(self._seen)
+        except InputError as error:
+            self.failures += 1
+            if self.problem != str(error):
+                log.error("%s is damaged, the routes run all the same: %s", self.path, error)
+            self.problem = str(error)
+        else:
+            self.problem = None
 
     def _words(self) -> str:
         running = (
@@ -145,11 +174,13 @@ class Running:
         try:
             if not self.path.is_dir():
                 return _Seen(read_document(self.path))
-            data = read_document(self.path / MANIFEST)
             routes = read_document(self.path / ROUTES)
         except OSError as error:
-            name = "" if error.filename is None else f"{Path(error.filename).name}: "
-            return _Seen(b"", problem=f"it cannot be read ({name}{error.strerror})")
+            return _Seen(b"", problem=_unreadable(error))
+        try:
+            data = read_document(self.path / MANIFEST)
+        except OSError as error:
+            return _Seen(routes, manifest_problem=_unreadable(error))
         try:
             # A copy of a bundle may arrive file by file.
             files = read_bundle(self.path, data).state()
@@ -163,12 +194,14 @@ class Running:
         active = read_routes(seen.routes)
         for name, route in active.items():
             _require_extraction(name, route.policy)
+        self._require(active)
         if not self._is_loaded:
             # Enough for the fallback of whatever is asked until the routers are loaded.
             self.routes = {name: RunningRoute(route, ()) for name, route in active.items()}
-        bundle = None if seen.manifest is None else read_bundle(self.path, seen.manifest)
-        if bundle is not None and (seen.manifest, seen.files) != self._verified:
-            bundle.require_unchanged()
+        # Of a damaged bundle what needs nothing from it is carried out: always-weak at night must
+        # be, and so must another threshold for a router that is loaded.
+        wanted = {r.fingerprint for route in active.values() for r in _deciding(route.policy)}
+        bundle = self._bundle(seen) if wanted - self._scorers.keys() else None
         scorers: dict[str, Scorer] = {}
         try:
             routes = {name: self._opened(route, bundle, scorers) for name, route in active.items()}
@@ -177,19 +210,43 @@ class Running:
             raise
         _close(self._scorers, but=scorers)
         self.routes, self._scorers, self._seen = routes, scorers, seen
-        self._verified = (seen.manifest, seen.files)
         self._is_loaded = True
+
+    def _bundle(self, seen: _Seen) -> Bundle | None:
+        """The bundle that lies there, compared with its manifest; None where there is none.
+
+        Raises:
+            InputError: it is damaged.
+        """
+        if seen.manifest_problem is not None:
+            raise InputError(seen.manifest_problem)
+        if seen.manifest is None:
+            return None
+        bundle = read_bundle(self.path, seen.manifest)
+        if (seen.manifest, seen.files) != self._verified:
+            bundle.require_unchanged()
+            self._verified = (seen.manifest, seen.files)
+        return bundle
 
     def _opened(
         self, route: ActiveRoute, bundle: Bundle | None, scorers: dict[str, Scorer]
     ) -> RunningRoute:
         """A route with what scores it; routers that are loaded for it are added to `scorers`."""
-        policy = route.policy
-        pinned = policy.routers if policy.rule == THRESHOLD else ()
+        pinned = _deciding(route.policy)
         for router in pinned:
             loaded = self._scorers.get(router.fingerprint) or scorers.get(router.fingerprint)
             scorers[router.fingerprint] = loaded or open_scorer(router, bundle)
         return RunningRoute(route, tuple(scorers[r.fingerprint] for r in pinned))
+
+
+def _deciding(policy: Policy) -> tuple[PinnedRouter, ...]:
+    """The routers that a policy needs: none where it is unconditional."""
+    return policy.routers if policy.rule == THRESHOLD else ()
+
+
+def _unreadable(error: OSError) -> str:
+    name = "" if error.filename is None else f"{Path(error.filename).name}: "
+    return f"it cannot be read ({name}{error.strerror})"
 
 
 def _require_extraction(name: str, policy: Policy) -> None:

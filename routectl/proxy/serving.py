@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import ipaddress
+import logging
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
 from routectl.errors import InputError, UsageError
+from routectl.export import ActiveRoute
+from routectl.policy import ALWAYS_WEAK, THRESHOLD, Policy
 from routectl.proxy.decider import Decider
 from routectl.proxy.decision_log import DecisionLog
 from routectl.proxy.running import Running
 from routectl.proxy.settings import TOKEN, Settings
 
 _PACKAGES = ("starlette", "uvicorn", "httpx2", "prometheus_client")
+
+GRACE_SECONDS = 25
+"""After a signal, for the calls that are under way: Kubernetes kills after 30."""
 
 
 def serve(
@@ -45,15 +52,8 @@ def serve(
         raise UsageError(
             f"{host} can be reached from other machines, so set {TOKEN} to what clients shall send"
         )
-    running = Running(path)
+    running = Running(path, require=partial(_require_settings, settings))
     try:
-        if settings.allow_client_threshold not in (None, *running.routes):
-            raise InputError(
-                f"--allow-client-threshold names the route {settings.allow_client_threshold!r}, "
-                f"and the routes are {', '.join(running.routes)}"
-            )
-        if settings.passes_on:
-            _require_models(running, settings)
         decision_log = None
         if settings.log is not None:
             decision_log = DecisionLog(settings.log, path, with_prompts=settings.log_prompts)
@@ -72,10 +72,10 @@ def serve(
                 app,
                 log_level="warning",
                 access_log=False,
-                limit_concurrency=settings.max_concurrent,
                 server_header=False,
-                timeout_graceful_shutdown=10,
+                timeout_graceful_shutdown=GRACE_SECONDS,
             )
+            logging.getLogger("uvicorn.error").addFilter(_is_news)
             running.watch()
             name = f"[{host}]" if ":" in host else host
             on_ready(f"http://{name}:{listener.getsockname()[1]}")
@@ -84,19 +84,43 @@ def serve(
         running.close()
 
 
-def _require_models(running: Running, settings: Settings) -> None:
-    for name, route in running.routes.items():
-        if None in route.active.policy.models:
-            raise InputError(
-                f"the route {name!r} declares no models to pass requests on to: run `routectl "
-                "route set`, calibrate and activate it again, or leave --upstream out"
-            )
-        for model in route.active.policy.models:
+def _require_settings(settings: Settings, routes: Mapping[str, ActiveRoute]) -> None:
+    """Refuse routes that these settings cannot carry out.
+
+    Raises:
+        InputError: a model has no endpoint, or the route of client thresholds is not there.
+    """
+    if settings.allow_client_threshold not in (None, *routes):
+        raise InputError(
+            f"--allow-client-threshold names the route {settings.allow_client_threshold!r}, "
+            f"and the routes are {', '.join(routes)}"
+        )
+    if not settings.passes_on:
+        return
+    for name, route in routes.items():
+        for model in _served_models(route.policy):
+            if model is None:
+                raise InputError(
+                    f"the route {name!r} declares no models to pass requests on to: run `routectl "
+                    "route set`, calibrate and activate it again, or leave --upstream out"
+                )
             if settings.upstream_of(model) is None:
                 raise InputError(
                     f"no --upstream has the model {model!r} of the route {name!r}: add --upstream "
                     "MODEL=URL for it, or --upstream URL for all others"
                 )
+
+
+def _served_models(policy: Policy) -> tuple[str | None, ...]:
+    """The models that a policy can send a request to: an unconditional one has one."""
+    if policy.rule == THRESHOLD:
+        return policy.models
+    return policy.models[:1] if policy.rule == ALWAYS_WEAK else policy.models[-1:]
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Of an answer that the upstream broke off the application has said so."""
+    return "without completing response" not in record.getMessage()
 
 
 def _is_loopback(host: str) -> bool:

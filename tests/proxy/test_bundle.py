@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -163,17 +164,58 @@ def test_a_spoilt_copy_changes_nothing_and_a_whole_one_is_taken_up(
     bundle: Path, tmp_path: Path
 ) -> None:
     running = Running(bundle)
+    before = scores(running)
     tokenizer = next(bundle.glob("encoders/*/tokenizer.json"))
     whole = tokenizer.read_bytes()
     damage(tokenizer)
     running.check()
-    assert (running.changes, running.failures, bool(running.problem)) == (0, 1, True)
+    assert (running.failures, bool(running.problem)) == (1, True)
+    assert scores(running) == before
 
     tokenizer.write_bytes(whole)
     running.check()
 
-    assert (running.changes, running.failures, running.problem) == (1, 1, None)
+    assert (running.failures, running.problem) == (1, None)
     running.close()
+
+
+SPOILT: list[Callable[[Path], object]] = [
+    lambda b: next(b.glob("encoders/*/tokenizer.json")).unlink(),
+    lambda b: damage(next(b.glob("routers/*/model.safetensors"))),
+    lambda b: (b / "manifest.json").unlink(),
+    lambda b: (b / "manifest.json").write_text("{"),
+]
+
+
+@pytest.mark.parametrize("spoil", SPOILT)
+def test_always_weak_and_a_new_threshold_are_obeyed_from_a_damaged_bundle(
+    bundle: Path, spoil: Callable[[Path], object], caplog: pytest.LogCaptureFixture
+) -> None:
+    running = Running(bundle)
+    active = running.routes["smart"].active
+    spoil(bundle)
+    for policy in (
+        replace(active.policy, thresholds=("0.7",), activation_id=8),
+        replace(active.policy, rule="always_weak", thresholds=(), activation_id=9),
+    ):
+        document = routes_document({"smart": replace(active, policy=policy)})
+        (bundle / "routes.json").write_text(document)
+        running.check()
+        assert running.routes["smart"].active.policy == policy
+        # Its files are still to be mended, and that is said, once.
+        assert running.problem is not None
+    assert sum("is damaged" in record.getMessage() for record in caplog.records) == 1
+
+    # What needs a router of the damaged bundle is not carried out.
+    (bundle / "routes.json").write_text(routes_document({"smart": active}))
+    running.check()
+    assert running.routes["smart"].active.policy.rule == "always_weak"
+    running.close()
+
+    (bundle / "routes.json").write_text(document)
+    started = Running(bundle)
+    assert (started.routes["smart"].scorers, bool(started.problem)) == ((), True)
+    started.close()
 
 
 def test_a_router_that_it_does_not_hold_is_opened_as_the_policy_names_it(bundle: Path) -> None:

@@ -151,6 +151,38 @@ def test_routers_are_loaded_as_the_configuration_is_read_and_not_by_an_import(
     in_litellm(litellm_python, IMPORTED, tmp_path)
 
 
+OTHER_MODELS = """
+import os
+from pathlib import Path
+from routectl.proxy.litellm_hook import RoutectlPlugin
+from tests.proxy.routes import route, write_routes
+
+path = Path(os.environ["ROUTECTL_ROUTES"])
+other = {"models": ("tiny", "large"), "activation_id": 8}
+write_routes(path, smart=route("0.5"))
+running = RoutectlPlugin()._decider.running
+running.tried.result()
+running.close()  # the thread would look, too
+
+write_routes(path, smart=route("0.7", **other))
+running.check()
+assert running.routes["smart"].active.policy.activation_id == 7
+assert "restart LiteLLM" in running.problem
+
+always = {"rule": "always_weak", "thresholds": ()}
+write_routes(path, smart=route(**{**other, **always}), new=route("0.5", **other))
+running.check()
+assert running.routes["smart"].active.policy.rule == "always_weak"
+assert (running.problem, list(running.routes)) == (None, ["smart", "new"])
+"""
+
+
+def test_a_policy_between_other_models_waits_for_a_restart_and_always_weak_does_not(
+    litellm_python: str, tmp_path: Path
+) -> None:
+    in_litellm(litellm_python, OTHER_MODELS, tmp_path)
+
+
 CHECKED = """
 import asyncio
 import litellm

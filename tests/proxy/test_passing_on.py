@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -157,7 +158,9 @@ def test_the_log_says_what_was_decided_and_what_it_took(
     ]
     assert {(row["tokens_in"], row["tokens_out"], row["status"]) for row in rows} == {(11, 7, 200)}
     assert {row["end_user"] for row in rows} == {"anna"}
-    assert (rows[0]["conversation"], rows[0]["request_id"], rows[0]["tools"]) == ("talk", "r1", 1)
+    named = ("conversation", "client_request_id", "tools")
+    assert [rows[0][name] for name in named] == ["talk", "r1", 1]
+    assert [row["request_id"] for row in rows] == [row["id"] for row in rows]
     assert SHORT not in log.read_text()
     assert "word" not in log.read_text()
     assert log.stat().st_mode & 0o077 == 0
@@ -220,19 +223,27 @@ def test_a_log_without_prompts_says_how_to_have_them(
     assert "start `routectl serve` with --log-prompts" in routectl("import", log).err
 
 
-def test_an_upstream_that_breaks_off_is_logged_and_the_client_sees_it(
-    path: Path, upstream: LoopbackServer, tmp_path: Path
+def test_calls_that_a_client_gives_one_id_stay_as_many_and_long_ids_are_cut(
+    path: Path, tmp_path: Path, routectl: Routectl, database: Path
 ) -> None:
     log = tmp_path / "decisions.jsonl"
-    upstream.faults = [lambda handler, _: (handler.hang_up_after(b"data: {"), True)[1]]
+    named = {"x_request_id": "r" * 60_000, "x_session_id": "s" * 60_000}
 
     async def ask(client: httpx2.AsyncClient) -> None:
-        with pytest.raises(httpx2.HTTPError):
-            await post(client, "chat/completions", chat(SHORT))
+        for number in range(10):
+            body = chat(f"number {number}")
+            assert (await post(client, "decide", body, **named)).status_code == 200
 
-    with_app(path, ask, upstreams=[upstream.url], log=log)
-    (row,) = rows_of(log)
-    assert row["status"] == 502
+    with_app(path, ask, log=log, log_prompts=True)
+
+    assert log.stat().st_size < 10 * 3000
+    assert len({row["request_id"] for row in rows_of(log)}) == 10
+    assert {len(row["client_request_id"]) for row in rows_of(log)} == {512}
+    assert routectl("import", log).code == 0
+    with sqlite3.connect(database) as connection:
+        (count,) = connection.execute("SELECT COUNT(*) FROM requests").fetchone()
+    connection.close()
+    assert count == 10
 
 
 def test_a_log_that_cannot_be_written_fails_no_request(
@@ -263,6 +274,67 @@ def test_time_outs_are_counted_by_the_length_of_the_prompt(path: Path) -> None:
     for characters, count in (("250", 2), ("16000", 1), ("more", 1)):
         labels = f'characters="{characters}",outcome="timeout",route="smart"'
         assert f"routectl_prompts_total{{{labels}}} {count}.0" in metrics
+
+
+def test_a_shadow_counts_what_its_policy_would_have_done(tmp_path: Path) -> None:
+    path = write_routes(tmp_path / "routes.json", smart=route("0.5", mode="shadow"))
+
+    async def ask(client: httpx2.AsyncClient) -> str:
+        for text in (SHORT, SHORT, LONG):
+            await post(client, "decide", chat(text))
+        return str((await client.get("/metrics")).text)
+
+    metrics = with_app(path, ask)
+    for family, decision, reason, count in (
+        ("requests", "strong", "shadow", 3),
+        ("policy_decisions", "weak", "threshold", 2),
+        ("policy_decisions", "strong", "threshold", 1),
+    ):
+        labels = f'decision="{decision}",reason="{reason}",route="smart"'
+        assert f"routectl_{family}_total{{{labels}}} {count}.0" in metrics
+
+
+def test_an_answer_with_an_impossible_status_is_a_502_with_a_sentence(
+    path: Path, upstream: LoopbackServer
+) -> None:
+    upstream.faults = [lambda handler, _: (handler.answer(999), True)[1]]
+
+    async def ask(client: httpx2.AsyncClient) -> httpx2.Response:
+        answer = await post(client, "chat/completions", chat(SHORT))
+        assert isinstance(answer, httpx2.Response)
+        return answer
+
+    answer = with_app(path, ask, upstreams=[upstream.url])
+    assert answer.status_code == 502
+    assert "answers with 999" in answer.json()["error"]["message"]
+
+
+def test_a_request_that_does_not_arrive_in_time_is_refused(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("routectl.proxy.app.BODY_SECONDS", 0.01)
+
+    async def never_whole() -> AsyncIterator[bytes]:
+        yield b'{"model": '
+        await asyncio.Event().wait()
+
+    async def ask(client: httpx2.AsyncClient) -> httpx2.Response:
+        return await client.post("/v1/decide", content=never_whole())
+
+    answer = with_app(path, ask)
+    assert (answer.status_code, answer.headers["connection"]) == (408, "close")
+    assert "did not arrive within" in answer.json()["error"]["message"]
+
+
+def test_a_path_or_method_that_is_not_there_has_an_error_of_the_same_shape(path: Path) -> None:
+    async def ask(client: httpx2.AsyncClient) -> list[httpx2.Response]:
+        return [await client.get("/v2/models"), await client.get("/v1/decide")]
+
+    answers = with_app(path, ask)
+    assert [answer.status_code for answer in answers] == [404, 405]
+    assert answers[1].headers["allow"] == "POST"
+    for answer in answers:
+        assert answer.json()["error"].keys() == {"message", "type", "param", "code"}
 
 
 def test_clients_of_messages_send_their_token_in_a_header_of_their_own(

@@ -59,6 +59,9 @@ def environment(**more: str) -> dict[str, str]:
 class Served:
     """A server that runs, and a client of it."""
 
+    printed = ""
+    """What it said on standard error after it had started, once it has ended."""
+
     def __init__(self, address: str, token: str | None) -> None:
         self._host = address.removeprefix("http://")
         self._headers = {} if token is None else {"Authorization": f"Bearer {token}"}
@@ -96,7 +99,10 @@ def serving(path: Path, *arguments: str, **environ: str) -> Iterator[Served]:
         for line in process.stderr:
             if "serves http" in line:
                 address = line.strip().removesuffix(".").rpartition(" ")[2]
-                yield Served(address, environ.get("ROUTECTL_TOKEN"))
+                served = Served(address, environ.get("ROUTECTL_TOKEN"))
+                yield served
+                process.terminate()
+                served.printed = process.stderr.read()
                 break
         else:
             pytest.fail(f"it ended with {process.wait()}")
@@ -330,6 +336,143 @@ def test_a_link_that_is_swapped_under_it_is_taken_up_and_what_is_not_current_is_
         swap("one")
         wait_for(b"routectl_routes_current 1.0")
         assert b'routectl_activation{route="smart"} 7.0' in server.ask("GET", "/metrics")[1]
+
+
+def test_a_call_whose_client_leaves_before_the_first_byte_is_given_up(
+    path: Path, upstream: LoopbackServer
+) -> None:
+    upstream.faults = [lambda handler, _: handler.wait_for_the_client_to_go()]
+    log = path.with_name("decisions.jsonl")
+    with serving(path, "--upstream", upstream.url, "--log", str(log)) as server:
+        connection = http.client.HTTPConnection(server._host, timeout=60)
+        connection.request("POST", "/v1/chat/completions", json.dumps(chat("hi")))
+        with upstream.changed:
+            assert upstream.changed.wait_for(lambda: upstream.requests, timeout=60)
+        connection.close()
+        # The upstream sees its own client go.
+        with upstream.changed:
+            assert upstream.changed.wait_for(lambda: not upstream.unanswered, timeout=60)
+
+    (line,) = log.read_text().splitlines()
+    assert json.loads(line)["status"] == 499
+
+
+def test_an_upstream_that_breaks_off_is_logged_in_a_line_and_the_client_sees_it(
+    path: Path, upstream: LoopbackServer
+) -> None:
+    upstream.faults = [lambda handler, _: (handler.hang_up_after(b"data: {"), True)[1]]
+    log = path.with_name("decisions.jsonl")
+    with (
+        serving(path, "--upstream", upstream.url, "--log", str(log)) as server,
+        pytest.raises(http.client.IncompleteRead),
+    ):
+        server.post("/v1/chat/completions", chat("hi"))
+
+    assert json.loads(log.read_text())["status"] == 502
+    (line,) = server.printed.splitlines()
+    assert "the upstream broke off" in line
+
+
+def test_idle_connections_take_no_place_and_too_many_requests_get_an_error_of_openai_s_shape(
+    path: Path, upstream: LoopbackServer
+) -> None:
+    upstream.hold(lambda number: False)
+    with serving(path, "--upstream", upstream.url, "--max-concurrent", "1") as server:
+        host, port = server._host.split(":")
+        idle = [socket.create_connection((host, int(port))) for _ in range(5)]
+        assert server.post("/v1/decide", chat("hi"))[0] == 200
+        waiting = http.client.HTTPConnection(server._host, timeout=60)
+        waiting.request("POST", "/v1/chat/completions", json.dumps(chat("hi")))
+        with upstream.changed:
+            assert upstream.changed.wait_for(lambda: upstream.requests, timeout=60)
+        status, answer = server.post("/v1/decide", chat("hi"))
+        assert (status, "1 requests at once" in answer["error"]["message"]) == (503, True)
+        assert [server.ask("GET", where)[0] for where in ("/health", "/metrics")] == [200, 200]
+        upstream.let_go()
+        assert waiting.getresponse().status == 200
+        waiting.close()
+        for connection in idle:
+            connection.close()
+
+
+@pytest.mark.parametrize(
+    ("head", "status"),
+    [
+        ("POST /v1/decide", 413),
+        ("POST /v1/decide", 401),
+        ("POST /v1/elsewhere", 404),
+        ("GET /health", 200),
+    ],
+)
+def test_of_a_body_without_end_no_more_is_read_than_its_answer_needs(
+    path: Path, head: str, status: int
+) -> None:
+    with serving(path, ROUTECTL_TOKEN="right") as server:
+        host, port = server._host.split(":")
+        token = "wrong" if status == 401 else "right"
+        with socket.create_connection((host, int(port)), timeout=60) as connection:
+            connection.sendall(
+                f"{head} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n"
+                "Transfer-Encoding: chunked\r\n\r\n".encode()
+            )
+            chunk = b"10000\r\n" + b" " * 0x10000 + b"\r\n"
+            is_open = True
+            for _ in range(100_000):  # gigabytes, if the server read them
+                try:
+                    connection.sendall(chunk)
+                except OSError:
+                    is_open = False
+                    break
+            assert not is_open
+        assert server.ask("GET", "/health")[0] == 200
+
+
+UNCONDITIONAL = {"thresholds": ()}
+
+
+def test_routes_without_an_upstream_are_not_taken_up_and_it_is_said_until_they_have_one(
+    path: Path, upstream: LoopbackServer
+) -> None:
+    def health_once(told: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+        while not told(health := json.loads(server.ask("GET", "/health")[1])):
+            pass
+        assert isinstance(health, dict)
+        return health
+
+    def served() -> Any:
+        return server.post("/v1/chat/completions", chat("hi"))
+
+    upstreams = [f"--upstream={model}={upstream.url}" for model in ("small", "large")]
+    with serving(path, *upstreams) as server:
+        tiny = {"models": ("tiny", "large"), "activation_id": 8}
+        for routes, why in (
+            ({"smart": route("0.5", **tiny)}, "no --upstream has the model 'tiny'"),
+            ({"smart": route("0.0"), "new": route(**tiny)}, "the model 'tiny' of the route 'new'"),
+            ({"smart": route("0.0", models=(None, None))}, "declares no models"),
+        ):
+            write_routes(path, **routes)
+            health = health_once(lambda health: health["problem"] is not None)
+            assert why in health["problem"]
+            assert (health["routes"], served()) == ({"smart": "a7"}, (200, {"model": "small"}))
+            assert b"routectl_routes_current 0.0" in server.ask("GET", "/metrics")[1]
+            write_routes(path, smart=route("0.5"))
+            health_once(lambda health: health["problem"] is None)
+        # What sends nothing to the model without an endpoint is carried out.
+        always = route(rule="always_strong", **UNCONDITIONAL, models=("tiny", "large"))
+        write_routes(path, smart=always, new=always)
+        health = health_once(lambda health: len(health["routes"]) == 2)
+        assert health["problem"] is None
+        assert served() == (200, {"model": "large"})
+
+
+def test_client_thresholds_keep_the_route_that_decides_them(path: Path) -> None:
+    with serving(path, "--allow-client-threshold", "smart") as server:
+        write_routes(path, other=route("0.5"))
+        while not (problem := json.loads(server.ask("GET", "/health")[1])["problem"]):
+            pass
+        body = {**chat("hi"), "model": "router-length-0.0"}
+        assert server.post("/v1/decide", body)[1]["decision"] == "strong"
+    assert "--allow-client-threshold names the route 'smart'" in problem
 
 
 BY_TEAM = {"segments": {"search": ("0.0",), "b\u00fcro": ("0.0",)}, "segment_field": "team"}
