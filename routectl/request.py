@@ -79,7 +79,7 @@ def decided_by(
 def by_rule(
     decision: str | None, reason: str | None, would_be: str | None, would_be_reason: str | None
 ) -> tuple[str | None, str | None]:
-    """Decision and reason of the policy's rule, whatever a shadow or a canary made of it.
+    """Decision and reason of the policy's rule, also in a shadow and outside a canary.
 
     None and None where the log does not say what the rule would have done.
     """

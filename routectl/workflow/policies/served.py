@@ -85,13 +85,13 @@ def served(
     before = now + CLOCKS_DIFFER
     since = active.created_at + UNTIL_IT_ARRIVES
     newest = newest_decision(connection, names, before=before)
-    ends = [
+    newest_times = [
         newest_time(connection, population, before=before),
         None if newest is None else newest.time,
     ]
-    known = [time for time in ends if time is not None]
-    if known:
-        since = max(since, max(known) - WINDOW)
+    for time in newest_times:
+        if time is not None:
+            since = max(since, time - WINDOW)
     weights = dict.fromkeys(
         ("by_policy", "without_score", "by_other_activations", "overridden", "undecided"), 0.0
     )
