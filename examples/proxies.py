@@ -157,7 +157,7 @@ def litellm(
     config: Mapping[str, Any],
     upstreams: Mapping[str, str],
     *,
-    routes: Path,
+    routes: Path | None,
     log: Path | None = None,
     workers: int = 2,
 ) -> Iterator[Running]:
@@ -165,6 +165,7 @@ def litellm(
 
     Args:
         upstreams: environment variable -> address.
+        routes: None where ROUTECTL_ROUTES is not set.
     """
     import yaml
 
@@ -180,7 +181,7 @@ def litellm(
         "PYTHONPATH": f"{ROOT}:{folder}",
         "LITELLM_MASTER_KEY": key,
         "LITELLM_LOCAL_MODEL_COST_MAP": "True",
-        "ROUTECTL_ROUTES": str(routes.absolute()),
+        "ROUTECTL_ROUTES": "" if routes is None else str(routes.absolute()),
         "PROXY_LOG": str(log),
         **upstreams,
     }

@@ -6,10 +6,12 @@ Not in `records`, because only what reads logs needs msgspec.
 from __future__ import annotations
 
 from datetime import datetime
+from enum import StrEnum
 from typing import Literal
 
 import msgspec
 
+from routectl.policy import Reason
 from routectl.records import Exclusion
 
 MOST_TOKENS = 10**9
@@ -19,14 +21,71 @@ MOST_DOLLARS = 1e6
 FIRST_TIME, LAST_TIME = 0.0, 7_258_118_400.0
 """1970 and 2200, in seconds since 1970: a call's time is from the one on and before the other."""
 
-OVERRIDDEN, FALLBACK, CACHE_HIT, CLIENT_THRESHOLD = NOT_DECIDED = (
-    "overridden",
-    "fallback",
-    "cache_hit",
-    "client_threshold",
-)
-"""Values of `proxy_reason` where something else than the route's policy decided: the gateway's own
-router, another model's failure, its cache, the client."""
+OVERRIDDEN, FALLBACK, CACHE_HIT = ("overridden", "fallback", "cache_hit")
+"""Values of `proxy_reason` that no policy gives: the gateway's own router decided; the model that
+the policy named failed, and the gateway took another; the gateway's cache answered."""
+
+WITHOUT_SCORE = frozenset({Reason.NO_TEXT, Reason.NO_SCORE, Reason.TIMEOUT})
+"""Reasons of a decision by the policy's fallback."""
+_KEPT_FROM_THE_RULE = frozenset({Reason.SHADOW, Reason.CANARY_OUT})
+
+
+class DecidedBy(StrEnum):
+    """Who decided a call, by its log: `decided_by` tells."""
+
+    POLICY = "policy"
+    """A policy of ours, by its rule and mode."""
+    POLICY_FALLBACK = "policy_fallback"
+    """A policy of ours, without a score."""
+    FAILED_OVER = FALLBACK
+    """A policy of ours, whose model failed: the gateway took another one."""
+    CLIENT = Reason.CLIENT_THRESHOLD.value
+    """The client, by a threshold of its own."""
+    CACHE = CACHE_HIT
+    """Nobody now: the answer is an older one."""
+    OTHER = OVERRIDDEN
+    """Something else, such as the gateway's own router."""
+    NOTHING = "nothing"
+    """The log has no decision."""
+
+
+BY_POLICY = frozenset({DecidedBy.POLICY, DecidedBy.POLICY_FALLBACK, DecidedBy.FAILED_OVER})
+"""A policy of ours decided, whoever answered then."""
+
+
+def decided_by(
+    *,
+    route: str | None,
+    activation: str | None,
+    decision: str | None,
+    reason: str | None,
+    would_be_reason: str | None,
+) -> DecidedBy:
+    """Who decided a call, by the fields of `TrafficRequest` that begin with `proxy_`.
+
+    An import's counts, `status`, `drift`, `savings` and `doctor` all ask here.
+    """
+    if reason in (OVERRIDDEN, FALLBACK, CACHE_HIT, Reason.CLIENT_THRESHOLD):
+        return DecidedBy(reason)
+    if route is None and activation is None:
+        # What names neither is no record of ours.
+        return DecidedBy.NOTHING if decision is None else DecidedBy.OTHER
+    if decision is None:
+        return DecidedBy.NOTHING
+    _, reason = by_rule(decision, reason, None, would_be_reason)
+    return DecidedBy.POLICY_FALLBACK if reason in WITHOUT_SCORE else DecidedBy.POLICY
+
+
+def by_rule(
+    decision: str | None, reason: str | None, would_be: str | None, would_be_reason: str | None
+) -> tuple[str | None, str | None]:
+    """Decision and reason of the policy's rule, also in a shadow and outside a canary.
+
+    None and None where the log does not say what the rule would have done.
+    """
+    if reason in _KEPT_FROM_THE_RULE:
+        return would_be, would_be_reason
+    return decision, reason
 
 
 class TrafficRequest(msgspec.Struct, frozen=True, gc=False):
@@ -76,6 +135,9 @@ class TrafficRequest(msgspec.Struct, frozen=True, gc=False):
     """The model that the decision named."""
     proxy_reason: str | None = None
     proxy_extraction_version: int | None = None
+    proxy_would_be: str | None = None
+    """The decision that the policy makes live: in a shadow and outside a canary another one."""
+    proxy_would_be_reason: str | None = None
     images: int | None = None
     """Images in the whole conversation; None for none, and where the log does not say."""
     tools: int | None = None

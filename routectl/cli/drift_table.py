@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from routectl.cli.console import Console, percent
 from routectl.cli.policy_text import NO_ROUTES, runs_text
-from routectl.cli.status_table import drift_reason
+from routectl.cli.status_table import drift_reason, served_text
 from routectl.records import IdKind
 from routectl.workflow.drifting import drift_limit
 
@@ -44,6 +44,8 @@ def to_json(report: DriftReport) -> dict[str, object]:
         "next_look": None if report.next_look is None else asdict(report.next_look),
         "delay": None if report.delay is None else asdict(report.delay),
         "effects": None if report.effects is None else asdict(report.effects),
+        "decisions": None if report.decisions is None else asdict(report.decisions),
+        "served": None if report.served is None else report.served.to_json(),
         "looks": []
         if drift is None
         else [
@@ -84,7 +86,7 @@ def _print_one(console: Console, report: DriftReport, limit: int) -> None:
 
 def facts(report: DriftReport, drift: Drift) -> list[tuple[str, str]]:
     """What each alarm says, what can be seen how soon, and effect sizes."""
-    return [*_verdicts(drift), *_expected(report, drift), *_effects(report.effects)]
+    return [*_verdicts(report, drift), *_expected(report, drift), *_effects(report.effects)]
 
 
 LOOK_HEADERS = ("day (UTC)", "alarm", "requests", "share", "expected", "e-value", "")
@@ -111,7 +113,7 @@ def look_rows(drift: Drift) -> list[tuple[str, ...]]:
     ]
 
 
-def _verdicts(drift: Drift) -> list[tuple[str, str]]:
+def _verdicts(report: DriftReport, drift: Drift) -> list[tuple[str, str]]:
     ringing = {str(ringing.alarm): ringing for ringing in drift.ringing}
     rows = []
     for alarm in ("traffic", "proxy", "fallback"):
@@ -123,9 +125,28 @@ def _verdicts(drift: Drift) -> list[tuple[str, str]]:
         elif alarm == "traffic":
             text = "not looked at yet: `routectl status` looks at each whole day"
         else:
-            text = "the log has no decision of the proxy by this calibration"
+            text = _not_looked_at(report, drift)
         rows.append((alarm, text))
+    if report.served is not None and report.served.is_overridden:
+        rows.append(("overridden", served_text(report.served)))
     return rows
+
+
+def _not_looked_at(report: DriftReport, drift: Drift) -> str:
+    """Why there is no look at what the proxy decided."""
+    decisions = report.decisions
+    if decisions is None or not decisions.count:
+        if drift.looks.get("fallback"):
+            return "no logged decision of a whole day was by a score that can be compared"
+        return "the log has no decision of the proxy by this calibration"
+    text = f"{decisions.count:,.0f} decisions so far, "
+    if decisions.of_whole_days:
+        text += "not looked at yet: `routectl status` looks at each whole day"
+    elif drift.looks.get("fallback"):
+        text += "none of a further whole day, and none before by a score that can be compared"
+    else:
+        text += "none of a whole day yet"
+    return f"{text}; {percent(decisions.fallback)} of them got the fallback"
 
 
 def _expected(report: DriftReport, drift: Drift) -> list[tuple[str, str]]:

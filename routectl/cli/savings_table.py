@@ -46,8 +46,10 @@ def to_json(result: Savings) -> dict[str, object]:
         "failed": result.failed,
         "fallbacks": result.fallbacks,
         "overridden": result.overridden,
+        "not_by_policy": result.not_by_policy,
         "other_models": result.other_models,
         "compared": result.compared,
+        "unbooked": result.unbooked,
         "booked": result.booked,
         "priced": result.priced,
         "projected": result.projected,
@@ -74,7 +76,10 @@ def bill_rows(result: Savings) -> list[tuple[str, ...]]:
 def headline(result: Savings) -> str:
     """What was saved, in a sentence."""
     if result.saved is None:
-        return f"Route {result.route}: what was saved is not known."
+        text = f"Route {result.route}: what was saved is not known"
+        if result.decided:
+            return f"{text}."
+        return f"{text}, because {_overridden(result)}."
     (amount,) = dollars([abs(result.saved)])
     word = "saved" if result.saved >= 0 else "lost"
     text = f"Route {result.route} {word} {amount} {CURRENCY} against always-strong"
@@ -82,6 +87,15 @@ def headline(result: Savings) -> str:
         (month,) = dollars([abs(result.saved_a_month)])
         text += f", {month} {CURRENCY} in 30 days at this rate"
     return f"{text}."
+
+
+def _overridden(result: Savings) -> str:
+    """How many of the requests with a decision something else decided."""
+    return (
+        f"{result.not_by_policy:,.0f} of the {result.decided + result.not_by_policy:,.0f} requests "
+        "with a decision were not decided by the route's policy but by something else, such as "
+        "LiteLLM's own router"
+    )
 
 
 def _bills(result: Savings) -> list[tuple[str, Bill]]:
@@ -117,8 +131,14 @@ def counts(result: Savings) -> list[tuple[str, str]]:
         ("from the cache", f"{result.cache_hits:,.0f}, which no decision sent anywhere"),
         ("failed", f"{result.failed:,.0f}"),
         ("fallbacks", f"{result.fallbacks:,.0f} decided without a score"),
-        ("overridden", f"{result.overridden:,.0f} answered by another model than was decided"),
+        (
+            "overridden",
+            f"{result.overridden - result.not_by_policy:,.0f} answered by another model than was "
+            "decided",
+        ),
     ]
+    if result.not_by_policy:
+        rows.append(("not by policy", f"{result.not_by_policy:,.0f} decided by something else"))
     if result.other_models:
         rows.append(("other models", f"{result.other_models:,.0f} answered by none of the route's"))
     return rows
@@ -127,6 +147,13 @@ def counts(result: Savings) -> list[tuple[str, str]]:
 def cautions(result: Savings) -> list[str]:
     """What a reader must know of the figures."""
     said = []
+    if result.not_by_policy:
+        said.append(
+            f"{_overridden(result)}: no bill has them; see with `routectl status` whether that "
+            "goes on, and with `routectl doctor` why"
+        )
+    if not result.decided:
+        return said
     booked, priced = result.booked.cost, result.priced.cost
     if booked is not None and priced and abs(booked / priced - 1) > APART:
         said.append(
@@ -134,7 +161,14 @@ def cautions(result: Savings) -> list[str]:
             "route's prices: see whether its prices are what you pay (`routectl route set "
             "--price`), or what the provider's prompt cache takes off"
         )
-    if booked is None:
+    if result.unbooked:
+        said.append(
+            f"the log books 0 {CURRENCY} for every answer of {', '.join(result.unbooked)}, as "
+            "LiteLLM does for a model that it has no price for, so the actual cost is at the "
+            "route's prices: give the proxy the price (`input_cost_per_token` and "
+            "`output_cost_per_token`), or the route a price of 0/0 if it costs nothing"
+        )
+    elif booked is None:
         said.append("the log has no booked cost, so the actual cost is at the route's prices")
     if result.always_strong.cost is None:
         said.append(

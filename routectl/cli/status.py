@@ -53,8 +53,9 @@ def command(
 
     Exits with 3, and says what to do, where drift rings (`routectl drift`), the month will cost
     more than the budget by more than days differ, an activation has expired, the newest request is
-    older than --max-age, more than 1 % of the last requests have no score, or the log names another
-    activation than the active one. A route that runs nothing is no reason. Nothing is scored: run
+    older than --max-age, more than 1 % of the last requests have no score, the log names another
+    activation than the active one, or more than 5 % of the last answered requests were not decided
+    by the policy. A route that runs nothing is no reason. Nothing is scored: run
     `routectl score` before.
 
     \b

@@ -14,6 +14,7 @@ from routectl.workflow.watching.status import Check
 
 if TYPE_CHECKING:
     from routectl.workflow.drifting import Drift
+    from routectl.workflow.policies.served import Served
     from routectl.workflow.watching.month import MonthToDate
     from routectl.workflow.watching.status import Problem, RouteStatus
 
@@ -53,6 +54,7 @@ def to_json(route: RouteStatus) -> dict[str, object]:
         "newest_request": route.newest_request,
         "newest_decision": None if decision is None else decision.time,
         "decided_by": None if decision is None else decision.activation,
+        "served": None if route.served is None else route.served.to_json(),
         "requests": route.requests,
         "strong_fraction": route.share,
         "unscored": route.unscored,
@@ -186,7 +188,28 @@ def _reason(route: RouteStatus, problem: Problem) -> str:
                 f"the proxy decided by {facts['logged']} on {when(facts['time'])}, and {active} is "
                 "active: give the proxy a new export and see that it reads it"
             )
+        case Check.OVERRIDDEN:
+            text = (
+                f"{served_text(facts['served'])}: see that the proxy runs with ROUTECTL_ROUTES and "
+                "the callback, that its log has no error of routectl, and what `routectl doctor "
+                "--routes FILE --config FILE` says"
+            )
     return f"{route.route}: {text}."
+
+
+def served_text(served: Served) -> str:
+    """How many of a route's answered requests no policy of ours decided, with the newest."""
+    newest = (
+        ""
+        if served.newest_overridden is None
+        else f", the last on {when(served.newest_overridden)}"
+    )
+    without = f" ({served.undecided:,.0f} without any decision)" if served.undecided else ""
+    return (
+        f"{served.not_by_policy:,.0f} of the {served.requests:,.0f} requests that the proxy "
+        f"answered since {when(served.since)} were not decided by its policy but by something "
+        f"else{without}{newest}"
+    )
 
 
 def drift_reason(facts: Mapping[str, Any]) -> str:

@@ -19,7 +19,7 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 from routectl.errors import StoreError, UsageError, reason_of
 from routectl.store.failures import errors_as_sentences
 
-SCHEMA_VERSION = "0007"
+SCHEMA_VERSION = "0008"
 """The newest migration. A test holds the two together, so that opening needs no Alembic."""
 
 BUSY_TIMEOUT_SECONDS = 30.0

@@ -153,6 +153,10 @@ class Request(Base):
     proxy_model: Mapped[str | None]
     proxy_reason: Mapped[str | None]
     proxy_extraction_version: Mapped[int | None]
+    proxy_would_be: Mapped[str | None]
+    """What the policy's rule decided, where a shadow or a canary kept it from the request; null in
+    rows of before."""
+    proxy_would_be_reason: Mapped[str | None]
     images: Mapped[int | None] = mapped_column(BigInteger)
     """In the whole conversation; null for none, and where the log does not say."""
     tools: Mapped[int | None] = mapped_column(BigInteger)

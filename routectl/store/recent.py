@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
-from sqlalchemy import BigInteger, Connection, cast, func, select
+from sqlalchemy import BigInteger, Connection, and_, cast, func, or_, select
 
-from routectl.records import Population
-from routectl.request import FIRST_TIME, MOST_DOLLARS
+from routectl.records import Exclusion, Population
+from routectl.request import FIRST_TIME, MOST_DOLLARS, OVERRIDDEN
 from routectl.store.models import Request
 from routectl.store.populations import population_filter
 
@@ -63,6 +64,8 @@ class NewestDecision:
     time: datetime
     activation: str | None
     """As the log has it, such as a7."""
+    source_kind: str
+    """Of that log."""
 
 
 def newest_decision(
@@ -76,9 +79,10 @@ def newest_decision(
     newest = None
     for name in names:
         query = (
-            select(Request.time, Request.proxy_activation)
+            select(Request.time, Request.proxy_activation, Request.source_kind)
             .where(
                 Request.proxy_route == name,
+                Request.proxy_reason.is_distinct_from(OVERRIDDEN),
                 Request.time.between(FIRST_TIME, before.timestamp()),
             )
             .order_by(Request.time.desc())
@@ -89,7 +93,90 @@ def newest_decision(
             newest = row
     if newest is None:
         return None
-    return NewestDecision(datetime.fromtimestamp(newest.time, UTC), newest.proxy_activation)
+    time = datetime.fromtimestamp(newest.time, UTC)
+    return NewestDecision(time, newest.proxy_activation, newest.source_kind)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecisionsAlike:
+    """Requests whose log says the same of their decision, as `request.decided_by` reads it."""
+
+    route: str | None
+    activation: str | None
+    decision: str | None
+    """One of theirs."""
+    reason: str | None
+    would_be_reason: str | None
+    has_text: bool
+    """The conversation holds human text, whether the log kept it or not."""
+    weight: float
+    newest: datetime
+
+
+def decisions_since(
+    connection: Connection,
+    names: Collection[str],
+    *,
+    since: datetime,
+    before: datetime,
+    routed_since: datetime | None,
+    source_kind: str | None,
+) -> list[DecisionsAlike]:
+    """The decisions of a route's answered requests, cache hits left out, in groups.
+
+    A request is the route's where its log names the route; and where the client called it by that
+    name, if anything decided it, or something should have.
+
+    Args:
+        names: those that the log may call the route by.
+        routed_since: when a log first named it: from then on a decision is to be expected,
+        source_kind: in logs of this format.
+    """
+    is_called = Request.model_group.in_(names)
+    belongs = [Request.proxy_route.in_(names), and_(is_called, Request.proxy_decision.is_not(None))]
+    if routed_since is not None and source_kind is not None:
+        is_routed = Request.time >= routed_since.timestamp()
+        belongs.append(and_(is_called, is_routed, Request.source_kind == source_kind))
+    has_text = Request.exclusion.is_distinct_from(Exclusion.NO_TEXT.value)
+    alike = (
+        Request.proxy_route,
+        Request.proxy_activation,
+        Request.proxy_decision.is_not(None),
+        Request.proxy_reason,
+        Request.proxy_would_be_reason,
+        has_text,
+    )
+    query = (
+        select(
+            Request.proxy_route,
+            Request.proxy_activation,
+            func.max(Request.proxy_decision),
+            Request.proxy_reason,
+            Request.proxy_would_be_reason,
+            func.count().filter(has_text) > 0,
+            func.sum(Request.weight),
+            func.max(Request.time),
+        )
+        .where(
+            Request.time >= max(since.timestamp(), FIRST_TIME),
+            Request.time < before.timestamp(),
+            Request.status.is_distinct_from("failure"),
+            Request.cache_hit.is_not(True),
+            or_(*belongs),
+        )
+        .group_by(*alike)
+    )
+    fields = ("route", "activation", "decision", "reason", "would_be_reason")
+    rows: Sequence[Any] = connection.execute(query).all()
+    return [
+        DecisionsAlike(
+            **dict(zip(fields, texts, strict=True)),
+            has_text=bool(is_text),
+            weight=float(weight),
+            newest=datetime.fromtimestamp(newest, UTC),
+        )
+        for *texts, is_text, weight, newest in rows
+    ]
 
 
 def booked_by_day(connection: Connection, population: Population) -> dict[int, float]:

@@ -222,8 +222,10 @@ def _merge(connection: Connection, rows: Sequence[dict[str, Any]]) -> Written:
         else:
             change = _asked(new, old) if is_attempt else {}
             change = {name: value for name, value in change.items() if value != old[name]}
-            if not is_attempt and old["model"] is None and new["model"] is not None:
-                change["model"] = new["model"]  # the row is older than the column
+            if not is_attempt:
+                # Of a row that is older than the column.
+                newer = (name for name in _NEWER if old[name] is None and new[name] is not None)
+                change |= {name: new[name] for name in newer}
             if new["weight"] < old["weight"]:
                 change["weight"] = new["weight"]
         if not change:
@@ -265,6 +267,8 @@ def _text_of(connection: Connection, prompt_id: int) -> str | None:
     return connection.execute(select(Prompt.text).where(Prompt.id == prompt_id)).scalar()
 
 
+_NEWER = ("model", "proxy_would_be", "proxy_would_be_reason")
+"""Columns that rows of before are without until they are read again."""
 _OF_THE_FIRST = ("model_group", "proxy_route", "proxy_activation", "proxy_decision", "proxy_score")
 
 
@@ -335,6 +339,8 @@ class _Stored:
             Request.proxy_activation,
             Request.proxy_decision,
             Request.proxy_score,
+            Request.proxy_would_be,
+            Request.proxy_would_be_reason,
             Request.extraction_version,
         )
         self._by_id: dict[tuple[str, str], dict[str, Any]] = {}

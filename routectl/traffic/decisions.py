@@ -70,6 +70,8 @@ def _request(row: Row) -> TrafficRequest:
         proxy_model=name(value.get("model")),
         proxy_reason=name(value.get("reason")),
         proxy_extraction_version=made_with,
+        proxy_would_be=name(value.get("would_be")),
+        proxy_would_be_reason=name(value.get("would_be_reason")),
         images=count(value.get("images")),
         tools=count(value.get("tools")),
         response_format=text(value.get("response_format")),

@@ -291,6 +291,8 @@ class Decision(NamedTuple):
     model: str | None = None
     reason: str | None = None
     extraction_version: int | None = None
+    would_be: str | None = None
+    would_be_reason: str | None = None
 
 
 PLUGIN_CAUSE = "classifier_plugin"
@@ -326,6 +328,8 @@ def proxys_decision(
         name(written("model")) or chosen,
         name(written("reason")),
         count(written("extraction_version")),
+        name(written("would_be")),
+        name(written("would_be_reason")),
     )
     if not isinstance(entry, dict):
         return decision
@@ -333,10 +337,19 @@ def proxys_decision(
     if cause is not None and cause != PLUGIN_CAUSE:
         # Which model that is to the route, its policy knows.
         route = decision.route or router
-        return decision._replace(decision=chosen, model=chosen, reason=OVERRIDDEN, route=route)
+        return decision._replace(
+            decision=chosen,
+            model=chosen,
+            reason=OVERRIDDEN,
+            route=route,
+            would_be=None,
+            would_be_reason=None,
+        )
     if decision.reason is not None and is_cached:
         # The answer is from when another policy may have run.
-        return decision._replace(decision=None, model=None, reason=CACHE_HIT)
+        return decision._replace(
+            decision=None, model=None, reason=CACHE_HIT, would_be=None, would_be_reason=None
+        )
     # The row of the model that answered in the end has no decision of LiteLLM's router.
     if decision.reason is not None and model_group not in (None, router or decision.route):
         return decision._replace(reason=FALLBACK)

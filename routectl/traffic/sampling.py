@@ -8,7 +8,7 @@ from hashlib import blake2b
 
 from routectl.errors import RoutectlError, UsageError
 from routectl.records import Population
-from routectl.request import NOT_DECIDED, TrafficRequest
+from routectl.request import BY_POLICY, DecidedBy, TrafficRequest, decided_by
 from routectl.traffic.counts import ImportCounts
 from routectl.traffic.filters import matches
 
@@ -40,9 +40,22 @@ def take(
         counts.kept += 1
         if request.exclusion is not None:
             counts.excluded[request.exclusion] += 1
-        if request.proxy_reason in NOT_DECIDED:
-            counts.not_decided[str(request.proxy_reason)] += 1
+        if request.proxy_route is not None:
+            _count_decision(request, counts)
         yield request
+
+
+def _count_decision(request: TrafficRequest, counts: ImportCounts) -> None:
+    by = decided_by(
+        route=request.proxy_route,
+        activation=request.proxy_activation,
+        decision=request.proxy_decision,
+        reason=request.proxy_reason,
+        would_be_reason=request.proxy_would_be_reason,
+    )
+    is_policys = by in BY_POLICY and by is not DecidedBy.FAILED_OVER
+    if not is_policys and by is not DecidedBy.NOTHING:
+        counts.not_decided[by.value] += 1
 
 
 def sample(

@@ -113,6 +113,8 @@ def _request(row: Row) -> TrafficRequest | Skip:
         proxy_model=decision.model,
         proxy_reason=decision.reason,
         proxy_extraction_version=decision.extraction_version,
+        proxy_would_be=decision.would_be,
+        proxy_would_be_reason=decision.would_be_reason,
         images=needs.images,
         tools=needs.tools,
         response_format=needs.response_format,

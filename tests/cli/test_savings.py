@@ -132,6 +132,50 @@ def test_a_bill_that_is_far_from_the_prices_is_said(routectl: Routectl) -> None:
     assert "the booked cost is" in routectl("savings").err
 
 
+@pytest.mark.parametrize("strong_only", [True, False])
+def test_a_booked_cost_of_nothing_for_a_model_with_a_price_is_no_saving(
+    routectl: Routectl, tmp_path: Path, strong_only: bool
+) -> None:
+    """As LiteLLM books a model that it has no price for."""
+    routectl("route", "set", "smart", *MODELS)
+    entry = {"decision": "strong", "model": "big"} if strong_only else {}
+    log = [decided(n, entry=dict(entry)) for n in range(100)]
+    for record in log:
+        model = record["metadata"]["spend_logs_metadata"]["routectl"]["model"]
+        record["model"] = model
+        if model == "big":
+            record["response_cost"] = 0.0
+    routectl("import", write_log(tmp_path / "log", log))
+    result = routectl("savings", "--json").json
+    assert result["unbooked"] == ["big"]
+    assert result["booked"]["cost"] is None
+    assert result["compared"] == 100
+    assert result["saved"] == pytest.approx(
+        result["always_strong"]["cost"] - result["priced"]["cost"]
+    )
+    if strong_only:
+        assert result["saved"] == 0
+    (said,) = [warning for warning in result["warnings"] if "books 0 USD" in warning]
+    assert "every answer of big" in said
+
+
+def test_a_model_that_is_declared_free_is_booked_at_nothing_rightly(
+    routectl: Routectl, tmp_path: Path
+) -> None:
+    prices = ("--price", "big=2/8", "--price", "small=0/0")
+    routectl("route", "set", "smart", "--strong", "big", "--weak", "small", *prices)
+    log = [decided(n) for n in range(100)]
+    log = [r | {"response_cost": 0.0} if r["model"] == "small" else r for r in log]
+    # A hit is booked at nothing, whatever its model costs.
+    hits = [decided(n, cache_hit=True, response_cost=0.0) for n in range(100, 120)]
+    routectl("import", write_log(tmp_path / "log", log + hits))
+    result = routectl("savings", "--json").json
+    assert result["unbooked"] == []
+    booked = sum(record["response_cost"] for record in log)
+    assert result["booked"]["cost"] == pytest.approx(booked)
+    assert result["saved"] == pytest.approx(result["always_strong"]["cost"] - booked)
+
+
 def test_without_logged_decisions_it_is_one_sentence(routectl: Routectl, log: Path) -> None:
     routectl("import", log)
     one_sentence(

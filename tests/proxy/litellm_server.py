@@ -70,6 +70,7 @@ def litellm_proxy(
     upstream: LoopbackServer,
     *,
     with_cache: bool = True,
+    with_routes: bool = True,
     **general: object,
 ) -> Iterator[Proxy]:
     config = yaml.safe_load(fragment)
@@ -94,5 +95,6 @@ def litellm_proxy(
     config["guardrails"] = [{"guardrail_name": "mask", "litellm_params": masker}]
     (folder / "masking.py").write_text(MASKING)
     routes, log = folder / "routes.json", folder / "log.jsonl"
-    with litellm(Path(python), folder, config, {}, routes=routes, log=log) as running:
+    decides_by = routes if with_routes else None
+    with litellm(Path(python), folder, config, {}, routes=decides_by, log=log) as running:
         yield Proxy(running, log)

@@ -202,6 +202,8 @@ def test_the_log_is_imported_without_a_flag_and_closes_the_loop(
         assert row["proxy_fingerprint"] == written["fingerprint"]
         assert (row["proxy_activation"], row["proxy_model"]) == ("a7", written["model"])
         assert row["proxy_reason"] == written["reason"]
+        assert row["proxy_would_be"] == written["would_be"]
+        assert row["proxy_would_be_reason"] == written["would_be_reason"]
         assert row["tokens_in"] == written["tokens_in"]
     assert [row["text"] for row in stored[:3]] == [
         text.replace("\ud800", "\ufffd") for text in texts

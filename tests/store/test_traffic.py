@@ -260,7 +260,9 @@ def test_what_the_plug_in_decided_and_what_a_request_needs_are_stored(store: Sto
         "proxy_score": 0.25,
         "proxy_fingerprint": "ab",
         "proxy_extraction_version": 2,
-        "proxy_reason": "threshold",
+        "proxy_reason": "shadow",
+        "proxy_would_be": "weak",
+        "proxy_would_be_reason": "threshold",
         "images": 2,
         "tools": 0,
         "response_format": "json_schema",
@@ -269,6 +271,16 @@ def test_what_the_plug_in_decided_and_what_a_request_needs_are_stored(store: Sto
     first, second = rows(store)
     assert {name: first[name] for name in facts} == facts
     assert {second[name] for name in facts} == {None}
+
+
+def test_a_row_of_before_the_column_gets_what_the_rule_would_have_done(store: Store) -> None:
+    shadow = {"proxy_route": "smart", "proxy_decision": "strong", "proxy_reason": "shadow"}
+    rule = {"proxy_would_be": "weak", "proxy_would_be_reason": "timeout"}
+    add(store, request(1, **shadow))
+    add(store, request(1, **shadow, **rule))
+    add(store, request(1, **shadow))  # of an older proxy: it takes nothing away
+    (row,) = rows(store)
+    assert {name: row[name] for name in rule} == rule
 
 
 def test_a_larger_sample_of_the_same_log_lowers_the_weights(store: Store) -> None:

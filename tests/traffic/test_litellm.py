@@ -210,7 +210,9 @@ def test_the_plug_ins_decision_is_read_whole(read_log: ReadLog) -> None:
         "score": 0.25,
         "fingerprint": "ab12",
         "extraction_version": 2,
-        "reason": "threshold",
+        "reason": "shadow",
+        "would_be": "weak",
+        "would_be_reason": "threshold",
     }
     metadata = {"spend_logs_metadata": {"routectl": entry, "other": 1}}
     log = {"request_id": "1", "call_type": "acompletion", "metadata": json.dumps(metadata)}
@@ -225,6 +227,8 @@ def test_the_plug_ins_decision_is_read_whole(read_log: ReadLog) -> None:
             "fingerprint": request.proxy_fingerprint,
             "extraction_version": request.proxy_extraction_version,
             "reason": request.proxy_reason,
+            "would_be": request.proxy_would_be,
+            "would_be_reason": request.proxy_would_be_reason,
         } == entry
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 from routectl.errors import StoreError
 from routectl.policy import THRESHOLD, Reason, threshold_value
 from routectl.records import IdKind, Population
+from routectl.request import BY_POLICY, by_rule, decided_by
 from routectl.store import routes
 from routectl.store.drift_checks import NewLook, drift_checks
 from routectl.store.models import DriftCheck, Route
@@ -29,7 +30,7 @@ from routectl.workflow.drifting.days import (
     midnight,
     number_of,
 )
-from routectl.workflow.drifting.looks import Alarm, Drift
+from routectl.workflow.drifting.looks import Alarm, Drift, LoggedDecisions
 from routectl.workflow.policies.activated import Activated
 from routectl.workflow.policies.deciding import (
     UNSCORED,
@@ -62,6 +63,8 @@ _LOGGED = (
     "proxy_decision",
     "proxy_reason",
     "proxy_fingerprint",
+    "proxy_would_be",
+    "proxy_would_be_reason",
 )
 
 
@@ -111,8 +114,7 @@ class Looking:
         """The stored looks, and those at the days that are over and were not looked at yet."""
         stored = drift_checks(self._connection, self.row.id, self._calibration.id)
         traffic = stored.get(Alarm.TRAFFIC.value, [])
-        looked_at = [day_number(row.day) for rows in stored.values() for row in rows[-1:]]
-        rows, days, waits = self._due(max(number_of(self.end), *(day + 1 for day in looked_at), 0))
+        rows, days, waits = self._due(self._first_due(stored))
         baseline = self._baseline(traffic) if days or traffic else None
         new: list[NewLook] = []
         if baseline is not None:
@@ -186,6 +188,11 @@ class Looking:
             return None
         rows = self._read(replace(self.calibrated, until=midnight(self.end)))
         return baseline_of(daily_shares(rows, self._model(rows), self._policy))
+
+    def _first_due(self, stored: Mapping[str, Sequence[DriftCheck]]) -> int:
+        """The number of the first day that no look is at."""
+        looked_at = [day_number(row.day) for rows in stored.values() for row in rows[-1:]]
+        return max(number_of(self.end), *(day + 1 for day in looked_at), 0)
 
     def _due(self, first: int) -> tuple[RequestTable, range, bool]:
         """The requests from a day on, the days of them that are whole, and whether one has to
@@ -272,15 +279,46 @@ class Looking:
         activations = {
             IdKind.ACTIVATION.ref(a.id) for a in log if a.calibration_id == self._calibration.id
         }
+        names = ("route", "activation", "decision", "reason", "would_be_reason")
+        columns = [rows.values[f"proxy_{name}"] for name in names]
         return np.array(
             [
-                route in self._names and activation in activations
-                for route, activation in zip(
-                    rows.values["proxy_route"], rows.values["proxy_activation"], strict=True
-                )
+                row[0] in self._names
+                and row[1] in activations
+                and decided_by(**dict(zip(names, row, strict=True))) in BY_POLICY
+                for row in zip(*columns, strict=True)
             ],
             dtype=np.bool_,
         )
+
+    def _by_rule(self, rows: RequestTable) -> list[tuple[str | None, str | None]]:
+        """Decision and reason of the rule in each request, also in a shadow or outside a canary."""
+        names = ("decision", "reason", "would_be", "would_be_reason")
+        columns = [rows.values[f"proxy_{name}"] for name in names]
+        return [by_rule(*row) for row in zip(*columns, strict=True)]
+
+    def decisions(self) -> LoggedDecisions:
+        """What the log has of decisions by this calibration that no look is at yet."""
+        import numpy as np
+
+        stored = drift_checks(self._connection, self.row.id, self._calibration.id)
+        rows, days, _ = self._due(self._first_due(stored))
+        today = self._read(replace(self.population, since=midnight(self._now)), columns=_LOGGED)
+        count = fell_back = whole = 0.0
+        for table in (rows, today):
+            logged = self._logged(table)
+            if logged.any():
+                count += float(table.weight[logged].sum())
+                fell_back += float(table.weight[logged & self._fell_back(table)].sum())
+                of_days = np.isin(np.floor(table.time / 86_400), days)
+                whole += float(table.weight[logged & of_days].sum())
+        return LoggedDecisions(count, fell_back / count if count else None, whole)
+
+    def _fell_back(self, rows: RequestTable) -> NDArray[np.bool_]:
+        import numpy as np
+
+        unscored = (Reason.TIMEOUT.value, Reason.NO_SCORE.value)
+        return np.array([reason in unscored for _, reason in self._by_rule(rows)], dtype=np.bool_)
 
     def _proxy(
         self, stored: Sequence[DriftCheck], rows: RequestTable, days: range
@@ -293,12 +331,13 @@ class Looking:
         if not logged.any():
             return []
         by_score = (Reason.THRESHOLD.value, Reason.SEGMENT_THRESHOLD.value)
+        rule = self._by_rule(rows)
         fingerprints = [router.fingerprint for router in self._policy.routers]
         comparable = logged & np.array(
             [
                 reason in by_score and fingerprint in fingerprints
-                for reason, fingerprint in zip(
-                    rows.values["proxy_reason"], rows.values["proxy_fingerprint"], strict=True
+                for (_, reason), fingerprint in zip(
+                    rule, rows.values["proxy_fingerprint"], strict=True
                 )
             ],
             dtype=np.bool_,
@@ -316,7 +355,7 @@ class Looking:
             for index in chosen:
                 side = sides.get(int(model[index]), str(model[index]))
                 prompt = rows.values["prompt_id"][index]
-                is_other = rows.values["proxy_decision"][index] != side
+                is_other = rule[index][0] != side
                 differs[prompt] = differs.get(prompt, False) or is_other
             if differs:
                 weight = float(rows.weight[chosen].sum())
@@ -362,8 +401,7 @@ class Looking:
         logged = self._logged(rows)
         if not logged.any():
             return []
-        unscored = (Reason.TIMEOUT.value, Reason.NO_SCORE.value)
-        fell_back = np.array([reason in unscored for reason in rows.values["proxy_reason"]])
+        fell_back = self._fell_back(rows)
         numbers = np.floor(rows.time / 86_400)
         counts = []
         for day in days:

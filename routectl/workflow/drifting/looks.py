@@ -38,6 +38,17 @@ class Ringing:
     """Of that last day."""
 
 
+@dataclass(frozen=True, slots=True)
+class LoggedDecisions:
+    """Decisions by a calibration, as the proxy logged them, that no look is at yet; weights."""
+
+    count: float
+    fallback: float | None
+    """The share of them that could not be scored in time, or at all; None of none."""
+    of_whole_days: float
+    """Those of days that the next look is at."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drift:
     """What is known of a route's drift since its calibration."""

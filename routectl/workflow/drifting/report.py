@@ -23,8 +23,9 @@ from routectl.workflow.drifting.days import (
 )
 from routectl.workflow.drifting.effects import EffectSizes, effect_sizes
 from routectl.workflow.drifting.looking import Looking
-from routectl.workflow.drifting.looks import Alarm, Drift
+from routectl.workflow.drifting.looks import Alarm, Drift, LoggedDecisions
 from routectl.workflow.policies.activated import Activated, activated, population_of
+from routectl.workflow.policies.served import Served, served
 from routectl.workflow.routes.in_use import asked_routes, in_use
 
 if TYPE_CHECKING:
@@ -44,6 +45,9 @@ class DriftReport:
     next_look: NextLook | None = None
     delay: Delay | None = None
     effects: EffectSizes | None = None
+    decisions: LoggedDecisions | None = None
+    """None where no calibration is active; so is the next."""
+    served: Served | None = None
 
 
 def drift(location: Location, *, route: str | None) -> list[DriftReport]:
@@ -70,9 +74,14 @@ def _report(connection: Connection, row: Route, now: datetime) -> DriftReport:
         return DriftReport(route=row.name, active=active, drift=None)
     looking = Looking(connection, row, active, population, now)
     so_far = looking.stored()
-    if so_far.baseline is None:
-        return DriftReport(route=row.name, active=active, drift=so_far)
-    return _shown(looking, so_far)
+    report = DriftReport(route=row.name, active=active, drift=so_far)
+    if so_far.baseline is not None:
+        report = _shown(looking, so_far)
+    return replace(
+        report,
+        decisions=looking.decisions(),
+        served=served(connection, row, active, population, now),
+    )
 
 
 def _shown(looking: Looking, so_far: Drift) -> DriftReport:

@@ -9,6 +9,7 @@ import http.client
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,9 @@ from routectl.store.engine import SCHEMA_VERSION, Location, connect, schema_vers
 from routectl.store.models import Route
 from routectl.store.opening import open_store
 from routectl.workflow.exporting.run import running
+from routectl.workflow.policies.activated import activated, population_of
+from routectl.workflow.policies.served import served
+from routectl.workflow.routes.in_use import in_use
 
 OK, FAILED, SKIPPED = "ok", "failed", "not checked"
 
@@ -105,7 +109,7 @@ def examine(location: Location, asked: Asked) -> list[Check]:
 
 
 def _database(location: Location, asked: Asked, state: _State) -> Iterator[Check]:
-    names = ("prompts", "times", "conversations", "active", "published")
+    names = ("prompts", "times", "conversations", "active", "decisions", "published")
     elsewhere = asked != Asked()
     if location.path is not None and not location.path.exists() and elsewhere:
         # A proxy's machine has none.
@@ -123,6 +127,9 @@ def _database(location: Location, asked: Asked, state: _State) -> Iterator[Check
             rows = stored_routes.routes(connection)
             state.active = running(connection, rows)
             yield _active(state.active)
+            for row in rows:
+                if row.name in state.active:
+                    yield from _decisions(connection, row)
             for path in dict.fromkeys(row.publish for row in rows if row.publish):
                 held = running(connection, stored_routes.published_to(connection, path))
                 name = next(row.name for row in rows if row.publish == path)
@@ -177,6 +184,30 @@ def _active(active: Mapping[str, ActiveRoute]) -> Check:
     if not active:
         return Check("active", FAILED, "no route runs anything", "run `routectl activate`")
     return Check("active", OK, _runs(active))
+
+
+def _decisions(connection: Connection, row: Route) -> Iterator[Check]:
+    now = datetime.now(UTC)
+    active = activated(
+        connection, stored_routes.activations(connection, row.id)[-1], row.name, active=True
+    )
+    population = population_of(in_use(connection, row), active)
+    by_whom = served(connection, row, active, population, now)
+    name = f"decisions of {row.name}"
+    if not by_whom.requests:  # before the cut-over
+        return
+    of = f"of the newest {by_whom.requests:,.0f} answered requests"
+    if not by_whom.is_overridden:
+        yield Check(name, OK, f"{of}, {by_whom.not_by_policy:,.0f} were not decided by routectl")
+        return
+    what = f"{of}, {by_whom.not_by_policy:,.0f} were decided by something else than routectl"
+    yield Check(
+        name,
+        FAILED,
+        what,
+        "ROUTECTL_ROUTES where the proxy runs, and callbacks in litellm_settings; its own log says "
+        "what routectl could not do",
+    )
 
 
 def _runs(routes: Mapping[str, ActiveRoute]) -> str:

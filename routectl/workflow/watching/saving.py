@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection
 
 from routectl.errors import InputError, StoreError, UsageError
-from routectl.policy import ALWAYS_STRONG, THRESHOLD, Reason
+from routectl.policy import ALWAYS_STRONG, THRESHOLD
 from routectl.prices import ModelPrice, price_of
 from routectl.records import IdKind, Population
+from routectl.request import WITHOUT_SCORE, DecidedBy, by_rule, decided_by
 from routectl.store import routes
 from routectl.store.engine import Location
 from routectl.store.models import Activation
@@ -34,12 +35,14 @@ if TYPE_CHECKING:
 
 WINDOW = timedelta(days=30)
 """What is looked at where nobody says since when: this long before the newest request."""
-FALLBACKS = (Reason.NO_TEXT, Reason.NO_SCORE, Reason.TIMEOUT)
 _COLUMNS = (
+    "proxy_route",
     "proxy_decision",
     "proxy_model",
     "proxy_reason",
     "proxy_activation",
+    "proxy_would_be",
+    "proxy_would_be_reason",
     "model",
     "model_group",
     "cache_hit",
@@ -68,7 +71,7 @@ class Savings:
     last: datetime | None
     requests: float
     decided: float
-    """With a logged decision, answered, and not from the cache."""
+    """With a logged decision of routectl, answered, and not from the cache."""
     undecided: float
     """Without a logged decision, answered, and not from the cache."""
     cache_hits: float
@@ -76,7 +79,10 @@ class Savings:
     fallbacks: float
     """Of the decided ones: those that had no score."""
     overridden: float
-    """Of the decided ones: those that another model answered than the decision named."""
+    """Those that something else than routectl decided, and of the decided ones those that another
+    model answered than the decision named."""
+    not_by_policy: float
+    """Of the overridden ones: those that something else decided, which are in no bill."""
     other_models: float
     """Of the decided ones: those that a model answered which is not the route's."""
     compared: float
@@ -95,6 +101,9 @@ class Savings:
     """US dollars in 30 days; None where what was saved or the month is not known."""
     month: TrafficMonth | None
     """How that is scaled, of the compared requests; None where they tell no month."""
+    unbooked: Sequence[str]
+    """Models that answered compared requests, booked at 0 though the route's prices are not: their
+    cost is taken for not known."""
     notes: Sequence[str]
 
     @property
@@ -117,7 +126,7 @@ def savings(
             days up to the newest request.
 
     Raises:
-        InputError: no request has a logged decision.
+        InputError: no answered request has a logged decision, of routectl or of anything else.
     """
     with open_store(location) as store, store.read() as connection:
         stored = picked_route(connection, route)
@@ -133,17 +142,21 @@ def savings(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Outcomes:
-    """What became of each of n requests; all but `side` and `others` are bool[n]."""
+    """What became of each of n requests; all but the last three are bool[n]."""
 
     is_hit: NDArray[np.bool_]
     is_failed: NDArray[np.bool_]
     has_decision: NDArray[np.bool_]
     decided: NDArray[np.bool_]
-    """With a decision, answered, and not from the cache."""
+    """With a decision of routectl, answered, and not from the cache."""
+    not_by_policy: NDArray[np.bool_]
+    """With a decision of something else, answered, and not from the cache."""
     is_overridden: NDArray[np.bool_]
     is_fallback: NDArray[np.bool_]
     side: NDArray[np.object_]
     """A `Side` each, UNKNOWN where nothing was decided."""
+    model: NDArray[np.object_]
+    """That answered, by its name in the log; a dash where that is not known, or nothing decided."""
     others: Sequence[tuple[str, NDArray[np.bool_]]]
     """Each model that answered and is not the route's, with the requests."""
 
@@ -160,9 +173,15 @@ class _Outcomes:
         is_hit = rows_where(value is True for value in values["cache_hit"])
         is_failed = ~is_hit & rows_where(value == "failure" for value in values["status"])
         has_decision = rows_where(value is not None for value in values["proxy_decision"])
-        decided = has_decision & ~is_hit & ~is_failed
-        if not decided.any():
+        answered_with_decision = has_decision & ~is_hit & ~is_failed
+        if not answered_with_decision.any():
             raise InputError(_nothing_decided(route, len(table), has_decision))
+        names = ("route", "activation", "decision", "reason", "would_be_reason")
+        not_by_policy = answered_with_decision & rows_where(
+            decided_by(**dict(zip(names, row, strict=True))) is DecidedBy.OTHER
+            for row in zip(*(values[f"proxy_{name}"] for name in names), strict=True)
+        )
+        decided = answered_with_decision & ~not_by_policy
         answers = DecidedAnswers(route)
         columns = [values[name] for name in ("proxy_decision", "proxy_model", "model")]
         answered = [
@@ -174,10 +193,23 @@ class _Outcomes:
             is_failed=is_failed,
             has_decision=has_decision,
             decided=decided,
+            not_by_policy=not_by_policy,
             is_overridden=rows_where(one is not None and one.overridden for one in answered),
             is_fallback=decided
-            & rows_where(value in FALLBACKS for value in values["proxy_reason"]),
+            & rows_where(
+                by_rule(*row)[1] in WITHOUT_SCORE
+                for row in zip(
+                    values["proxy_decision"],
+                    values["proxy_reason"],
+                    values["proxy_would_be"],
+                    values["proxy_would_be_reason"],
+                    strict=True,
+                )
+            ),
             side=np.array([Side.UNKNOWN if one is None else one.side for one in answered]),
+            model=np.array(
+                ["-" if one is None else one.model or "-" for one in answered], dtype=object
+            ),
             others=[*answers.others(answered)],
         )
 
@@ -221,11 +253,18 @@ class _Costs:
                 priced[rows] = costs[rows]
         return cls(table.cost, priced, strong, weak)
 
+    def without_unbooked(self, models: NDArray[np.object_], unbooked: Sequence[str]) -> _Costs:
+        """The same, with the booked cost of these models taken for not known."""
+        import numpy as np
+
+        is_unbooked = np.array([model in unbooked for model in models])
+        return replace(self, booked=np.where(is_unbooked, np.nan, self.booked))
+
     def saved(self, compared: NDArray[np.bool_]) -> NDArray[np.float64] | None:
         """Less than always-strong: of the booked cost where all have one, else at the prices."""
         import numpy as np
 
-        if self.strong is None:
+        if self.strong is None or not compared.any():
             return None
         for actual in (self.booked, self.priced):
             if actual is not None and np.isfinite(actual[compared]).all():
@@ -258,13 +297,16 @@ def _savings(
     else:
         prices = None
     costs = _Costs.of(route, table, outcomes, prices)
+    unbooked = _unbooked(outcomes.model, costs, compared)
+    if unbooked:
+        costs = costs.without_unbooked(outcomes.model, unbooked)
 
     def total(rows: NDArray[np.bool_]) -> float:
         return float(weight[rows].sum())
 
     def bill(of_each: NDArray[np.float64] | None, share: float | None) -> Bill:
         cost = None
-        if of_each is not None and np.isfinite(of_each[compared]).all():
+        if of_each is not None and compared.any() and np.isfinite(of_each[compared]).all():
             cost = float((of_each * weight)[compared].sum())
         return Bill(strong_fraction=share, cost=cost)
 
@@ -285,7 +327,8 @@ def _savings(
         cache_hits=total(outcomes.is_hit),
         failed=total(outcomes.is_failed),
         fallbacks=total(outcomes.is_fallback),
-        overridden=total(decided & outcomes.is_overridden),
+        overridden=total(outcomes.not_by_policy | (decided & outcomes.is_overridden)),
+        not_by_policy=total(outcomes.not_by_policy),
         other_models=total(decided & (outcomes.side == Side.OTHER)),
         compared=total(compared),
         booked=bill(costs.booked, share),
@@ -296,7 +339,21 @@ def _savings(
         activations=sorted({str(ref) for ref in activations[decided] if ref is not None}),
         saved_a_month=None if saved is None or month is None else month.amount(saved, compared),
         month=month,
+        unbooked=unbooked,
         notes=reporter.notes,
+    )
+
+
+def _unbooked(models: NDArray[np.object_], costs: _Costs, compared: NDArray[np.bool_]) -> list[str]:
+    """Models all of whose answers a proxy booked at 0 for want of a price, and not because they
+    cost nothing: at the route's prices they do."""
+    if costs.priced is None:
+        return []
+    by_model = {model: compared & (models == model) for model in set(models[compared])}
+    return sorted(
+        model
+        for model, rows in by_model.items()
+        if (costs.booked[rows] == 0).all() and (costs.priced[rows] > 0).any()
     )
 
 
@@ -321,7 +378,7 @@ def _projected(
     """
     from routectl.workflow.calibrating.recorded import recorded
 
-    if not log:
+    if not log or not compared.any():
         return Bill(strong_fraction=None, cost=None)
     by_ref = {IdKind.ACTIVATION.ref(row.id): row for row in log}
     weights: dict[str, float] = {}

@@ -38,21 +38,19 @@ from routectl.workflow.policies.deciding import (
     fact_numbers,
     router_ids,
 )
+from routectl.workflow.policies.served import (
+    CLOCKS_DIFFER,
+    UNTIL_IT_ARRIVES,
+    WINDOW,
+    Served,
+    served,
+)
 from routectl.workflow.routes.in_use import RouteInUse, asked_routes, in_use
 from routectl.workflow.watching.month import MonthToDate, month_to_date
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-
-WINDOW = timedelta(days=7)
-"""Of which the share and the unscored requests are told, up to the newest request."""
-
-CLOCKS_DIFFER = timedelta(hours=1)
-"""How far a log's clock may be ahead of ours; what is later is no request of now."""
-
-UNTIL_IT_ARRIVES = timedelta(minutes=10)
-"""After an activation, a proxy may still decide by the one before."""
 
 
 class Check(StrEnum):
@@ -64,6 +62,7 @@ class Check(StrEnum):
     TRAFFIC_AGE = "traffic_age"
     UNSCORED = "unscored"
     ACTIVATION = "activation"
+    OVERRIDDEN = "overridden"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +83,7 @@ class RouteStatus:
     expires_at: datetime | None = None
     newest_request: datetime | None = None
     newest_decision: NewestDecision | None = None
+    served: Served | None = None
     requests: float = 0.0
     """Of the last 7 days up to the newest request, weighted."""
     share: float | None = None
@@ -125,6 +125,7 @@ def _status(store: Store, row: Route, now: datetime, max_age: timedelta) -> Rout
         )
         month = month_to_date(connection, seen.population, active.calibration, now)
         drift = drift_of(connection, row, active, seen.population, now)
+        by_whom = served(connection, row, active, seen.population, now)
     if drift is not None and drift.new and active.calibration is not None:
         with store.write() as connection:
             add_drift_checks(connection, row.id, active.calibration.id, drift.new)
@@ -134,6 +135,7 @@ def _status(store: Store, row: Route, now: datetime, max_age: timedelta) -> Rout
         expires_at=log[-1].expires_at,
         newest_request=seen.newest,
         newest_decision=decision,
+        served=by_whom,
         requests=seen.requests,
         share=seen.share,
         unscored=seen.unscored,
@@ -235,4 +237,6 @@ def _problems(
             "active": state.active.id,
         }
         problems.append(Problem(Check.ACTIVATION, said))
+    if state.served is not None and state.served.is_overridden:
+        problems.append(Problem(Check.OVERRIDDEN, {"served": state.served}))
     return problems

@@ -104,6 +104,40 @@ class Night:
             for record, score in zip(log, scores, strict=True)
         ]
 
+    def kept_from_the_rule(
+        self,
+        log: list[dict[str, Any]],
+        reason: str,
+        *,
+        flipped: bool = False,
+        why: str | None = None,
+    ) -> list[dict[str, Any]]:
+        """The log as a shadow, or a request outside a canary, has it: strong, with what the rule
+        would have done.
+
+        Args:
+            reason: shadow or canary_out.
+            flipped: the rule would have done the other thing.
+            why: the rule's reason, in place of the threshold.
+        """
+        records = self.decided(log)
+        for record in records:
+            entry = record["metadata"]["spend_logs_metadata"]["routectl"]
+            rule = entry["decision"]
+            if flipped:
+                rule = {"strong": "weak", "weak": "strong"}[rule]
+            entry |= {"would_be": rule, "would_be_reason": why or "threshold"}
+            entry |= {"decision": "strong", "reason": reason}
+        return records
+
+    def said(self, alarm: str) -> str:
+        """What `drift` says of an alarm, in one line."""
+        lines = self.routectl("drift").out.splitlines()
+        first = next(n for n, line in enumerate(lines) if line.startswith(f"{alarm} "))
+        rest = [line for line in lines[first + 1 :] if line]
+        wrapped = next((n for n, line in enumerate(rest) if not line.startswith(" ")), len(rest))
+        return " ".join(" ".join([lines[first], *rest[:wrapped]]).split()[1:])
+
     def scores(self, log: list[dict[str, Any]]) -> list[float]:
         from routectl.records import RouterSpec
         from routectl.routers import open_spec
@@ -219,6 +253,55 @@ def test_a_rising_fallback_rate_is_an_alarm_of_its_own(night: Night) -> None:
     assert done.code == 3
     assert "the fallback" in done.out
     assert "does not do what was exported" not in done.out
+
+
+@pytest.mark.parametrize("reason", ["shadow", "canary_out"])
+def test_where_the_rule_is_kept_from_requests_its_own_answer_is_compared(
+    night: Night, reason: str
+) -> None:
+    (look,) = night.looks(night.kept_from_the_rule(records(7), reason), alarm="proxy")
+    assert (look["share"], look["rang"]) == (0.0, False)
+    flipped = night.kept_from_the_rule(records(13), reason, flipped=True)
+    *_, look = night.looks(flipped, alarm="proxy")
+    assert (look["share"], look["rang"]) == (1.0, True)
+    assert "the proxy does not do what was exported" in night.said("proxy")
+
+
+def test_a_shadow_whose_scores_come_too_late_rings_for_its_fallback(night: Night) -> None:
+    log = [
+        record
+        for day in range(7, 15)
+        for record in (
+            *night.kept_from_the_rule(records(day)[::2], "shadow", why="timeout"),
+            *night.kept_from_the_rule(records(day)[1::2], "shadow", flipped=True),
+        )
+    ]
+    looks = night.looks(log, alarm="fallback")
+    assert [look["share"] for look in looks] == [0.5] * 8
+    done = night.routectl("status", "--json", "--max-age", "9d")
+    assert done.code == 3
+    assert done.json[0]["drift"]["ringing"] == ["proxy", "fallback"]
+
+
+def test_a_shadow_s_log_without_the_rule_s_answer_is_not_compared(night: Night) -> None:
+    log = night.decided(records(7), reason="shadow", decision="strong")
+    assert night.looks(log, alarm="proxy") == []
+    assert "no logged decision of a whole day was by a score" in night.said("proxy")
+
+
+def test_decisions_that_no_look_is_at_yet_are_said(night: Night) -> None:
+    assert night.said("proxy") == "the log has no decision of the proxy by this calibration"
+    part = night.kept_from_the_rule(records(14, until_hour=20), "shadow")
+    late = night.kept_from_the_rule(records(14, until_hour=20)[:10], "shadow", why="timeout")
+    night.imports(late + part[10:])
+    for alarm in ("proxy", "fallback"):
+        said = night.said(alarm)
+        assert said.startswith("40 decisions so far, none of a whole day yet; 25.0 %")
+    (report,) = night.routectl("drift", "--json").json
+    assert report["decisions"] == {"count": 40, "fallback": 0.25, "of_whole_days": 0}
+
+    night.imports(night.kept_from_the_rule(records(9), "shadow"))
+    assert "80 decisions so far, not looked at yet: `routectl status`" in night.said("proxy")
 
 
 def test_looks_are_immutable(night: Night, database_url: str) -> None:
