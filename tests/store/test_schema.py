@@ -14,7 +14,7 @@ from routectl.errors import StoreError, UsageError
 from routectl.store import schema
 from routectl.store.engine import SCHEMA_VERSION, Location, Store, connect, schema_version
 from routectl.store.models import Base
-from routectl.store.opening import open_store
+from routectl.store.opening import create_or_open, open_store
 from tests.cli.test_bad_input import one_sentence
 from tests.conftest import MODELS, Routectl
 from tests.databases import rows_by_table
@@ -295,7 +295,7 @@ OTHERS = {
     ],
     "numbered as ours": [
         "CREATE TABLE alembic_version (version_num)",
-        "INSERT INTO alembic_version VALUES ('0007')",
+        "INSERT INTO alembic_version VALUES ('0008')",
     ],
     "with two versions": [
         "CREATE TABLE alembic_version (version_num)",
@@ -332,3 +332,34 @@ def test_the_database_of_another_application_is_refused_and_keeps_each_byte(
         assert other.read_bytes() == before, command
         looked_at = (kind, command) == ("without a version", ("db", "status"))
         assert (done.code == 0) == looked_at, (command, done)
+
+
+def test_no_row_that_is_kept_can_be_replaced_by_any_key(database: Path) -> None:
+    """Of SQLite, whose REPLACE deletes without the triggers of a DELETE."""
+    create_or_open(Location.parse(str(database)))[0].close()
+    with closing(sqlite3.connect(database)) as connection:
+        triggers = connection.execute(
+            "SELECT tbl_name, sql FROM sqlite_master WHERE type = 'trigger' AND sql LIKE '%INSERT%'"
+        ).fetchall()
+        tables = {table for table, _ in triggers}
+        assert tables >= {*IMMUTABLE, "drift_checks"}
+        for table in tables:
+            keys = [("id",)]
+            for _, index, is_unique, *_ in connection.execute(f"PRAGMA index_list({table})"):
+                columns = connection.execute(f"PRAGMA index_info({index})").fetchall()
+                keys += [tuple(name for *_, name in columns)] if is_unique else []
+            for key in keys:
+                guards = [sql for name, sql in triggers if name == table]
+                assert any(all(f"{c} = NEW.{c}" in sql for c in key) for sql in guards), (
+                    table,
+                    key,
+                )
+
+        first = (
+            "(NULL, 1, 1, 'traffic', '2026-11-20', 10, 0.9, 99999, 1, '{}', '2026-11-30 00:00:00')"
+        )
+        second = first.replace("0.9, 99999, 1", "0.3, 1, 0")
+        connection.execute(f"INSERT INTO drift_checks VALUES {first}")
+        connection.execute(f"INSERT OR REPLACE INTO drift_checks VALUES {second}")
+        rows = connection.execute("SELECT id, e_value, rang FROM drift_checks").fetchall()
+    assert rows == [(1, 99999, 1)]
