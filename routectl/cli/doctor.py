@@ -38,9 +38,9 @@ def command(
     """Check each link from the log to the proxy, and name the setting to change.
 
     The log has prompts, times and conversations; the schema is the newest; what runs is what was
-    published; routes.json opens here with the fingerprint that was calibrated; LiteLLM's
-    configuration names our callback, the routes and their deployments, with budgets on routes; the
-    proxy answers. Ends with 3 where a check failed. Nothing is changed.
+    published, and decided the newest requests; routes.json opens here with the fingerprint that was
+    calibrated; LiteLLM's configuration names our callback, the routes and their deployments, with
+    budgets on routes; the proxy answers. Ends with 3 where a check failed. Nothing is changed.
 
     \b
     Examples:

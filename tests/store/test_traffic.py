@@ -273,6 +273,16 @@ def test_what_the_plug_in_decided_and_what_a_request_needs_are_stored(store: Sto
     assert {second[name] for name in facts} == {None}
 
 
+def test_a_row_of_before_the_column_gets_what_the_rule_would_have_done(store: Store) -> None:
+    shadow = {"proxy_route": "smart", "proxy_decision": "strong", "proxy_reason": "shadow"}
+    rule = {"proxy_would_be": "weak", "proxy_would_be_reason": "timeout"}
+    add(store, request(1, **shadow))
+    add(store, request(1, **shadow, **rule))
+    add(store, request(1, **shadow))  # of an older proxy: it takes nothing away
+    (row,) = rows(store)
+    assert {name: row[name] for name in rule} == rule
+
+
 def test_a_larger_sample_of_the_same_log_lowers_the_weights(store: Store) -> None:
     add(store, request(1), weight=20.0)
     assert add(store, request(1), request(2), weight=10.0) == Written(added=1, updated=1, changed=2)
