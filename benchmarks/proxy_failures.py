@@ -222,13 +222,12 @@ class Step:
 STEPS = (
     Step("shadow", ("activate", "c1", "--mode", "shadow", "--force"), SHORT, "big"),
     Step("live", ("activate", "c1", "--mode", "live", "--force"), SHORT, "small"),
-    # A request that names nobody is outside of a canary.
-    Step("canary", ("activate", "c1", "--mode", "canary=5%", "--force"), SHORT, "big"),
-    Step("live", ("activate", "c1", "--mode", "live", "--force"), SHORT, "small"),
     Step("change of the threshold", ("activate", "c2", "--force"), SHORT, "big"),
     Step("rollback", ("rollback",), SHORT, "small"),
     Step("always-weak", ("activate", "--always-weak"), LONG, "small"),
     Step("rollback", ("rollback",), LONG, "big"),
+    # Most requests are outside of it, and these get the strong model.
+    Step("canary", ("activate", "c1", "--mode", "canary=5%", "--force"), SHORT, "big"),
 )
 
 
@@ -238,7 +237,10 @@ def take_up(proxy: Running, run: Callable[..., None], name: str, rounds: int) ->
     seconds: dict[str, list[tuple[float, float]]] = {step.name: [] for step in STEPS}
     for _ in range(rounds):
         for step in STEPS:
-            assert ask(step.text)[1] != step.model, f"{step.name} could not be told"
+            # Until each worker has the step before.
+            in_a_row = 0
+            while in_a_row < 20:
+                in_a_row = in_a_row + 1 if ask(step.text)[1] != step.model else 0
             answered: list[float] = []
 
             def watch(step: Step = step, answered: list[float] = answered) -> None:
@@ -253,8 +255,7 @@ def take_up(proxy: Running, run: Callable[..., None], name: str, rounds: int) ->
             ended = time.monotonic()
             watcher.join()
             seconds[step.name].append((ended - began, answered[0] - began))
-            # Until each worker has it.
-            time.sleep(2)
+        run("activate", "c1", "--mode", "live", "--force")
     for step_name, pairs in seconds.items():
         command, obeyed = zip(*pairs, strict=True)
         print(
