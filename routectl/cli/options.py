@@ -224,7 +224,7 @@ def checked_output(
     """The file that an option names, checked before any work; None where it names none.
 
     Args:
-        is_ours: tells from a file's first 4 KB whether the same command wrote it.
+        is_ours: tells from a file's content whether all of it was written by the same command.
         private: it may hold prompts, so only its owner can read it.
 
     Raises:
