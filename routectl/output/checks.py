@@ -9,7 +9,7 @@ from pathlib import Path
 from routectl.errors import UsageError
 
 _HEAD_BYTES = 4096
-_MOST_BYTES = 64 * 2**20
+_MOST_BYTES = 16 * 2**20
 """Of a file that a command replaces because it wrote it; what is larger, none did."""
 # https://www.sqlite.org/fileformat2.html: the headers of a database, its journal and its log.
 SQLITE_MAGICS = (
@@ -39,7 +39,7 @@ def head_of(path: Path) -> bytes:
 
 
 def content_of(path: Path) -> bytes:
-    """A whole plain file; nothing of what is none, cannot be read, or is larger than 64 MiB."""
+    """A whole plain file; nothing of what is none, cannot be read, or is larger than 16 MiB."""
     content = _read(path, _MOST_BYTES + 1)
     return content if len(content) <= _MOST_BYTES else b""
 

@@ -107,7 +107,7 @@ def command(
     # Its links are not followed: whoever swaps one means the name.
     target = None if publish is None else os.path.abspath(publish)  # noqa: PTH100
     if target is not None:
-        check_publishable(location, target)
+        check_publishable(location, target, name)
     wanted = Wanted(
         strong=strong,
         weak=weak,
