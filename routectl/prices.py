@@ -34,6 +34,8 @@ CHARACTERS_PER_TOKEN = 4
 TYPICAL_ANSWER = 300
 """Tokens of an answer, about."""
 _MILLION = Decimal(1_000_000)
+_LEAST, _MOST = Decimal("1e-9"), Decimal("1e9")
+"""US dollars per million tokens, of what is not free: sums of these are finite numbers."""
 
 
 def about_tokens(characters: int) -> int:
@@ -299,4 +301,9 @@ def _number(text: str, whole: str) -> Decimal:
         number = Decimal("NaN")
     if not number.is_finite() or number < 0:
         raise UsageError(f"--price {whole}: {text!r} is no price, which is a number of {CURRENCY}")
+    if number and not _LEAST <= number <= _MOST:
+        raise UsageError(
+            f"--price {whole}: {text!r} is no price of a million tokens, which is 0, or from "
+            f"0.000000001 to 1,000,000,000 {CURRENCY}"
+        )
     return number
