@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from routectl.errors import UsageError
 from routectl.records import ModelPair
+from routectl.route import quoted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -156,7 +157,7 @@ def price_of(model: str, url: str | None, own: Mapping[str, ModelPrice]) -> Mode
     if price is None:
         raise UsageError(
             f"no price is known for {model}: say what a million of its input and output tokens "
-            f"cost, in {CURRENCY}, with --price {model}=IN/OUT (0/0 if it costs nothing)"
+            f"cost, in {CURRENCY}, with --price {quoted(model)}=IN/OUT (0/0 if it costs nothing)"
         )
     return price
 
