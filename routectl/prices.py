@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from routectl.errors import UsageError
 from routectl.records import ModelPair
+from routectl.route import quoted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,6 +35,8 @@ CHARACTERS_PER_TOKEN = 4
 TYPICAL_ANSWER = 300
 """Tokens of an answer, about."""
 _MILLION = Decimal(1_000_000)
+_LEAST, _MOST = Decimal("1e-9"), Decimal("1e9")
+"""US dollars per million tokens, of what is not free: sums of these are finite numbers."""
 
 
 def about_tokens(characters: int) -> int:
@@ -154,7 +157,7 @@ def price_of(model: str, url: str | None, own: Mapping[str, ModelPrice]) -> Mode
     if price is None:
         raise UsageError(
             f"no price is known for {model}: say what a million of its input and output tokens "
-            f"cost, in {CURRENCY}, with --price {model}=IN/OUT (0/0 if it costs nothing)"
+            f"cost, in {CURRENCY}, with --price {quoted(model)}=IN/OUT (0/0 if it costs nothing)"
         )
     return price
 
@@ -299,4 +302,9 @@ def _number(text: str, whole: str) -> Decimal:
         number = Decimal("NaN")
     if not number.is_finite() or number < 0:
         raise UsageError(f"--price {whole}: {text!r} is no price, which is a number of {CURRENCY}")
+    if number and not _LEAST <= number <= _MOST:
+        raise UsageError(
+            f"--price {whole}: {text!r} is no price of a million tokens, which is 0, or from "
+            f"0.000000001 to 1,000,000,000 {CURRENCY}"
+        )
     return number

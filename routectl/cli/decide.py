@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
@@ -31,7 +30,7 @@ def command(routes_file: Path, route: str | None, segment: str | None, console: 
 
     from routectl.proxy import decided_lines
 
-    lines = sys.stdin.buffer
+    lines = options.standard_input("prompts")
     for decision in decided_lines(routes_file, route, lines, segment):
         if console.as_json:
             console.line(json.dumps(decision.to_json()))

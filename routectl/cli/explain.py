@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import sys
-
 import click
 
 from routectl.cli import options
 from routectl.cli.console import Console
-from routectl.errors import UsageError
+from routectl.errors import InputError, UsageError
 
 
 @click.command("explain")
@@ -40,6 +38,7 @@ def command(
       routectl explain - --route smart < body.json
     """
     from routectl.cli.explain_table import print_explanation, to_json
+    from routectl.proxy import LONGEST
     from routectl.workflow.watching.explaining import explain_body, explain_request
 
     if segment is not None and request_id != "-":
@@ -47,7 +46,12 @@ def command(
     location = options.parse_database(db)
     console.database(location)
     if request_id == "-":
-        result = explain_body(location, sys.stdin.buffer.read(), route, segment)
+        data = options.standard_input("a JSON body or a text").read(LONGEST + 1)
+        if len(data) > LONGEST:
+            raise InputError(
+                f"standard input is longer than {LONGEST // 2**20} MiB: give one request"
+            )
+        result = explain_body(location, data, route, segment)
     else:
         result = explain_request(location, request_id, route)
     if console.as_json:

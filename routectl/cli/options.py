@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import IO, TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
 from routectl.cli.console import Console
-from routectl.errors import UsageError
+from routectl.errors import InputError, UsageError
 from routectl.records import FILTER_FIELDS, Condition, Population, RouterSpec
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 DEFAULT_DATABASE = "routectl.db"
+_LEAST = 1e-9
+"""Distance of an open share from 0 and from 1."""
 
 
 def _stack(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
@@ -75,6 +78,24 @@ def fraction(_ctx: click.Context, _param: click.Parameter, value: str) -> float:
     return number
 
 
+def open_fraction(context: click.Context, parameter: click.Parameter, value: str) -> float:
+    """Callback of an option that takes a share above 0 and below 1.
+
+    What is nearer to either than a billionth is no share that anything can be told by.
+    """
+    number = fraction(context, parameter, value)
+    if not _LEAST <= number <= 1 - _LEAST:
+        raise click.BadParameter(f"{value} is not above 0 and below 1: write 30 % as 0.3")
+    return number
+
+
+def optional_open_fraction(
+    context: click.Context, parameter: click.Parameter, value: str | None
+) -> float | None:
+    """The same of an option that may not be given."""
+    return None if value is None else open_fraction(context, parameter, value)
+
+
 def optional_fraction(
     context: click.Context, parameter: click.Parameter, value: str | None
 ) -> float | None:
@@ -86,7 +107,7 @@ confidence = click.option(
     "--confidence",
     default="0.95",
     show_default=True,
-    callback=fraction,
+    callback=open_fraction,
     metavar="SHARE",
     help="Confidence of the intervals.",
 )
@@ -212,6 +233,17 @@ def parse_database(text: str) -> Location:
     return locate(text)
 
 
+def standard_input(what: str) -> IO[bytes]:
+    """Standard input; raises InputError where whoever started us has closed it.
+
+    Args:
+        what: is read there, for the sentence.
+    """
+    if sys.stdin is None:
+        raise InputError(f"standard input is closed: give {what} with < FILE")
+    return sys.stdin.buffer
+
+
 def checked_output(
     path: Path | None,
     option: str,
@@ -224,7 +256,7 @@ def checked_output(
     """The file that an option names, checked before any work; None where it names none.
 
     Args:
-        is_ours: tells from a file's first 4 KB whether the same command wrote it.
+        is_ours: tells from a file's content whether all of it was written by the same command.
         private: it may hold prompts, so only its owner can read it.
 
     Raises:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from routectl.cli.console import Console, minute, when
 from routectl.cli.policy_text import NO_ROUTES, by_whom, filters_text
 from routectl.records import IdKind, Limits, Population
+from routectl.route import quoted
 
 if TYPE_CHECKING:
     from routectl.prices import ModelPrice
@@ -127,7 +128,7 @@ def _facts(declared: Declaration, prices: Mapping[str, ModelPrice | None]) -> li
     models = [("models", "none declared: --strong MODEL and --weak MODEL declare them")]
     if prices:
         texts = [
-            f"{model}: no price is known; --price {model}=IN/OUT gives one"
+            f"{model}: no price is known; --price {quoted(model)}=IN/OUT gives one"
             if price is None
             else str(price)
             for model, price in prices.items()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -15,6 +16,11 @@ if TYPE_CHECKING:
     from routectl.workflow.watching.status import RouteStatus
 
 FIRST_LINE = "# Written by routectl status."
+_LABEL = rb'[a-z_]+="(?:[^"\\]|\\.)*"'
+_LINE = re.compile(
+    rb"# (?:HELP|TYPE) routectl_[a-z_]+ .+|routectl_[a-z_]+(?:\{%b(?:,%b)*\})? [-+.0-9a-z]+"
+    % (_LABEL, _LABEL)
+)
 
 _HELP = {
     "active_info": "What the route runs; the value is 1.",
@@ -35,9 +41,10 @@ _HELP = {
 """By metric, in the order in which they are written."""
 
 
-def is_metrics(head: bytes) -> bool:
-    """Whether a file begins as `metrics` does."""
-    return head.startswith(FIRST_LINE.encode())
+def is_metrics(content: bytes) -> bool:
+    """Whether every line of a file is one that `metrics` writes."""
+    first, *lines = content.removesuffix(b"\n").split(b"\n")
+    return first == FIRST_LINE.encode() and all(_LINE.fullmatch(line) for line in lines)
 
 
 def metrics(routes: Sequence[RouteStatus]) -> str:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +17,6 @@ FILE_VERSION = 1
 """Of the file; a reader refuses newer ones."""
 
 _KEY = "routectl_calibration"
-_BEGINNING = re.compile(rb"\{\s*\"routectl_calibration\":")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +74,13 @@ def read_calibration_document(data: bytes) -> CalibrationFile:
     return CalibrationFile(calibration, digest)
 
 
-def is_calibration_document(head: bytes) -> bool:
-    """Whether a file that begins so was written as `calibration_document`."""
-    return _BEGINNING.match(head) is not None
+def is_calibration_document(content: bytes) -> bool:
+    """Whether all of a file was written as `calibration_document`, and is as it was written."""
+    try:
+        file = read_calibration_document(content)
+    except InputError:
+        return False
+    return calibration_document(file.calibration).encode() == content
 
 
 def _digest(calibration: Mapping[str, Any]) -> str:

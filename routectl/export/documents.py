@@ -12,13 +12,18 @@ from datetime import UTC, datetime
 from routectl.errors import RoutectlError, UsageError
 from routectl.policy import LIVE, REQUEST, THRESHOLD, Policy, named_pair
 
-_BEGINNINGS = (
-    rb"router-\S+-\d+(\.\d+)?\s*\Z",
-    rb"ROUTECTL_[A-Z_]+=",
-    rb"\{\s*\"config_string\":",
-    rb"config_string:",
+_CONFIG_STRING = re.compile(r"router-\S+-\d+(\.\d+)?\s*")
+_ENV_LINE = re.compile(r"ROUTECTL_([A-Z_]+)=(.+)")
+_BASE_KEYS = ("config_string", "mode", "router", "threshold", "fingerprint")
+"""Of every document in JSON or YAML, of whatever version."""
+_KEYS = (
+    *_BASE_KEYS,
+    *("strong_model", "weak_model", "scored_as", "strong_fraction"),
+    *("route", "calibration_id", "activation_id"),
+    *("checkpoint", "mapping", "extraction_version", "policy_version"),
+    *("segment_field", "segments", "unit", "policy_mode", "fallback", "limits", "expires_at"),
 )
-"""Of the files that are written, format by format. A document begins with its first value."""
+"""All that a document of any version has, in their order."""
 
 _Values = dict[str, str | float | int | Mapping[str, str] | None]
 
@@ -41,9 +46,64 @@ def document(exported: Exported, format: str) -> str:
     return _WRITERS[format](_values(exported))
 
 
-def is_exported(head: bytes) -> bool:
-    """Whether a file that begins so was written by `routectl export`, in any of its formats."""
-    return any(re.match(pattern, head) for pattern in _BEGINNINGS)
+def is_exported(content: bytes) -> bool:
+    """Whether all of a file was written by `routectl export`, as a string, env, JSON or YAML.
+
+    What was added to one of them by hand, even a comment, makes it somebody else's.
+    """
+    try:
+        text = content.decode()
+    except UnicodeDecodeError:
+        return False
+    return _CONFIG_STRING.fullmatch(text) is not None or any(
+        is_form_of(text) for is_form_of in (_is_env, _is_json, _is_yaml)
+    )
+
+
+def _is_env(text: str) -> bool:
+    matches = [_ENV_LINE.fullmatch(line) for line in text.removesuffix("\n").split("\n")]
+    written = [match.groups() for match in matches if match is not None]
+    names = [name.lower() for name, _ in written]
+    return (
+        len(written) == len(matches)
+        and "mode" in names
+        and names == [key for key in _KEYS if key in names]
+        and all(_is_quoted(value) for _, value in written)
+    )
+
+
+def _is_quoted(value: str) -> bool:
+    try:
+        return [shlex.quote(part) for part in shlex.split(value)] == [value]
+    except ValueError:
+        return False
+
+
+def _is_json(text: str) -> bool:
+    if not text.startswith("{"):
+        return False
+    try:
+        values = json.loads(text)
+        return _has_our_keys(values) and _json(values) == text
+    except (ValueError, RecursionError):
+        return False
+
+
+def _is_yaml(text: str) -> bool:
+    import yaml
+
+    # The parser is slow, and takes nearly every text.
+    if not text.startswith("config_string:"):
+        return False
+    try:
+        values = yaml.safe_load(text)
+        return _has_our_keys(values) and _yaml(values) == text
+    except (ValueError, RecursionError, yaml.YAMLError):
+        return False
+
+
+def _has_our_keys(values: object) -> bool:
+    return isinstance(values, dict) and set(_BASE_KEYS) <= values.keys() <= set(_KEYS)
 
 
 def _values(exported: Exported) -> _Values:

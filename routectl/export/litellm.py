@@ -23,6 +23,13 @@ _HEAD = "# Written by `routectl export --format litellm`.\n"
 _TIMEOUT_MS = 60_000
 """Above every deadline of the plug-in's own, after which the policy's fallback decides: LiteLLM's
 would send the request to the strong model and log no decision."""
+_TIMEOUTS_MS = (_TIMEOUT_MS, 10_000)
+"""That and those of earlier versions."""
+_SETTINGS: Mapping[str, object] = {
+    "litellm_settings": {"callbacks": [PLUGIN]},
+    "general_settings": {"master_key": "os.environ/LITELLM_MASTER_KEY"},
+}
+"""Of a whole configuration."""
 
 
 def litellm_fragment(routes: Mapping[str, ActiveRoute]) -> str:
@@ -52,18 +59,8 @@ def litellm_config(routes: Mapping[str, ActiveRoute]) -> str:
             "write the configuration by hand"
         )
     for model in models:
-        params = {
-            "model": f"openai/{model}",
-            "api_base": f"os.environ/{variable(UPSTREAM, model)}",
-            "api_key": f"os.environ/{variable(UPSTREAM_KEY, model)}",
-        }
-        entries.append({"model_name": model, "litellm_params": params})
-    config = {
-        "model_list": entries,
-        "litellm_settings": {"callbacks": [PLUGIN]},
-        "general_settings": {"master_key": "os.environ/LITELLM_MASTER_KEY"},
-    }
-    return _written(config)
+        entries.append(_deployment(model))
+    return _written({"model_list": entries, **_SETTINGS})
 
 
 def variable(prefix: str, model: str) -> str:
@@ -92,27 +89,72 @@ def _entries(routes: Mapping[str, ActiveRoute]) -> list[dict[str, object]]:
                 "of its requests have its name for one: calibrate it --by team or --by key_alias"
             )
         weak, strong = models
-        entries.append(
-            {
-                "model_name": name,
-                "litellm_params": {
-                    "model": f"auto_router/complexity_router/{name}",
-                    "complexity_router_default_model": strong,
-                    "complexity_router_config": {
-                        "classifier_type": "custom",
-                        "classifier_plugin": PLUGIN,
-                        "classifier_plugin_timeout_ms": _TIMEOUT_MS,
-                        "classifier_fallback": "default_model",
-                        "default_model": strong,
-                        "tiers": {WEAK_TIER: weak, STRONG_TIER: strong},
-                        "route_housekeeping_to_cheapest_tier": False,
-                    },
-                },
-            }
-        )
+        entries.append(_router(name, weak, strong, _TIMEOUT_MS))
     return entries
 
 
-def is_litellm_fragment(head: bytes) -> bool:
-    """Whether a file that begins so was written as `litellm_fragment` or `litellm_config`."""
-    return head.startswith(_HEAD.encode())
+def _router(name: str, weak: str | None, strong: str | None, timeout_ms: int) -> dict[str, object]:
+    """The entry of a route."""
+    return {
+        "model_name": name,
+        "litellm_params": {
+            "model": f"auto_router/complexity_router/{name}",
+            "complexity_router_default_model": strong,
+            "complexity_router_config": {
+                "classifier_type": "custom",
+                "classifier_plugin": PLUGIN,
+                "classifier_plugin_timeout_ms": timeout_ms,
+                "classifier_fallback": "default_model",
+                "default_model": strong,
+                "tiers": {WEAK_TIER: weak, STRONG_TIER: strong},
+                "route_housekeeping_to_cheapest_tier": False,
+            },
+        },
+    }
+
+
+def _deployment(model: str) -> dict[str, object]:
+    """The entry of a model in a whole configuration."""
+    params = {
+        "model": f"openai/{model}",
+        "api_base": f"os.environ/{variable(UPSTREAM, model)}",
+        "api_key": f"os.environ/{variable(UPSTREAM_KEY, model)}",
+    }
+    return {"model_name": model, "litellm_params": params}
+
+
+def is_litellm_fragment(content: bytes) -> bool:
+    """Whether all of a file was written as `litellm_fragment` or `litellm_config`.
+
+    What was added to it or changed by hand makes it somebody else's.
+    """
+    import yaml
+
+    if not content.startswith(_HEAD.encode()):
+        return False
+    try:
+        text = content.decode()
+        config = yaml.safe_load(text)
+        if not isinstance(config, dict) or _written(config) != text:
+            return False
+    except (ValueError, RecursionError, yaml.YAMLError):
+        return False
+    entries = config.pop("model_list", None)
+    return (
+        config in ({}, _SETTINGS) and isinstance(entries, list) and all(map(_is_written, entries))
+    )
+
+
+def _is_written(entry: object) -> bool:
+    """Whether an entry of `model_list` is one that is written here."""
+    match entry:
+        case {
+            "model_name": str(name),
+            "litellm_params": {
+                "complexity_router_config": {"tiers": {"SIMPLE": weak, "REASONING": strong}}
+            },
+        }:
+            return any(entry == _router(name, weak, strong, timeout) for timeout in _TIMEOUTS_MS)
+        case {"model_name": str(name)}:
+            return entry == _deployment(name)
+    return False

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -15,7 +14,8 @@ ROUTES_VERSION = 1
 """Version of the document; a reader refuses newer ones."""
 
 _FORMAT = "routectl-routes"
-_BEGINNING = re.compile(rb'\s*\{\s*"format":\s*"routectl-routes"')
+_KEYS = {"format", "version", "written_by", "routes"}
+_ROUTE_KEYS = {"strong_fraction", "policy"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +42,16 @@ def routes_document(routes: Mapping[str, ActiveRoute]) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
 
 
-def is_routes_document(head: bytes) -> bool:
-    """Whether a file that begins so was written as `routes_document`."""
-    return _BEGINNING.match(head) is not None
+def is_routes_document(content: bytes) -> bool:
+    """Whether all of a file was written as `routes_document`: it can be read, with no other key."""
+    try:
+        read_routes(content)
+    except InputError:
+        return False
+    value = json.loads(content)
+    return value.keys() == _KEYS and all(
+        route.keys() == _ROUTE_KEYS for route in value["routes"].values()
+    )
 
 
 def read_routes(data: bytes) -> dict[str, ActiveRoute]:

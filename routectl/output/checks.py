@@ -9,7 +9,8 @@ from pathlib import Path
 from routectl.errors import UsageError
 
 _HEAD_BYTES = 4096
-"""How much of a file says which command wrote it."""
+_MOST_BYTES = 16 * 2**20
+"""Of a file that a command replaces because it wrote it; what is larger, none did."""
 # https://www.sqlite.org/fileformat2.html: the headers of a database, its journal and its log.
 SQLITE_MAGICS = (
     b"SQLite format 3\x00",
@@ -34,12 +35,22 @@ def is_same(path: Path, status: os.stat_result | None, other: Path) -> bool:
 
 def head_of(path: Path) -> bytes:
     """The first 4 KB of a plain file; nothing of what is none, or cannot be read."""
+    return _read(path, _HEAD_BYTES)
+
+
+def content_of(path: Path) -> bytes:
+    """A whole plain file; nothing of what is none, cannot be read, or is larger than 16 MiB."""
+    content = _read(path, _MOST_BYTES + 1)
+    return content if len(content) <= _MOST_BYTES else b""
+
+
+def _read(path: Path, size: int) -> bytes:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         with os.fdopen(descriptor, "rb") as file:
             # Nothing is read from a device.
             is_plain = stat.S_ISREG(os.fstat(descriptor).st_mode)
-            return file.read(_HEAD_BYTES) if is_plain else b""
+            return file.read(size) if is_plain else b""
     except OSError:
         return b""
 

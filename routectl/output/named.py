@@ -2,7 +2,7 @@
 
 It is checked before any work, is written under a random name in its folder, readable by its owner
 alone, and takes its own name when it is whole. What is there already is replaced only where its
-content says that the same command wrote it, or where the user said --force.
+whole content says that the same command wrote it, or where the user said --force.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from routectl.errors import InputError, UsageError, reason_of
 from routectl.output.checks import (
     SQLITE_COMPANIONS,
     SQLITE_MAGICS,
+    content_of,
     head_of,
     is_same,
     refuse_links_of_others,
@@ -42,7 +43,10 @@ class Output:
     inputs: Sequence[Path] = ()
     """The files that it reads."""
     is_ours: Callable[[bytes], bool] | None = None
-    """Tells from a file's first 4 KB whether the same command wrote it; None where none can."""
+    """Tells from the whole content of a file whether all of it was written by the same command;
+    None where none can. Of a file that is appended to, its first 4 KB are given."""
+    is_appended: bool = False
+    """What is there is added to, and so never lost."""
     can_be_forced: bool = True
     """The command has --force, which replaces what is there."""
     force: bool = False
@@ -70,7 +74,7 @@ class Output:
             way_out = "add --force to replace it" if self.can_be_forced else "remove it"
             raise UsageError(
                 f"{self._name} is there already, and its content does not say that this "
-                f"command wrote it: {way_out}, or name another file"
+                f"command wrote all of it: {way_out}, or name another file"
             )
         if not os.access(folder, os.W_OK | os.X_OK):
             number = errno.EACCES if folder.is_dir() else errno.ENOENT
@@ -149,14 +153,13 @@ class Output:
                     raise UsageError(
                         f"{self._name} belongs to the database {owner}: name another file"
                     )
-        if status is not None and self._head().startswith(SQLITE_MAGICS):
+        if status is not None and head_of(self.path).startswith(SQLITE_MAGICS):
             raise UsageError(f"{self._name} is a SQLite database: name another file")
 
     def _is_ours(self) -> bool:
-        return self.is_ours is not None and self.is_ours(self._head())
-
-    def _head(self) -> bytes:
-        return head_of(self.path)
+        if self.is_ours is None:
+            return False
+        return self.is_ours(head_of(self.path) if self.is_appended else content_of(self.path))
 
     def _failure(self, error: OSError) -> InputError:
         return InputError(f"cannot write {self._name}: {reason_of(error)}{self.if_it_fails}")

@@ -11,12 +11,13 @@ from routectl.proxy.decider import (
     deciding_text,
     decision_of,
 )
-from routectl.proxy.lines import body_of, decided_lines
+from routectl.proxy.lines import LONGEST, body_of, decided_lines
 from routectl.proxy.running import Running
 from routectl.proxy.serving import serve
 from routectl.proxy.settings import Settings
 
 __all__ = [
+    "LONGEST",
     "Decider",
     "Decision",
     "RequestFacts",

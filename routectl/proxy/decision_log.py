@@ -55,6 +55,8 @@ class DecisionLog:
             option="--log",
             inputs=[routes],
             is_ours=lambda head: _BEGINNING.match(head) is not None,
+            is_appended=True,
+            can_be_forced=False,
         ).check()
         self._path = path
         self._with_prompts = with_prompts

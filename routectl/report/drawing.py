@@ -62,6 +62,9 @@ _METADATA: dict[str, dict[str, str | None]] = {
     "png": {"Software": "routectl"},
     "svg": {"Date": None, "Creator": "routectl"},
 }
+_PNG_END = b"\0\0\0\0IEND\xaeB`\x82"
+_HEAD_BYTES = 4096
+"""Of a picture, which say what drew it."""
 _CHARACTERS_PER_INCH = 13.5
 """Of small text: what a line of it holds."""
 
@@ -121,9 +124,12 @@ def check_suffix(suffix: str) -> None:
         raise UsageError(f"plots are written as {' or '.join(FORMATS)}, not as {asked}")
 
 
-def is_plot(head: bytes) -> bool:
-    """Whether a file that begins so is a figure that `save` wrote."""
-    return b"Software\0routectl" in head or (b"<svg" in head and b">routectl<" in head)
+def is_plot(content: bytes) -> bool:
+    """Whether a file is a figure that `save` wrote, by how it begins and ends."""
+    is_png = content.startswith(b"\x89PNG\r\n\x1a\n") and content.endswith(_PNG_END)
+    is_svg = content.startswith(b"<?xml") and content.endswith(b"</svg>\n")
+    head = content[:_HEAD_BYTES]
+    return (is_png and b"Software\0routectl" in head) or (is_svg and b">routectl<" in head)
 
 
 def save(figure: Figure, output: Output) -> None:

@@ -117,6 +117,28 @@ def published_before(connection: Connection, row: Route) -> tuple[str, ...]:
     return tuple(dict.fromkeys(path for path in before if path and path != row.publish))
 
 
+def names_published_to(connection: Connection, path: str) -> set[str]:
+    """Every name that a route has, or had, which was ever published to this file.
+
+    Also of routes that were removed or are no longer published there.
+    """
+    names: dict[int, set[str]] = {}
+    published = set()
+    rows = connection.execute(select(Route.id, Route.name, Route.publish)).all()
+    for route_id, name, publish in rows:
+        names[route_id] = {name}
+        if publish == path:
+            published.add(route_id)
+    changes = select(RouteChange.route_id, RouteChange.was, RouteChange.now)
+    for route_id, *sides in connection.execute(changes):
+        for values in filter(None, sides):
+            if "name" in values:
+                names[route_id].add(values["name"])
+            if values.get("publish") == path:
+                published.add(route_id)
+    return {name for route_id in published for name in names[route_id]}
+
+
 def route_changes(connection: Connection, *, route_id: int | None, limit: int) -> list[RouteChange]:
     """The newest changes (of a route), newest first."""
     query = select(RouteChange.__table__).order_by(RouteChange.id.desc()).limit(limit)

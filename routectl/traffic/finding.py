@@ -39,6 +39,8 @@ def find_sources(
 def _named(path: str, on_skip: Callable[[str], None]) -> list[str]:
     if path == "-":
         return [path]
+    if not path:
+        raise InputError("the name of a file to read is empty: name a file, a directory or -.")
     status = _status(path)
     if status is not None and not stat.S_ISDIR(status.st_mode):
         return [path]
@@ -74,10 +76,16 @@ def _files(path: str, on_skip: Callable[[str], None]) -> Iterator[str]:
         for entry in inside:
             if entry.name.startswith("."):
                 continue
-            if entry.is_symlink() and entry.is_dir():
+            if entry.is_symlink() and _leads_to_a_directory(entry):
                 on_skip(f"{entry.path} is a link to a directory and was passed over")
             else:
                 yield from _files(entry.path, on_skip)
+
+
+def _leads_to_a_directory(link: os.DirEntry[str]) -> bool:
+    """Whether a link does; one that leads in a circle, or nowhere, does not."""
+    status = _status(link.path)
+    return status is not None and stat.S_ISDIR(status.st_mode)
 
 
 def _status(path: str) -> os.stat_result | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -204,7 +205,12 @@ def is_counter(row_id: str) -> bool:
 _MOST_LITERAL = 2**20
 _LITERAL = re.compile(r"\s*[\[({].*[\])}]\s*", re.DOTALL)
 _TURNS_WRITTEN = re.compile(r"""['"](?:role|content|messages|from|parts)['"]\s*:""")
+_BODY_WRITTEN = re.compile(rf"""['"](?:role|model|{"|".join(BODY_KEYS)})['"]\s*:""")
 _DOUBLED = re.compile(r"\s*[\[{]+\s*\"\"")
+_BEGUN = re.compile(r"""[\[{\s]*\{\s*['"]""")
+_TOO_DEEP = re.compile(r'(?:[\[{(]\s*(?:"[^"]{0,40}"\s*:\s*)?){100}')
+_LONGEST_PIECE = 6
+"""Characters of JSON that are read at once: an escape, or a word such as `false`."""
 
 
 def prompt_of(conversation: object) -> str | None:
@@ -231,7 +237,11 @@ def structure_of(value: object) -> object:
     Raises:
         RowError: It looks like turns and cannot be read as them.
     """
-    if not isinstance(value, str) or not _LITERAL.fullmatch(value):
+    if not isinstance(value, str):
+        return value
+    if not _LITERAL.fullmatch(value):
+        if _TOO_DEEP.match(value) or (_BEGUN.match(value) and _is_cut_off(value)):
+            raise RowError("turns that are written in a way that cannot be read back")
         return value
     parsed = decoded(value)
     if isinstance(parsed, str):
@@ -240,7 +250,7 @@ def structure_of(value: object) -> object:
     if isinstance(parsed, str) and parsed == value:
         parsed = _literal(value)
     if parsed is None:
-        if _TURNS_WRITTEN.search(value):
+        if _TURNS_WRITTEN.search(value) or _TOO_DEEP.match(value):
             raise RowError("turns that are written in a way that cannot be read back")
         return value
     if isinstance(parsed, dict) or holds_turns(parsed):
@@ -248,6 +258,21 @@ def structure_of(value: object) -> object:
     if isinstance(parsed, (list, tuple)) and parsed and all(isinstance(t, str) for t in parsed):
         return parsed
     return value
+
+
+def _is_cut_off(value: str) -> bool:
+    """Tell turns in JSON that end in the middle; words behind a whole value are somebody's."""
+    if not _BODY_WRITTEN.search(value):
+        return False
+    try:
+        json.loads(value)
+    except json.JSONDecodeError as error:
+        if error.msg.startswith("Unterminated string"):
+            return True
+        return error.pos >= len(value.rstrip()) - _LONGEST_PIECE
+    except (ValueError, RecursionError):
+        pass
+    return False
 
 
 def _literal(value: str) -> object:

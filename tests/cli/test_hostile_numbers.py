@@ -166,3 +166,35 @@ def test_a_loop_of_links_as_a_checkpoint_or_a_log_is_a_sentence(
     is_a_sentence(routectl("routers", "show", f"mf={tmp_path / 'loop'}"), 1, 2)
     is_a_sentence(routectl("import", tmp_path / "loop"), 1, 2)
     is_a_sentence(routectl("battles", "import", tmp_path / "loop"), 1, 2)
+
+
+OPEN_SHARES = [
+    ("plan", "--confidence"),
+    ("calibrate", "--strong-fraction", "0.3", "--confidence"),
+    ("calibrate", "--strong-fraction", "0.3", "--guarantee"),
+    ("evaluate", "--benchmark", "b", "--confidence"),
+    ("evaluations", "compare", "e1", "e2", "--confidence"),
+    ("route", "set", "smart", "--strong", "a", "--weak", "b", "--drift-tolerance"),
+]
+
+
+@pytest.mark.parametrize("command", OPEN_SHARES, ids=" ".join)
+@pytest.mark.parametrize("number", ["0", "-0.0", "1", "1e-320", "0.99999999999999999"])
+def test_a_share_that_must_be_between_0_and_1_is_neither_of_them(
+    routectl: Routectl, database: Path, command: tuple[str, ...], number: str
+) -> None:
+    result = routectl(*command, number)
+    is_a_sentence(result, 2)
+    assert f"{number} is not above 0 and below 1" in result.err
+    assert not database.exists()
+
+
+@pytest.mark.parametrize("number", ["1e400", "1e308", "1e10", "1e-10", "1e-320", "-1"])
+def test_a_price_that_no_sum_can_hold_is_refused(
+    routectl: Routectl, database: Path, number: str
+) -> None:
+    models = ("route", "set", "smart", "--strong", "a", "--weak", "b", "--price", "b=0/1e-9")
+    result = routectl(*models, "--price", f"a=1/{number}")
+    is_a_sentence(result, 2)
+    assert (repr(number) in result.err, database.exists()) == (True, False)
+    assert routectl(*models, "--price", "a=1e9/30").code == 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree
@@ -17,7 +18,7 @@ from routectl.evaluation.benchmark import JudgedPair
 from routectl.records import ModelPair
 from routectl.workflow.judging import setup
 from tests.chat_server import Server
-from tests.conftest import Routectl
+from tests.conftest import Routectl, payload, write_log
 from tests.hostile_text import (
     ACTING,
     FORGED,
@@ -119,3 +120,44 @@ def test_a_model_card_has_the_rows_and_lines_that_it_should(
     (row,) = [line for line in card.split("\n") if "gold.jsonl" in line]
     assert row.replace("\\|", "").count("|") == 4
     assert FORGED in card
+
+
+RUN = "$(touch PWN)"
+"""What a shell carries out, where it stands in a command outside of quotes."""
+
+
+def unquoted(printed: str) -> list[str]:
+    """Lines of which a command or an option would carry out what `RUN` says."""
+    lines = []
+    for line in printed.replace("\n", " ").split(" --"):
+        value = line.split("`")[0]
+        outside = re.sub(r"'[^']*'", "", value)
+        is_option = re.match(r"(where|price|route|strong|weak|config)[ =-]", value) is not None
+        if is_option and RUN in outside.split(" (")[0]:
+            lines.append(value)
+    return lines
+
+
+def test_a_name_in_a_command_that_is_printed_to_be_pasted_is_quoted(
+    routectl: Routectl, tmp_path: Path
+) -> None:
+    records = [
+        payload(n, model_group=RUN if n % 3 else "smart", model=f"gpt-5 {RUN}") for n in range(60)
+    ]
+    log = write_log(tmp_path / "log", records)
+    said = {}
+    for name, command in {
+        "import": ("import", log),
+        "mixed": ("calibrate", "-r", "length", "--strong-fraction", "0.3"),
+        "none": ("calibrate", "-r", "length", "--strong-fraction", "0.3", "--where", f"team={RUN}"),
+        "set": ("route", "set", f"r {RUN}", "--strong", f"gpt-5 {RUN}", "--weak", RUN),
+        "plan": ("plan", "-r", "length"),
+        "show": ("route", "show"),
+        "status": ("status",),
+    }.items():
+        done = routectl(*command)
+        said[name] = done.out + done.err
+        assert unquoted(said[name]) == [], said[name]
+    assert f"--where {shlex.quote(f'model_group={RUN}')}" in said["mixed"]
+    assert f"--where {shlex.quote(f'team={RUN}')}" in said["none"]
+    assert f"--price {shlex.quote(f'gpt-5 {RUN}')}=IN/OUT" in said["set"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 from collections.abc import Callable, Iterator
@@ -9,8 +10,11 @@ from pathlib import Path
 
 import pytest
 
+import routectl as package
 from tests.cli.test_bad_input import one_sentence
-from tests.conftest import Routectl, payload, write_log
+from tests.cli.test_usage import COMMANDS
+from tests.conftest import MODELS, Routectl, payload, write_log
+from tests.proxy.routes import route, write_routes
 
 PAIR = ("--strong-model", "big", "--weak-model", "small")
 JUDGE = (*PAIR, "--judge", "big", "--endpoint", "http://127.0.0.1:9/v1", "--max-cost", "1")
@@ -153,6 +157,125 @@ def test_an_export_replaces_any_export_and_nothing_else(
     before = target.read_text()
     target.write_text("model_list: []\n" + before)
     one_sentence(routectl("export", "--format", format, "-o", target), "--force", code=2)
+
+
+@pytest.mark.parametrize(
+    ("written_by", "by_hand"),
+    [
+        (("export", "--format", "env"), lambda text: text + "OTHER=1\n"),
+        (("export", "--format", "env"), lambda text: text + "ROUTECTL_UPSTREAM_KEY=sk-live\n"),
+        (("export", "--format", "env"), lambda text: "# mine\n" + text),
+        (("export", "--format", "env"), lambda text: text.replace("\n", " # mine\n", 1)),
+        (("export", "--format", "env"), lambda text: "ROUTECTL_UPSTREAM_KEY=sk-live\n"),
+        (("export", "--format", "yaml"), lambda text: text + "master_key: sk-live\n"),
+        (("export", "--format", "yaml"), lambda text: text + "# mine\n"),
+        (("export", "--format", "yaml"), lambda text: "config_string: [cut off\n"),
+        (("export", "--format", "json"), lambda text: text.replace("{", '{"mine": 1,', 1)),
+        (("export", "--format", "json"), lambda text: '{"config_string": 1, "mine": 2}\n'),
+        (("export", "--format", "string"), lambda text: text + "mine\n"),
+        (("export", "--format", "litellm"), lambda text: text + "general_settings: {}\n"),
+        (("export", "--format", "litellm"), lambda text: text + "# mine\n"),
+        (
+            ("export", "--format", "litellm"),
+            lambda text: text + "- {model_name: mine, litellm_params: {model: openai/mine}}\n",
+        ),
+        (
+            ("export", "--format", "litellm", "--complete"),
+            lambda text: text.replace("os.environ/LITELLM_MASTER_KEY", "sk-live"),
+        ),
+        (
+            ("export", "--format", "litellm", "--complete"),
+            lambda text: text.replace("os.environ/ROUTECTL_UPSTREAM_KEY_BIG", "sk-live"),
+        ),
+        (
+            ("export", "--format", "litellm", "--complete"),
+            lambda text: text + "  database_url: mine\n",
+        ),
+        (("export", "--format", "routes"), lambda text: text.replace("{", '{"mine": 1,', 1)),
+        (("export", "--format", "routes"), lambda text: text + "mine"),
+        (
+            ("export", "--format", "routes"),
+            lambda text: text.replace('"smart": {', '"smart": {"mine": 1,'),
+        ),
+        (("show", "c1"), lambda text: text.replace("{", '{"mine": 1,', 1)),
+        (("show", "c1"), lambda text: text.replace('"route": "smart"', '"route": "mine"')),
+        (("report",), lambda text: text + "<p>mine"),
+        (("status", "--prometheus"), lambda text: text + "mine 1\n"),
+    ],
+)
+def test_a_file_that_was_changed_by_hand_is_replaced_only_where_that_is_asked_for(
+    written_by: tuple[str, ...],
+    by_hand: Callable[[str], str],
+    routectl: Routectl,
+    files: dict[str, Path],
+    tmp_path: Path,
+) -> None:
+    renamed = routectl("route", "set", "smart", *MODELS)
+    assert renamed.code == 0, renamed.err
+    for command in (("calibrate", "-r", "random", "--strong-fraction", "0.3"), ("activate", "c2")):
+        assert routectl(*command, *(["--force"] if command[0] == "activate" else [])).code == 0
+    target = tmp_path / "written"
+    named = (*written_by, target) if "--prometheus" in written_by else (*written_by, "-o", target)
+    for _ in range(2):
+        result = routectl(*named)
+        assert result.code in (0, 3), result.err
+    written = target.read_text()
+    changed = by_hand(written)
+    assert changed != written
+    target.write_text(changed)
+
+    one_sentence(routectl(*named), "--force", code=2)
+    assert target.read_text() == changed
+    assert routectl(*named, "--force").code in (0, 3)
+    assert "mine" not in target.read_text()
+
+
+def test_a_users_env_file_with_variables_of_routectl_stays(
+    routectl: Routectl, files: dict[str, Path], tmp_path: Path
+) -> None:
+    mine = tmp_path / ".env"
+    text = "ROUTECTL_MODE=threshold\nROUTECTL_UPSTREAM_KEY=sk-live-123\nOTHER=1\n"
+    mine.write_text(text)
+    one_sentence(routectl("export", "--format", "env", "-o", mine), "--force", code=2)
+    assert mine.read_text() == text
+
+
+WITHOUT_FORCE = {
+    "plan": ("plan", "-r", "random", "--step", "50", "--plot", "{output}"),
+    "serve": ("serve", "--routes", "{routes}", "--port", "0", "--log", "{output}"),
+    "publish": ("route", "set", "smart", "--publish", "{output}"),
+}
+"""Commands that write a file and have no --force."""
+
+
+@pytest.mark.parametrize("command", [*WRITING, *WITHOUT_FORCE])
+def test_force_is_advised_where_the_command_has_it_and_nowhere_else(
+    command: str, routectl: Routectl, files: dict[str, Path], tmp_path: Path
+) -> None:
+    mine = tmp_path / "mine.svg"
+    mine.write_text("mine")
+    if command == "serve":
+        write_routes(tmp_path / "routes.json", smart=route())
+    arguments = {**WRITING, **WITHOUT_FORCE}[command]
+    filled = [
+        part.format(**files, output=mine, routes=tmp_path / "routes.json") for part in arguments
+    ]
+    (parameters,) = [leaf.params for path, leaf in COMMANDS if list(path) == filled[: len(path)]]
+    has_force = any("--force" in parameter.opts for parameter in parameters)
+
+    result = routectl(*filled)
+
+    assert (result.code, "mine.svg is there already" in result.err) in ((2, True), (1, True))
+    assert ("--force" in result.err) == has_force, result.err
+    assert mine.read_text() == "mine"
+
+
+def test_what_can_be_forced_is_told_whether_it_is() -> None:
+    for path in Path(package.__file__).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "Output":
+                given = {word.arg for word in node.keywords}
+                assert ("force" in given) != ("can_be_forced" in given), (path, node.lineno)
 
 
 def test_rejects_are_written_only_where_there_are_any(

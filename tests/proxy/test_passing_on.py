@@ -373,7 +373,7 @@ def test_clients_of_messages_send_their_token_in_a_header_of_their_own(
         ({"upstreams": ["small=http://127.0.0.1:1"]}, "no --upstream has the model 'large'"),
         ({"log_prompts": True}, "--log-prompts says what --log holds"),
         ({"log": Path("routes.json")}, "is an input"),
-        ({"log": Path("other.json")}, "does not say that this command wrote it"),
+        ({"log": Path("other.json")}, "does not say that this command wrote all of it"),
         ({"log": Path("missing/log.jsonl")}, "the folder does not exist"),
     ],
 )

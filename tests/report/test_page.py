@@ -416,7 +416,7 @@ def test_a_report_replaces_an_earlier_one_and_no_other_file(
     other.write_text('<!doctype html>\n<html lang="en">\n<p>routectl report</p>')
     result = running("report", "--output", other)
     assert result.code == 2
-    assert "does not say that this command wrote it" in result.err
+    assert "does not say that this command wrote all of it" in result.err
     assert not is_page(other.read_bytes())
 
 

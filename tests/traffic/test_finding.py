@@ -76,11 +76,13 @@ def test_what_is_no_file_in_a_directory_is_passed_over_and_told(logs: Path) -> N
         os.mkfifo("logs/pipe")
         Path("logs/dangling").symlink_to(logs / "gone")
         Path("logs/loop").symlink_to(logs / "logs")
+        Path("logs/circle").symlink_to("circle")
         Path("logs/empty").touch()
         Path("logs/linked.jsonl").symlink_to(logs / "x.csv")
         told: list[str] = []
         assert find_sources(["logs"], on_skip=told.append) == [*IN_ORDER, "logs/linked.jsonl"]
     assert told == [
+        "logs/circle is no file and was passed over",
         "logs/dangling is no file and was passed over",
         "logs/empty is empty and was passed over",
         "logs/loop is a link to a directory and was passed over",
@@ -103,6 +105,7 @@ def test_a_pipe_or_a_socket_that_is_named_is_left_to_who_opens_it() -> None:
 @pytest.mark.parametrize(
     ("path", "sentence"),
     [
+        ("", "the name of a file to read is empty"),
         ("gone", "gone does not exist"),
         ("gone/*.jsonl", "No file matches gone"),
         ("logs/*.csv", "No file matches logs"),

@@ -34,12 +34,18 @@ def test_a_literal_that_is_no_conversation_may_be_asked_about(read_log: ReadLog)
 
 
 def test_turns_that_cannot_be_read_back_are_rejected(read_log: ReadLog) -> None:
-    broken = "[{'role': 'user', 'content': Why?}]"
-    log = read_log([broken.encode(), b"How?"], format="text")
+    broken = (
+        "[{'role': 'user', 'content': Why?}]",
+        '{"messages": [{"role": "user", "content": "Why?"',
+        '{"messages": [{"role": "user", "content": "Wh',
+        "[" * 5000 + "]" * 5000,
+        "[" * 5000,
+    )
+    log = read_log([*map(str.encode, broken), b"How?"], format="text")
     assert log.texts == ["How?"]
     assert [reject.reason for reject in log.rejects] == [
         "turns that are written in a way that cannot be read back"
-    ]
+    ] * len(broken)
 
 
 @pytest.mark.parametrize(

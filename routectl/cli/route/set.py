@@ -33,7 +33,7 @@ from routectl.cli.console import Console
 )
 @click.option(
     "--drift-tolerance",
-    callback=options.optional_fraction,
+    callback=options.optional_open_fraction,
     metavar="SHARE",
     help="How far the long-run share may move from the calibrated one before `status` calls it "
     "drift, such as 0.03. Without it, 0.02.",
@@ -107,7 +107,7 @@ def command(
     # Its links are not followed: whoever swaps one means the name.
     target = None if publish is None else os.path.abspath(publish)  # noqa: PTH100
     if target is not None:
-        check_publishable(location, target)
+        check_publishable(location, target, name)
     wanted = Wanted(
         strong=strong,
         weak=weak,

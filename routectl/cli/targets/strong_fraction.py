@@ -29,7 +29,7 @@ _options = (
     ),
     click.option(
         "--guarantee",
-        callback=options.optional_fraction,
+        callback=options.optional_open_fraction,
         metavar="SHARE",
         help="Confidence that the long-run share is not above --strong-fraction: 0.95 is 95 %.",
     ),

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _HEAD = b'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
 _GENERATOR = b'<meta name="generator" content="routectl report">\n'
+_TAIL = b"</script>\n</body>\n</html>"
 
 
 def render(page: Page) -> bytes:
@@ -29,9 +30,10 @@ def render(page: Page) -> bytes:
     return _HEAD + _GENERATOR + body.encode()
 
 
-def is_page(head: bytes) -> bool:
-    """Whether a file is one of these, by how it begins."""
-    return head.startswith(_HEAD + _GENERATOR)
+def is_page(content: bytes) -> bool:
+    """Whether a file is one of these, by how it begins and ends."""
+    is_one = content.count(b"</html>") == 1
+    return is_one and content.startswith(_HEAD + _GENERATOR) and content.endswith(_TAIL)
 
 
 def _policy(style: str, script: str) -> str:

@@ -16,6 +16,7 @@ from routectl.output import Output, Write
 from routectl.preferences.battles import BattleReader, battle_reader, no_battles
 from routectl.preferences.gold import gold_reader
 from routectl.records import Battle, Reject
+from routectl.route import quoted
 from routectl.store import battles as stored
 from routectl.store.battles import NewBattle, SourceCounts
 from routectl.store.engine import Location, Store
@@ -124,7 +125,7 @@ def _require_battles(path: Path) -> None:
     if gold_reader(columns) is not None:
         raise InputError(
             f"{path} is a gold table, which names no pairs of models: train on it with "
-            f"`routectl train ROUTER --gold {path}`"
+            f"`routectl train ROUTER --gold {quoted(str(path))}`"
         )
     raise InputError(no_battles(path, columns))
 

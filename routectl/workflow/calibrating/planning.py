@@ -176,7 +176,12 @@ def plot_output(path: Path, location: Location) -> Output:
 
     check_suffix(path.suffix.removeprefix("."))
     output = Output(
-        path=path, option="--plot", database=location.path, is_ours=is_plot, mode=PUBLIC
+        path=path,
+        option="--plot",
+        database=location.path,
+        is_ours=is_plot,
+        can_be_forced=False,
+        mode=PUBLIC,
     )
     output.check()
     return output

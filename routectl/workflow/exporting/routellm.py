@@ -19,6 +19,7 @@ from routectl.errors import InputError, RouterError, reason_of
 from routectl.export import ActiveRoute
 from routectl.output import new_folder, write_in
 from routectl.policy import LIVE, REQUEST, THRESHOLD
+from routectl.route import quoted
 from routectl.routers import open_spec
 from routectl.routers.mf import MfRouter
 from routectl.workflow.exporting.bundling import check_export_folder
@@ -41,10 +42,12 @@ class WrittenForRouteLLM:
     @property
     def command(self) -> str:
         """With the address of `routectl serve` as RouteLLM's embeddings endpoint."""
-        models = f"--strong-model {self.strong or 'STRONG'} --weak-model {self.weak or 'WEAK'}"
+        strong, weak = (quoted(name) for name in (self.strong or "STRONG", self.weak or "WEAK"))
+        models = f"--strong-model {strong} --weak-model {weak}"
         return (
             "OPENAI_BASE_URL=http://127.0.0.1:8400/v1 python -m routellm.openai_server "
-            f"--routers mf --config {self.config} {models} --base-url URL --api-key KEY"
+            f"--routers mf --config {quoted(str(self.config))} {models} "
+            "--base-url URL --api-key KEY"
         )
 
 

@@ -148,7 +148,7 @@ def declared_prices(
     prices = model_prices(declared, own)
     unknown = [model for model, price in prices.items() if price is None]
     if unknown:
-        options = " ".join(f"--price {model}=IN/OUT" for model in unknown)
+        options = " ".join(f"--price {quoted(model)}=IN/OUT" for model in unknown)
         raise InputError(
             f"no price is known for {' and '.join(unknown)}: say what a million of its input and "
             f"output tokens cost, in {CURRENCY}, with {options} (0/0 if it costs nothing)"

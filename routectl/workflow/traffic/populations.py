@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 from routectl.errors import NoPromptsError
 from routectl.extraction import EXTRACTION_VERSION
 from routectl.records import Population
+from routectl.route import quoted
 from routectl.routers import OpenRouter
 from routectl.store.engine import Store
 from routectl.store.populations import Overview, requests_by_version, times, values_of
@@ -53,7 +54,7 @@ def _is_scored(
     name = router.identity.name
     reporter.note(
         f"{name} is left out, because it is slow and has not scored all of these prompts; run "
-        f"`routectl score -r {name}` first, or name it with -r {name}"
+        f"`routectl score -r {quoted(name)}` first, or name it with -r {quoted(name)}"
     )
     return False
 
@@ -97,7 +98,7 @@ def refuse_an_empty_population(
 
 def _filters(population: Population) -> Iterator[str]:
     for condition in population.where:
-        yield f"--where {condition}"
+        yield f"--where {quoted(str(condition))}"
     for name, time in (("since", population.since), ("until", population.until)):
         if time is not None:
             yield f"--{name} {time:%Y-%m-%dT%H:%M:%S}"
@@ -162,9 +163,10 @@ def say_what_the_population_mixes(
             for group, weight in groups[:5]
         )
         more = f" and {len(groups) - 5} more" if len(groups) > 5 else ""
+        example = f"model_group={groups[0][0] or groups[1][0]}"
         reporter.note(
             f"the traffic mixes {len(groups)} model groups ({shares}{more}); a route serves one: "
-            f"pick it with --where model_group={groups[0][0] or groups[1][0]}"
+            f"pick it with --where {quoted(example)}"
         )
     for field, weight, condition in (
         ("status", traffic.failures, "status!=failure"),

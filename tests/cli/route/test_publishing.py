@@ -135,6 +135,67 @@ def test_what_cannot_be_written_is_said_and_the_activation_is_recorded(
     assert (as_json.code, said["routes"], bool(said["problem"])) == (1, [], True)
 
 
+def other_database(routectl: Routectl, tmp_path: Path, *names: str) -> tuple[str, Path]:
+    """--db of another database with routes of these names that run."""
+    database = ("--db", tmp_path / "other.db")
+    for name in names:
+        assert routectl("route", "set", name, *MODELS, *database).code == 0
+        activated(routectl, "activate", "--route", name, "--always-weak", *map(str, database))
+    return database
+
+
+def test_a_second_database_does_not_take_the_routes_of_the_first_out_of_their_file(
+    published: Routectl, path: Path, tmp_path: Path
+) -> None:
+    activated(published, "activate", "--route", "smart", "--force")
+    before = path.read_bytes()
+    database = other_database(published, tmp_path, "other")
+
+    refused = published("route", "set", "other", "--publish", path, *database)
+
+    one_sentence(refused, "'smart'", "did not publish there", "name another file", code=2)
+    assert path.read_bytes() == before
+    assert published("route", "show", "other", "--json", *database).json["publish"] is None
+    new = ("--db", tmp_path / "new.db")
+    one_sentence(published("route", "set", "x", *MODELS, "--publish", path, *new), code=2)
+    assert not (tmp_path / "new.db").exists()
+    path.unlink()
+    assert published("route", "set", "other", "--publish", path, *database).code == 0
+    assert list(running(path)) == ["other"]
+
+
+def test_an_activation_leaves_a_file_that_another_database_wrote_meanwhile(
+    published: Routectl, path: Path, tmp_path: Path
+) -> None:
+    activated(published, "activate", "--route", "smart", "--force")
+    path.unlink()
+    database = other_database(published, tmp_path, "other")
+    assert published("route", "set", "other", "--publish", path, *database).code == 0
+    before = path.read_bytes()
+
+    failed = published("activate", "--route", "smart", "--always-weak")
+
+    one_sentence(failed, "activation a2 is recorded", "'other'", "go on as before", code=1)
+    assert path.read_bytes() == before
+
+
+def test_routes_of_this_database_that_were_renamed_or_unpublished_may_be_taken_out(
+    published: Routectl, path: Path
+) -> None:
+    for name in ("smart", "batch"):
+        activated(published, "activate", "--route", name, "--force")
+    file_of_before = path.read_bytes()
+    assert published("route", "rename", "batch", "nightly").code == 0
+    for change in (("set", "nightly", "--no-publish"), ("rename", "nightly", "jobs")):
+        assert published("route", *change).code == 0
+        path.write_bytes(file_of_before)
+        again = activated(published, "activate", "--route", "smart", "--always-weak")
+        assert running(path) == {"smart": ("always_weak", again)}
+        activated(published, "activate", "--route", "smart", "--always-strong")
+    path.write_bytes(file_of_before)
+    assert published("route", "set", "smart", "--publish", path).code == 0
+
+
 def test_the_sentence_of_a_failure_mends_it(published: Routectl, path: Path) -> None:
     activated(published, "activate", "--route", "smart", "--force")
     path.unlink()
