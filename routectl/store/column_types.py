@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import JSON, DateTime, Dialect, Double, Integer, LargeBinary, Text, TypeDecorator
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    DateTime,
+    Dialect,
+    Double,
+    Integer,
+    LargeBinary,
+    Text,
+    TypeDecorator,
+)
 
 
 class DamagedValueError(Exception):
@@ -49,13 +60,25 @@ class StoredText(_Stored):
 
 
 class StoredFloat(_Stored):
+    """A finite number: routectl computes no other that it stores."""
+
     cache_ok = True
     impl = Double
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Any:
+        if isinstance(value, float) and not math.isfinite(value):
+            raise DamagedValueError
+        return value
 
 
 class StoredInteger(_Stored):
     cache_ok = True
     impl = Integer
+
+
+class StoredBigInteger(_Stored):
+    cache_ok = True
+    impl = BigInteger
 
 
 class StoredBytes(_Stored):
@@ -64,10 +87,30 @@ class StoredBytes(_Stored):
     others = (str, int, float)
 
 
-class StoredJson(_Stored):
+class _StoredJson(_Stored):
     cache_ok = True
     impl = JSON
     others = ()
+    holds: type
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Any:
+        if value is not None and not isinstance(value, self.holds):
+            raise DamagedValueError
+        return value
+
+
+class StoredObject(_StoredJson):
+    """A JSON object."""
+
+    cache_ok = True
+    holds = dict
+
+
+class StoredList(_StoredJson):
+    """A JSON array."""
+
+    cache_ok = True
+    holds = list
 
 
 class UtcDateTime(_Stored):

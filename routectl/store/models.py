@@ -20,10 +20,12 @@ from sqlalchemy import (
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from routectl.store.column_types import (
+    StoredBigInteger,
     StoredBytes,
     StoredFloat,
     StoredInteger,
-    StoredJson,
+    StoredList,
+    StoredObject,
     StoredText,
     UtcDateTime,
 )
@@ -50,8 +52,8 @@ class Base(DeclarativeBase):
         float: StoredFloat,
         datetime: UtcDateTime,
         bytes: StoredBytes,
-        dict[str, Any]: StoredJson,
-        list[Any]: StoredJson,
+        dict[str, Any]: StoredObject,
+        list[Any]: StoredList,
     }
 
 
@@ -136,10 +138,10 @@ class Request(Base):
     tags: Mapped[str | None]
     """A JSON array of strings."""
     conversation: Mapped[str | None]
-    conversation_key: Mapped[int | None] = mapped_column(BigInteger)
+    conversation_key: Mapped[int | None] = mapped_column(StoredBigInteger)
     """63-bit digest of `conversation`: a cluster's number without reading its text."""
-    tokens_in: Mapped[int | None] = mapped_column(BigInteger)
-    tokens_out: Mapped[int | None] = mapped_column(BigInteger)
+    tokens_in: Mapped[int | None] = mapped_column(StoredBigInteger)
+    tokens_out: Mapped[int | None] = mapped_column(StoredBigInteger)
     cost: Mapped[float | None]
     """US dollars, as the proxy booked them."""
     model: Mapped[str | None]
@@ -157,9 +159,9 @@ class Request(Base):
     """What the policy's rule decided, where a shadow or a canary kept it from the request; null in
     rows of before."""
     proxy_would_be_reason: Mapped[str | None]
-    images: Mapped[int | None] = mapped_column(BigInteger)
+    images: Mapped[int | None] = mapped_column(StoredBigInteger)
     """In the whole conversation; null for none, and where the log does not say."""
-    tools: Mapped[int | None] = mapped_column(BigInteger)
+    tools: Mapped[int | None] = mapped_column(StoredBigInteger)
     """That the model was offered; null for none, and where the log does not say."""
     response_format: Mapped[str | None]
     """json_object, json_schema, ...; null for plain text, and where the log does not say."""
@@ -232,9 +234,9 @@ class Calibration(Base):
     strong_fraction: Mapped[float]
     next_share_below: Mapped[float | None]
     next_share_above: Mapped[float | None]
-    requests: Mapped[int] = mapped_column(BigInteger)
-    prompts: Mapped[int] = mapped_column(BigInteger)
-    clusters: Mapped[int] = mapped_column(BigInteger)
+    requests: Mapped[int] = mapped_column(StoredBigInteger)
+    prompts: Mapped[int] = mapped_column(StoredBigInteger)
+    clusters: Mapped[int] = mapped_column(StoredBigInteger)
     cluster_kind: Mapped[str]
     effective_size: Mapped[float]
     intervals: Mapped[dict[str, Any]]
@@ -244,7 +246,7 @@ class Calibration(Base):
     """SHA-256 of the sorted (score, weight) rows: the same digest, the same cut table."""
     details: Mapped[dict[str, Any]]
     """All else that was printed: undecided, shares of tokens and spend, the check in time."""
-    policy: Mapped[dict[str, Any] | None] = mapped_column(StoredJson(none_as_null=True))
+    policy: Mapped[dict[str, Any] | None] = mapped_column(StoredObject(none_as_null=True))
     """What decides by this calibration (`routectl.policy`), without mode, fallback and ids: the
     row's own id is its key. Null where a row is older than the record."""
     extraction_version: Mapped[int]
@@ -269,11 +271,11 @@ class Route(Base):
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)
     name: Mapped[str]
-    models: Mapped[list[Any] | None] = mapped_column(StoredJson(none_as_null=True))
+    models: Mapped[list[Any] | None] = mapped_column(StoredList(none_as_null=True))
     """From weak to strong, each with its name and its own price, if it has one."""
-    router: Mapped[dict[str, Any] | None] = mapped_column(StoredJson(none_as_null=True))
+    router: Mapped[dict[str, Any] | None] = mapped_column(StoredObject(none_as_null=True))
     """Its spec; null for the default one."""
-    population: Mapped[dict[str, Any] | None] = mapped_column(StoredJson(none_as_null=True))
+    population: Mapped[dict[str, Any] | None] = mapped_column(StoredObject(none_as_null=True))
     created_at: Mapped[datetime]
     removed_at: Mapped[datetime | None]
     publish: Mapped[str | None]
@@ -294,9 +296,9 @@ class RouteChange(Base):
     id: Mapped[int] = mapped_column(Id, primary_key=True)
     route_id: Mapped[int] = mapped_column(ForeignKey("routes.id"))
     action: Mapped[str]
-    was: Mapped[dict[str, Any] | None] = mapped_column(StoredJson(none_as_null=True))
+    was: Mapped[dict[str, Any] | None] = mapped_column(StoredObject(none_as_null=True))
     """What changed, as it was; null where the route was made."""
-    now: Mapped[dict[str, Any] | None] = mapped_column(StoredJson(none_as_null=True))
+    now: Mapped[dict[str, Any] | None] = mapped_column(StoredObject(none_as_null=True))
     """The same, as it is now; null where the route was removed."""
     actor: Mapped[str]
     note: Mapped[str | None]
@@ -324,7 +326,7 @@ class Activation(Base):
     actor: Mapped[str]
     note: Mapped[str | None]
     created_at: Mapped[datetime]
-    policy: Mapped[dict[str, Any] | None] = mapped_column(StoredJson(none_as_null=True))
+    policy: Mapped[dict[str, Any] | None] = mapped_column(StoredObject(none_as_null=True))
     """The calibration's, completed by what the activation says; its own id is the row's key. Null
     where the row, or its calibration, is older than the record."""
     expires_at: Mapped[datetime | None]
@@ -419,11 +421,11 @@ class Evaluation(Base):
     strong_model: Mapped[str]
     """Of the pair whose answers were compared, as the benchmark spells it."""
     weak_model: Mapped[str]
-    seed: Mapped[int] = mapped_column(BigInteger)
+    seed: Mapped[int] = mapped_column(StoredBigInteger)
     """Of the bootstrap."""
-    draws: Mapped[int] = mapped_column(BigInteger)
+    draws: Mapped[int] = mapped_column(StoredBigInteger)
     confidence: Mapped[float]
-    rows: Mapped[int] = mapped_column(BigInteger)
+    rows: Mapped[int] = mapped_column(StoredBigInteger)
     strong_quality: Mapped[float]
     """Mean, in the benchmark's own unit."""
     weak_quality: Mapped[float]

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from routectl.store.engine import Location
+from tests.cli.test_bad_input import one_sentence
 from tests.conftest import Routectl, payload, write_log
 
 SECRET = "hunter2"
@@ -262,3 +263,27 @@ def test_a_warning_of_a_library_quotes_no_cell_of_a_log(tmp_path: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert "Warning" not in done.stderr
     assert SECRET not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("statement", "command"),
+    [
+        ("UPDATE calibrations SET target = -1", "history"),
+        ("UPDATE calibrations SET target = '[]'", "history"),
+        ("UPDATE calibrations SET population = '\"x\"'", "history"),
+        ("UPDATE calibrations SET requests = 'null'", "history"),
+        ("UPDATE calibrations SET strong_fraction = 9e999", "history"),
+        ("UPDATE requests SET weight = 9e999", "traffic"),
+    ],
+)
+def test_a_value_that_was_never_stored_is_called_damaged(
+    routectl: Routectl, tmp_path: Path, database: Path, statement: str, command: str
+) -> None:
+    routectl("import", write_log(tmp_path / "log.jsonl", [payload(n) for n in range(50)]))
+    routectl("calibrate", "-r", "length", "--strong-fraction", "0.3")
+    with sqlite3.connect(database) as connection:
+        for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'"):
+            connection.execute(f"DROP TRIGGER {name}")
+        connection.execute(statement)
+    connection.close()
+    one_sentence(routectl(command), "damaged", code=1)
