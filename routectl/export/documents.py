@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from routectl.errors import RoutectlError, UsageError
-from routectl.policy import LIVE, REQUEST, THRESHOLD, Policy, named_pair
+from routectl.policy import CLIENT_PREFIX, LIVE, REQUEST, THRESHOLD, Policy, named_pair
 
-_CONFIG_STRING = re.compile(r"router-\S+-\d+(\.\d+)?\s*")
+_CONFIG_STRING = re.compile(rf"{CLIENT_PREFIX}\S+-\d+(\.\d+)?\s*")
 _ENV_LINE = re.compile(r"ROUTECTL_([A-Z_]+)=(.+)")
 _BASE_KEYS = ("config_string", "mode", "router", "threshold", "fingerprint")
 """Of every document in JSON or YAML, of whatever version."""
