@@ -38,7 +38,8 @@ def count_images(turns: object) -> int | None:
     if not isinstance(turns, list):
         return None
     images = 0
-    held: list[Any] = [turns]
+    # Most turns are text, and a log has many.
+    held: list[Any] = [t for t in turns if type(t) is dict and type(t.get("content")) is not str]
     while held:
         value = held.pop()
         if type(value) is dict:
