@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from routectl.errors import StoreError
 from routectl.policy import THRESHOLD, Reason, threshold_value
 from routectl.records import IdKind, Population
-from routectl.request import BY_POLICY, by_rule, decided_by
+from routectl.request import BY_POLICY
 from routectl.store import routes
 from routectl.store.drift_checks import NewLook, drift_checks
 from routectl.store.models import DriftCheck, Route
@@ -39,6 +39,7 @@ from routectl.workflow.policies.deciding import (
     fact_numbers,
     router_ids,
 )
+from routectl.workflow.policies.logged import COLUMNS, deciders, rule_answers
 
 if TYPE_CHECKING:
     import numpy as np
@@ -56,16 +57,7 @@ MOST_UNSCORED = 0.01
 """Share of requests without a score up to which nothing is said of it."""
 
 
-_LOGGED = (
-    "prompt_id",
-    "proxy_route",
-    "proxy_activation",
-    "proxy_decision",
-    "proxy_reason",
-    "proxy_fingerprint",
-    "proxy_would_be",
-    "proxy_would_be_reason",
-)
+_LOGGED = ("prompt_id", "proxy_fingerprint", *COLUMNS)
 
 
 def drift_of(
@@ -279,23 +271,14 @@ class Looking:
         activations = {
             IdKind.ACTIVATION.ref(a.id) for a in log if a.calibration_id == self._calibration.id
         }
-        names = ("route", "activation", "decision", "reason", "would_be_reason")
-        columns = [rows.values[f"proxy_{name}"] for name in names]
+        columns = (rows.values["proxy_route"], rows.values["proxy_activation"], deciders(rows))
         return np.array(
             [
-                row[0] in self._names
-                and row[1] in activations
-                and decided_by(**dict(zip(names, row, strict=True))) in BY_POLICY
-                for row in zip(*columns, strict=True)
+                route in self._names and activation in activations and by in BY_POLICY
+                for route, activation, by in zip(*columns, strict=True)
             ],
             dtype=np.bool_,
         )
-
-    def _by_rule(self, rows: RequestTable) -> list[tuple[str | None, str | None]]:
-        """Decision and reason of the rule in each request, also in a shadow or outside a canary."""
-        names = ("decision", "reason", "would_be", "would_be_reason")
-        columns = [rows.values[f"proxy_{name}"] for name in names]
-        return [by_rule(*row) for row in zip(*columns, strict=True)]
 
     def decisions(self) -> LoggedDecisions:
         """What the log has of decisions by this calibration that no look is at yet."""
@@ -318,7 +301,7 @@ class Looking:
         import numpy as np
 
         unscored = (Reason.TIMEOUT.value, Reason.NO_SCORE.value)
-        return np.array([reason in unscored for _, reason in self._by_rule(rows)], dtype=np.bool_)
+        return np.array([reason in unscored for _, reason in rule_answers(rows)], dtype=np.bool_)
 
     def _proxy(
         self, stored: Sequence[DriftCheck], rows: RequestTable, days: range
@@ -331,7 +314,7 @@ class Looking:
         if not logged.any():
             return []
         by_score = (Reason.THRESHOLD.value, Reason.SEGMENT_THRESHOLD.value)
-        rule = self._by_rule(rows)
+        rule = rule_answers(rows)
         fingerprints = [router.fingerprint for router in self._policy.routers]
         comparable = logged & np.array(
             [

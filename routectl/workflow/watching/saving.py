@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection
 
-from routectl.errors import InputError, StoreError, UsageError
+from routectl.errors import StoreError
 from routectl.policy import ALWAYS_STRONG, THRESHOLD
-from routectl.prices import ModelPrice, price_of
+from routectl.prices import ModelPrice
 from routectl.records import IdKind, Population
-from routectl.request import WITHOUT_SCORE, DecidedBy, by_rule, decided_by
 from routectl.store import routes
 from routectl.store.engine import Location
 from routectl.store.models import Activation
 from routectl.store.opening import open_store
 from routectl.store.requests import RequestTable, request_table
 from routectl.workflow.activating.comparing import first_and_last, recent, traffic_compared
-from routectl.workflow.calibrating.answering import DecidedAnswers, Side
+from routectl.workflow.calibrating.answering import Side
 from routectl.workflow.calibrating.pricing import route_prices
 from routectl.workflow.policies.activated import activated
 from routectl.workflow.policies.deciding import named_policy
 from routectl.workflow.reporter import Remembering, Reporter
 from routectl.workflow.routes.in_use import RouteInUse, in_use, picked_route
+from routectl.workflow.watching.bills import Costs, unbooked_models
+from routectl.workflow.watching.outcomes import COLUMNS, Outcomes
 
 if TYPE_CHECKING:
     import numpy as np
@@ -35,19 +36,6 @@ if TYPE_CHECKING:
 
 WINDOW = timedelta(days=30)
 """What is looked at where nobody says since when: this long before the newest request."""
-_COLUMNS = (
-    "proxy_route",
-    "proxy_decision",
-    "proxy_model",
-    "proxy_reason",
-    "proxy_activation",
-    "proxy_would_be",
-    "proxy_would_be_reason",
-    "model",
-    "model_group",
-    "cache_hit",
-    "status",
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,142 +122,10 @@ def savings(
         log = [] if stored is None else routes.activations(connection, stored.id)
         named = [named_policy(connection, IdKind.ACTIVATION, row.id) for row in log[-1:]]
         population = recent(connection, traffic_compared(connection, used, *named), window, WINDOW)
-        table = request_table(connection, population, None, columns=_COLUMNS)
+        table = request_table(connection, population, None, columns=COLUMNS)
         remembering = Remembering(reporter)
         prices = route_prices(used, {}, remembering)
         return _savings(connection, used, log, population, table, prices, remembering)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Outcomes:
-    """What became of each of n requests; all but the last three are bool[n]."""
-
-    is_hit: NDArray[np.bool_]
-    is_failed: NDArray[np.bool_]
-    has_decision: NDArray[np.bool_]
-    decided: NDArray[np.bool_]
-    """With a decision of routectl, answered, and not from the cache."""
-    not_by_policy: NDArray[np.bool_]
-    """With a decision of something else, answered, and not from the cache."""
-    is_overridden: NDArray[np.bool_]
-    is_fallback: NDArray[np.bool_]
-    side: NDArray[np.object_]
-    """A `Side` each, UNKNOWN where nothing was decided."""
-    model: NDArray[np.object_]
-    """That answered, by its name in the log; a dash where that is not known, or nothing decided."""
-    others: Sequence[tuple[str, NDArray[np.bool_]]]
-    """Each model that answered and is not the route's, with the requests."""
-
-    @classmethod
-    def of(cls, route: RouteInUse, table: RequestTable) -> _Outcomes:
-        """Raises InputError where no decision sent a request anywhere."""
-        import numpy as np
-
-        values = table.values
-
-        def rows_where(flags: Iterable[bool]) -> NDArray[np.bool_]:
-            return np.fromiter(flags, dtype=np.bool_, count=len(table))
-
-        is_hit = rows_where(value is True for value in values["cache_hit"])
-        is_failed = ~is_hit & rows_where(value == "failure" for value in values["status"])
-        has_decision = rows_where(value is not None for value in values["proxy_decision"])
-        answered_with_decision = has_decision & ~is_hit & ~is_failed
-        if not answered_with_decision.any():
-            raise InputError(_nothing_decided(route, len(table), has_decision))
-        names = ("route", "activation", "decision", "reason", "would_be_reason")
-        not_by_policy = answered_with_decision & rows_where(
-            decided_by(**dict(zip(names, row, strict=True))) is DecidedBy.OTHER
-            for row in zip(*(values[f"proxy_{name}"] for name in names), strict=True)
-        )
-        decided = answered_with_decision & ~not_by_policy
-        answers = DecidedAnswers(route)
-        columns = [values[name] for name in ("proxy_decision", "proxy_model", "model")]
-        answered = [
-            answers.of(*row) if is_decided else None
-            for is_decided, *row in zip(decided, *columns, strict=True)
-        ]
-        return cls(
-            is_hit=is_hit,
-            is_failed=is_failed,
-            has_decision=has_decision,
-            decided=decided,
-            not_by_policy=not_by_policy,
-            is_overridden=rows_where(one is not None and one.overridden for one in answered),
-            is_fallback=decided
-            & rows_where(
-                by_rule(*row)[1] in WITHOUT_SCORE
-                for row in zip(
-                    values["proxy_decision"],
-                    values["proxy_reason"],
-                    values["proxy_would_be"],
-                    values["proxy_would_be_reason"],
-                    strict=True,
-                )
-            ),
-            side=np.array([Side.UNKNOWN if one is None else one.side for one in answered]),
-            model=np.array(
-                ["-" if one is None else one.model or "-" for one in answered], dtype=object
-            ),
-            others=[*answers.others(answered)],
-        )
-
-    def share_of_strong(self, rows: NDArray[np.bool_], weight: NDArray[np.float64]) -> float | None:
-        """Of those rows of which it is known who answered; None where it is of none."""
-        answered = rows & (self.side != Side.UNKNOWN)
-        if not answered.any():
-            return None
-        return float(weight[answered & (self.side == Side.STRONG)].sum() / weight[answered].sum())
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Costs:
-    """US dollars of each of n requests, float64[n]; None where it is not known of any."""
-
-    booked: NDArray[np.float64]
-    """NaN where the log has none."""
-    priced: NDArray[np.float64] | None
-    """Of whoever answered, at the route's prices; NaN where that model has none."""
-    strong: NDArray[np.float64] | None
-    weak: NDArray[np.float64] | None
-
-    @classmethod
-    def of(
-        cls,
-        route: RouteInUse,
-        table: RequestTable,
-        outcomes: _Outcomes,
-        prices: tuple[ModelPrice, ModelPrice] | None,
-    ) -> _Costs:
-        import numpy as np
-
-        if prices is None:
-            return cls(table.cost, None, None, None)
-        strong, weak = (price.costs(table.tokens_in, table.tokens_out) for price in prices)
-        side = outcomes.side
-        priced = np.where(side == Side.STRONG, strong, np.where(side == Side.WEAK, weak, np.nan))
-        for name, rows in outcomes.others:
-            costs = _cost_of(name, route, table)
-            if costs is not None:
-                priced[rows] = costs[rows]
-        return cls(table.cost, priced, strong, weak)
-
-    def without_unbooked(self, models: NDArray[np.object_], unbooked: Sequence[str]) -> _Costs:
-        """The same, with the booked cost of these models taken for not known."""
-        import numpy as np
-
-        is_unbooked = np.array([model in unbooked for model in models])
-        return replace(self, booked=np.where(is_unbooked, np.nan, self.booked))
-
-    def saved(self, compared: NDArray[np.bool_]) -> NDArray[np.float64] | None:
-        """Less than always-strong: of the booked cost where all have one, else at the prices."""
-        import numpy as np
-
-        if self.strong is None or not compared.any():
-            return None
-        for actual in (self.booked, self.priced):
-            if actual is not None and np.isfinite(actual[compared]).all():
-                return self.strong - actual
-        return None
 
 
 def _savings(
@@ -285,7 +141,7 @@ def _savings(
 
     from routectl.calibration import TrafficMonth
 
-    outcomes = _Outcomes.of(route, table)
+    outcomes = Outcomes.of(route, table)
     decided, weight = outcomes.decided, table.weight
     # Bills are of the same requests, so that one can be held against another.
     compared = decided.copy()
@@ -296,8 +152,8 @@ def _savings(
         compared &= tokens_known
     else:
         prices = None
-    costs = _Costs.of(route, table, outcomes, prices)
-    unbooked = _unbooked(outcomes.model, costs, compared)
+    costs = Costs.of(route, table, outcomes, prices)
+    unbooked = unbooked_models(outcomes.model, costs, compared)
     if unbooked:
         costs = costs.without_unbooked(outcomes.model, unbooked)
 
@@ -344,27 +200,6 @@ def _savings(
     )
 
 
-def _unbooked(models: NDArray[np.object_], costs: _Costs, compared: NDArray[np.bool_]) -> list[str]:
-    """Models all of whose answers a proxy booked at 0 for want of a price, and not because they
-    cost nothing: at the route's prices they do."""
-    if costs.priced is None:
-        return []
-    by_model = {model: compared & (models == model) for model in set(models[compared])}
-    return sorted(
-        model
-        for model, rows in by_model.items()
-        if (costs.booked[rows] == 0).all() and (costs.priced[rows] > 0).any()
-    )
-
-
-def _cost_of(name: str, route: RouteInUse, table: RequestTable) -> NDArray[np.float64] | None:
-    try:
-        price = price_of(name, None, route.prices({}))
-    except UsageError:
-        return None
-    return price.costs(table.tokens_in, table.tokens_out)
-
-
 def _projected(
     connection: Connection,
     log: Sequence[Activation],
@@ -403,18 +238,3 @@ def _projected(
         else:
             cost += costs.spending.this_threshold / 1000 * amount
     return Bill(strong_fraction=strong / sum(weights.values()), cost=cost)
-
-
-def _nothing_decided(route: RouteInUse, rows: int, has_decision: NDArray[np.bool_]) -> str:
-    if not rows:
-        return f"there is no request of route {route.name!r} in this time: import its log"
-    if has_decision.any():
-        return (
-            f"the decided requests of route {route.name!r} in this time failed or came from the "
-            "cache, so nothing was saved or spent by a decision"
-        )
-    return (
-        f"none of the {rows:,} requests of route {route.name!r} in this time has a logged decision "
-        "of the proxy, so what routing has saved cannot be said: let the proxy decide by routectl "
-        "(docs/proxy.md) and import its log"
-    )
