@@ -8,28 +8,28 @@ import hmac
 import json
 import logging
 import secrets
-from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping
+from collections.abc import AsyncIterator, Coroutine
 from typing import Any
 
 import anyio
 import httpx2
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
-from prometheus_client.registry import Collector
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Send
 
 from routectl.callers import caller_of
 from routectl.errors import InputError, UsageError
 from routectl.extraction.texts import clean
 from routectl.field_text import text
+from routectl.proxy.admission import Admission, Refused
 from routectl.proxy.decider import Decider, Decision, RequestFacts
 from routectl.proxy.decision_log import Answered, DecisionLog
+from routectl.proxy.metrics import DecisionCounts
 from routectl.proxy.scorer import AT_ONCE
 from routectl.proxy.settings import Settings
 from routectl.proxy.usage import Usage
@@ -43,29 +43,11 @@ _PASSED_ON = ("anthropic-version", "anthropic-beta", "x-request-id")
 _CALLS = ("chat/completions", "completions", "responses", "messages")
 _SESSION = ("x-session-id", "x-litellm-session-id")
 """Headers that name the conversation."""
-_ALWAYS_ANSWERED = ("/health", "/metrics")
-"""What an operator asks also while there are too many requests."""
 
 BODY_SECONDS = 60.0
 """In which a request must have arrived whole."""
-_LINGER_SECONDS = 2.0
-"""So long what a refused client goes on sending is read, so that it can read its answer."""
 _GONE = 499
 """Status in the log of a call whose client left before its answer."""
-
-
-class Refused(Exception):  # noqa: N818 - an answer to a client
-    """A request that is answered with an error."""
-
-    def __init__(self, status: int, kind: str, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-        self.kind = kind
-
-    def response(self, headers: Mapping[str, str] | None = None) -> JSONResponse:
-        """As OpenAI's API says it."""
-        error = {"message": str(self), "type": self.kind, "param": None, "code": None}
-        return JSONResponse({"error": error}, status_code=self.status, headers=headers)
 
 
 class _BrokenOff(Exception):  # noqa: N818 - the upstream's fault, which is logged where it is seen
@@ -78,67 +60,6 @@ class _PassedBack(StreamingResponse):
     async def stream_response(self, send: Send) -> None:
         with contextlib.suppress(_BrokenOff):
             await super().stream_response(send)
-
-
-class _Door:
-    """Takes so many requests at once, and reads no more of one than its answer needs."""
-
-    def __init__(self, app: ASGIApp, *, most: int) -> None:
-        self._app = app
-        self._most = most
-        self._count = 0
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        request = _Unread(scope, receive, send)
-        if scope["path"] in _ALWAYS_ANSWERED:
-            await self._app(scope, request.receive, request.send)
-            return
-        if self._count >= self._most:
-            message = f"This server has {self._most:,} requests at once: try again later."
-            response = Refused(503, "server_error", message).response({"retry-after": "1"})
-            await response(scope, request.receive, request.send)
-            return
-        self._count += 1
-        try:
-            await self._app(scope, request.receive, request.send)
-        finally:
-            self._count -= 1
-
-
-class _Unread:
-    """A request of which there may be more when it is answered: its connection closes then.
-
-    Otherwise the server would read to its end what never ends.
-    """
-
-    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self._receive, self._send = receive, send
-        lengths = dict(scope["headers"])
-        self._is_read = lengths.get(b"content-length", b"0") == b"0"
-        self._is_read &= b"transfer-encoding" not in lengths
-        self._closes = False
-
-    async def receive(self) -> Message:
-        message = await self._receive()
-        self._is_read |= not message.get("more_body", False)
-        return message
-
-    async def send(self, message: Message) -> None:
-        if message["type"] == "http.response.start" and not self._is_read:
-            self._closes = True
-            message["headers"] = [*message["headers"], (b"connection", b"close")]
-        elif self._closes and not message.get("more_body", False):
-            await self._send({**message, "more_body": True})
-            message = {"type": "http.response.body", "body": b""}
-            # Closed while the client sends, the connection would lose the answer on its way.
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_LINGER_SECONDS):
-                    while not self._is_read:
-                        await self.receive()
-        await self._send(message)
 
 
 def make_app(
@@ -156,7 +77,7 @@ def make_app(
             *(Route(f"/v1/{call}", server.call, methods=["POST"]) for call in _CALLS),
         ],
         lifespan=server.lifespan,
-        middleware=[Middleware(_Door, most=settings.max_concurrent)],
+        middleware=[Middleware(Admission, most=settings.max_concurrent)],
         exception_handlers={Refused: _refused, HTTPException: _unknown, Exception: _failed},
     )
 
@@ -187,7 +108,7 @@ class _Server:
         self._settings = settings
         self._log = decision_log
         self._registry = CollectorRegistry()
-        self._registry.register(_Counts(decider, decision_log))
+        self._registry.register(DecisionCounts(decider, decision_log))
         self._client: httpx2.AsyncClient
 
     @contextlib.asynccontextmanager
@@ -432,64 +353,3 @@ class _Server:
 
 def _client_request_id(request: Request) -> str | None:
     return text(request.headers.get("x-request-id"))
-
-
-class _Counts(Collector):
-    """What the decider and the routes file have counted."""
-
-    def __init__(self, decider: Decider, decision_log: DecisionLog | None) -> None:
-        self._decider = decider
-        self._log = decision_log
-
-    def collect(self) -> Iterable[Metric]:
-        requests = CounterMetricFamily(
-            "routectl_requests",
-            "Requests by route, decision and reason",
-            labels=["route", "decision", "reason"],
-        )
-        for labels, count in self._decider.reasons.copy().items():
-            requests.add_metric(list(labels), count)
-        would_be = CounterMetricFamily(
-            "routectl_policy_decisions",
-            "Requests by what the policy decides live: in a shadow and outside a canary it differs "
-            "from what is served",
-            labels=["route", "decision", "reason"],
-        )
-        for labels, count in self._decider.would_be.copy().items():
-            would_be.add_metric(list(labels), count)
-        scored = CounterMetricFamily(
-            "routectl_prompts",
-            "Prompts that were to be scored, by their length and what came of it",
-            labels=["route", "characters", "outcome"],
-        )
-        for labels, count in self._decider.outcomes.copy().items():
-            scored.add_metric(list(labels), count)
-        running = self._decider.running
-        yield requests
-        yield would_be
-        yield scored
-        if self._log is not None:
-            yield CounterMetricFamily(
-                "routectl_log_failures",
-                "Decisions that could not be written to the log",
-                value=self._log.failures,
-            )
-        yield CounterMetricFamily(
-            "routectl_routes_changes", "Times that routes.json was taken up", value=running.changes
-        )
-        yield CounterMetricFamily(
-            "routectl_routes_failures",
-            "Times that what routes.json had become could not be carried out",
-            value=running.failures,
-        )
-        yield GaugeMetricFamily(
-            "routectl_routes_current",
-            "1 where routes.json is what runs, 0 where the last good one is kept",
-            value=running.problem is None,
-        )
-        activations = GaugeMetricFamily(
-            "routectl_activation", "The activation that a route runs", labels=["route"]
-        )
-        for name, route in running.routes.items():
-            activations.add_metric([name], route.active.policy.activation_id or 0)
-        yield activations
