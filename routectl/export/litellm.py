@@ -147,14 +147,14 @@ def is_litellm_fragment(content: bytes) -> bool:
 
 def _is_written(entry: object) -> bool:
     """Whether an entry of `model_list` is one that is written here."""
-    match entry:
-        case {
-            "model_name": str(name),
-            "litellm_params": {
-                "complexity_router_config": {"tiers": {"SIMPLE": weak, "REASONING": strong}}
-            },
-        }:
-            return any(entry == _router(name, weak, strong, timeout) for timeout in _TIMEOUTS_MS)
-        case {"model_name": str(name)}:
-            return entry == _deployment(name)
-    return False
+    if not isinstance(entry, dict):
+        return False
+    try:
+        name, params = entry["model_name"], entry["litellm_params"]
+        if "complexity_router_config" not in params:
+            return bool(entry == _deployment(name))
+        tiers = params["complexity_router_config"]["tiers"]
+        weak, strong = tiers[WEAK_TIER], tiers[STRONG_TIER]
+    except (KeyError, TypeError, AttributeError):
+        return False
+    return any(entry == _router(name, weak, strong, timeout) for timeout in _TIMEOUTS_MS)

@@ -14,12 +14,25 @@ from routectl.documents import read_document
 from routectl.errors import InputError
 from routectl.export.litellm import PLUGIN
 
+_OLDEST = (1, 99)
+_NEVER = ("1.82.7", "1.82.8", "1.107.0")
+"""Malicious or withdrawn releases of LiteLLM."""
 _MOST_FILES = 100
 _CUSTOM_AUTH_CHECKS = (
     ("litellm_settings", "enable_post_custom_auth_checks"),
     ("general_settings", "custom_auth_run_common_checks"),
 )
 """Section and name of what LiteLLM wants, both, to check keys that `custom_auth` let in."""
+
+
+def version_fault(version: str) -> str | None:
+    """Why a release of LiteLLM cannot be taken; None where it can."""
+    if version in _NEVER:
+        return f"{version} is a malicious or withdrawn release"
+    numbers = tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
+    if numbers < _OLDEST:
+        return f"{version} has no classifier plug-in: 1.99 has it"
+    return None
 
 
 @dataclass(frozen=True, slots=True)

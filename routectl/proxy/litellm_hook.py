@@ -14,6 +14,7 @@ from __future__ import annotations
 import logging
 import os
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ from litellm.integrations.custom_logger import CustomLogger
 from routectl.callers import user_and_session
 from routectl.errors import InputError, UsageError
 from routectl.export import STRONG_TIER, WEAK_TIER
+from routectl.export.litellm_check import version_fault
 from routectl.field_text import text
 from routectl.policy import THRESHOLD
 from routectl.proxy.decider import Decider, RequestFacts
@@ -64,8 +66,15 @@ class RoutectlPlugin(CustomLogger):  # type: ignore[misc, unused-ignore]
 
     def __init__(self) -> None:
         """Begin to load routers, in a thread: a worker that takes longer than five seconds to
-        start is ended by uvicorn."""
+        start is ended by uvicorn.
+
+        Raises:
+            InputError: this LiteLLM cannot route by a plug-in; the proxy does not start then.
+        """
         super().__init__()
+        fault = version_fault(version("litellm"))
+        if fault is not None:
+            raise InputError(f"LiteLLM {fault}; install it with: pip install 'routectl[litellm]'")
         self._decider: Decider | None = None
         self._models: dict[str, tuple[str | None, ...]] = {}
         """Of each route, as they were first read: LiteLLM's tiers name these until it restarts."""

@@ -395,3 +395,20 @@ def test_a_client_s_threshold_decides_for_keys_that_may_call_the_route(
         ("threshold", "weak", "smart", 1),
     ]
     assert "requests of a route: client threshold" in done.out
+
+
+def test_a_litellm_that_is_too_old_is_said_as_it_loads_the_plug_in(litellm_python: str) -> None:
+    code = (
+        "import importlib.metadata as metadata\n"
+        "metadata.version = lambda name: '1.98.2'\n"
+        "from routectl.proxy.litellm_hook import plugin\n"
+    )
+    done = subprocess.run(
+        [litellm_python, "-c", code],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode != 0
+    assert "LiteLLM 1.98.2 has no classifier plug-in: 1.99 has it" in done.stderr.splitlines()[-1]

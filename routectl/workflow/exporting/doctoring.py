@@ -22,7 +22,7 @@ from routectl.documents import read_document
 from routectl.endpoint import checked_host
 from routectl.errors import InputError, RoutectlError, UsageError
 from routectl.export import ActiveRoute, read_routes, routes_document
-from routectl.export.litellm_check import LitellmConfig
+from routectl.export.litellm_check import LitellmConfig, version_fault
 from routectl.policy import CONVERSATION, THRESHOLD
 from routectl.proxy.bundle import MANIFEST, ROUTES, Bundle, read_bundle
 from routectl.records import IdKind
@@ -44,9 +44,6 @@ FEW = 0.01
 """The share of the newest requests that may lack what a log should have."""
 _TIMEOUT_SECONDS = 5.0
 _LONGEST_ANSWER = 1_000_000
-_OLDEST_LITELLM = (1, 99)
-_NEVER = ("1.82.7", "1.82.8", "1.107.0")
-"""Malicious or withdrawn releases of LiteLLM."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -349,12 +346,9 @@ def _litellm_version() -> Check:
         text = version("litellm")
     except PackageNotFoundError:
         return Check("LiteLLM", SKIPPED, "it is not installed in this environment")
-    remedy = "pip install 'routectl[litellm]'"
-    numbers = tuple(int(part) for part in text.split(".")[:2] if part.isdigit())
-    if text in _NEVER:
-        return Check("LiteLLM", FAILED, f"{text} is a malicious or withdrawn release", remedy)
-    if numbers < _OLDEST_LITELLM:
-        return Check("LiteLLM", FAILED, f"{text} has no classifier plug-in: 1.99 has it", remedy)
+    fault = version_fault(text)
+    if fault is not None:
+        return Check("LiteLLM", FAILED, fault, "pip install 'routectl[litellm]'")
     return Check("LiteLLM", OK, text)
 
 
