@@ -386,7 +386,9 @@ def test_a_calibration_for_other_models_than_the_route_declares_by_now_wants_for
 
 
 @pytest.mark.usefixtures("imported")
-@pytest.mark.parametrize("option", [("--mode", "canary=5%"), ("--fallback", "strong")])
+@pytest.mark.parametrize(
+    "option", [("--mode", "canary=5%"), ("--fallback", "strong"), ("--expires", "30d")]
+)
 def test_how_what_runs_is_served_changes_no_threshold_by_the_way(
     routectl: Routectl, own: str, option: tuple[str, str]
 ) -> None:

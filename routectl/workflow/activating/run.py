@@ -53,7 +53,7 @@ class Asked:
     expires_at: datetime | None = None
     """When somebody has to look at it again; None: never."""
     again: bool = False
-    """Write also what the route runs already, as a new note or expiry wants it."""
+    """Write also what the route runs already, as a new expiry wants it."""
 
     def __post_init__(self) -> None:
         if self.rule != THRESHOLD and (self.mode or self.fallback):
@@ -151,7 +151,7 @@ def _to_activate(
     if asked.calibration_id is None:
         newest = _of_the_last_run(connection, route)
         if before is not None:
-            _require_no_other_meaning(newest.id, asked, log, before[0])
+            _require_unambiguous(newest.id, asked, log, before[0])
         return newest
     chosen = calibration(connection, asked.calibration_id)
     if chosen.route_id is not None and chosen.route_id != route.id:
@@ -164,23 +164,23 @@ def _to_activate(
     return chosen
 
 
-def _require_no_other_meaning(
+def _require_unambiguous(
     newest: int, asked: Asked, log: Sequence[Activation], before: Activation
 ) -> None:
     """Raise UsageError where a person who names no calibration may mean the one of before.
 
-    A new mode or fallback may be meant for what runs, and a newest calibration that ran once was
-    left for a reason.
+    A new mode, fallback or expiry may be meant for what runs, and a newest calibration that ran
+    once was left for a reason.
     """
     if newest == before.calibration_id:
         return
     assert before.calibration_id is not None, "it is the last activation of a calibration"
     running, other = (IdKind.CALIBRATION.ref(id) for id in (before.calibration_id, newest))
-    if asked.mode or asked.fallback:
+    if asked.mode or asked.fallback or asked.again:
         raise UsageError(
-            f"say which calibration: {running} ran last and {other} is newer, and a mode or a "
-            f"fallback may be meant for either: name {running} to change how it is served, {other} "
-            "to change the threshold, too"
+            f"say which calibration: {running} ran last and {other} is newer, and a mode, a "
+            f"fallback or an expiry may be meant for either: name {running} to keep what it "
+            f"decides, {other} to change the threshold, too"
         )
     if any(row.calibration_id == newest for row in log):
         raise UsageError(
