@@ -159,75 +159,77 @@ def test_an_export_replaces_any_export_and_nothing_else(
     one_sentence(routectl("export", "--format", format, "-o", target), "--force", code=2)
 
 
-@pytest.mark.parametrize(
-    ("written_by", "by_hand"),
-    [
-        (("export", "--format", "env"), lambda text: text + "OTHER=1\n"),
-        (("export", "--format", "env"), lambda text: text + "ROUTECTL_UPSTREAM_KEY=sk-live\n"),
-        (("export", "--format", "env"), lambda text: "# mine\n" + text),
-        (("export", "--format", "env"), lambda text: text.replace("\n", " # mine\n", 1)),
-        (("export", "--format", "env"), lambda text: "ROUTECTL_UPSTREAM_KEY=sk-live\n"),
-        (("export", "--format", "yaml"), lambda text: text + "master_key: sk-live\n"),
-        (("export", "--format", "yaml"), lambda text: text + "# mine\n"),
-        (("export", "--format", "yaml"), lambda text: "config_string: [cut off\n"),
-        (("export", "--format", "json"), lambda text: text.replace("{", '{"mine": 1,', 1)),
-        (("export", "--format", "json"), lambda text: '{"config_string": 1, "mine": 2}\n'),
-        (("export", "--format", "string"), lambda text: text + "mine\n"),
-        (("export", "--format", "litellm"), lambda text: text + "general_settings: {}\n"),
-        (("export", "--format", "litellm"), lambda text: text + "# mine\n"),
-        (
-            ("export", "--format", "litellm"),
-            lambda text: text + "- {model_name: mine, litellm_params: {model: openai/mine}}\n",
-        ),
-        (
-            ("export", "--format", "litellm", "--complete"),
-            lambda text: text.replace("os.environ/LITELLM_MASTER_KEY", "sk-live"),
-        ),
-        (
-            ("export", "--format", "litellm", "--complete"),
-            lambda text: text.replace("os.environ/ROUTECTL_UPSTREAM_KEY_BIG", "sk-live"),
-        ),
-        (
-            ("export", "--format", "litellm", "--complete"),
-            lambda text: text + "  database_url: mine\n",
-        ),
-        (("export", "--format", "routes"), lambda text: text.replace("{", '{"mine": 1,', 1)),
-        (("export", "--format", "routes"), lambda text: text + "mine"),
-        (
-            ("export", "--format", "routes"),
-            lambda text: text.replace('"smart": {', '"smart": {"mine": 1,'),
-        ),
-        (("show", "c1"), lambda text: text.replace("{", '{"mine": 1,', 1)),
-        (("show", "c1"), lambda text: text.replace('"route": "smart"', '"route": "mine"')),
-        (("report",), lambda text: text + "<p>mine"),
-        (("status", "--prometheus"), lambda text: text + "mine 1\n"),
-    ],
-)
-def test_a_file_that_was_changed_by_hand_is_replaced_only_where_that_is_asked_for(
-    written_by: tuple[str, ...],
-    by_hand: Callable[[str], str],
-    routectl: Routectl,
-    files: dict[str, Path],
-    tmp_path: Path,
-) -> None:
-    renamed = routectl("route", "set", "smart", *MODELS)
-    assert renamed.code == 0, renamed.err
-    for command in (("calibrate", "-r", "random", "--strong-fraction", "0.3"), ("activate", "c2")):
-        assert routectl(*command, *(["--force"] if command[0] == "activate" else [])).code == 0
-    target = tmp_path / "written"
-    named = (*written_by, target) if "--prometheus" in written_by else (*written_by, "-o", target)
-    for _ in range(2):
-        result = routectl(*named)
-        assert result.code in (0, 3), result.err
-    written = target.read_text()
-    changed = by_hand(written)
-    assert changed != written
-    target.write_text(changed)
+def added(text: str) -> Callable[[str], str]:
+    """A change by hand: something at the end."""
+    return lambda written: written + text
 
-    one_sentence(routectl(*named), "--force", code=2)
-    assert target.read_text() == changed
-    assert routectl(*named, "--force").code in (0, 3)
-    assert "mine" not in target.read_text()
+
+def replaced(old: str, new: str) -> Callable[[str], str]:
+    """A change by hand: something else in the first place."""
+    return lambda written: written.replace(old, new, 1)
+
+
+BY_HAND = {
+    "export --format env": (
+        added("OTHER=1\n"),
+        added("ROUTECTL_UPSTREAM_KEY=sk-live\n"),
+        lambda written: f"# mine\n{written}",
+        replaced("\n", " # mine\n"),
+        lambda _: "ROUTECTL_UPSTREAM_KEY=sk-live\n",
+    ),
+    "export --format yaml": (
+        added("master_key: sk-live\n"),
+        added("# mine\n"),
+        lambda _: "config_string: [cut off\n",
+    ),
+    "export --format json": (
+        replaced("{", '{"mine": 1,'),
+        lambda _: '{"config_string": 1, "mine": 2}\n',
+    ),
+    "export --format string": (added("mine\n"),),
+    "export --format litellm": (
+        added("general_settings: {}\n"),
+        added("# mine\n"),
+        added("- {model_name: mine, litellm_params: {model: openai/mine}}\n"),
+    ),
+    "export --format litellm --complete": (
+        replaced("os.environ/LITELLM_MASTER_KEY", "sk-live"),
+        replaced("os.environ/ROUTECTL_UPSTREAM_KEY_BIG", "sk-live"),
+        added("  database_url: mine\n"),
+    ),
+    "export --format routes": (
+        replaced("{", '{"mine": 1,'),
+        added("mine"),
+        replaced('"smart": {', '"smart": {"mine": 1,'),
+    ),
+    "show c1": (replaced("{", '{"mine": 1,'), replaced('"route": "smart"', '"route": "mine"')),
+    "report": (added("<p>mine"),),
+    "status --prometheus": (added("mine 1\n"),),
+}
+
+
+@pytest.mark.parametrize("command", BY_HAND)
+@pytest.mark.usefixtures("files")
+def test_a_file_that_was_changed_by_hand_is_replaced_only_where_that_is_asked_for(
+    command: str, routectl: Routectl, tmp_path: Path
+) -> None:
+    assert routectl("route", "set", "smart", *MODELS).code == 0
+    assert routectl("calibrate", "-r", "random", "--strong-fraction", "0.3").code == 0
+    assert routectl("activate", "c2", "--force").code == 0
+    target = tmp_path / "written"
+    option = () if "--prometheus" in command else ("-o",)
+    write = (*command.split(), *option, target)
+    for change in BY_HAND[command]:
+        result = routectl(*write)
+        assert result.code in (0, 3), result.err
+        changed = change(target.read_text())
+        assert changed != target.read_text()
+        target.write_text(changed)
+
+        one_sentence(routectl(*write), "--force", code=2)
+        assert target.read_text() == changed
+        assert routectl(*write, "--force").code in (0, 3)
+        assert "mine" not in target.read_text()
 
 
 def test_a_users_env_file_with_variables_of_routectl_stays(

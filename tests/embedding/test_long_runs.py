@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import AddedToken, Tokenizer, models, normalizers, pre_tokenizers
 
@@ -72,6 +72,7 @@ def test_no_token_changes(name: str, text: str) -> None:
     assert shorter.word_ids == whole.word_ids
 
 
+@settings(max_examples=40)
 @given(text=TEXTS)
 def test_what_is_read_is_the_beginning_of_what_the_tokenizer_gives(text: str) -> None:
     reader = TokenReader(MINILM, 40)

@@ -399,9 +399,10 @@ def test_idle_connections_take_no_place_and_too_many_requests_get_an_error_of_op
     ("head", "status"),
     [
         ("POST /v1/decide", 413),
-        ("POST /v1/decide", 401),
-        ("POST /v1/elsewhere", 404),
-        ("GET /health", 200),
+        # Each waits for what it refuses to go on reading.
+        pytest.param("POST /v1/decide", 401, marks=pytest.mark.slow),
+        pytest.param("POST /v1/elsewhere", 404, marks=pytest.mark.slow),
+        pytest.param("GET /health", 200, marks=pytest.mark.slow),
     ],
 )
 def test_of_a_body_without_end_no_more_is_read_than_its_answer_needs(
@@ -430,6 +431,7 @@ def test_of_a_body_without_end_no_more_is_read_than_its_answer_needs(
 UNCONDITIONAL = {"thresholds": ()}
 
 
+@pytest.mark.slow  # routes.json is looked at each second, six times
 def test_routes_without_an_upstream_are_not_taken_up_and_it_is_said_until_they_have_one(
     path: Path, upstream: LoopbackServer
 ) -> None:
