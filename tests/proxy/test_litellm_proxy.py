@@ -397,15 +397,16 @@ def test_a_client_s_threshold_decides_for_keys_that_may_call_the_route(
     assert "requests of a route: client threshold" in done.out
 
 
-def test_a_litellm_that_is_too_old_is_said_as_it_loads_the_plug_in(litellm_python: str) -> None:
-    code = (
-        "import importlib.metadata as metadata\n"
-        "metadata.version = lambda name: '1.98.2'\n"
-        "from routectl.proxy.litellm_hook import plugin\n"
-    )
+def test_a_litellm_that_is_too_old_is_said_as_it_loads_the_plug_in(
+    litellm_python: str, tmp_path: Path
+) -> None:
+    # A distribution that comes first on the path says its version; other packages keep theirs.
+    metadata = tmp_path / "litellm-1.98.2.dist-info" / "METADATA"
+    metadata.parent.mkdir()
+    metadata.write_text("Metadata-Version: 2.1\nName: litellm\nVersion: 1.98.2\n")
     done = subprocess.run(
-        [litellm_python, "-c", code],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        [litellm_python, "-c", "from routectl.proxy.litellm_hook import plugin"],
+        env={**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"},
         capture_output=True,
         text=True,
         check=False,
