@@ -297,7 +297,7 @@ STATUS = Shape(
         "newest_request": "Its time.",
         "newest_decision": "The time of the newest decision that the proxy logged.",
         "decided_by": "The activation that it names, such as a7.",
-        "served": "Answered requests of the last 7 days since the activation, by who decided them.",
+        "served": "Answered requests of the last day since the activation, by who decided them.",
         "requests": "Weight of the requests of the last 7 days, up to the newest one.",
         "strong_fraction": "The share of them that is strong.",
         "unscored": "The share of them that has no score.",

@@ -15,8 +15,8 @@ from routectl.store.recent import decisions_since, newest_decision, newest_time
 from routectl.store.traffic import routed_since
 from routectl.workflow.policies.activated import Activated
 
-WINDOW = timedelta(days=7)
-"""At most so long before the newest request."""
+WINDOW = timedelta(days=1)
+"""At most so long before the newest request: a repair is seen the next day."""
 
 UNTIL_IT_ARRIVES = timedelta(minutes=10)
 """After an activation, a proxy may still decide by the one before."""
@@ -38,7 +38,7 @@ class Served:
     """
 
     since: datetime
-    """Ten minutes after the activation, or 7 days before the newest request."""
+    """Ten minutes after the activation, or a day before the newest request."""
     by_policy: float = 0.0
     """By the active policy."""
     without_score: float = 0.0

@@ -41,7 +41,6 @@ from routectl.workflow.policies.deciding import (
 from routectl.workflow.policies.served import (
     CLOCKS_DIFFER,
     UNTIL_IT_ARRIVES,
-    WINDOW,
     Served,
     served,
 )
@@ -51,6 +50,9 @@ from routectl.workflow.watching.month import MonthToDate, month_to_date
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+WINDOW = timedelta(days=7)
+"""Before the newest request: what is shown of the last requests."""
 
 
 class Check(StrEnum):

@@ -15,7 +15,7 @@ from routectl.store.opening import open_store
 from tests.conftest import MODELS, Result, Routectl, payload, write_log
 
 HOUR = 3600.0
-DAYS = 6
+HOURS = 20
 COUNT = 370
 
 
@@ -46,11 +46,11 @@ def running(routectl: Routectl, tmp_path: Path, database_url: str) -> Routectl:
     return routectl
 
 
-def calls(count: int = COUNT, first: int = 0, **fields: Any) -> list[dict[str, Any]]:
-    """Calls of the last six days, the newest a minute ago."""
-    every = DAYS * 24 * HOUR / count
+def calls(count: int = COUNT, first: int = 0, ago: float = 60, **fields: Any) -> list[dict[str, Any]]:
+    """Calls of 20 hours, the newest so many seconds ago."""
+    every = HOURS * HOUR / count
     return [
-        payload(n, startTime=time.time() - 60 - every * (first + count - 1 - n), **fields)
+        payload(n, startTime=time.time() - ago - every * (first + count - 1 - n), **fields)
         for n in range(first, first + count)
     ]
 
@@ -210,3 +210,13 @@ def test_what_was_overridden_before_the_activation_is_not_counted(
     running("score")
     assert running("activate", "c1", "--force", "--note", "repaired").code == 0
     assert overridden(running("status", "--json")) == []
+
+
+def test_a_repair_is_seen_as_soon_as_the_requests_before_it_are_a_day_old(
+    running: Routectl, tmp_path: Path
+) -> None:
+    broken = [by_litellm(record) for record in calls(100, ago=25 * HOUR)]
+    repaired = [by_policy(record) for record in calls(100, first=100)]
+    done = looked_at(running, write_log(tmp_path / "log.jsonl", [*broken, *repaired]))
+    assert (done.code, overridden(done)) == (0, [])
+    assert done.json[0]["served"]["requests"] == 100
