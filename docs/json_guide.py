@@ -302,7 +302,8 @@ STATUS = Shape(
         "strong_fraction": "The share of them that is strong.",
         "unscored": "The share of them that has no score.",
         "drift": "The last look of each alarm, those that ring, and the tolerance.",
-        "month": "The cost of this month's requests, as the log booked it.",
+        "month": "The cost of this month's requests, as the log booked it; `unbooked` models, "
+        "booked at 0 for want of a price, are in no sum of it.",
         "problems": "What it exits with 3 for: `check`, and a sentence that says what to do.",
     },
 )

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from routectl.cli.console import WIDTH, dollar_range, percent
+from routectl.prices import CURRENCY
 
 if TYPE_CHECKING:
     from routectl.calibration import TrafficMonth
@@ -157,6 +158,20 @@ def _figure(evaluated: KnownQuality) -> str:
         return f"no gap was shown between {models}"
     low, high = ("any" if apgr[end] is None else f"{apgr[end]:.3f}" for end in ("low", "high"))
     return f"APGR {apgr['value']:.3f} ({low} to {high}) of {models}"
+
+
+def unbooked_text(models: Sequence[str], consequence: str) -> str:
+    """A warning that models were booked at nothing which cost something at the route's prices.
+
+    Args:
+        consequence: a clause that says what the figures are for that.
+    """
+    return (
+        f"the log books 0 {CURRENCY} for every answer of {', '.join(models)}, as LiteLLM does for "
+        f"a model that it has no price for, {consequence}: give the proxy the price "
+        "(`input_cost_per_token` and `output_cost_per_token`), or the route a price of 0/0 if it "
+        "costs nothing"
+    )
 
 
 def other_models(other: OtherModels) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from routectl.cli.console import Console, dollars, minute, percent
 from routectl.cli.policy_text import filters_text
-from routectl.cli.saving_table import month_rows
+from routectl.cli.saving_table import month_rows, unbooked_text
 from routectl.prices import CURRENCY
 
 if TYPE_CHECKING:
@@ -162,12 +162,7 @@ def cautions(result: Savings) -> list[str]:
             "--price`), or what the provider's prompt cache takes off"
         )
     if result.unbooked:
-        said.append(
-            f"the log books 0 {CURRENCY} for every answer of {', '.join(result.unbooked)}, as "
-            "LiteLLM does for a model that it has no price for, so the actual cost is at the "
-            "route's prices: give the proxy the price (`input_cost_per_token` and "
-            "`output_cost_per_token`), or the route a price of 0/0 if it costs nothing"
-        )
+        said.append(unbooked_text(result.unbooked, "so the actual cost is at the route's prices"))
     elif booked is None:
         said.append("the log has no booked cost, so the actual cost is at the route's prices")
     if result.always_strong.cost is None:

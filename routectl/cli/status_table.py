@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from routectl.cli.console import Console, percent, when
 from routectl.cli.policy_text import NO_ROUTES, runs_text
+from routectl.cli.saving_table import unbooked_text
 from routectl.records import IdKind
 from routectl.workflow.watching.status import Check
 
@@ -34,6 +35,10 @@ def print_status(console: Console, routes: Sequence[RouteStatus]) -> None:
     )
     for sentence in reasons(routes):
         console.line(f"! {sentence}")
+    for route in routes:
+        if route.month is not None and route.month.unbooked:
+            without = f"so neither month nor budget of {route.route} has them"
+            console.note(unbooked_text(route.month.unbooked, without))
 
 
 def reasons(routes: Sequence[RouteStatus]) -> list[str]:

@@ -43,18 +43,41 @@ def weight_of_other_versions(connection: Connection, population: Population, ver
     return float(connection.execute(query).scalar_one())
 
 
-def booked(connection: Connection, population: Population) -> tuple[float, float]:
-    """What a population's requests cost as booked, in US dollars, and the share whose cost is
-    known; 0 and 0 where there are no requests."""
+@dataclass(frozen=True, slots=True)
+class Booked:
+    """What a population's requests of one model cost, as booked; weights, and US dollars."""
+
+    model: str | None
+    cost: float
+    requests: float
+    with_cost: float
+    """Of these: whose cost is known."""
+    answered_for_nothing: float
+    """Answered by the model itself, with tokens, and booked at 0."""
+
+
+def booked_by_model(connection: Connection, population: Population) -> list[Booked]:
+    """What a population's requests cost, by the model that answered."""
     possible = Request.cost.between(-MOST_DOLLARS, MOST_DOLLARS)
-    cost, priced, weight = connection.execute(
+    for_nothing = and_(
+        Request.cost == 0, Request.tokens_out > 0, Request.cache_hit.is_distinct_from(True)
+    )
+
+    def total(column: Any, *conditions: Any) -> Any:
+        return func.coalesce(func.sum(column).filter(*conditions), 0.0)
+
+    rows = connection.execute(
         select(
-            func.coalesce(func.sum(Request.weight * Request.cost).filter(possible), 0.0),
-            func.coalesce(func.sum(Request.weight).filter(possible), 0.0),
-            func.coalesce(func.sum(Request.weight), 0.0),
-        ).where(*population_filter(population))
-    ).one()
-    return float(cost), float(priced) / float(weight) if weight else 0.0
+            Request.model,
+            total(Request.weight * Request.cost, possible),
+            func.sum(Request.weight),
+            total(Request.weight, possible),
+            total(Request.weight, for_nothing),
+        )
+        .where(*population_filter(population))
+        .group_by(Request.model)
+    )
+    return [Booked(model, *map(float, numbers)) for model, *numbers in rows]
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection
 
+from routectl.errors import UsageError
+from routectl.prices import price_of
 from routectl.records import Population
 from routectl.store.models import Calibration
-from routectl.store.recent import booked, booked_by_day
+from routectl.store.recent import Booked, booked_by_day, booked_by_model
+from routectl.workflow.routes.in_use import RouteInUse
 
 if TYPE_CHECKING:
     import numpy as np
@@ -37,6 +40,8 @@ class MonthToDate:
     booked: float
     known_share: float
     """Of the requests whose cost is known."""
+    unbooked: tuple[str, ...] = ()
+    """Models that were booked at 0 for want of a price: neither sum has them, nor the share."""
     budget: float | None = None
     """That the active calibration was asked for; None without one."""
     projected: float | None = None
@@ -52,7 +57,11 @@ class MonthToDate:
 
 
 def month_to_date(
-    connection: Connection, population: Population, calibration: Calibration | None, now: datetime
+    connection: Connection,
+    route: RouteInUse,
+    population: Population,
+    calibration: Calibration | None,
+    now: datetime,
 ) -> MonthToDate | None:
     """What this month's requests cost; None where no cost of one is known.
 
@@ -62,14 +71,32 @@ def month_to_date(
     """
     start = now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     this_month = replace(population, since=start, until=now + timedelta(hours=1))
-    cost, known_share = booked(connection, this_month)
-    if not known_share:
+    by_model = booked_by_model(connection, this_month)
+    if not any(booked.with_cost for booked in by_model):
         return None
-    month = MonthToDate(start, cost, known_share)
+    unbooked = [booked for booked in by_model if _is_unbooked(booked, route)]
+    with_cost = math.fsum(booked.with_cost for booked in by_model if booked not in unbooked)
+    month = MonthToDate(
+        start,
+        math.fsum(booked.cost for booked in by_model),
+        with_cost / math.fsum(booked.requests for booked in by_model),
+        tuple(sorted(str(booked.model) for booked in unbooked)),
+    )
     budget = None if calibration is None else calibration.target.get("budget")
     if not isinstance(budget, int | float):
         return month
     return _projected(connection, population, replace(month, budget=float(budget)), now)
+
+
+def _is_unbooked(booked: Booked, route: RouteInUse) -> bool:
+    """Whether a proxy books 0 for want of a price: at the route's price the model costs."""
+    if booked.model is None or booked.cost or not booked.answered_for_nothing:
+        return False
+    try:
+        price = price_of(booked.model, None, route.prices({}))
+    except UsageError:
+        return False
+    return price.input > 0 or price.output > 0
 
 
 def _projected(

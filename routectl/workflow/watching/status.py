@@ -121,11 +121,12 @@ def _status(store: Store, row: Route, now: datetime, max_age: timedelta) -> Rout
         if not log:
             return RouteStatus(route=row.name, active=None)
         active = activated(connection, log[-1], row.name, active=True)
-        seen = _Seen.of(connection, in_use(connection, row), active, now)
+        used = in_use(connection, row)
+        seen = _Seen.of(connection, used, active, now)
         decision = newest_decision(
             connection, routes.names_of(connection, row), before=now + CLOCKS_DIFFER
         )
-        month = month_to_date(connection, seen.population, active.calibration, now)
+        month = month_to_date(connection, used, seen.population, active.calibration, now)
         drift = drift_of(connection, row, active, seen.population, now)
         by_whom = served(connection, row, active, seen.population, now)
     if drift is not None and drift.new and active.calibration is not None:

@@ -24,6 +24,17 @@ def recent(count: int, *, newest: float = 60.0, every: float = HOUR, **fields: A
     return [payload(n, startTime=last - every * (count - 1 - n), **fields) for n in range(count)]
 
 
+def of_this_month(fields: list[dict[str, Any]]) -> list[Any]:
+    """A call with these fields each, from the month's first second (UTC) up to now."""
+    start = datetime.now(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    span = max((datetime.now(UTC) - start).total_seconds() - 1, 1.0)
+    times = (start.timestamp() + span * n / len(fields) for n in range(len(fields)))
+    return [
+        payload(n, startTime=time, **one)
+        for n, (time, one) in enumerate(zip(times, fields, strict=True))
+    ]
+
+
 def decided(record: dict[str, Any], **entry: Any) -> dict[str, Any]:
     """The record as the proxy's plug-in logs it."""
     written = {"route": "default", "decision": "strong", "reason": "threshold", **entry}
@@ -210,17 +221,35 @@ def test_a_route_that_sends_all_to_one_model_has_an_age_and_no_share(
 
 
 def test_the_month_is_what_the_log_booked(routectl: Routectl, tmp_path: Path) -> None:
-    start = datetime.now(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-    span = max((datetime.now(UTC) - start).total_seconds() - 1, 1.0)
-    this_month = [
-        payload(n, startTime=start.timestamp() + span * n / 10, response_cost=0.5)
-        for n in range(10)
-    ]
+    this_month = of_this_month([{"response_cost": 0.5}] * 10)
     before = [r | {"id": f"b{n}"} for n, r in enumerate(recent(20, newest=32 * 24 * HOUR))]
     calibrated(routectl, write_log(tmp_path / "log.jsonl", before + this_month))
     (route,) = routectl("status", "--json", "--max-age", "40d").json
     assert route["month"]["booked"] == pytest.approx(5.0)
     assert route["month"]["known_share"] == 1.0
+
+
+def test_a_model_that_is_booked_at_nothing_for_want_of_a_price_is_said_next_to_the_month(
+    routectl: Routectl, tmp_path: Path
+) -> None:
+    """As LiteLLM books a model that it has no price for; a hit costs nothing in any case."""
+    routectl("route", "set", "smart", *MODELS)
+    strong = {"model": "big", "response_cost": 0.5}
+    weak = {"model": "small", "response_cost": 0.0}
+    hit = {"model": "other", "response_cost": 0.0, "cache_hit": True}
+    log = of_this_month([strong] * 20 + [weak] * 20 + [hit] * 10)
+    calibrated(routectl, write_log(tmp_path / "log.jsonl", log))
+    (route,) = routectl("status", "--json").json
+    assert route["month"]["unbooked"] == ["small"]
+    assert route["month"]["booked"] == pytest.approx(10)
+    assert route["month"]["known_share"] == pytest.approx(30 / 50)
+    said = routectl("status").err
+    assert "0 USD for every answer of small" in said
+    assert "neither month nor budget of smart has them" in said.replace("\n", " ")
+
+    routectl("route", "set", "smart", "--price", "small=0/0")
+    assert routectl("status", "--json").json[0]["month"]["unbooked"] == []
+    assert "0 USD" not in routectl("status").err
 
 
 def test_prometheus_reads_the_file_and_it_is_replaced_each_night(
