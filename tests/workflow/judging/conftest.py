@@ -1,36 +1,24 @@
-"""A judge's real server, prompts, and the command line that asks it."""
+"""Prompts, and the command line that asks it."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from routectl.endpoint import OPENAI_KEY, Patience
-from routectl.workflow.judging import setup
 from tests.chat_server import PAIR_AND_PRICES, Server
 from tests.conftest import Result, Routectl
 
 PROMPTS = [f"question {n}{(' weak', ' tie', '')[n % 3]}" for n in range(6)]
-QUICK = Patience(request=60, first_delay=0.02, longest_delay=0.05, attempts=4, total=300)
 
 Judge = Callable[..., Result]
 
 
 @pytest.fixture(autouse=True)
-def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in (setup.JUDGE_KEY, setup.MODELS_KEY, OPENAI_KEY):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(setup, "PATIENCE", QUICK)
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    with Server().started() as running:
-        yield running
+def _quick(quick_models: None) -> None: ...
 
 
 @pytest.fixture

@@ -18,7 +18,8 @@ from routectl.workflow.judging import setup, work_path
 from tests.chat_server import JUDGE, PRICES, STRONG, WEAK, Handler, Server, changed, hang_up, stall
 from tests.conftest import Routectl, payload, write_log
 from tests.loopback_server import Fault, Request, body, status
-from tests.workflow.judging.conftest import PROMPTS, QUICK, Judge, rows
+from tests.workflow.conftest import QUICK
+from tests.workflow.judging.conftest import PROMPTS, Judge, rows
 
 
 def test_verdicts_in_both_orders_become_battles_that_training_reads(

@@ -8,24 +8,23 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from routectl.endpoint import OPENAI_KEY, Patience
 from routectl.preferences.battles import read_battles
 from routectl.store.engine import Location
 from routectl.store.evaluations import evaluation, evaluations, rows_of
 from routectl.store.opening import open_store
-from routectl.workflow.judging import setup
 from tests.chat_server import PAIR_AND_PRICES, PRICES, STRONG, WEAK, Handler, Server
 from tests.conftest import Result, Routectl, payload, write_log
 from tests.loopback_server import Request, status
 
-QUICK = Patience(request=60, first_delay=0.02, longest_delay=0.05, attempts=3, total=300)
+pytestmark = pytest.mark.usefixtures("quick_models")
+
 PROMPTS, SAMPLE = 60, 30
 
 Label = Callable[..., Result]
@@ -34,19 +33,6 @@ Label = Callable[..., Result]
 def prompt(number: int) -> str:
     """The longer, the higher `length` scores it; the strong model wins on the longest third."""
     return f"question {number} {'tie ' if number < 40 else 'why '}" + "and " * number
-
-
-@pytest.fixture(autouse=True)
-def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in (setup.JUDGE_KEY, setup.MODELS_KEY, OPENAI_KEY):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(setup, "PATIENCE", QUICK)
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    with Server().started() as running:
-        yield running
 
 
 @pytest.fixture
