@@ -76,16 +76,17 @@ def require_readable(data: Mapping[str, Any]) -> None:
         # As the router calls it, which has no model among its arguments.
         rest = {name: value for name, value in data.items() if name != "model"}
         turns = resolve_structured_messages(messages=data.get("messages"), request_kwargs=rest)
-        is_readable = all(isinstance(part, dict) for part in (*(turns or ()), *_parts(data)))
+        is_readable = all(isinstance(part, dict) for part in (*(turns or ()), *_items(data)))
     except Exception:  # whatever it is, the router would meet it, too
         is_readable = False
     if not is_readable:
         raise refusal(400, "The request's messages or input cannot be read: their shape is wrong.")
 
 
-def _parts(data: Mapping[str, Any]) -> Iterator[object]:
-    """Parts of a Responses call's items, which the router looks at one by one, too."""
+def _items(data: Mapping[str, Any]) -> Iterator[object]:
+    """A Responses call's items with their parts, which the router looks at one by one, too."""
     items = data.get("input")
     for item in items if isinstance(items, list) else ():
+        yield item
         content = item.get("content") if isinstance(item, dict) else None
         yield from content if isinstance(content, list) else ()
