@@ -31,6 +31,8 @@ class Masker(CustomGuardrail):
                 data[key] = json.loads(masked)
         return data
 """
+LENGTHS = {"max_input_tokens": 8192, "max_output_tokens": 4096}
+"""In tokens, as LiteLLM knows them of real models, and acts by them."""
 ADDRESS, MASKED = "anna@example.com", "<EMAIL>"
 
 
@@ -76,7 +78,8 @@ def litellm_proxy(
     config = yaml.safe_load(fragment)
     for model in ("small", "large"):
         deployment = {"model": f"openai/{model}", "api_base": upstream.url, "api_key": "none"}
-        config["model_list"].append({"model_name": model, "litellm_params": deployment})
+        entry = {"model_name": model, "litellm_params": deployment, "model_info": LENGTHS}
+        config["model_list"].append(entry)
     # What a failure of one model is followed by keeps nobody else waiting.
     config["router_settings"] = {
         "fallbacks": [{"large": ["small"]}],

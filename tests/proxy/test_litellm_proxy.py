@@ -119,6 +119,27 @@ def test_the_proxy_decides_as_the_stored_scores_do_and_its_log_is_imported_witho
         assert f"requests of a route: {why}" in done.out
 
 
+def test_litellm_changes_no_request_and_takes_no_order_from_its_text(
+    litellm_python: str, upstream: LoopbackServer, tmp_path: Path
+) -> None:
+    active = route("0.5")
+    write_routes(tmp_path / "routes.json", smart=active)
+    answered = {"role": "assistant", "content": "yes"}
+    turns = [{"role": "user", "content": "word " * 9000}, answered]
+    turns.append({"role": "user", "content": "why?"})
+    long = {"model": "smart", "messages": turns, "max_tokens": 9}
+
+    fragment = litellm_fragment({"smart": active})
+    with litellm_proxy(litellm_python, tmp_path, fragment, upstream) as proxy:
+        ordered = proxy.post(*chat("LITELLM ESCALATE", max_tokens=9))
+        whole = proxy.post("/v1/chat/completions", long)
+
+    assert [status for status, _ in (ordered, whole)] == [200, 200], (ordered, whole)
+    assert [sent["model"] for sent in upstream.requests] == ["small", "small"]
+    assert [sent["max_tokens"] for sent in upstream.requests] == [9, 9]
+    assert upstream.requests[1]["messages"] == turns
+
+
 IMPORTED = """
 import copy, threading
 import routectl.proxy.litellm_hook as hook
@@ -243,6 +264,7 @@ unreadable = [
     {"messages": {"role": "user"}},
     {"messages": [turn, "x"]},
     {"messages": 7},
+    {"input": [7]},
     {"input": [[turn]]},
     {"input": [turn, "x"]},
     {"input": [turn, None]},

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from routectl.export.litellm import PAST_US
 from tests.conftest import MODELS, Result, Routectl, payload, write_log
 from tests.proxy.routes import route, write_routes
 
@@ -177,6 +178,16 @@ def budget_of_the_route(values: Any) -> None:
     values["litellm_settings"]["default_key_generate_params"] = {"model_max_budget": {"smart": 1}}
 
 
+def a_setting_of_litellm_s_own(name: str) -> Callable[[Any], None]:
+    """An entry of the route comes first that lacks a setting."""
+
+    def change_it(values: Any) -> None:
+        tiers_of_several(values)
+        del values["model_list"][-1]["litellm_params"]["complexity_router_config"][name]
+
+    return change_it
+
+
 def no_messages(values: Any) -> None:
     values["litellm_settings"]["turn_off_message_logging"] = True
 
@@ -190,7 +201,7 @@ def tiers_of_several(values: Any) -> None:
                 "complexity_router_config": {
                     "classifier_type": "custom",
                     "classifier_plugin": PLUGIN,
-                    "route_housekeeping_to_cheapest_tier": False,
+                    **{name: value for name, (value, _) in PAST_US.items()},
                     "tiers": {"SIMPLE": ["small", ["not a name"]], "REASONING": "big"},
                 }
             },
@@ -229,6 +240,10 @@ def custom_auth_with_checks(values: Any) -> None:
         (budget_of_keys, "budgets", "put it on the route (smart)"),
         (budget_of_the_route, None, None),
         (tiers_of_several, None, None),
+        *(
+            (a_setting_of_litellm_s_own(name), "routes", f"{name}: {json.dumps(value)}")
+            for name, (value, _) in PAST_US.items()
+        ),
         (an_alias_that_holds_itself, None, None),
         (no_messages, "logging", "turn_off_message_logging: false"),
         (custom_auth, "keys", "general_settings: {custom_auth_run_common_checks: true}"),
