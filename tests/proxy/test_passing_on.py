@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import resource
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -265,6 +266,29 @@ def test_a_log_that_cannot_be_written_fails_no_request(
     metrics = with_app(path, ask, upstreams=[upstream.url], log=log)
     assert "routectl_log_failures_total 1.0" in metrics
     assert not (tmp_path / "elsewhere").exists()
+
+
+def test_half_a_line_on_a_full_disk_is_counted_and_spoils_no_other(
+    path: Path, tmp_path: Path
+) -> None:
+    log = tmp_path / "decisions.jsonl"
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    async def ask(client: httpx2.AsyncClient) -> str:
+        await post(client, "decide", chat("first"))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (log.stat().st_size + 20, hard))
+        try:
+            assert (await post(client, "decide", chat("half"))).status_code == 200
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        await post(client, "decide", chat("last"))
+        return str((await client.get("/metrics")).text)
+
+    metrics = with_app(path, ask, log=log, log_prompts=True)
+    assert "routectl_log_failures_total 1.0" in metrics
+    first, half, last = log.read_text().splitlines()
+    assert [json.loads(line)["prompt"] for line in (first, last)] == ["first", "last"]
+    assert len(half) == 20
 
 
 def test_time_outs_are_counted_by_the_length_of_the_prompt(path: Path) -> None:
