@@ -58,7 +58,8 @@ class Proxy:
         """The log, once it has so many rows: LiteLLM writes them after it answered."""
         until = time.monotonic() + 60
         while True:
-            lines = self.log.read_text().splitlines() if self.log.exists() else []
+            text = self.log.read_text() if self.log.exists() else ""
+            lines = text.rpartition("\n")[0].splitlines()  # one may be under way
             if len(lines) >= count or time.monotonic() > until:
                 return [json.loads(line) for line in lines]
             time.sleep(0.2)
