@@ -1,5 +1,5 @@
-"""What LiteLLM is asked of a request before it routes it: may this key call the route, and can its
-router read the body? Each raises the HTTP error that the client gets."""
+"""What LiteLLM is asked of a request before it routes it: what does its model name mean, may this
+key call the route, and can its router read the body?"""
 
 from __future__ import annotations
 
@@ -24,6 +24,16 @@ def is_deployed(model: str) -> bool:
 
     router = proxy_server.llm_router
     return router is not None and model in router.get_model_names()
+
+
+def unaliased(model: str) -> str:
+    """The model that an alias of the router's settings stands for; any other name as it is."""
+    from litellm.proxy import proxy_server
+
+    aliases = getattr(proxy_server.llm_router, "model_group_alias", None) or {}
+    target = aliases.get(model)
+    name = target.get("model") if isinstance(target, dict) else target
+    return name if isinstance(name, str) else model
 
 
 async def require_access(key: Any, route: str) -> None:

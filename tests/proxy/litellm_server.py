@@ -31,6 +31,8 @@ class Masker(CustomGuardrail):
                 data[key] = json.loads(masked)
         return data
 """
+ALIAS = "old-name"
+"""Of the route."""
 LENGTHS = {"max_input_tokens": 8192, "max_output_tokens": 4096}
 """In tokens, as LiteLLM knows them of real models, and acts by them."""
 ADDRESS, MASKED = "anna@example.com", "<EMAIL>"
@@ -86,6 +88,7 @@ def litellm_proxy(
         "fallbacks": [{"large": ["small"]}],
         "num_retries": 0,
         "disable_cooldowns": True,
+        "model_group_alias": {ALIAS: "smart"},
     }
     config["litellm_settings"] = {
         "callbacks": [PLUGIN],
