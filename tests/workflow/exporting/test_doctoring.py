@@ -138,6 +138,21 @@ def test_what_lies_where_proxies_read_is_compared_with_what_runs(
     assert results(route_runs("doctor", "--json"))["published"] == "ok"
 
 
+def test_a_file_that_differs_by_its_policy_alone_is_told_as_that(
+    route_runs: Routectl, tmp_path: Path
+) -> None:
+    path = tmp_path / "routes.json"
+    values = json.loads(path.read_text())
+    values["routes"]["smart"]["policy"]["thresholds"] = ["0.999"]
+    path.write_text(json.dumps(values))
+
+    done = route_runs("doctor", "--routes", path, "--json")
+
+    for name in ("published", "routes.json"):
+        (check,) = (check for check in done.json["checks"] if check["name"] == name)
+        assert "by another policy than the database's" in check["what"]
+
+
 def test_a_router_that_is_not_the_one_that_was_calibrated_is_told(
     routectl: Routectl, tmp_path: Path
 ) -> None:
