@@ -328,6 +328,11 @@ class _Server:
         except httpx2.HTTPError as error:
             log.error("the upstream does not answer: %s", type(error).__name__)
             raise Refused(502, "server_error", "The upstream does not answer.") from None
+        if 300 <= answer.status_code <= 399:
+            await answer.aclose()
+            message = f"The upstream redirects ({answer.status_code}), and is not followed."
+            log.error("%s Name in --upstream where it leads to.", message)
+            raise Refused(502, "server_error", message)
         if not 200 <= answer.status_code <= 599:
             await answer.aclose()
             log.error("the upstream answers with the status %d", answer.status_code)

@@ -336,6 +336,24 @@ def test_an_answer_with_an_impossible_status_is_a_502_with_a_sentence(
     assert "answers with 999" in answer.json()["error"]["message"]
 
 
+def test_a_redirect_of_the_upstream_is_not_followed_and_is_said(
+    path: Path, upstream: LoopbackServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    leads_on = {"Location": f"{upstream.url}/elsewhere"}
+    upstream.faults = [lambda handler, _: (handler.answer(307, **leads_on), True)[1]]
+
+    async def ask(client: httpx2.AsyncClient) -> httpx2.Response:
+        answer = await post(client, "chat/completions", chat(SHORT))
+        assert isinstance(answer, httpx2.Response)
+        return answer
+
+    answer = with_app(path, ask, upstreams=[upstream.url])
+    assert answer.status_code == 502
+    assert "The upstream redirects (307)" in answer.json()["error"]["message"]
+    assert "Name in --upstream where it leads to" in caplog.text
+    assert len(upstream.requests) == 1
+
+
 def test_a_request_that_does_not_arrive_in_time_is_refused(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
