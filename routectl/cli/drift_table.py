@@ -146,7 +146,7 @@ def _not_looked_at(report: DriftReport, drift: Drift) -> str:
         text += "none of a further whole day, and none before by a score that can be compared"
     else:
         text += "none of a whole day yet"
-    return f"{text}; {percent(decisions.fallback)} of them got the fallback"
+    return f"{text}; {percent(decisions.fallback)} of them were not scored in time"
 
 
 def _expected(report: DriftReport, drift: Drift) -> list[tuple[str, str]]:

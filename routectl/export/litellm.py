@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from routectl.errors import RoutectlError
 from routectl.export.routes import ActiveRoute
@@ -25,6 +25,28 @@ _TIMEOUT_MS = 60_000
 would send the request to the strong model and log no decision."""
 _TIMEOUTS_MS = (_TIMEOUT_MS, 10_000)
 """That and those of earlier versions."""
+PAST_US: Mapping[str, tuple[object, str]] = {
+    "route_housekeeping_to_cheapest_tier": (
+        False,
+        "LiteLLM decides some requests of {route} by itself",
+    ),
+    "escalation_keywords": (
+        [],
+        "a client of {route} that writes LITELLM ESCALATE gets the stronger model",
+    ),
+    "max_tokens_from_tier_model": (
+        False,
+        "LiteLLM replaces the longest answer that a client of {route} asks for by the model's own",
+    ),
+    "context_compaction": (
+        False,
+        "LiteLLM replaces long conversations of {route} by a summary that one more call writes",
+    ),
+}
+"""What LiteLLM's router does past the policy: the setting, the value without it, and what happens
+with LiteLLM's default. A release that lacks one of them passes over it."""
+_EARLIER_PAST_US = ("route_housekeeping_to_cheapest_tier",)
+"""Those that earlier versions wrote."""
 _SETTINGS: Mapping[str, object] = {
     "litellm_settings": {"callbacks": [PLUGIN]},
     "general_settings": {"master_key": "os.environ/LITELLM_MASTER_KEY"},
@@ -89,11 +111,17 @@ def _entries(routes: Mapping[str, ActiveRoute]) -> list[dict[str, object]]:
                 "of its requests have its name for one: calibrate it --by team or --by key_alias"
             )
         weak, strong = models
-        entries.append(_router(name, weak, strong, _TIMEOUT_MS))
+        entries.append(_router(name, weak, strong))
     return entries
 
 
-def _router(name: str, weak: str | None, strong: str | None, timeout_ms: int) -> dict[str, object]:
+def _router(
+    name: str,
+    weak: str | None,
+    strong: str | None,
+    timeout_ms: int = _TIMEOUT_MS,
+    past_us: Iterable[str] = PAST_US,
+) -> dict[str, object]:
     """The entry of a route."""
     return {
         "model_name": name,
@@ -107,7 +135,7 @@ def _router(name: str, weak: str | None, strong: str | None, timeout_ms: int) ->
                 "classifier_fallback": "default_model",
                 "default_model": strong,
                 "tiers": {WEAK_TIER: weak, STRONG_TIER: strong},
-                "route_housekeeping_to_cheapest_tier": False,
+                **{setting: PAST_US[setting][0] for setting in past_us},
             },
         },
     }
@@ -157,4 +185,5 @@ def _is_written(entry: object) -> bool:
         weak, strong = tiers[WEAK_TIER], tiers[STRONG_TIER]
     except (KeyError, TypeError, AttributeError):
         return False
-    return any(entry == _router(name, weak, strong, timeout) for timeout in _TIMEOUTS_MS)
+    earlier = (_router(name, weak, strong, ms, _EARLIER_PAST_US) for ms in _TIMEOUTS_MS)
+    return entry in (_router(name, weak, strong), *earlier)

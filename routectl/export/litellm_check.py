@@ -5,6 +5,7 @@ Included files are merged as LiteLLM does: lists grow, and every other value is 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 
 from routectl.documents import read_document
 from routectl.errors import InputError
-from routectl.export.litellm import PLUGIN
+from routectl.export.litellm import PAST_US, PLUGIN
 
 _OLDEST = (1, 99)
 _NEVER = ("1.82.7", "1.82.8", "1.107.0")
@@ -148,12 +149,10 @@ class LitellmConfig:
                 f"the route {name} is not decided by routectl",
                 f"write its entry anew with `{export}`",
             )
-        if config.get("route_housekeeping_to_cheapest_tier") is not False:
-            yield Fault(
-                "routes",
-                f"LiteLLM decides some requests of {name} by itself",
-                "complexity_router_config: {route_housekeeping_to_cheapest_tier: false}",
-            )
+        for key, (value, what) in PAST_US.items():
+            if key not in config or config[key] != value:
+                setting = f"complexity_router_config: {{{key}: {json.dumps(value)}}}"
+                yield Fault("routes", what.format(route=name), setting)
         tiers = config.get("tiers")
         named = _models_of(tiers)
         if None not in models and not named >= {models[0], models[-1]}:

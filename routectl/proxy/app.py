@@ -38,7 +38,7 @@ log = logging.getLogger("routectl.proxy")
 
 _PASSED_BACK = ("content-type", "content-encoding", "retry-after", "x-request-id")
 """Headers of the upstream that a client gets."""
-_PASSED_ON = ("anthropic-version", "anthropic-beta", "x-request-id")
+_PASSED_ON = (b"anthropic-version", b"anthropic-beta", b"x-request-id")
 """Headers of the client that the upstream gets."""
 _CALLS = ("chat/completions", "completions", "responses", "messages")
 _SESSION = ("x-session-id", "x-litellm-session-id")
@@ -67,7 +67,7 @@ def make_app(
 ) -> Starlette:
     """The application; it opens its connections to the upstream when it starts."""
     server = _Server(decider, settings, decision_log)
-    return Starlette(
+    app = Starlette(
         routes=[
             Route("/health", server.health),
             Route("/metrics", server.metrics),
@@ -80,6 +80,9 @@ def make_app(
         middleware=[Middleware(Admission, most=settings.max_concurrent)],
         exception_handlers={Refused: _refused, HTTPException: _unknown, Exception: _failed},
     )
+    # Behind a gateway that ends TLS it would lead a client to plain http, with key and prompt.
+    app.router.redirect_slashes = False
+    return app
 
 
 async def _refused(_request: Request, error: Exception) -> Response:
@@ -242,6 +245,9 @@ class _Server:
 
     async def _body(self, request: Request) -> dict[str, Any]:
         longest = self._settings.max_body
+        if request.headers.get("content-encoding", "identity").lower() not in ("", "identity"):
+            message = "The request is compressed, which this server does not read: send it plain."
+            raise Refused(415, "invalid_request_error", message)
         data = bytearray()
         try:
             async with asyncio.timeout(BODY_SECONDS):
@@ -303,14 +309,13 @@ class _Server:
         if upstream is None:
             message = f"No --upstream has the model {body['model']}."
             raise Refused(503, "server_error", message)
+        # The client's as they came: in any encoding, and as often as it named one.
+        headers = [(name, value) for name, value in request.headers.raw if name in _PASSED_ON]
         # Uncompressed, because its tokens are read as it is passed on.
-        headers = {"content-type": "application/json", "accept-encoding": "identity"}
-        headers |= {name: request.headers[name] for name in _PASSED_ON if name in request.headers}
+        headers += [(b"content-type", b"application/json"), (b"accept-encoding", b"identity")]
         if upstream.key is not None:
-            if call == "messages":
-                headers["x-api-key"] = upstream.key
-            else:
-                headers["authorization"] = f"Bearer {upstream.key}"
+            name, scheme = ("x-api-key", "") if call == "messages" else ("authorization", "Bearer ")
+            headers.append((name.encode(), f"{scheme}{upstream.key}".encode()))
         try:
             # A lone surrogate, which JSON can hold, stays as it was escaped.
             content = json.dumps(body, allow_nan=False).encode()
@@ -323,6 +328,11 @@ class _Server:
         except httpx2.HTTPError as error:
             log.error("the upstream does not answer: %s", type(error).__name__)
             raise Refused(502, "server_error", "The upstream does not answer.") from None
+        if 300 <= answer.status_code <= 399:
+            await answer.aclose()
+            message = f"The upstream redirects ({answer.status_code}), and is not followed."
+            log.error("%s Name in --upstream where it leads to.", message)
+            raise Refused(502, "server_error", message)
         if not 200 <= answer.status_code <= 599:
             await answer.aclose()
             log.error("the upstream answers with the status %d", answer.status_code)

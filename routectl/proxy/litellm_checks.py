@@ -1,5 +1,5 @@
-"""What LiteLLM is asked of a request before it routes it: may this key call the route, and can its
-router read the body? Each raises the HTTP error that the client gets."""
+"""What LiteLLM is asked of a request before it routes it: what does its model name mean, may this
+key call the route, and can its router read the body?"""
 
 from __future__ import annotations
 
@@ -24,6 +24,16 @@ def is_deployed(model: str) -> bool:
 
     router = proxy_server.llm_router
     return router is not None and model in router.get_model_names()
+
+
+def unaliased(model: str) -> str:
+    """The model that an alias of the router's settings stands for; any other name as it is."""
+    from litellm.proxy import proxy_server
+
+    aliases = getattr(proxy_server.llm_router, "model_group_alias", None) or {}
+    target = aliases.get(model)
+    name = target.get("model") if isinstance(target, dict) else target
+    return name if isinstance(name, str) else model
 
 
 async def require_access(key: Any, route: str) -> None:
@@ -76,16 +86,17 @@ def require_readable(data: Mapping[str, Any]) -> None:
         # As the router calls it, which has no model among its arguments.
         rest = {name: value for name, value in data.items() if name != "model"}
         turns = resolve_structured_messages(messages=data.get("messages"), request_kwargs=rest)
-        is_readable = all(isinstance(part, dict) for part in (*(turns or ()), *_parts(data)))
+        is_readable = all(isinstance(part, dict) for part in (*(turns or ()), *_items(data)))
     except Exception:  # whatever it is, the router would meet it, too
         is_readable = False
     if not is_readable:
         raise refusal(400, "The request's messages or input cannot be read: their shape is wrong.")
 
 
-def _parts(data: Mapping[str, Any]) -> Iterator[object]:
-    """Parts of a Responses call's items, which the router looks at one by one, too."""
+def _items(data: Mapping[str, Any]) -> Iterator[object]:
+    """A Responses call's items with their parts, which the router looks at one by one, too."""
     items = data.get("input")
     for item in items if isinstance(items, list) else ():
+        yield item
         content = item.get("content") if isinstance(item, dict) else None
         yield from content if isinstance(content, list) else ()

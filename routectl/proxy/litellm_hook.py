@@ -32,6 +32,7 @@ from routectl.proxy.litellm_checks import (
     refusal,
     require_access,
     require_readable,
+    unaliased,
 )
 from routectl.proxy.running import Running
 
@@ -113,7 +114,7 @@ class RoutectlPlugin(CustomLogger):  # type: ignore[misc, unused-ignore]
         called = data.get("model")
         if self._decider is not None and isinstance(called, str):
             data["model"] = await self._route(self._decider, called, user_api_key_dict)
-            if data["model"] in self._decider.running.routes:
+            if unaliased(data["model"]) in self._decider.running.routes:
                 require_readable(data)
         held = [key for key in _METADATA if isinstance(data.get(key), dict)]
         for key in held:
@@ -159,12 +160,22 @@ class RoutectlPlugin(CustomLogger):  # type: ignore[misc, unused-ignore]
             # What is logged is what is scored: the messages as the guardrails left them.
             body = context.raw_messages or context.structured_messages
             _log_what_is_scored(record.facts.whole, body)
-            decision = await self._decider.decide(record.called, body, record.facts)
+            called = _called(self._decider, record.called, context.metadata)
+            decision = await self._decider.decide(called, body, record.facts)
         except (InputError, UsageError) as error:
             log.error("a request was not decided: %s", error)
             return None
         record.update(decision.to_json())
         return STRONG_TIER if decision.decision == "strong" else WEAK_TIER
+
+
+def _called(decider: Decider, called: str, metadata: Mapping[str, Any]) -> str:
+    """The model name that decides: a client's threshold, or the route that LiteLLM came to, also
+    by an alias or as the fallback of another model."""
+    group = metadata.get("model_group")
+    if decider.is_client_threshold(called) or not isinstance(group, str):
+        return called
+    return group if group in decider.running.routes else unaliased(group)
 
 
 def _facts(data: Mapping[str, Any]) -> RequestFacts:

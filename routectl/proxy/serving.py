@@ -61,7 +61,9 @@ def serve(
             import uvicorn
 
             from routectl.proxy.app import make_app
+            from routectl.proxy.connections import Connection, allow_many
 
+            allow_many()
             decider = Decider(
                 running,
                 settings.deadline,
@@ -70,6 +72,7 @@ def serve(
             app = make_app(decider, settings, decision_log)
             config = uvicorn.Config(
                 app,
+                http=Connection,
                 log_level="warning",
                 access_log=False,
                 server_header=False,

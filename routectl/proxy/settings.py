@@ -68,7 +68,8 @@ class Settings:
             upstreams: URL, of all models; or MODEL=URL, of one.
 
         Raises:
-            UsageError: an address is none, holds a password, or is given twice.
+            UsageError: an address is none, holds a password, or is given twice; a secret is none
+                that a header can hold, or would be told to two providers.
         """
         if log_prompts and log is None:
             raise UsageError("--log-prompts says what --log holds: name its file, too")
@@ -82,7 +83,8 @@ class Settings:
                 )
             addresses[model] = _address(url)
         general = addresses.pop(None, None)
-        key = os.environ.get(UPSTREAM_KEY) or None
+        key = _secret(UPSTREAM_KEY)
+        _require_own_keys(addresses)
         own = {
             model: Upstream(address, _key_of(model, address, general, key))
             for model, address in addresses.items()
@@ -94,7 +96,7 @@ class Settings:
             deadline=deadline,
             max_body=max_body,
             max_concurrent=max_concurrent,
-            token=os.environ.get(TOKEN) or None,
+            token=_secret(TOKEN),
             upstream_key=key,
             log=log,
             log_prompts=log_prompts,
@@ -137,9 +139,31 @@ def own_key(model: str) -> str:
     return f"{UPSTREAM_KEY}_{re.sub('[^A-Z0-9]+', '_', model.upper())}"
 
 
+def _secret(name: str) -> str | None:
+    """What a variable holds, without the line end that a file leaves; None for nothing."""
+    secret = os.environ.get(name, "").strip()
+    if not secret.isascii() or not secret.isprintable():
+        raise UsageError(f"{name} holds characters that no header can have: set it anew")
+    return secret or None
+
+
+def _require_own_keys(addresses: Mapping[str | None, str]) -> None:
+    """Refuse models at different providers whose key is in one variable."""
+    holders: dict[str, tuple[str, str]] = {}
+    for model, address in addresses.items():
+        if model is None or _secret(own_key(model)) is None:
+            continue
+        first, its = holders.setdefault(own_key(model), (model, address))
+        if _origin(its) != _origin(address):
+            raise UsageError(
+                f"{own_key(model)} is the key of both {first} and {model}, which have different "
+                "hosts: give one of the models another name"
+            )
+
+
 def _key_of(model: str, address: str, general: str | None, key: str | None) -> str | None:
-    own = os.environ.get(own_key(model))
-    if own:
+    own = _secret(own_key(model))
+    if own is not None:
         return own
     # One provider's key is not told to another one.
     return key if general is not None and _origin(address) == _origin(general) else None

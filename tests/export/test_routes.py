@@ -90,6 +90,23 @@ def test_litellm_gets_a_model_list_and_the_line_to_add(
     assert config["tiers"] == {"SIMPLE": "small", "REASONING": "gpt-4"}
     assert config["classifier_plugin"] == "routectl.proxy.litellm_hook.plugin"
     assert config["route_housekeeping_to_cheapest_tier"] is False
+    assert config["max_tokens_from_tier_model"] is False
+    assert config["context_compaction"] is False
+    assert config["escalation_keywords"] == []
+
+
+def test_a_fragment_of_an_earlier_version_is_replaced(calibrated: Routectl, tmp_path: Path) -> None:
+    path = tmp_path / "smart.yaml"
+    calibrated("export", "--format", "litellm", "--output", path)
+    config = yaml.safe_load(path.read_text())
+    settings = config["model_list"][0]["litellm_params"]["complexity_router_config"]
+    for name in ("max_tokens_from_tier_model", "context_compaction", "escalation_keywords"):
+        del settings[name]
+    head = path.read_text().splitlines()[0]
+    path.write_text(f"{head}\n{yaml.safe_dump(config, sort_keys=False)}")
+
+    assert calibrated("export", "--format", "litellm", "--output", path).code == 0
+    assert "escalation_keywords" in path.read_text()
 
 
 def test_litellm_gets_no_route_without_models(routectl: Routectl, tmp_path: Path) -> None:

@@ -31,6 +31,10 @@ class Masker(CustomGuardrail):
                 data[key] = json.loads(masked)
         return data
 """
+ALIAS = "old-name"
+"""Of the route."""
+LENGTHS = {"max_input_tokens": 8192, "max_output_tokens": 4096}
+"""In tokens, as LiteLLM knows them of real models, and acts by them."""
 ADDRESS, MASKED = "anna@example.com", "<EMAIL>"
 
 
@@ -56,7 +60,8 @@ class Proxy:
         """The log, once it has so many rows: LiteLLM writes them after it answered."""
         until = time.monotonic() + 60
         while True:
-            lines = self.log.read_text().splitlines() if self.log.exists() else []
+            text = self.log.read_text() if self.log.exists() else ""
+            lines = text.rpartition("\n")[0].splitlines()  # one may be under way
             if len(lines) >= count or time.monotonic() > until:
                 return [json.loads(line) for line in lines]
             time.sleep(0.2)
@@ -76,12 +81,14 @@ def litellm_proxy(
     config = yaml.safe_load(fragment)
     for model in ("small", "large"):
         deployment = {"model": f"openai/{model}", "api_base": upstream.url, "api_key": "none"}
-        config["model_list"].append({"model_name": model, "litellm_params": deployment})
+        entry = {"model_name": model, "litellm_params": deployment, "model_info": LENGTHS}
+        config["model_list"].append(entry)
     # What a failure of one model is followed by keeps nobody else waiting.
     config["router_settings"] = {
         "fallbacks": [{"large": ["small"]}],
         "num_retries": 0,
         "disable_cooldowns": True,
+        "model_group_alias": {ALIAS: "smart"},
     }
     config["litellm_settings"] = {
         "callbacks": [PLUGIN],

@@ -19,7 +19,7 @@ from routectl.records import Limits
 from routectl.routers import open_router
 from tests.conftest import Routectl
 from tests.loopback_server import LoopbackServer
-from tests.proxy.litellm_server import ADDRESS, MASKED, litellm_proxy
+from tests.proxy.litellm_server import ADDRESS, ALIAS, MASKED, litellm_proxy
 from tests.proxy.routes import route, write_routes
 from tests.proxy.shapes import FAILS, LIE, Asked, Upstream, asked_by
 
@@ -117,6 +117,33 @@ def test_the_proxy_decides_as_the_stored_scores_do_and_its_log_is_imported_witho
     assert "spoofed" not in {row["proxy_reason"] for row in imported}
     for why in ("fallback", "cache hit", "overridden"):
         assert f"requests of a route: {why}" in done.out
+
+
+def test_a_request_of_a_route_or_its_alias_is_decided_and_neither_changed_nor_obeyed(
+    litellm_python: str, upstream: LoopbackServer, tmp_path: Path
+) -> None:
+    active = route("0.5")
+    write_routes(tmp_path / "routes.json", smart=active)
+    answered = {"role": "assistant", "content": "yes"}
+    turns = [{"role": "user", "content": "word " * 9000}, answered]
+    turns.append({"role": "user", "content": "why?"})
+    long = {"model": "smart", "messages": turns, "max_tokens": 9}
+
+    fragment = litellm_fragment({"smart": active})
+    with litellm_proxy(litellm_python, tmp_path, fragment, upstream) as proxy:
+        ordered = proxy.post(*chat("LITELLM ESCALATE", max_tokens=9))
+        whole = proxy.post("/v1/chat/completions", long)
+
+        aliased = proxy.post(*chat("hi", model=ALIAS, max_tokens=9))
+        rows = proxy.rows(3)
+
+    answers = (ordered, whole, aliased)
+    assert [status for status, _ in answers] == [200, 200, 200], answers
+    assert [sent["model"] for sent in upstream.requests] == ["small", "small", "small"]
+    assert [sent["max_tokens"] for sent in upstream.requests] == [9, 9, 9]
+    assert upstream.requests[1]["messages"] == turns
+    (row,) = (row for row in rows if row["model_group"] == ALIAS)
+    assert row["metadata"]["spend_logs_metadata"]["routectl"]["route"] == "smart"
 
 
 IMPORTED = """
@@ -243,6 +270,7 @@ unreadable = [
     {"messages": {"role": "user"}},
     {"messages": [turn, "x"]},
     {"messages": 7},
+    {"input": [7]},
     {"input": [[turn]]},
     {"input": [turn, "x"]},
     {"input": [turn, None]},

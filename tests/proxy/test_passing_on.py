@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
+import resource
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -266,6 +268,29 @@ def test_a_log_that_cannot_be_written_fails_no_request(
     assert not (tmp_path / "elsewhere").exists()
 
 
+def test_half_a_line_on_a_full_disk_is_counted_and_spoils_no_other(
+    path: Path, tmp_path: Path
+) -> None:
+    log = tmp_path / "decisions.jsonl"
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    async def ask(client: httpx2.AsyncClient) -> str:
+        await post(client, "decide", chat("first"))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (log.stat().st_size + 20, hard))
+        try:
+            assert (await post(client, "decide", chat("half"))).status_code == 200
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        await post(client, "decide", chat("last"))
+        return str((await client.get("/metrics")).text)
+
+    metrics = with_app(path, ask, log=log, log_prompts=True)
+    assert "routectl_log_failures_total 1.0" in metrics
+    first, half, last = log.read_text().splitlines()
+    assert [json.loads(line)["prompt"] for line in (first, last)] == ["first", "last"]
+    assert len(half) == 20
+
+
 def test_time_outs_are_counted_by_the_length_of_the_prompt(path: Path) -> None:
     async def ask(client: httpx2.AsyncClient) -> str:
         for text in (SHORT, SHORT, "x" * 5000, "x" * 20_000):
@@ -311,6 +336,24 @@ def test_an_answer_with_an_impossible_status_is_a_502_with_a_sentence(
     assert "answers with 999" in answer.json()["error"]["message"]
 
 
+def test_a_redirect_of_the_upstream_is_not_followed_and_is_said(
+    path: Path, upstream: LoopbackServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    leads_on = {"Location": f"{upstream.url}/elsewhere"}
+    upstream.faults = [lambda handler, _: (handler.answer(307, **leads_on), True)[1]]
+
+    async def ask(client: httpx2.AsyncClient) -> httpx2.Response:
+        answer = await post(client, "chat/completions", chat(SHORT))
+        assert isinstance(answer, httpx2.Response)
+        return answer
+
+    answer = with_app(path, ask, upstreams=[upstream.url])
+    assert answer.status_code == 502
+    assert "The upstream redirects (307)" in answer.json()["error"]["message"]
+    assert "Name in --upstream where it leads to" in caplog.text
+    assert len(upstream.requests) == 1
+
+
 def test_a_request_that_does_not_arrive_in_time_is_refused(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -337,6 +380,61 @@ def test_a_path_or_method_that_is_not_there_has_an_error_of_the_same_shape(path:
     assert answers[1].headers["allow"] == "POST"
     for answer in answers:
         assert answer.json()["error"].keys() == {"message", "type", "param", "code"}
+
+
+def test_secrets_are_taken_without_the_line_end_of_their_file(
+    path: Path, upstream: LoopbackServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ROUTECTL_TOKEN", "of-clients\n")
+    monkeypatch.setenv("ROUTECTL_UPSTREAM_KEY", "of-upstream\r\n")
+
+    async def ask(client: httpx2.AsyncClient) -> int:
+        answer = await post(
+            client, "chat/completions", chat(SHORT), authorization="Bearer of-clients"
+        )
+        return int(answer.status_code)
+
+    assert with_app(path, ask, upstreams=[upstream.url]) == 200
+    assert upstream.headers[0]["authorization"] == "Bearer of-upstream"
+
+
+def test_headers_of_any_encoding_and_number_are_passed_on(
+    path: Path, upstream: LoopbackServer
+) -> None:
+    sent = [(b"anthropic-beta", b"a"), (b"anthropic-beta", b"b"), (b"x-request-id", b"\xff")]
+    arrived: list[tuple[str, str]] = []
+    upstream.always = lambda handler, _: bool(arrived.extend(handler.headers.items()))
+
+    async def ask(client: httpx2.AsyncClient) -> int:
+        answer = await client.post("/v1/chat/completions", json=chat(SHORT), headers=sent)
+        return answer.status_code
+
+    assert with_app(path, ask, upstreams=[upstream.url]) == 200
+    assert {(name.decode("latin-1"), value.decode("latin-1")) for name, value in sent} <= {
+        (name.lower(), value) for name, value in arrived
+    }
+
+
+def test_a_compressed_request_is_refused_as_what_it_is(path: Path) -> None:
+    async def ask(client: httpx2.AsyncClient) -> tuple[int, str]:
+        body = gzip.compress(json.dumps(chat(SHORT)).encode())
+        encoded = {"content-encoding": "gzip"}
+        answer = await client.post("/v1/decide", content=body, headers=encoded)
+        return answer.status_code, answer.json()["error"]["message"]
+
+    status, message = with_app(path, ask)
+    assert status == 415
+    assert "compressed" in message
+    assert "send it plain" in message
+
+
+def test_a_slash_too_many_leads_nowhere_and_not_to_plain_http(path: Path) -> None:
+    async def ask(client: httpx2.AsyncClient) -> Any:
+        return await client.post("/v1/chat/completions/", json=chat(SHORT))
+
+    answer = with_app(path, ask)
+    assert answer.status_code == 404
+    assert "location" not in answer.headers
 
 
 def test_clients_of_messages_send_their_token_in_a_header_of_their_own(
@@ -371,6 +469,11 @@ def test_clients_of_messages_send_their_token_in_a_header_of_their_own(
         ({"upstreams": ["small=ftp://x"]}, "takes an address such as"),
         ({"upstreams": ["small=https://key@x"]}, "the key goes into ROUTECTL_UPSTREAM_KEY"),
         ({"upstreams": ["small=http://127.0.0.1:1"]}, "no --upstream has the model 'large'"),
+        (
+            {"upstreams": ["the.mini=http://127.0.0.1:1", "the-mini=http://127.0.0.1:2"]},
+            "KEY_THE_MINI is the key of both the.mini and the-mini",
+        ),
+        ({"upstreams": ["mine=http://127.0.0.1:1"]}, "KEY_MINE holds characters that no header"),
         ({"log_prompts": True}, "--log-prompts says what --log holds"),
         ({"log": Path("routes.json")}, "is an input"),
         ({"log": Path("other.json")}, "does not say that this command wrote all of it"),
@@ -381,6 +484,8 @@ def test_what_cannot_be_passed_on_or_logged_is_one_sentence_before_anything_star
     path: Path, monkeypatch: pytest.MonkeyPatch, given: dict[str, Any], message: str
 ) -> None:
     monkeypatch.chdir(path.parent)
+    monkeypatch.setenv("ROUTECTL_UPSTREAM_KEY_THE_MINI", "secret")
+    monkeypatch.setenv("ROUTECTL_UPSTREAM_KEY_MINE", "two\nlines")
     Path("other.json").write_text("{}")
     usual: dict[str, Any] = {"upstreams": [], "deadline": None, "max_body": 9, "max_concurrent": 9}
     with pytest.raises((UsageError, InputError), match=message):

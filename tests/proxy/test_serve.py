@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import json
 import os
+import resource
 import socket
 import subprocess
 import sys
@@ -505,6 +507,47 @@ def test_decide_takes_the_segment_as_an_option(tmp_path: Path) -> None:
         for options in ((), ("--segment", "search"))
     ]
     assert said == ["weak", "strong"]
+
+
+def test_more_idle_connections_than_files_that_a_shell_allows_keep_nobody_out(path: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))  # which the server inherits
+    with serving(path) as server:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        host, port = server._host.split(":")
+        idle = [socket.create_connection((host, int(port))) for _ in range(300)]
+        assert server.ask("GET", "/health")[0] == 200
+        for connection in idle:
+            connection.close()
+
+
+@pytest.mark.parametrize(
+    "sent", [b"", b"GET /hea", b"GET /health HTTP/1.1\r\nHost: a\r\n\r\nGET /"]
+)
+def test_a_connection_that_sends_no_request_is_closed(
+    sent: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import uvicorn
+    from starlette.responses import Response
+
+    from routectl.proxy import connections
+
+    monkeypatch.setattr(connections, "HEAD_SECONDS", 0.05)
+
+    async def ask() -> bytes:
+        config = uvicorn.Config(Response(b"well"), http=connections.Connection, log_level="error")
+        server = uvicorn.Server(config)
+        with _listening("127.0.0.1", 0) as listener:
+            serving = asyncio.create_task(server.serve(sockets=[listener]))
+            reader, writer = await asyncio.open_connection(*listener.getsockname())
+            writer.write(sent)
+            answer = await asyncio.wait_for(reader.read(), 30)
+            writer.close()
+            server.should_exit = True
+            await serving
+        return answer
+
+    assert asyncio.run(ask()).count(b"well") == sent.count(b"HTTP")
 
 
 def test_the_body_of_an_answer_does_not_wait_for_its_head_to_be_acknowledged() -> None:

@@ -214,6 +214,14 @@ def _runs(routes: Mapping[str, ActiveRoute]) -> str:
     )
 
 
+def _says(written: Mapping[str, ActiveRoute], held: Mapping[str, ActiveRoute]) -> str:
+    """What a file says in place of the database."""
+    says, runs = _runs(written), _runs(held)
+    if says == runs:
+        return f"says that {says}, by another policy than the database's"
+    return f"says that {says}, and the database that {runs}"
+
+
 def _published(path: Path, held: Mapping[str, ActiveRoute], name: str) -> Check:
     remedy = f"run `routectl route set {quoted(name)} --publish {quoted(str(path))}`"
     if not held:
@@ -227,8 +235,7 @@ def _published(path: Path, held: Mapping[str, ActiveRoute], name: str) -> Check:
         return Check("published", FAILED, f"{path}: {error}", remedy)
     if same or written == held:
         return Check("published", OK, f"{path} is what runs: {_runs(held)}")
-    what = f"{path} says that {_runs(written)}, and the database that {_runs(held)}"
-    return Check("published", FAILED, what, remedy)
+    return Check("published", FAILED, f"{path} {_says(written, held)}", remedy)
 
 
 def _left_behind(connection: Connection, rows: Sequence[Route]) -> Iterator[Check]:
@@ -269,13 +276,13 @@ def _routes_file(path: Path | None, state: _State) -> Iterator[Check]:
         yield Check(name, FAILED, f"{path}: {error}", remedy)
         return
     stale = {
-        route: active
-        for route, active in state.in_file.items()
-        if route in state.active and state.active[route] != active
+        route: held
+        for route, held in state.in_file.items()
+        if route in state.active and state.active[route] != held
     }
     if stale:
-        what = f"it says that {_runs(stale)}, and the database that {_runs(state.active)}"
-        yield Check(name, FAILED, what, remedy)
+        active = {route: state.active[route] for route in stale}
+        yield Check(name, FAILED, f"it {_says(stale, active)}", remedy)
     else:
         yield Check(name, OK, f"{'a bundle: ' if is_bundle else ''}{_runs(state.in_file)}")
     yield from _routers(state.in_file, bundle)

@@ -297,6 +297,7 @@ def test_decisions_that_no_look_is_at_yet_are_said(night: Night) -> None:
     for alarm in ("proxy", "fallback"):
         said = night.said(alarm)
         assert said.startswith("40 decisions so far, none of a whole day yet; 25.0 %")
+        assert said.endswith("were not scored in time")  # one without a text is not among them
     (report,) = night.routectl("drift", "--json").json
     assert report["decisions"] == {"count": 40, "fallback": 0.25, "of_whole_days": 0}
 

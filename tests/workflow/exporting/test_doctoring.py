@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from routectl.export.litellm import PAST_US
 from tests.conftest import MODELS, Result, Routectl, payload, write_log
 from tests.proxy.routes import route, write_routes
 
@@ -137,6 +138,21 @@ def test_what_lies_where_proxies_read_is_compared_with_what_runs(
     assert results(route_runs("doctor", "--json"))["published"] == "ok"
 
 
+def test_a_file_that_differs_by_its_policy_alone_is_told_as_that(
+    route_runs: Routectl, tmp_path: Path
+) -> None:
+    path = tmp_path / "routes.json"
+    values = json.loads(path.read_text())
+    values["routes"]["smart"]["policy"]["thresholds"] = ["0.999"]
+    path.write_text(json.dumps(values))
+
+    done = route_runs("doctor", "--routes", path, "--json")
+
+    for name in ("published", "routes.json"):
+        (check,) = (check for check in done.json["checks"] if check["name"] == name)
+        assert "by another policy than the database's" in check["what"]
+
+
 def test_a_router_that_is_not_the_one_that_was_calibrated_is_told(
     routectl: Routectl, tmp_path: Path
 ) -> None:
@@ -177,6 +193,16 @@ def budget_of_the_route(values: Any) -> None:
     values["litellm_settings"]["default_key_generate_params"] = {"model_max_budget": {"smart": 1}}
 
 
+def a_setting_of_litellm_s_own(name: str) -> Callable[[Any], None]:
+    """An entry of the route comes first that lacks a setting."""
+
+    def change_it(values: Any) -> None:
+        tiers_of_several(values)
+        del values["model_list"][-1]["litellm_params"]["complexity_router_config"][name]
+
+    return change_it
+
+
 def no_messages(values: Any) -> None:
     values["litellm_settings"]["turn_off_message_logging"] = True
 
@@ -190,7 +216,7 @@ def tiers_of_several(values: Any) -> None:
                 "complexity_router_config": {
                     "classifier_type": "custom",
                     "classifier_plugin": PLUGIN,
-                    "route_housekeeping_to_cheapest_tier": False,
+                    **{name: value for name, (value, _) in PAST_US.items()},
                     "tiers": {"SIMPLE": ["small", ["not a name"]], "REASONING": "big"},
                 }
             },
@@ -229,6 +255,10 @@ def custom_auth_with_checks(values: Any) -> None:
         (budget_of_keys, "budgets", "put it on the route (smart)"),
         (budget_of_the_route, None, None),
         (tiers_of_several, None, None),
+        *(
+            (a_setting_of_litellm_s_own(name), "routes", f"{name}: {json.dumps(value)}")
+            for name, (value, _) in PAST_US.items()
+        ),
         (an_alias_that_holds_itself, None, None),
         (no_messages, "logging", "turn_off_message_logging: false"),
         (custom_auth, "keys", "general_settings: {custom_auth_run_common_checks: true}"),
