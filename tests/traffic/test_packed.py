@@ -64,6 +64,26 @@ def test_rows_of_a_parquet_file_are_read_as_the_objects_that_they_are(tmp_path: 
     assert {request.source_kind for request in result.requests} == {"lmsys"}
 
 
+def test_times_of_parquet_that_python_has_no_type_for_are_read_or_spoil_their_row_alone(
+    tmp_path: Path,
+) -> None:
+    moment = 1_788_757_230_123_456_789
+    columns = {
+        "nanoseconds": pa.array([moment, moment], pa.timestamp("ns", "Europe/Berlin")),
+        "no such zone": pa.array([moment // 1000] * 2, pa.timestamp("us", "No/Zone")),
+        "infinity": pa.array([moment // 1000, 2**63 - 1], pa.timestamp("us", "UTC")),
+    }
+    for name, times in columns.items():
+        log = tmp_path / f"{name}.parquet"
+        others = pa.array([[{"took": 7}], []], pa.list_(pa.struct({"took": pa.duration("ns")})))
+        pq.write_table(pa.table({"prompt": TEXTS[:2], "time": times, "spans": others}), log)
+        result = Read(log, None, None)
+        assert result.texts == TEXTS[:2], name
+        read_times = [request.time for request in result.requests]
+        expected = datetime(2026, 9, 7, 5, 0, 30, 123456, tzinfo=UTC)
+        assert read_times == [expected, None if name == "infinity" else expected], name
+
+
 def test_a_damaged_parquet_file_is_refused(tmp_path: Path) -> None:
     log = tmp_path / "log.parquet"
     log.write_bytes(b"PAR1" + b"\0" * 100)
