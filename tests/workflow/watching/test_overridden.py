@@ -46,7 +46,9 @@ def running(routectl: Routectl, tmp_path: Path, database_url: str) -> Routectl:
     return routectl
 
 
-def calls(count: int = COUNT, first: int = 0, ago: float = 60, **fields: Any) -> list[dict[str, Any]]:
+def calls(
+    count: int = COUNT, first: int = 0, ago: float = 60, **fields: Any
+) -> list[dict[str, Any]]:
     """Calls of 20 hours, the newest so many seconds ago."""
     every = HOURS * HOUR / count
     return [
