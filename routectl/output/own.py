@@ -122,17 +122,22 @@ def open_kept(path: Path) -> IO[bytes]:
 def append_line(path: Path, line: bytes) -> None:
     """Append to a log in one write, so that several processes may; never through a link.
 
-    It is opened anew for each line: a file that was moved away is followed by a new one.
+    It is opened anew for each line: a file that was moved away is followed by a new one. What a
+    full disk has cut off stays a line of its own, so that the next one can be read.
 
     Raises:
-        OSError: it cannot be written, or is no plain file.
+        OSError: it cannot be written whole, or is no plain file.
     """
-    flags = os.O_CREAT | os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    flags = os.O_CREAT | os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     descriptor = os.open(path, flags, PRIVATE)
     try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
             raise OSError(errno.EINVAL, "it is no plain file")
-        os.write(descriptor, line)
+        if status.st_size and os.pread(descriptor, 1, status.st_size - 1) != b"\n":
+            line = b"\n" + line
+        if os.write(descriptor, line) < len(line):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     finally:
         os.close(descriptor)
 
