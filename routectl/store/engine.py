@@ -30,7 +30,9 @@ CONNECT_TIMEOUT_SECONDS = 10
 
 # A Ctrl-C that meets SQLAlchemy while it closes a connection is raised again and said in a sentence
 # of ours; where nobody has set up logging, Python would print the traceback that it logs besides.
-logging.getLogger("sqlalchemy.pool").addHandler(logging.NullHandler())
+# So does psycopg of a pipeline that an error ended, with the user's name.
+for _name in ("sqlalchemy.pool", "psycopg"):
+    logging.getLogger(_name).addHandler(logging.NullHandler())
 
 _PATIENCE = {"connect_timeout": CONNECT_TIMEOUT_SECONDS}
 _BACKENDS = ("sqlite", "postgresql")
@@ -48,6 +50,9 @@ _AS_URLS_ARE_WRITTEN = (
     "and is not repeated here, because it may hold a password: write sqlite:///FILE or "
     "postgresql://USER@HOST/NAME"
 )
+_IN_MEMORY = ":memory:"
+"""What SQLite takes for no file."""
+_GONE_AT_ONCE = "an in-memory database would be gone at once: name a file"
 _REVISION = re.compile(r"\d{4}")
 _OLDEST_TABLE = "prompts"
 """That every schema of ours has."""
@@ -68,6 +73,8 @@ class Location:
                 raise UsageError("--db is empty: name a file or a database URL")
             if _LOOKS_LIKE_AN_ADDRESS.search(text):
                 raise UsageError(f"--db looks like a server's address, {_AS_URLS_ARE_WRITTEN}")
+            if text == _IN_MEMORY:
+                raise UsageError(_GONE_AT_ONCE)
             return cls(URL.create("sqlite", database=os.path.expanduser(text)))  # noqa: PTH111
         try:
             url = make_url(text)
@@ -84,9 +91,10 @@ class Location:
                 f"has a part that cannot be read, {_AS_URLS_ARE_WRITTEN}"
             )
         if url.get_backend_name() == "sqlite":
-            if url.database in (None, "", ":memory:"):
-                raise UsageError("an in-memory database would be gone at once: name a file")
-            if url.query or url.host or url.drivername not in ("sqlite", "sqlite+pysqlite"):
+            if url.database in (None, "", _IN_MEMORY):
+                raise UsageError(_GONE_AT_ONCE)
+            # A ? in a name ends it, so that another file would be taken.
+            if "?" in text or url.host or url.drivername not in ("sqlite", "sqlite+pysqlite"):
                 # With uri=true, say, the file is another than the one that is named.
                 raise UsageError(
                     "a SQLite database is a file, with no options and no other driver: write "
@@ -321,6 +329,12 @@ def _refuse_what_is_no_database(path: Path) -> None:
         with path.open("rb") as file:
             head = file.read(len(_SQLITE_MAGIC))
     except FileNotFoundError:
+        if path.is_symlink():
+            # Nothing is made through a link.
+            raise StoreError(
+                f"{path} is a symbolic link to a file that is not there: remove the link, or name "
+                "the file itself with --db"
+            ) from None
         raise StoreError(
             f"no database at {path.absolute()}: run `routectl init` or `routectl import FILE` "
             "to make one, or name another with --db or ROUTECTL_DB"
