@@ -12,7 +12,10 @@ import orjson
 
 from routectl.errors import InputError
 
-_BATCH_ROWS = 500
+_BATCH_ROWS = 50
+_MOST_BYTES = 2**23
+"""Of rows that are objects and JSON at the same time. A value that repeats is written once in a
+Parquet file, and a kilobyte may hold ten thousand prompts of a megabyte each."""
 _PIECE = 2**13
 """Packed bytes at a time: what they unpack to lies in memory."""
 
@@ -108,14 +111,28 @@ def parquet_lines(path: str, name: str) -> Lines:
             while True:
                 try:
                     batch = next(batches, None)
-                    rows = [] if batch is None else _rows(batch)
+                    if batch is None:
+                        return
+                    for part in _parts(batch):
+                        yield b"".join(map(_line, _rows(part)))
                 except (OSError, ValueError, OverflowError, NotImplementedError):
                     raise InputError(f"{name} is a damaged Parquet file.") from None
-                if batch is None:
-                    return
-                yield b"".join(map(_line, rows))
 
     return Lines(chunks())
+
+
+def _parts(batch: Any) -> Iterator[Any]:
+    """Yield a batch in parts that do not become too large."""
+    from pyarrow import types
+
+    size = batch.nbytes
+    for column in batch.columns:
+        if types.is_dictionary(column.type):
+            # Each row may be its longest value.
+            size += batch.num_rows * column.dictionary.nbytes
+    rows = max(1, batch.num_rows * _MOST_BYTES // max(1, size))
+    for at in range(0, batch.num_rows, rows):
+        yield batch.slice(at, rows)
 
 
 def _rows(batch: Any) -> list[dict[str, Any]]:
