@@ -140,6 +140,8 @@ class Store:
         self.location = location
         self._reading = engine.execution_options(routectl_access="read")
         self._writing = engine.execution_options(routectl_access="write")
+        self._file: tuple[int, int] | None = None
+        """Which file the first transaction wrote into."""
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -160,9 +162,23 @@ class Store:
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """A transaction that commits on leaving, all or nothing."""
+        """A transaction that commits on leaving, all or nothing.
+
+        Raises:
+            StoreError: it failed, or the file has another name by now, or none.
+        """
+        path = self.location.path
         with errors_as_sentences(self.location), self._writing.begin() as connection:
+            # Not before it was opened to be written: a container's file system may copy it then.
+            self._file = self._file or _file_at(path)
             yield connection
+        if path is not None and (self._file is None or _file_at(path) != self._file):
+            # SQLite goes on writing into the file that it opened.
+            raise StoreError(
+                f"{self.location} was replaced or removed while this command ran, and what it "
+                "stored went into the file that was there: let no command run then, and run this "
+                "one again"
+            )
 
     def write_ahead(self) -> None:
         """Have readers and a writer not wait for each other, of a database that is ours: SQLite
@@ -187,6 +203,15 @@ class Store:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _file_at(path: Path | None) -> tuple[int, int] | None:
+    """Which file a path leads to; None where it leads to none, or for a server."""
+    try:
+        status = None if path is None else path.stat()
+    except OSError:
+        return None
+    return None if status is None else (status.st_dev, status.st_ino)
 
 
 def connect(location: Location) -> Store:
