@@ -16,6 +16,7 @@ from routectl.errors import InputError, UsageError
 from routectl.output import (
     PUBLIC,
     Output,
+    append_line,
     check_new_folder,
     keep_copy,
     new_file,
@@ -268,3 +269,18 @@ def test_what_a_killed_process_left_is_removed_and_what_another_one_writes_stays
         path, other = new_file(tmp_path)
         other.close()
         assert sorted(tmp_path.iterdir()) == sorted((foreign, in_use, path))
+
+
+def test_a_line_that_a_full_disk_cuts_off_is_an_error_and_spoils_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = tmp_path / "log.jsonl"
+    append_line(log, b'{"n": 1}\n')
+    with monkeypatch.context() as full:
+        write = os.write
+        full.setattr(os, "write", lambda descriptor, data: write(descriptor, data[:5]))
+        with pytest.raises(OSError, match="No space left"):
+            append_line(log, b'{"n": 2}\n')
+    for number in (3, 4):
+        append_line(log, b'{"n": %d}\n' % number)
+    assert log.read_bytes() == b'{"n": 1}\n{"n":\n{"n": 3}\n{"n": 4}\n'

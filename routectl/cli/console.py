@@ -36,9 +36,10 @@ INDENT = 6
 
 def width() -> int:
     """Columns that there are for a table: those of the terminal, or of COLUMNS, up to 100."""
-    columns = os.environ.get("COLUMNS", "")
-    if columns.isascii() and columns.isdigit() and int(columns) > 0:
-        there_are = int(columns)
+    columns = os.environ.get("COLUMNS", "").lstrip("0")
+    if columns.isascii() and columns.isdigit():
+        # Python refuses to read a number of thousands of digits, and 9 of them are wide enough.
+        there_are = int(columns[:9])
     elif sys.stdout.isatty():
         there_are = os.get_terminal_size(sys.stdout.fileno()).columns or WIDTH
     else:

@@ -30,7 +30,9 @@ CONNECT_TIMEOUT_SECONDS = 10
 
 # A Ctrl-C that meets SQLAlchemy while it closes a connection is raised again and said in a sentence
 # of ours; where nobody has set up logging, Python would print the traceback that it logs besides.
-logging.getLogger("sqlalchemy.pool").addHandler(logging.NullHandler())
+# So does psycopg of a pipeline that an error ended, with the user's name.
+for _name in ("sqlalchemy.pool", "psycopg"):
+    logging.getLogger(_name).addHandler(logging.NullHandler())
 
 _PATIENCE = {"connect_timeout": CONNECT_TIMEOUT_SECONDS}
 _BACKENDS = ("sqlite", "postgresql")
@@ -48,6 +50,9 @@ _AS_URLS_ARE_WRITTEN = (
     "and is not repeated here, because it may hold a password: write sqlite:///FILE or "
     "postgresql://USER@HOST/NAME"
 )
+_IN_MEMORY = ":memory:"
+"""What SQLite takes for no file."""
+_GONE_AT_ONCE = "an in-memory database would be gone at once: name a file"
 _REVISION = re.compile(r"\d{4}")
 _OLDEST_TABLE = "prompts"
 """That every schema of ours has."""
@@ -68,6 +73,8 @@ class Location:
                 raise UsageError("--db is empty: name a file or a database URL")
             if _LOOKS_LIKE_AN_ADDRESS.search(text):
                 raise UsageError(f"--db looks like a server's address, {_AS_URLS_ARE_WRITTEN}")
+            if text == _IN_MEMORY:
+                raise UsageError(_GONE_AT_ONCE)
             return cls(URL.create("sqlite", database=os.path.expanduser(text)))  # noqa: PTH111
         try:
             url = make_url(text)
@@ -84,9 +91,10 @@ class Location:
                 f"has a part that cannot be read, {_AS_URLS_ARE_WRITTEN}"
             )
         if url.get_backend_name() == "sqlite":
-            if url.database in (None, "", ":memory:"):
-                raise UsageError("an in-memory database would be gone at once: name a file")
-            if url.query or url.host or url.drivername not in ("sqlite", "sqlite+pysqlite"):
+            if url.database in (None, "", _IN_MEMORY):
+                raise UsageError(_GONE_AT_ONCE)
+            # A ? in a name ends it, so that another file would be taken.
+            if "?" in text or url.host or url.drivername not in ("sqlite", "sqlite+pysqlite"):
                 # With uri=true, say, the file is another than the one that is named.
                 raise UsageError(
                     "a SQLite database is a file, with no options and no other driver: write "
@@ -132,6 +140,8 @@ class Store:
         self.location = location
         self._reading = engine.execution_options(routectl_access="read")
         self._writing = engine.execution_options(routectl_access="write")
+        self._file: tuple[int, int] | None = None
+        """Which file the first transaction wrote into."""
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -152,9 +162,23 @@ class Store:
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """A transaction that commits on leaving, all or nothing."""
+        """A transaction that commits on leaving, all or nothing.
+
+        Raises:
+            StoreError: it failed, or the file has another name by now, or none.
+        """
+        path = self.location.path
         with errors_as_sentences(self.location), self._writing.begin() as connection:
+            # Not before it was opened to be written: a container's file system may copy it then.
+            self._file = self._file or _file_at(path)
             yield connection
+        if path is not None and (self._file is None or _file_at(path) != self._file):
+            # SQLite goes on writing into the file that it opened.
+            raise StoreError(
+                f"{self.location} was replaced or removed while this command ran, and what it "
+                "stored went into the file that was there: let no command run then, and run this "
+                "one again"
+            )
 
     def write_ahead(self) -> None:
         """Have readers and a writer not wait for each other, of a database that is ours: SQLite
@@ -179,6 +203,15 @@ class Store:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _file_at(path: Path | None) -> tuple[int, int] | None:
+    """Which file a path leads to; None where it leads to none, or for a server."""
+    try:
+        status = None if path is None else path.stat()
+    except OSError:
+        return None
+    return None if status is None else (status.st_dev, status.st_ino)
 
 
 def connect(location: Location) -> Store:
@@ -321,6 +354,12 @@ def _refuse_what_is_no_database(path: Path) -> None:
         with path.open("rb") as file:
             head = file.read(len(_SQLITE_MAGIC))
     except FileNotFoundError:
+        if path.is_symlink():
+            # Nothing is made through a link.
+            raise StoreError(
+                f"{path} is a symbolic link to a file that is not there: remove the link, or name "
+                "the file itself with --db"
+            ) from None
         raise StoreError(
             f"no database at {path.absolute()}: run `routectl init` or `routectl import FILE` "
             "to make one, or name another with --db or ROUTECTL_DB"

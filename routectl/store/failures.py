@@ -21,6 +21,19 @@ _LOST = (
 _REFUSED = "refuses this user or password: check both in the database URL"
 _UNREACHABLE = "cannot be reached: check the host and the port, and that the server runs"
 
+_TIME_LIMIT = (
+    "ended what was asked, by a time limit or an administrator; nothing was lost that had been "
+    "stored: raise this user's statement_timeout, transaction_timeout and "
+    "idle_in_transaction_session_timeout, and run the command again"
+)
+_SCHEMA_CHANGED = (
+    "lacks a table or a column, because another command changed its schema meanwhile, or because "
+    "it is damaged: `routectl db status` says its schema; run the command again when it is right"
+)
+_REFERENCE_GONE = (
+    "no longer has what this command would refer to, because another one, such as `samples "
+    "remove`, took it out meanwhile: run the command again"
+)
 _ABSENT = "is not there: make the database and the user, or name others with --db"
 
 _BY_STATE = {
@@ -32,6 +45,12 @@ _BY_STATE = {
     "25006": "is read-only for this user or on this server: name another one that may write",
     "53100": _DISK_FULL,
     "53300": "has no connection free: try again later",
+    "23503": _REFERENCE_GONE,  # foreign_key_violation
+    "42P01": _SCHEMA_CHANGED,  # undefined_table
+    "42703": _SCHEMA_CHANGED,  # undefined_column
+    "25P03": _TIME_LIMIT,  # idle_in_transaction_session_timeout
+    "25P04": _TIME_LIMIT,  # transaction_timeout
+    "57014": _TIME_LIMIT,  # query_canceled
     "57P01": _LOST,  # admin_shutdown
     "57P02": _LOST,  # crash_shutdown
 }
@@ -68,6 +87,12 @@ _BY_NAME = {
     "SQLITE_TOOBIG": _DAMAGED,  # no value that routectl stores is so long
 }
 """By the name of SQLite's primary result code: https://www.sqlite.org/rescode.html."""
+
+_BY_EXTENDED_NAME = {"SQLITE_CONSTRAINT_FOREIGNKEY": _REFERENCE_GONE}
+"""Where not all codes of a primary one are of the same kind."""
+
+_MISSING = re.compile(r"no such (table|column): |table \w+ has no column named ")
+"""How SQLite's message begins that names what is not there."""
 
 _BY_SIGN = (
     # PostgreSQL, where the connection ended before there was a SQLSTATE
@@ -143,9 +168,12 @@ def _of_sqlite(error: sqlite3.Error, name: str | None) -> str:
         if str(error).startswith(_UNDECODED):
             return _DAMAGED
         return f"cannot be used ({type(error).__name__}): {_CHECK}"
+    if name == "SQLITE_ERROR" and _MISSING.match(str(error)):
+        return _SCHEMA_CHANGED
     # An extended code's name goes on after that of its primary code: SQLITE_IOERR_WRITE.
     primary = "_".join(name.split("_")[:2])
-    return _BY_NAME.get(primary) or f"refuses what was asked ({name}): {_CHECK}"
+    by_name = _BY_EXTENDED_NAME.get(name) or _BY_NAME.get(primary)
+    return by_name or f"refuses what was asked ({name}): {_CHECK}"
 
 
 def _table(error: BaseException | None) -> str:

@@ -24,14 +24,14 @@ def find_sources(
 
     In directories and patterns hidden names are passed over, and so is, with a word to `on_skip`,
     what is no file with something in it: sockets, pipes, devices, dangling links, links to
-    directories (they may lead in circles), empty files.
+    directories (they may lead in circles), empty files, directories that cannot be listed.
 
     Args:
         on_skip: Told, in one sentence, of each thing that was passed over and is not hidden.
 
     Raises:
-        InputError: A path that does not exist, a pattern that matches nothing, a directory that
-            cannot be listed, or one or the other without a file in it.
+        InputError: A path that does not exist, a pattern that matches nothing, a named directory
+            that cannot be listed, or one or the other without a file in it.
     """
     return list(dict.fromkeys(file for path in paths for file in _named(path, on_skip)))
 
@@ -50,7 +50,8 @@ def _named(path: str, on_skip: Callable[[str], None]) -> list[str]:
     if status is None:
         # Path.glob takes no pattern that begins at the root, and shows hidden names.
         matches = sorted(glob.glob(path, recursive=True))  # noqa: PTH207
-    files = [file for match in matches for file in _files(match, on_skip)]
+    # A folder that the user named has to be listed; one below it, such as lost+found, does not.
+    files = [file for match in matches for file in _files(match, on_skip, named=match == path)]
     if not files and status is None:
         raise InputError(f"No file matches {path}.")
     if not files:
@@ -58,7 +59,7 @@ def _named(path: str, on_skip: Callable[[str], None]) -> list[str]:
     return files
 
 
-def _files(path: str, on_skip: Callable[[str], None]) -> Iterator[str]:
+def _files(path: str, on_skip: Callable[[str], None], *, named: bool = False) -> Iterator[str]:
     status = _status(path)
     if status is None or not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
         on_skip(f"{path} is no file and was passed over")
@@ -72,7 +73,10 @@ def _files(path: str, on_skip: Callable[[str], None]) -> Iterator[str]:
             with os.scandir(path) as entries:
                 inside = sorted(entries, key=lambda entry: entry.name)
         except OSError as error:
-            raise InputError(f"{path} cannot be listed: {error.strerror}.") from error
+            if named:
+                raise InputError(f"{path} cannot be listed: {error.strerror}.") from error
+            on_skip(f"{path} cannot be listed ({error.strerror}) and was passed over")
+            return
         for entry in inside:
             if entry.name.startswith("."):
                 continue

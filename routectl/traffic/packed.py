@@ -12,7 +12,10 @@ import orjson
 
 from routectl.errors import InputError
 
-_BATCH_ROWS = 500
+_BATCH_ROWS = 50
+_MOST_BYTES = 2**23
+"""Of rows that are objects and JSON at the same time. A value that repeats is written once in a
+Parquet file, and a kilobyte may hold ten thousand prompts of a megabyte each."""
 _PIECE = 2**13
 """Packed bytes at a time: what they unpack to lies in memory."""
 
@@ -108,14 +111,76 @@ def parquet_lines(path: str, name: str) -> Lines:
             while True:
                 try:
                     batch = next(batches, None)
-                    rows = [] if batch is None else batch.to_pylist()
+                    if batch is None:
+                        return
+                    for part in _parts(batch):
+                        yield b"".join(map(_line, _rows(part)))
                 except (OSError, ValueError, OverflowError, NotImplementedError):
                     raise InputError(f"{name} is a damaged Parquet file.") from None
-                if batch is None:
-                    return
-                yield b"".join(map(_line, rows))
 
     return Lines(chunks())
+
+
+def _parts(batch: Any) -> Iterator[Any]:
+    """Yield a batch in parts that do not become too large."""
+    from pyarrow import types
+
+    size = batch.nbytes
+    for column in batch.columns:
+        if types.is_dictionary(column.type):
+            # Each row may be its longest value.
+            size += batch.num_rows * column.dictionary.nbytes
+    rows = max(1, batch.num_rows * _MOST_BYTES // max(1, size))
+    for at in range(0, batch.num_rows, rows):
+        yield batch.slice(at, rows)
+
+
+def _rows(batch: Any) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]]
+    try:
+        rows = batch.to_pylist()
+    except (ValueError, OverflowError):
+        rows = _times_as_texts(batch).to_pylist()
+    return rows
+
+
+def _times_as_texts(batch: Any) -> Any:
+    """A batch for which Python has no times: it knows no nanoseconds, no year 10,000 and no zone
+    that is not installed.
+
+    Texts are read as those of any log, and one that is no time spoils only its own row. Arrow's
+    times are in UTC, whatever their zone, and so is a text without one.
+    """
+    import pyarrow
+
+    def without_zone(kind: Any) -> Any:
+        return pyarrow.timestamp(kind.unit) if pyarrow.types.is_timestamp(kind) else kind
+
+    def as_text(_: Any) -> Any:
+        return pyarrow.string()
+
+    columns = batch.columns
+    for change in (without_zone, as_text):
+        columns = [column.cast(_with_times(column.type, change)) for column in columns]
+    return pyarrow.RecordBatch.from_arrays(columns, names=batch.schema.names)
+
+
+def _with_times(kind: Any, change: Callable[[Any], Any]) -> Any:
+    """An Arrow type, with the types of times in it changed."""
+    import pyarrow
+
+    of = pyarrow.types
+    if of.is_temporal(kind):
+        return change(kind)
+    if of.is_struct(kind):
+        return pyarrow.struct(
+            [member.with_type(_with_times(member.type, change)) for member in kind]
+        )
+    if of.is_list(kind):
+        return pyarrow.list_(_with_times(kind.value_type, change))
+    if of.is_map(kind):
+        return pyarrow.map_(kind.key_type, _with_times(kind.item_type, change))
+    return kind
 
 
 def _line(row: dict[str, Any]) -> bytes:

@@ -3,6 +3,7 @@ memory."""
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import io
 import os
@@ -28,6 +29,8 @@ _PROBE = 8000
 _MOST_NUL = 0.05
 
 _GZIP, _ZSTD, _PARQUET = b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"PAR1"
+_UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_UTF_32 = (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)
 _PACKED = {b"BZh": "bzip2", b"\xfd7zXZ\x00": "xz", b"PK\x03\x04": "zip"}
 
 
@@ -183,11 +186,13 @@ class Source:
                 raise InputError(
                     f"{self.name} is packed with {kind}: unpack it first (gzip and zstd are read)."
                 )
-        if probe.startswith((b"\xff\xfe", b"\xfe\xff")):
-            raise InputError(
-                f"{self.name} is UTF-16 text: convert it first, for example with "
-                f"`iconv -f UTF-16 -t UTF-8`."
-            )
+        # UTF-32 begins as UTF-16 does, and goes on with two zeros.
+        for code, first_bytes in (("UTF-32", _UTF_32), ("UTF-16", _UTF_16)):
+            if probe.startswith(first_bytes):
+                raise InputError(
+                    f"{self.name} is {code} text: convert it first, for example with "
+                    f"`iconv -f {code} -t UTF-8`."
+                )
         if _is_binary(probe):
             raise InputError(f"{self.name} is a binary file: give text, plain or gzipped.")
         if probe.startswith(b"\xef\xbb\xbf"):

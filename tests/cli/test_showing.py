@@ -190,6 +190,19 @@ def test_a_nearer_share_that_was_passed_over_is_told(routectl: Routectl, tmp_pat
     assert "passed over" not in exact.out
 
 
+@pytest.mark.parametrize(
+    ("columns", "width"),
+    [("80", 80), ("0080", 80), ("1", 40), ("9" * 5000, 100), ("0", 100), ("-5", 100), ("٨٠", 100)],
+)
+def test_a_table_is_as_wide_as_columns_says_within_bounds(
+    routectl: Routectl, monkeypatch: pytest.MonkeyPatch, columns: str, width: int
+) -> None:
+    routectl("init")
+    routectl("activate", "--always-weak", "--note", "a note that goes on " * 8)
+    monkeypatch.setenv("COLUMNS", columns)
+    assert width - 20 < max(map(len, routectl("history").out.splitlines())) <= max(width, 60)
+
+
 @pytest.mark.parametrize("columns", [80, 100])
 @pytest.mark.usefixtures("mixed")
 def test_no_table_is_wider_than_the_terminal_and_no_id_is_cut(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -193,6 +194,24 @@ def test_a_server_that_goes_away_is_told(
 
     with store, pytest.raises(StoreError, match="could not be reached any more"):
         write()
+
+
+def test_a_time_limit_of_the_server_is_told_with_what_to_raise(database_url: str) -> None:
+    store, _ = create_or_open(Location.parse(database_url))
+
+    def wait() -> None:
+        with store.read() as connection:
+            connection.execute(text("SET LOCAL statement_timeout = 5"))
+            connection.execute(text("SELECT pg_sleep(10)"))
+
+    with store, pytest.raises(StoreError, match="by a time limit or an admin"):
+        wait()
+
+
+def test_what_the_driver_logs_reaches_no_terminal() -> None:
+    code = "import routectl.store.engine, logging; logging.getLogger('psycopg').warning('user')"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+    assert ran.stdout + ran.stderr == b""
 
 
 def test_a_missing_driver_names_the_extra(

@@ -278,6 +278,7 @@ def test_a_migration_that_fails_leaves_no_copy(
         "sqlite:///w.db?%1b%5d0;pwn%07=1",
         "sqlite+pysqlcipher:///x.db",
         "sqlite://data/x.db",
+        "sqlite:///data?v2.db",
     ],
 )
 def test_a_sqlite_url_is_a_file_without_options(
@@ -285,6 +286,50 @@ def test_a_sqlite_url_is_a_file_without_options(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     one_sentence(routectl("init", "--db", url), "sqlite:///FILE", code=2)
+
+
+@pytest.mark.parametrize("name", [":memory:", "sqlite:///:memory:", "sqlite://"])
+def test_a_database_that_would_be_gone_at_once_is_refused(
+    routectl: Routectl, log: Path, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    one_sentence(routectl("import", log, "--db", name), "gone at once: name a file", code=2)
+    assert not (tmp_path / ":memory:").exists()
+
+
+def test_a_link_that_leads_to_no_database_is_told_as_what_it_is(
+    routectl: Routectl, log: Path, tmp_path: Path
+) -> None:
+    link = tmp_path / "link.db"
+    link.symlink_to(tmp_path / "elsewhere.db")
+    for command in (("init",), ("import", log), ("history",)):
+        one_sentence(routectl(*command, "--db", link), "is a symbolic link", "remove the link")
+    assert not (tmp_path / "elsewhere.db").exists()
+
+
+@pytest.mark.parametrize(
+    ("statement", "sentence"),
+    [
+        ("SELECT gone FROM requests", "another command changed its schema meanwhile"),
+        ("SELECT 1 FROM gone", "another command changed its schema meanwhile"),
+        ("INSERT INTO samples (gone) VALUES (1)", "another command changed its schema meanwhile"),
+        (
+            "INSERT INTO scores (router_id, prompt_id, win_rate, longer_than_read)"
+            " VALUES (7, 7, 0.5, false)",
+            "took it out meanwhile: run the command again",
+        ),
+    ],
+)
+def test_what_another_command_changed_meanwhile_is_told(
+    database_url: str, statement: str, sentence: str
+) -> None:
+    def write() -> None:
+        with store.write() as connection:
+            connection.execute(text(statement))
+
+    store, _ = create_or_open(Location.parse(database_url))
+    with store, pytest.raises(StoreError, match=sentence):
+        write()
 
 
 OTHERS = {

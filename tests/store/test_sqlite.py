@@ -100,6 +100,27 @@ def test_a_database_of_another_program_is_not_written_to(database: Path) -> None
     assert set(rows_by_table(str(database))) == {"notes"}
 
 
+@pytest.mark.parametrize("is_replaced", [False, True])
+def test_what_was_written_into_a_file_that_is_gone_is_no_success(
+    database: Path, tmp_path: Path, is_replaced: bool
+) -> None:
+    store, _ = create_or_open(Location.parse(str(database)))
+
+    def write() -> None:
+        with store.write() as connection:
+            connection.execute(text("DELETE FROM scores"))
+
+    with store:
+        write()
+        if is_replaced:
+            (tmp_path / "backup.db").write_bytes(database.read_bytes())
+            (tmp_path / "backup.db").replace(database)
+        else:
+            database.unlink()
+        with pytest.raises(StoreError, match="was replaced or removed while this command ran"):
+            write()
+
+
 def test_a_ctrl_c_while_a_connection_closes_prints_no_traceback(database: Path) -> None:
     """SQLAlchemy logs it with one, which Python prints where no logging is set up."""
     create_or_open(Location.parse(str(database)))[0].close()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -89,6 +91,26 @@ def test_what_is_no_file_in_a_directory_is_passed_over_and_told(logs: Path) -> N
         "logs/pipe is no file and was passed over",
         "logs/socket is no file and was passed over",
     ]
+
+
+def test_a_directory_that_cannot_be_listed_keeps_nobody_from_the_others(
+    logs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Root, as whom tests may run, can list everything.
+    listed = os.scandir
+
+    def scandir(path: str) -> Iterator[os.DirEntry[str]]:
+        if os.path.basename(path) == "01":  # noqa: PTH119
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return listed(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    told: list[str] = []
+    for path in ("logs", "logs/**"):
+        assert find_sources([path], on_skip=told.append) == [IN_ORDER[0], IN_ORDER[3]]
+    assert set(told) == {"logs/01 cannot be listed (Permission denied) and was passed over"}
+    with pytest.raises(InputError, match="logs/01 cannot be listed: Permission denied"):
+        find_sources(["logs/01"])
 
 
 @pytest.mark.usefixtures("logs")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import tracemalloc
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import zstandard
 
 from routectl.errors import InputError
 from routectl.traffic import ImportCounts, open_source, read
+from routectl.traffic.packed import parquet_lines
 
 from .conftest import Read, payload
 from .renderings import lines
@@ -62,6 +64,47 @@ def test_rows_of_a_parquet_file_are_read_as_the_objects_that_they_are(tmp_path: 
     assert result.texts == TEXTS
     assert {request.time for request in result.requests} == {time}
     assert {request.source_kind for request in result.requests} == {"lmsys"}
+
+
+def test_times_of_parquet_that_python_has_no_type_for_are_read_or_spoil_their_row_alone(
+    tmp_path: Path,
+) -> None:
+    moment = 1_788_757_230_123_456_789
+    columns = {
+        "nanoseconds": pa.array([moment, moment], pa.timestamp("ns", "Europe/Berlin")),
+        "no such zone": pa.array([moment // 1000] * 2, pa.timestamp("us", "No/Zone")),
+        "infinity": pa.array([moment // 1000, 2**63 - 1], pa.timestamp("us", "UTC")),
+    }
+    for name, times in columns.items():
+        log = tmp_path / f"{name}.parquet"
+        others = pa.array([[{"took": 7}], []], pa.list_(pa.struct({"took": pa.duration("ns")})))
+        pq.write_table(pa.table({"prompt": TEXTS[:2], "time": times, "spans": others}), log)
+        result = Read(log, None, None)
+        assert result.texts == TEXTS[:2], name
+        read_times = [request.time for request in result.requests]
+        expected = datetime(2026, 9, 7, 5, 0, 30, 123456, tzinfo=UTC)
+        assert read_times == [expected, None if name == "infinity" else expected], name
+
+
+@pytest.mark.parametrize("as_dictionary", [False, True])
+def test_a_parquet_file_of_one_huge_prompt_repeated_is_read_a_few_rows_at_a_time(
+    tmp_path: Path, as_dictionary: bool
+) -> None:
+    log = tmp_path / "log.parquet"
+    prompts = pa.DictionaryArray.from_arrays([0] * 100, pa.array(["Hi " + "a" * 10**6]))
+    pq.write_table(pa.table({"prompt": prompts}), log, store_schema=as_dictionary)
+    assert log.stat().st_size < 10**5
+    rows = parquet_lines(str(log), "log")
+    tracemalloc.start()
+    try:
+        newlines = 0
+        while chunk := rows.read(2**20):
+            newlines += chunk.count(b"\n")
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert newlines == 100
+    assert peak < 8 * 10**7
 
 
 def test_a_damaged_parquet_file_is_refused(tmp_path: Path) -> None:
