@@ -103,6 +103,15 @@ async def _failed(_request: Request, _error: Exception) -> Response:
     return Refused(500, "server_error", "The server failed.").response()
 
 
+def _require_json(request: Request) -> None:
+    """Refuse a call that is not sent as JSON: a page in a browser on this machine can send all
+    else without being asked, at the cost of the operator's upstream key."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/json":
+        message = "Send the request with the header Content-Type: application/json."
+        raise Refused(415, "invalid_request_error", message)
+
+
 class _Server:
     def __init__(
         self, decider: Decider, settings: Settings, decision_log: DecisionLog | None
@@ -188,6 +197,7 @@ class _Server:
         self._authenticate(request)
         if not self._settings.passes_on:
             raise Refused(404, "invalid_request_error", "This server only decides: /v1/decide.")
+        _require_json(request)
         answered = Answered(client_request_id=_client_request_id(request))
         decision, facts = await self._decision(request)
         call = request.url.path.removeprefix("/v1/")

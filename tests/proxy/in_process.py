@@ -41,7 +41,11 @@ def with_app(
         app = make_app(decider, settings, log)
         async with app.router.lifespan_context(app):
             transport = httpx2.ASGITransport(app=app)
-            async with httpx2.AsyncClient(transport=transport, base_url="http://test") as client:
+            async with httpx2.AsyncClient(
+                transport=transport,
+                base_url="http://test",
+                headers={"content-type": "application/json"},
+            ) as client:
                 return await work(client)
 
     try:

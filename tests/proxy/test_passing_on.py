@@ -496,3 +496,22 @@ def test_what_cannot_be_passed_on_or_logged_is_one_sentence_before_anything_star
             port=0,
             on_ready=lambda address: pytest.fail(address),
         )
+
+
+def test_a_page_in_a_browser_cannot_have_a_call_passed_on(
+    path: Path, upstream: LoopbackServer
+) -> None:
+    """Without being asked it can send forms and plain text alone."""
+
+    async def ask(client: httpx2.AsyncClient) -> list[httpx2.Response]:
+        body = json.dumps(chat("why?")).encode()
+        client.headers.pop("content-type")
+        kinds = ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data", None)
+        headers = [{} if kind is None else {"content-type": kind} for kind in kinds]
+        sent = [{"content": body, "headers": one} for one in headers]
+        return [await client.post("/v1/chat/completions", **one) for one in sent]
+
+    answers = with_app(path, ask, upstreams=[upstream.url])
+    assert [answer.status_code for answer in answers] == [415] * 4
+    assert "Content-Type: application/json" in answers[0].json()["error"]["message"]
+    assert upstream.requests == []

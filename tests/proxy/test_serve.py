@@ -54,6 +54,9 @@ def lower(headers: dict[str, str]) -> dict[str, str]:
     return {name.lower(): value for name, value in headers.items()}
 
 
+AS_JSON = {"Content-Type": "application/json"}
+
+
 def environment(**more: str) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", **more}
 
@@ -66,7 +69,9 @@ class Served:
 
     def __init__(self, address: str, token: str | None) -> None:
         self._host = address.removeprefix("http://")
-        self._headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+        self._headers = dict(AS_JSON)
+        if token is not None:
+            self._headers["Authorization"] = f"Bearer {token}"
 
     def ask(
         self, method: str, path: str, body: bytes | None = None, **headers: str
@@ -175,7 +180,9 @@ def test_a_client_that_goes_away_ends_the_call_of_its_model_and_is_logged(
     log = path.with_name("decisions.jsonl")
     with serving(path, "--upstream", upstream.url, "--log", str(log)) as server:
         connection = http.client.HTTPConnection(server._host, timeout=60)
-        connection.request("POST", "/v1/chat/completions", json.dumps(chat("hi", stream=True)))
+        connection.request(
+            "POST", "/v1/chat/completions", json.dumps(chat("hi", stream=True)), AS_JSON
+        )
         assert connection.getresponse().read(4) == b"data"
         connection.close()
         # The upstream sees its own client go.
@@ -347,7 +354,7 @@ def test_a_call_whose_client_leaves_before_the_first_byte_is_given_up(
     log = path.with_name("decisions.jsonl")
     with serving(path, "--upstream", upstream.url, "--log", str(log)) as server:
         connection = http.client.HTTPConnection(server._host, timeout=60)
-        connection.request("POST", "/v1/chat/completions", json.dumps(chat("hi")))
+        connection.request("POST", "/v1/chat/completions", json.dumps(chat("hi")), AS_JSON)
         with upstream.changed:
             assert upstream.changed.wait_for(lambda: upstream.requests, timeout=60)
         connection.close()
@@ -384,7 +391,7 @@ def test_idle_connections_take_no_place_and_too_many_requests_get_an_error_of_op
         idle = [socket.create_connection((host, int(port))) for _ in range(5)]
         assert server.post("/v1/decide", chat("hi"))[0] == 200
         waiting = http.client.HTTPConnection(server._host, timeout=60)
-        waiting.request("POST", "/v1/chat/completions", json.dumps(chat("hi")))
+        waiting.request("POST", "/v1/chat/completions", json.dumps(chat("hi")), AS_JSON)
         with upstream.changed:
             assert upstream.changed.wait_for(lambda: upstream.requests, timeout=60)
         status, answer = server.post("/v1/decide", chat("hi"))
