@@ -132,9 +132,11 @@ def remove(connection: Connection, sample_id: int) -> Removal:
 def _prompts_alone(sample_id: int) -> Select[int]:
     """Ids of the prompts that only this sample's requests refer to."""
     others = exists().where(Request.prompt_id == Prompt.id, Request.sample_id != sample_id)
-    own = exists().where(Request.prompt_id == Prompt.id, Request.sample_id == sample_id)
+    # A list, and no second question of each prompt: SQLite would look for that one by sample, and
+    # read the whole sample once for each prompt.
+    own = select(Request.prompt_id).where(Request.sample_id == sample_id)
     battles = exists().where(Battle.prompt_id == Prompt.id)
-    return select(Prompt.id).where(own, ~others, ~battles)
+    return select(Prompt.id).where(Prompt.id.in_(own), ~others, ~battles)
 
 
 def _evaluated(connection: Connection) -> set[int]:

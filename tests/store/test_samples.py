@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
 
 import pytest
 
+from routectl.store.engine import Location
 from routectl.store.models import Base
+from routectl.store.opening import open_store
+from routectl.store.samples import removal
 from tests.conftest import Routectl, payload, write_log
 from tests.databases import damage, rows_by_table
 
@@ -39,6 +43,29 @@ def test_without_a_yes_only_what_would_go_is_said(
     assert "add --yes" in result.err
     assert rows_by_table(database_url) == before
     assert list(tmp_path.glob("*.bak")) == []
+
+
+def test_what_a_sample_would_take_is_told_in_a_time_that_grows_with_its_rows(
+    routectl: Routectl, database: Path, tmp_path: Path
+) -> None:
+    # A million requests were not done in minutes: each prompt was looked for in the whole sample.
+    count, step = 2_000, 1_000
+    log = tmp_path / "log.txt"
+    log.write_text("".join(f"prompt {n}\n" for n in range(count)))
+    assert routectl("import", log, "--db", database).code == 0
+    steps = 0
+
+    def more() -> int:
+        nonlocal steps
+        steps += step
+        return 0
+
+    with open_store(Location.parse(str(database))) as store, store.read() as connection:
+        raw = connection.connection.driver_connection
+        assert isinstance(raw, sqlite3.Connection)
+        raw.set_progress_handler(more, step)
+        assert removal(connection, 1).prompts == count
+    assert steps < 200 * count  # of SQLite's machine
 
 
 def test_a_removed_sample_takes_what_nothing_else_refers_to(
