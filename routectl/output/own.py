@@ -108,6 +108,8 @@ def own_folder(folder: Path) -> None:
 def open_kept(path: Path) -> IO[bytes]:
     """Open a file of kept work to read and append, made where there is none; never through a link.
 
+    Nothing is held back in a buffer: a write that fails has failed, and is not tried on closing.
+
     Raises:
         OSError: it cannot be opened, or is no plain file.
     """
@@ -116,7 +118,7 @@ def open_kept(path: Path) -> IO[bytes]:
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise OSError(errno.EINVAL, "it is no plain file")
-    return os.fdopen(descriptor, "r+b")
+    return os.fdopen(descriptor, "r+b", buffering=0)
 
 
 def append_line(path: Path, line: bytes) -> None:

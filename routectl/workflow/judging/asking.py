@@ -15,12 +15,16 @@ from routectl.errors import EndpointError
 from routectl.judging.costs import most_tokens
 from routectl.judging.verdicts import Message
 from routectl.prices import ModelPrice
+from routectl.request import MOST_TOKENS
 from routectl.workflow.judging.budget import Budget, LimitReachedError
 from routectl.workflow.judging.store_rows import Reply, WorkFile
 
 _MAY_BE_PAID = (None, 408, 502, 504)
 """Statuses, or none, after which somebody may have computed an answer and may charge for it."""
 
+
+_BYTES_OF_A_REPLY, _BYTES_OF_A_TOKEN = 1_000, 8
+"""On disk, as JSON: some characters of English text, or one of another script as an escape."""
 
 _REFUSALS_AT_FIRST = 5
 """A model that refused so many requests and took none refuses them all."""
@@ -140,7 +144,9 @@ class ChatModel:
         self._budget.set_aside(worst, self._stop)
         cost = worst
         try:
-            number = self._work.sent(call, self.name, worst)
+            number = self._work.sent(
+                call, self.name, worst, _BYTES_OF_A_REPLY + _BYTES_OF_A_TOKEN * self._max_tokens
+            )
             answer = self._endpoint.attempt(body)
             cost = self._cost(answer, worst)
             reply = _reply(answer.body) if answer.status == 200 else None
@@ -210,11 +216,12 @@ def _reply(body: bytes) -> Reply | None:
 
 
 def _usage(body: bytes) -> tuple[int, int] | None:
-    """Tokens in and out that an answer says it used; None where it does not say."""
+    """Tokens in and out that an answer says it used; None where it does not say, or says what
+    cannot be."""
     usage = _value(body).get("usage")
     if not isinstance(usage, dict):
         return None
     used = (usage.get("prompt_tokens"), usage.get("completion_tokens"))
-    if not all(type(count) is int and count >= 0 for count in used):
+    if not all(type(count) is int and 0 <= count <= MOST_TOKENS for count in used):
         return None
     return cast("tuple[int, int]", used)

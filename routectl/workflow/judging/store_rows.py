@@ -7,11 +7,12 @@ been paid: it counts with its worst case.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -66,11 +67,23 @@ class WorkFile:
         self.kept = kept
         self._file = file
         self._lock = Lock()
+        self._room: dict[int, int] = {}
+        """Bytes that the answers of the calls under way may take."""
 
-    def sent(self, call: str, model: str, worst: Decimal) -> int:
-        """Keep that a call is about to be sent; returns its number."""
+    def sent(self, call: str, model: str, worst: Decimal, room: int) -> int:
+        """Keep that a call is about to be sent; returns its number.
+
+        Args:
+            room: bytes that its answer may take.
+
+        Raises:
+            InputError: the disk has no room for it and for the calls under way: their answers would
+                be paid for and lost.
+        """
         with self._lock:
             number = self.kept.calls
+            self._room[number] = room
+            self._make_sure_of(sum(self._room.values()))
             self._append({"sent": number, "call": call, "model": model, "worst": str(worst)})
             self.kept.calls += 1
             return number
@@ -82,6 +95,7 @@ class WorkFile:
             line |= {"content": reply.content, "cut": reply.cut}
         with self._lock:
             self._append(line)
+            del self._room[number]
             if reply is not None:
                 self.kept.replies[call] = reply
                 self.kept.costs[call] = cost
@@ -93,15 +107,36 @@ class WorkFile:
             self._append({"settled": self.kept.calls})
             self.kept.spent, self.kept.calls, self.kept.lost = {}, 0, 0
 
-    def _append(self, line: Mapping[str, object]) -> None:
+    def _make_sure_of(self, room: int) -> None:
+        """Take so many bytes at the end of the file, and give them back."""
+        end = self._file.tell()
         try:
-            self._file.write(json.dumps(line).encode() + b"\n")
-            self._file.flush()
+            os.posix_fallocate(self._file.fileno(), end, room)
+        except OSError as error:
+            raise self._unwritable(error) from None
+        finally:
+            with suppress(OSError):
+                self._file.truncate(end)
+
+    def _unwritable(self, error: OSError) -> InputError:
+        return InputError(
+            f"{self.path} cannot be written: {reason_of(error)}; what it holds is kept, "
+            "and the same command goes on from there"
+        )
+
+    def _append(self, line: Mapping[str, object]) -> None:
+        data = json.dumps(line).encode() + b"\n"
+        end = self._file.tell()
+        try:
+            if self._file.write(data) < len(data):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             os.fsync(self._file.fileno())
         except OSError as error:
-            raise InputError(
-                f"{self.path} cannot be written: {reason_of(error)}; what it holds is kept"
-            ) from None
+            # Other threads may still have a line that fits; half a line would spoil it.
+            with suppress(OSError):
+                self._file.truncate(end)
+                self._file.seek(end)
+            raise self._unwritable(error) from None
 
 
 def read_work(path: Path, facts: Mapping[str, object]) -> Kept:

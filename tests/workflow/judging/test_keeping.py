@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -50,14 +51,38 @@ def test_answers_that_never_arrive_count_against_the_limit(
     assert Decimal(str(short.json["cost"])) <= Decimal("0.04")
 
 
+@pytest.mark.parametrize(
+    "usage",
+    [None, *({"prompt_tokens": count, "completion_tokens": 1} for count in (-1, 10**300, 2**63))],
+)
 def test_an_answer_that_does_not_say_what_it_used_counts_with_its_worst_case(
-    judge: Judge, server: Server
+    judge: Judge, server: Server, usage: object
 ) -> None:
-    server.always = changed(usage=None)
+    server.always = changed(usage=usage)
     short = judge("--max-cost", "0.05", "--max-tokens", "60", "--json")
     assert short.code == 3
     assert server.charged <= Decimal("0.05")
     assert "did not say how many tokens" in short.err
+
+
+def test_on_a_full_disk_nothing_is_asked_whose_answer_could_not_be_kept(
+    judge: Judge, server: Server, output: Path
+) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))
+    server.answer = lambda model, prompt: f"the {model} model says {'x' * 2_000}"
+    small = ("--max-tokens", "400", "--verdict-tokens", "60")
+    try:
+        full = [judge(*small) for _ in range(3)]
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    for result in full:
+        assert result.code == 1
+        assert f"{work_path(output).name} cannot be written: " in result.err
+    assert work_path(output).read_bytes().endswith(b"\n")
+    assert server.requests
+    assert judge(*small).code == 0
+    assert set(server.answered.values()) == {1}
 
 
 @pytest.mark.slow
