@@ -108,7 +108,7 @@ def own_folder(folder: Path) -> None:
 def open_kept(path: Path) -> IO[bytes]:
     """Open a file of kept work to read and append, made where there is none; never through a link.
 
-    Nothing is held back in a buffer: a write that fails has failed, and is not tried on closing.
+    There is no buffer: a write that fails is not tried again on closing.
 
     Raises:
         OSError: it cannot be opened, or is no plain file.
