@@ -17,6 +17,9 @@ from routectl.store.models import Route
 from routectl.store.opening import open_store
 from routectl.store.traffic import routed_since
 
+_MOST_NAMES = 20
+"""Routes that an error names."""
+
 
 def picked_route(connection: Connection, name: str | None) -> Route | None:
     """The route that a command means: the one that it names, else the only one there is.
@@ -31,9 +34,9 @@ def picked_route(connection: Connection, name: str | None) -> Route | None:
     stored = routes.routes(connection)
     if name is None:
         if len(stored) > 1:
-            names = ", ".join(row.name for row in stored)
             raise UsageError(
-                f"there are {len(stored)} routes, so name one with --route; they are {names}"
+                f"there are {len(stored)} routes, so name one with --route; they are "
+                f"{_names(stored)}"
             )
         return stored[0] if stored else None
     if not name:
@@ -124,12 +127,17 @@ def _routed(connection: Connection, names: tuple[str, ...]) -> Routed | None:
     return None if since is None else Routed(names, since)
 
 
+def _names(stored: Sequence[Route]) -> str:
+    more = len(stored) - _MOST_NAMES
+    names = ", ".join(row.name for row in stored[:_MOST_NAMES])
+    return names + (f" and {more:,} more (`routectl route list`)" if more > 0 else "")
+
+
 def unknown_route(stored: Sequence[Route], name: str) -> StoreError:
     """The error that there is no route of a name, with those that there are."""
-    names = ", ".join(row.name for row in stored)
     return StoreError(
         f"there is no route {name!r}: "
-        + (f"the routes are {names}; " if names else "")
+        + (f"the routes are {_names(stored)}; " if stored else "")
         + f"`routectl route set {quoted(name)} --strong MODEL --weak MODEL` makes one"
     )
 

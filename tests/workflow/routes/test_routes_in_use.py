@@ -9,10 +9,13 @@ from typing import Any
 import pytest
 
 from routectl.cli.options import unnamed_routers
+from routectl.prices import parse_prices
 from routectl.records import Condition, Population
 from routectl.routers import open_router
+from routectl.store.engine import Location
+from routectl.workflow.routes.declaring import Wanted, set_route
 from tests.cli.test_bad_input import one_sentence
-from tests.conftest import MODELS, Routectl, payload, write_log
+from tests.conftest import MODELS, Routectl, Silence, payload, write_log
 
 CALIBRATE = ("calibrate", "--strong-fraction", "0.3", "--tolerance", "1", "-r", "length")
 START = 1_790_000_000.0
@@ -30,6 +33,17 @@ def answer(routectl: Routectl, *options: str) -> dict[str, Any]:
     assert done.code == 0, done.err
     (calibration,) = done.json
     return dict(calibration)
+
+
+def test_of_very_many_routes_an_error_names_some(routectl: Routectl, database: Path) -> None:
+    location = Location.parse(str(database))
+    models = Wanted(strong="big", weak="small", prices=parse_prices(["big=2/8", "small=1/1"]))
+    for number in range(25):
+        set_route(location, f"r{number:02}", models, note=None, reporter=Silence())
+    for options in ((), ("--route", "other")):
+        told = " ".join(routectl("export", *options).err.split())
+        assert "r19 and 5 more (`routectl route list`)" in told
+        assert "r20" not in told
 
 
 @pytest.fixture
