@@ -3,7 +3,7 @@ key call the route, and can its router read the body?"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from fastapi import HTTPException
@@ -91,6 +91,40 @@ def require_readable(data: Mapping[str, Any]) -> None:
         is_readable = False
     if not is_readable:
         raise refusal(400, "The request's messages or input cannot be read: their shape is wrong.")
+
+
+def stream_usage(
+    data: Mapping[str, Any], call_type: Any, models: Iterable[str | None], team: str | None
+) -> Mapping[str, object]:
+    """What LiteLLM adds to a stream so that its provider says the tokens, and the client is not
+    shown them unasked.
+
+    LiteLLM asks whether the called name's deployments can do that, and a route has none: the log
+    would have no tokens and no costs, and budgets would not count. So it is asked of the models.
+
+    Args:
+        call_type: LiteLLM's name of the API.
+        models: those of the route.
+        team: the authenticated key's.
+    """
+    if data.get("_litellm_strip_stream_usage"):  # LiteLLM did it by itself
+        return {}
+    try:
+        from litellm.proxy import common_request_processing, proxy_server
+
+        is_supported = common_request_processing.model_deployments_support_stream_options
+        updates = common_request_processing.stream_usage_tracking_updates
+    except (ImportError, AttributeError):  # of a release that asks for no usage by itself
+        return {}
+    router = proxy_server.llm_router
+    # One of them is enough: for a provider that knows no such wish, LiteLLM leaves it out.
+    added: Mapping[str, object] = updates(
+        data=data,
+        general_settings=proxy_server.general_settings,
+        route_type=getattr(call_type, "value", call_type),
+        supports_stream_options=lambda: any(is_supported(model, router, team) for model in models),
+    )
+    return added
 
 
 def _items(data: Mapping[str, Any]) -> Iterator[object]:

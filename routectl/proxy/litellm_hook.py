@@ -32,6 +32,7 @@ from routectl.proxy.litellm_checks import (
     refusal,
     require_access,
     require_readable,
+    stream_usage,
     unaliased,
 )
 from routectl.proxy.running import Running
@@ -114,8 +115,11 @@ class RoutectlPlugin(CustomLogger):  # type: ignore[misc, unused-ignore]
         called = data.get("model")
         if self._decider is not None and isinstance(called, str):
             data["model"] = await self._route(self._decider, called, user_api_key_dict)
-            if unaliased(data["model"]) in self._decider.running.routes:
+            route = self._decider.running.routes.get(unaliased(data["model"]))
+            if route is not None:
                 require_readable(data)
+                team = getattr(user_api_key_dict, "team_id", None)
+                data.update(stream_usage(data, call_type, route.active.policy.models, team))
         held = [key for key in _METADATA if isinstance(data.get(key), dict)]
         for key in held:
             logged = data[key].get(_LOGGED)

@@ -373,16 +373,22 @@ class _Stored:
             if stored is not None and _are_apart(stored, row):
                 row["source_id"] = _own_id(row)
                 stored = self._by_id.get((kind, row["source_id"]))
+        elif self._is_of_another(stored, row):
+            row["source_id"] = _own_id(row)
         legacy = _legacy_key(row)
         if stored is None and legacy is not None:
             stored = self._by_attempt.get(legacy)
         return stored
 
+    def _is_of_another(self, stored: Mapping[str, Any], row: Mapping[str, Any]) -> bool:
+        """Whether another request than `stored` has the id of a row, which is an attempt at it."""
+        holder = self._by_id.get((row["source_kind"], row["source_id"]))
+        return holder is not None and _name(holder) != _name(stored)
+
     def is_held_by_another(self, old: Mapping[str, Any], attempt_key: str | None) -> bool:
         """Whether the key of attempts belongs to another request than `old`."""
         holder = None if attempt_key is None else self._by_attempt.get(attempt_key)
-        names = ("source_kind", "source_id")
-        return holder is not None and any(holder[name] != old[name] for name in names)
+        return holder is not None and _name(holder) != _name(old)
 
     def remember(self, row: dict[str, Any]) -> None:
         if row["attempt_key"] is not None:
@@ -396,6 +402,10 @@ class _Stored:
         self._by_id[new["source_kind"], new["source_id"]] = new
         if new["attempt_key"] is not None:
             self._by_attempt[new["attempt_key"]] = new
+
+
+def _name(row: Mapping[str, Any]) -> tuple[str, str]:
+    return row["source_kind"], row["source_id"]
 
 
 def _own_id(row: Mapping[str, Any]) -> str:

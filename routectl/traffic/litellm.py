@@ -239,8 +239,10 @@ def _request(row: Row) -> TrafficRequest | Skip:
         return TrafficRequest(*facts)
     if not isinstance(asked, _Parameters):
         asked = _Parameters.of(asked)
+    called = answering(model, name(payload.model_group), spent, routing)
     return TrafficRequest(
-        *facts,
+        *facts[:-1],
+        None if called == group else called,
         *proxys_decision(
             spent,
             routing,
@@ -354,6 +356,30 @@ def proxys_decision(
     if decision.reason is not None and model_group not in (None, router or decision.route):
         return decision._replace(reason=FALLBACK)
     return decision
+
+
+def answering(
+    model: str | None,
+    model_group: str | None,
+    spend_logs_metadata: object,
+    routing_decision: object,
+) -> str | None:
+    """Return the name of the model that answered: of a route's row the one that the route knows.
+
+    LiteLLM logs the provider's, such as an Azure deployment or a dated model.
+
+    Args:
+        model: as it is logged.
+        model_group: of the row, likewise.
+    """
+    routing = routing_decision
+    if not isinstance(routing, _Routing):
+        routing = _Routing.of(routing)
+    chosen = name(routing.routed_model)
+    is_ours = isinstance(mapping(spend_logs_metadata).get("routectl"), dict)
+    # A fallback of the proxy has another group.
+    is_routed = model_group is not None and model_group == name(routing.router_model_name)
+    return chosen if is_ours and is_routed and chosen is not None else model
 
 
 def status(value: object) -> Literal["success", "failure"] | None:

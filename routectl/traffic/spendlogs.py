@@ -27,6 +27,7 @@ from routectl.traffic.litellm import (
     CLASSIFIER,
     HEALTH_CHECK,
     TRUNCATED,
+    answering,
     exclusion,
     is_classifier,
     own_call,
@@ -71,19 +72,16 @@ def _request(row: Row) -> TrafficRequest | Skip:
     needs = UNKNOWN if body is None else needs_of(body)
     # The text "None" stands for a call that no cache answered.
     cached = bool(flag(get("cache_hit"))) if "cache_hit" in log else None
-    decision = proxys_decision(
-        decoded(metadata.get("spend_logs_metadata")),
-        metadata.get("routing_decision"),
-        model_group=name(get("model_group")),
-        is_cached=cached is True,
-    )
+    spent, routing = decoded(metadata.get("spend_logs_metadata")), metadata.get("routing_decision")
+    asked = name(get("model_group"))
+    decision = proxys_decision(spent, routing, model_group=asked, is_cached=cached is True)
     row_id = text(get("request_id"))
     call_id = text(get("litellm_call_id")) or text(metadata.get("litellm_call_id"))
     conversation = text(get("session_id"))
     end_user, session = user_and_session(text(get("end_user")))
-    model = name(get("model"))
+    model = answering(name(get("model")), asked, spent, routing)
     # After a fallback the group is the one that answered.
-    group = name(metadata.get("original_model_group")) or name(get("model_group")) or model
+    group = name(metadata.get("original_model_group")) or asked or model
     return TrafficRequest(
         source_kind=NAME,
         source_id=row_id or row.content_id(),

@@ -27,6 +27,8 @@ class Upstream(LoopbackHandler):
             self.answer(200, json.dumps(answer).encode(), content_type="application/json")
             return
         events = response_events(answer) if is_response else completion_events(answer)
+        if (request.get("stream_options") or {}).get("include_usage"):
+            events.append({**events[-1], "choices": [], "usage": answer["usage"]})
         text = "".join(f"data: {json.dumps(event)}\n\n" for event in events)
         done = "" if is_response else "data: [DONE]\n\n"
         self.answer(200, f"{text}{done}".encode(), content_type="text/event-stream")

@@ -135,15 +135,20 @@ def test_a_request_of_a_route_or_its_alias_is_decided_and_neither_changed_nor_ob
         whole = proxy.post("/v1/chat/completions", long)
 
         aliased = proxy.post(*chat("hi", model=ALIAS, max_tokens=9))
-        rows = proxy.rows(3)
+        stream = proxy.post(*chat("hi", max_tokens=9, stream=True))
+        rows = proxy.rows(4)
 
-    answers = (ordered, whole, aliased)
-    assert [status for status, _ in answers] == [200, 200, 200], answers
-    assert [sent["model"] for sent in upstream.requests] == ["small", "small", "small"]
-    assert [sent["max_tokens"] for sent in upstream.requests] == [9, 9, 9]
+    answers = (ordered, whole, aliased, stream)
+    assert [status for status, _ in answers] == [200] * 4, answers
+    assert [sent["model"] for sent in upstream.requests] == ["small"] * 4
+    assert [sent["max_tokens"] for sent in upstream.requests] == [9] * 4
     assert upstream.requests[1]["messages"] == turns
     (row,) = (row for row in rows if row["model_group"] == ALIAS)
     assert row["metadata"]["spend_logs_metadata"]["routectl"]["route"] == "smart"
+    # Of a stream's tokens LiteLLM logs what its provider says, which it must be asked for.
+    assert upstream.requests[3]["stream_options"] == {"include_usage": True}
+    assert "prompt_tokens" not in stream[1]
+    assert {(row["prompt_tokens"], row["completion_tokens"]) for row in rows} == {(1, 1)}
 
 
 IMPORTED = """

@@ -176,6 +176,26 @@ def test_of_attempts_at_one_request_the_success_is_kept_whichever_comes_first(
     assert len(rows(store)) == 1
 
 
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+@pytest.mark.parametrize("together", [True, False])
+def test_an_answer_after_a_failure_whose_id_the_provider_gave_before_is_kept(
+    store: Store, order: tuple[int, ...], together: bool
+) -> None:
+    known = [
+        request(7, call_id="other", text="other"),
+        request(1, call_id="call", text="same", status="failure"),
+        request(7, call_id="call", text="same", status="success"),
+    ]
+    ordered = [known[i] for i in order]
+    for batch in [ordered] if together else [[one] for one in ordered]:
+        add(store, *batch)
+    assert sorted((row["text"], row["status"]) for row in rows(store)) == [
+        ("other", None),
+        ("same", "success"),
+    ]
+    assert add(store, *ordered).changed == 0
+
+
 def test_a_client_that_reuses_a_call_id_keeps_its_different_requests_apart(store: Store) -> None:
     add(
         store,

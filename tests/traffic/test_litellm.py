@@ -289,6 +289,22 @@ def test_rows_that_something_else_than_the_policy_decided_are_told_apart(
         ) == expected
 
 
+@pytest.mark.parametrize(
+    ("group", "expected"),
+    [("smart", "mini"), ("backup", "azure/my-mini-deployment")],
+)
+def test_of_a_routed_row_the_model_has_the_name_that_the_route_knows(
+    read_log: ReadLog, group: str, expected: str
+) -> None:
+    routing = {"routed_model": "mini", "router_model_name": "smart", "cause": "classifier_plugin"}
+    metadata = {"spend_logs_metadata": {"routectl": DECIDED}, "routing_decision": routing}
+    row = {"model_group": group, "model": "azure/my-mini-deployment", "metadata": metadata}
+    log = {"request_id": "1", "call_type": "acompletion", **row, "metadata": json.dumps(metadata)}
+    for line in (payload(**row), log):
+        (request,) = read_log([line]).requests
+        assert request.model == expected
+
+
 @pytest.mark.parametrize("written", ["smart", {"routectl": "smart"}, {"routectl": None}, {}])
 def test_what_is_no_entry_of_the_plug_in_decides_nothing(
     read_log: ReadLog, written: object
