@@ -84,7 +84,7 @@ def by_policy(record: dict[str, Any], **entry: Any) -> dict[str, Any]:
         **entry,
     }
     routing = {
-        "routed_model": "big",
+        "routed_model": written["model"],
         "router_model_name": "smart",
         "cause": "classifier_plugin",
     }
