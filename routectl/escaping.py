@@ -9,7 +9,7 @@ acts.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from unicodedata import category
 
@@ -42,6 +42,12 @@ def quoted_names(names: Iterable[str], most: int) -> str:
     taken = list(islice(names, most + 1))
     quoted = [name if _NAME.fullmatch(name) else "..." for name in map(str, taken[:most])]
     return ", ".join([*quoted, "..."] if len(taken) > most else quoted) or "none"
+
+
+def first_names(names: Sequence[str], most: int = 8) -> str:
+    """The first of names, and how many more there are: a database may have thousands."""
+    shown = ", ".join(names[:most])
+    return f"{shown} and {len(names) - most:,} more" if len(names) > most else shown
 
 
 _NAME = re.compile(r"[\w.:/@()=+-]{1,48}")

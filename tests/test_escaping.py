@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from routectl.escaping import markdown, markdown_code, visible, visible_json
+from routectl.escaping import first_names, markdown, markdown_code, visible, visible_json
 
 ACTING = ("Cc", "Cf", "Cs", "Zl", "Zp")
 """Categories of characters that a terminal or a reader acts on instead of showing them."""
@@ -67,3 +67,10 @@ def test_a_cell_of_markdown_is_one_cell_of_one_line(text: str) -> None:
 def test_code_in_markdown_ends_where_it_should() -> None:
     assert markdown_code("a`b") == "`` a`b ``"
     assert markdown_code("plain") == "`plain`"
+
+
+def test_of_very_many_names_the_first_are_told_and_how_many_more() -> None:
+    names = [f"m{number}" for number in range(2_000)]
+    assert first_names(names) == "m0, m1, m2, m3, m4, m5, m6, m7 and 1,992 more"
+    assert first_names(names[:8]) == "m0, m1, m2, m3, m4, m5, m6, m7"
+    assert first_names(names[:3], most=2) == "m0, m1 and 1 more"

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from routectl.cli.console import WIDTH, dollar_range, percent
+from routectl.escaping import first_names
 from routectl.prices import CURRENCY
 
 if TYPE_CHECKING:
@@ -167,8 +168,8 @@ def unbooked_text(models: Sequence[str], consequence: str) -> str:
         consequence: a clause that says what the figures are for that.
     """
     return (
-        f"the log books 0 {CURRENCY} for every answer of {', '.join(models)}, as LiteLLM does for "
-        f"a model that it has no price for, {consequence}: give the proxy the price "
+        f"the log books 0 {CURRENCY} for every answer of {first_names(models)}, as LiteLLM does "
+        f"for a model that it has no price for, {consequence}: give the proxy the price "
         "(`input_cost_per_token` and `output_cost_per_token`), or the route a price of 0/0 if it "
         "costs nothing"
     )

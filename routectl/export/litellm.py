@@ -25,7 +25,7 @@ _TIMEOUT_MS = 60_000
 would send the request to the strong model and log no decision."""
 _TIMEOUTS_MS = (_TIMEOUT_MS, 10_000)
 """That and those of earlier versions."""
-PAST_US: Mapping[str, tuple[object, str]] = {
+POLICY_OVERRIDES: Mapping[str, tuple[object, str]] = {
     "route_housekeeping_to_cheapest_tier": (
         False,
         "LiteLLM decides some requests of {route} by itself",
@@ -43,9 +43,10 @@ PAST_US: Mapping[str, tuple[object, str]] = {
         "LiteLLM replaces long conversations of {route} by a summary that one more call writes",
     ),
 }
-"""What LiteLLM's router does past the policy: the setting, the value without it, and what happens
-with LiteLLM's default. A release that lacks one of them passes over it."""
-_EARLIER_PAST_US = ("route_housekeeping_to_cheapest_tier",)
+"""What LiteLLM's router does by default that overrides the policy or the request: the setting, the
+value that turns it off, and what happens otherwise. A release that lacks one of them passes over
+it."""
+_EARLIER_OVERRIDES = ("route_housekeeping_to_cheapest_tier",)
 """Those that earlier versions wrote."""
 _SETTINGS: Mapping[str, object] = {
     "litellm_settings": {"callbacks": [PLUGIN]},
@@ -120,7 +121,7 @@ def _router(
     weak: str | None,
     strong: str | None,
     timeout_ms: int = _TIMEOUT_MS,
-    past_us: Iterable[str] = PAST_US,
+    overrides: Iterable[str] = POLICY_OVERRIDES,
 ) -> dict[str, object]:
     """The entry of a route."""
     return {
@@ -135,7 +136,7 @@ def _router(
                 "classifier_fallback": "default_model",
                 "default_model": strong,
                 "tiers": {WEAK_TIER: weak, STRONG_TIER: strong},
-                **{setting: PAST_US[setting][0] for setting in past_us},
+                **{setting: POLICY_OVERRIDES[setting][0] for setting in overrides},
             },
         },
     }
@@ -185,5 +186,5 @@ def _is_written(entry: object) -> bool:
         weak, strong = tiers[WEAK_TIER], tiers[STRONG_TIER]
     except (KeyError, TypeError, AttributeError):
         return False
-    earlier = (_router(name, weak, strong, ms, _EARLIER_PAST_US) for ms in _TIMEOUTS_MS)
+    earlier = (_router(name, weak, strong, ms, _EARLIER_OVERRIDES) for ms in _TIMEOUTS_MS)
     return entry in (_router(name, weak, strong), *earlier)

@@ -13,7 +13,7 @@ from typing import Any
 
 from routectl.documents import read_document
 from routectl.errors import InputError
-from routectl.export.litellm import PAST_US, PLUGIN
+from routectl.export.litellm import PLUGIN, POLICY_OVERRIDES
 
 _OLDEST = (1, 99)
 _NEVER = ("1.82.7", "1.82.8", "1.107.0")
@@ -149,7 +149,7 @@ class LitellmConfig:
                 f"the route {name} is not decided by routectl",
                 f"write its entry anew with `{export}`",
             )
-        for key, (value, what) in PAST_US.items():
+        for key, (value, what) in POLICY_OVERRIDES.items():
             if key not in config or config[key] != value:
                 setting = f"complexity_router_config: {{{key}: {json.dumps(value)}}}"
                 yield Fault("routes", what.format(route=name), setting)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from routectl.errors import InputError
+from routectl.escaping import first_names
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -13,8 +14,6 @@ if TYPE_CHECKING:
 
 DEFAULT_PRIOR = 0.1
 """Ties added between every two models: they keep a fit finite that diverges without them."""
-
-_MOST_NAMES = 8
 
 
 def choose_prior(comparisons: Comparisons) -> tuple[float, str | None]:
@@ -31,16 +30,16 @@ def choose_prior(comparisons: Comparisons) -> tuple[float, str | None]:
     groups = _groups(comparisons, "weak")
     if len(groups) > 1:
         raise InputError(
-            f"The battles do not connect all models: {_listed(groups[0])} never met the other "
-            f"{sum(map(len, groups[1:])):,}; add battles between them, or leave them out with "
-            "--where."
+            f"The battles do not connect all models: {first_names(groups[0])} never met the "
+            f"other {sum(map(len, groups[1:])):,}; add battles between them, or leave them out "
+            "with --where."
         )
     groups = _groups(comparisons, "strong")
     if len(groups) == 1:
         return 0.0, None
     return DEFAULT_PRIOR, (
-        f"{_listed(groups[0])} {_beaten(comparisons, groups[0])} the other models, so no finite "
-        f"rating fits the battles; {DEFAULT_PRIOR} ties between each two models were added"
+        f"{first_names(groups[0])} {_beaten(comparisons, groups[0])} the other models, so no "
+        f"finite rating fits the battles; {DEFAULT_PRIOR} ties between each two models were added"
     )
 
 
@@ -77,8 +76,3 @@ def _beaten(comparisons: Comparisons, group: list[str]) -> str:
     if not lost:
         return "never lost to"
     return "never won against" if not won else "never lost to, or never won against, some of"
-
-
-def _listed(models: list[str]) -> str:
-    more = len(models) - _MOST_NAMES
-    return ", ".join(models[:_MOST_NAMES]) + (f" and {more} more" if more > 0 else "")

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from routectl.escaping import first_names
 from routectl.model_names import canonical_names
 
 FEW_BATTLES = 30
@@ -187,7 +188,7 @@ def _failures(models: int, prompts: int, groups: Sequence[tuple[str, ...]]) -> I
             "all battles are about one prompt: training needs others to be measured on",
         )
     if len(groups) > 1:
-        shown = "; ".join(_listed(group) for group in groups[:_NAMED])
+        shown = "; ".join(first_names(group, _NAMED) for group in groups[:_NAMED])
         more = f"; and {len(groups) - _NAMED} more" if len(groups) > _NAMED else ""
         yield Finding(
             "not_connected",
@@ -200,7 +201,7 @@ def _failures(models: int, prompts: int, groups: Sequence[tuple[str, ...]]) -> I
 def _remarks(models: Sequence[ModelRecord], ties: int, few_battles: int) -> Iterable[Finding]:
     def findings(check: str, named: list[str], what: str) -> Iterable[Finding]:
         if named:
-            sentence = f"{_listed(named)}: {what}"
+            sentence = f"{first_names(named, _NAMED)}: {what}"
             yield Finding(check, False, sentence, tuple(named))
 
     never_lost = [m.model for m in models if not m.lost and not m.tied]
@@ -237,8 +238,3 @@ def _contradictions(
     if self_battles:
         sentence = f"{self_battles:,} battles are of a model with itself: left out"
         yield Finding("itself", False, sentence)
-
-
-def _listed(names: Sequence[str]) -> str:
-    shown = ", ".join(names[:_NAMED])
-    return f"{shown} and {len(names) - _NAMED} more" if len(names) > _NAMED else shown

@@ -22,7 +22,7 @@ class Connection(HTTPProtocol):
     """Closes itself where no request comes. uvicorn does so only after a request, and never where
     a part of the next one has come."""
 
-    _patience: asyncio.TimerHandle | None = None
+    _head_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: Any) -> None:
         """Wait for the first request."""
@@ -31,8 +31,8 @@ class Connection(HTTPProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait no more."""
-        if self._patience is not None:
-            self._patience.cancel()
+        if self._head_timer is not None:
+            self._head_timer.cancel()
         super().connection_lost(exc)
 
     def on_response_complete(self) -> None:
@@ -41,17 +41,17 @@ class Connection(HTTPProtocol):
         self._await_request()
 
     def _await_request(self) -> None:
-        if self._patience is not None:
-            self._patience.cancel()
+        if self._head_timer is not None:
+            self._head_timer.cancel()
         if self.cycle is None or self.cycle.response_complete:
-            self._patience = self.loop.call_later(HEAD_SECONDS, self._give_up, self.cycle)
+            self._head_timer = self.loop.call_later(HEAD_SECONDS, self._give_up, self.cycle)
 
     def _give_up(self, last: object) -> None:
         if self.cycle is last:  # no other request has begun
             self.transport.close()
 
 
-def allow_many() -> None:
+def raise_file_limit() -> None:
     """Take as many connections as the system lets this process have."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = _MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, _MOST_FILES)

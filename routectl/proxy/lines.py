@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import IO
 
 from routectl.errors import InputError, UsageError
+from routectl.escaping import first_names
 from routectl.extraction import holds_turns
 from routectl.proxy.decider import Decider, Decision, RequestFacts
 from routectl.proxy.running import Running
@@ -37,7 +38,7 @@ def decided_lines(
     try:
         if route is None:
             if len(running.routes) > 1:
-                names = ", ".join(running.routes)
+                names = first_names(list(running.routes))
                 raise UsageError(f"there are several routes, so name one with --route: {names}")
             (route,) = running.routes
         decider, facts = Decider(running, _PATIENCE_SECONDS), RequestFacts(segment=segment)

@@ -61,9 +61,9 @@ def serve(
             import uvicorn
 
             from routectl.proxy.app import make_app
-            from routectl.proxy.connections import Connection, allow_many
+            from routectl.proxy.connections import Connection, raise_file_limit
 
-            allow_many()
+            raise_file_limit()
             decider = Decider(
                 running,
                 settings.deadline,

@@ -176,8 +176,8 @@ class Store:
             # SQLite goes on writing into the file that it opened.
             raise StoreError(
                 f"{self.location} was replaced or removed while this command ran, and what it "
-                "stored went into the file that was there: let no command run then, and run this "
-                "one again"
+                "stored went into the file that was there: replace a database only while no "
+                "command runs, and run this one again"
             )
 
     def write_ahead(self) -> None:

@@ -383,12 +383,12 @@ class _Stored:
     def _is_of_another(self, stored: Mapping[str, Any], row: Mapping[str, Any]) -> bool:
         """Whether another request than `stored` has the id of a row, which is an attempt at it."""
         holder = self._by_id.get((row["source_kind"], row["source_id"]))
-        return holder is not None and _name(holder) != _name(stored)
+        return holder is not None and _identity(holder) != _identity(stored)
 
     def is_held_by_another(self, old: Mapping[str, Any], attempt_key: str | None) -> bool:
         """Whether the key of attempts belongs to another request than `old`."""
         holder = None if attempt_key is None else self._by_attempt.get(attempt_key)
-        return holder is not None and _name(holder) != _name(old)
+        return holder is not None and _identity(holder) != _identity(old)
 
     def remember(self, row: dict[str, Any]) -> None:
         if row["attempt_key"] is not None:
@@ -404,7 +404,7 @@ class _Stored:
             self._by_attempt[new["attempt_key"]] = new
 
 
-def _name(row: Mapping[str, Any]) -> tuple[str, str]:
+def _identity(row: Mapping[str, Any]) -> tuple[str, str]:
     return row["source_kind"], row["source_id"]
 
 

@@ -321,26 +321,23 @@ def test_a_shadow_counts_what_its_policy_would_have_done(tmp_path: Path) -> None
         assert f"routectl_{family}_total{{{labels}}} {count}.0" in metrics
 
 
-def test_an_answer_with_an_impossible_status_is_a_502_with_a_sentence(
-    path: Path, upstream: LoopbackServer
-) -> None:
-    upstream.faults = [lambda handler, _: (handler.answer(999), True)[1]]
-
-    async def ask(client: httpx2.AsyncClient) -> httpx2.Response:
-        answer = await post(client, "chat/completions", chat(SHORT))
-        assert isinstance(answer, httpx2.Response)
-        return answer
-
-    answer = with_app(path, ask, upstreams=[upstream.url])
-    assert answer.status_code == 502
-    assert "answers with 999" in answer.json()["error"]["message"]
-
-
-def test_a_redirect_of_the_upstream_is_not_followed_and_is_said(
-    path: Path, upstream: LoopbackServer, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize(
+    ("status", "sentence", "logged"),
+    [
+        (999, "answers with 999", "the status 999"),
+        (307, "The upstream redirects (307)", "Name in --upstream where it leads to"),
+    ],
+)
+def test_an_answer_that_cannot_be_passed_on_is_a_502_with_a_sentence(
+    path: Path,
+    upstream: LoopbackServer,
+    caplog: pytest.LogCaptureFixture,
+    status: int,
+    sentence: str,
+    logged: str,
 ) -> None:
     leads_on = {"Location": f"{upstream.url}/elsewhere"}
-    upstream.faults = [lambda handler, _: (handler.answer(307, **leads_on), True)[1]]
+    upstream.faults = [lambda handler, _: (handler.answer(status, **leads_on), True)[1]]
 
     async def ask(client: httpx2.AsyncClient) -> httpx2.Response:
         answer = await post(client, "chat/completions", chat(SHORT))
@@ -349,8 +346,8 @@ def test_a_redirect_of_the_upstream_is_not_followed_and_is_said(
 
     answer = with_app(path, ask, upstreams=[upstream.url])
     assert answer.status_code == 502
-    assert "The upstream redirects (307)" in answer.json()["error"]["message"]
-    assert "Name in --upstream where it leads to" in caplog.text
+    assert sentence in answer.json()["error"]["message"]
+    assert logged in caplog.text
     assert len(upstream.requests) == 1
 
 

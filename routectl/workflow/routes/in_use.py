@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from sqlalchemy import Connection
 
 from routectl.errors import InputError, StoreError, UsageError
+from routectl.escaping import first_names
 from routectl.prices import CURRENCY, ModelPrice, price_of, prices_within
 from routectl.records import Limits, ModelPair, Population, Routed
 from routectl.route import DEFAULT_ROUTE, Declaration, quoted
@@ -16,9 +17,6 @@ from routectl.store.engine import Location
 from routectl.store.models import Route
 from routectl.store.opening import open_store
 from routectl.store.traffic import routed_since
-
-_MOST_NAMES = 20
-"""Routes that an error names."""
 
 
 def picked_route(connection: Connection, name: str | None) -> Route | None:
@@ -128,9 +126,7 @@ def _routed(connection: Connection, names: tuple[str, ...]) -> Routed | None:
 
 
 def _names(stored: Sequence[Route]) -> str:
-    more = len(stored) - _MOST_NAMES
-    names = ", ".join(row.name for row in stored[:_MOST_NAMES])
-    return names + (f" and {more:,} more (`routectl route list`)" if more > 0 else "")
+    return first_names([row.name for row in stored])
 
 
 def unknown_route(stored: Sequence[Route], name: str) -> StoreError:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from sqlalchemy import Connection
 
 from routectl.errors import InputError, RoutectlError, UsageError
+from routectl.escaping import first_names
 from routectl.export import ActiveRoute
 from routectl.policy import (
     CONVERSATION,
@@ -233,7 +234,7 @@ def _route_of(connection: Connection, row: Request, name: str | None) -> Route |
     ]
     if len(having) == 1:
         return having[0]
-    names = ", ".join(one.name for one in having or stored)
+    names = first_names([one.name for one in having or stored])
     raise UsageError(
         f"the request could be of several routes ({names}), so name one with --route"
         if having

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from routectl.export.litellm import PAST_US
+from routectl.export.litellm import POLICY_OVERRIDES
 from tests.conftest import MODELS, Result, Routectl, payload, write_log
 from tests.proxy.routes import route, write_routes
 
@@ -216,7 +216,7 @@ def tiers_of_several(values: Any) -> None:
                 "complexity_router_config": {
                     "classifier_type": "custom",
                     "classifier_plugin": PLUGIN,
-                    **{name: value for name, (value, _) in PAST_US.items()},
+                    **{name: value for name, (value, _) in POLICY_OVERRIDES.items()},
                     "tiers": {"SIMPLE": ["small", ["not a name"]], "REASONING": "big"},
                 }
             },
@@ -257,7 +257,7 @@ def custom_auth_with_checks(values: Any) -> None:
         (tiers_of_several, None, None),
         *(
             (a_setting_of_litellm_s_own(name), "routes", f"{name}: {json.dumps(value)}")
-            for name, (value, _) in PAST_US.items()
+            for name, (value, _) in POLICY_OVERRIDES.items()
         ),
         (an_alias_that_holds_itself, None, None),
         (no_messages, "logging", "turn_off_message_logging: false"),
